@@ -1,0 +1,1 @@
+"""Voz: a self-hosted speech API."""

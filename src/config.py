@@ -1,0 +1,191 @@
+"""Settings: the one place that reads the environment and `.env`."""
+
+import os
+import re
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from dotenv import dotenv_values
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from src.core.errors import ConfigurationError
+
+
+class Device(StrEnum):
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
+class ComputeType(StrEnum):
+    AUTO = "auto"
+    INT8 = "int8"
+    BFLOAT16 = "bfloat16"
+    FLOAT16 = "float16"
+    FLOAT32 = "float32"
+
+
+class TtsEngine(StrEnum):
+    AUTO = "auto"
+    COQUI = "coqui"
+    KOKORO = "kokoro"
+
+
+class StorageKind(StrEnum):
+    AUTO = "auto"
+    S3 = "s3"
+    LOCAL = "local"
+
+
+class LogFormat(StrEnum):
+    TEXT = "text"
+    JSON = "json"
+
+
+def _split(value: Any) -> Any:
+    """`"en, es"` -> `["en", "es"]`; lists pass through."""
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+class Settings(BaseSettings):
+    """Every setting, from the environment first and `.env` second. An empty value means the default."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore", frozen=True
+    )
+
+    api_key: Annotated[list[SecretStr], NoDecode] = []
+    """Keys that open the API, comma-separated: put the new one beside the old to rotate."""
+
+    stt_model: str = "base"
+    """A Whisper size (`tiny`, `base`, `small`, `medium`, `large-v3`, ...), a Hugging Face repository or a folder."""
+    stt_languages: Annotated[list[str], NoDecode] = []
+    """Languages that detection may choose from (ISO 639-1, comma-separated); empty: all of Whisper's."""
+    tts_engine: TtsEngine = TtsEngine.AUTO
+    """`auto`: Coqui where its weights can be had, else Kokoro, and the log says so."""
+    tts_model_en: str = "tts_models/en/ljspeech/tacotron2-DDC"
+    """A name of Coqui's catalogue, or a folder with a Coqui model."""
+    tts_model_es: str = "tts_models/es/mai/tacotron2-DDC"
+    """The same for Spanish."""
+    device: Device = Device.AUTO
+    """`auto`: CUDA if there is a usable GPU, else the CPU."""
+    compute_type: ComputeType = ComputeType.AUTO
+    """`auto`: what was measured best for each engine and device (docs/architecture.md)."""
+    models_dir: Path = Path("models")
+    """Where weights are kept; filled once, then never fetched again."""
+
+    storage: StorageKind = StorageKind.AUTO
+    """`auto`: S3 as soon as S3_BUCKET_NAME is set, else the local folder."""
+    storage_dir: Path = Path("storage")
+    """Folder of the local storage."""
+    aws_access_key_id: SecretStr | None = None
+    """Empty: the instance role, or whatever else boto finds."""
+    aws_secret_access_key: SecretStr | None = None
+    aws_region: str = "us-east-1"
+    s3_bucket_name: str = ""
+    s3_prefix: str = ""
+    """Put before every key, e.g. `dev/`."""
+    s3_endpoint_url: str = ""
+    """For MinIO, Ceph, R2 and other S3-compatible stores; empty: AWS."""
+    presigned_url_expires: int = Field(default=3600, ge=1, le=604_800)
+    """Seconds that a URL works; S3 allows a week at most."""
+
+    max_upload_mb: int = Field(default=100, ge=1)
+    max_audio_seconds: float = Field(default=7200, gt=0)
+    max_text_chars: int = Field(default=5000, ge=1)
+    max_queue: Annotated[int | None, NoDecode] = Field(default=None, ge=1)
+    """Requests that may be in work or waiting, per engine and worker process; `auto`: from device and cores."""
+    request_timeout: float = Field(default=600, gt=0)
+    """Seconds after which a request is given up."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=1, le=65535)
+    public_url: str = ""
+    """The address that callers see, for links to local files; empty: the request's own."""
+    web_concurrency: int = Field(default=1, ge=1)
+    """Worker processes; CPU threads are shared out among them."""
+    log_level: str = "INFO"
+    log_format: LogFormat = LogFormat.TEXT
+
+    @field_validator("api_key", "stt_languages", mode="before")
+    @classmethod
+    def _comma_separated(cls, value: Any) -> Any:
+        return _split(value)
+
+    @field_validator("max_queue", mode="before")
+    @classmethod
+    def _auto_is_none(cls, value: Any) -> Any:
+        return None if isinstance(value, str) and value.strip().lower() == "auto" else value
+
+    @field_validator("log_level")
+    @classmethod
+    def _known_level(cls, value: str) -> str:
+        if value.upper() not in {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}:
+            raise ValueError("must be DEBUG, INFO, WARNING, ERROR or CRITICAL")
+        return value.upper()
+
+    @field_validator("s3_prefix")
+    @classmethod
+    def _prefix_is_a_folder(cls, value: str) -> str:
+        value = value.strip().lstrip("/")
+        if value and not re.fullmatch(r"[A-Za-z0-9._/-]+", value):
+            raise ValueError("may hold letters, digits and . _ - / only")
+        return value if not value or value.endswith("/") else value + "/"
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if not self.api_key:
+            raise ValueError(
+                "API_KEY is not set: every route is behind a key. Put API_KEY=<a long random string> into .env "
+                "(`make run` does it for you)"
+            )
+        for key in self.api_key:
+            if not key.get_secret_value().isascii():
+                raise ValueError(
+                    "API_KEY may hold ASCII characters only: an HTTP header carries nothing else"
+                )
+        if self.storage is StorageKind.S3 and not self.s3_bucket_name:
+            raise ValueError("STORAGE=s3 needs S3_BUCKET_NAME")
+        if (self.aws_access_key_id is None) != (self.aws_secret_access_key is None):
+            raise ValueError(
+                "set both AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or neither (instance role)"
+            )
+        return self
+
+    @property
+    def uses_s3(self) -> bool:
+        return self.storage is StorageKind.S3 or (
+            self.storage is StorageKind.AUTO and bool(self.s3_bucket_name)
+        )
+
+    @property
+    def threads(self) -> int:
+        """CPU threads for one worker process: the cores this process may use, shared out, at least one."""
+        return max(1, len(os.sched_getaffinity(0)) // self.web_concurrency)
+
+
+def load_settings() -> Settings:
+    """Settings from the environment.
+
+    Raises:
+        ConfigurationError: with one line a problem, naming the variable; values are never repeated,
+            since one of them may be a key.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        lines = [
+            f"{'_'.join(str(part) for part in problem['loc'][:1]).upper() or 'settings'}: {problem['msg'].removeprefix('Value error, ')}"
+            for problem in error.errors(include_input=False, include_url=False)
+        ]
+        raise ConfigurationError("\n".join(lines)) from None
+
+
+def unknown_keys(env_file: Path = Path(".env")) -> list[str]:
+    """Keys of `.env` that no setting reads: most likely a misspelling, worth a warning."""
+    if not env_file.is_file():
+        return []
+    known = {name.upper() for name in Settings.model_fields}
+    return sorted(key for key in dotenv_values(env_file) if key.upper() not in known)

@@ -1,0 +1,83 @@
+"""Everything that can go wrong, as one tree.
+
+    VozError
+    ├── StartupError               the server cannot start; the message says what to do
+    │   ├── ConfigurationError     a setting is missing or wrong
+    │   ├── ModelUnavailable       no source of a model's weights worked
+    │   └── StorageMisconfigured   the bucket is missing, elsewhere, or refuses the credentials
+    ├── Unauthorized               no API key, or a wrong one
+    ├── InvalidInput               understood, but cannot be worked on (unknown language, empty text)
+    ├── NotFound                   no such thing, or its link has expired
+    ├── TooLarge                   more bytes, seconds or characters than a limit allows
+    ├── NotAudio                   the upload cannot be decoded as audio
+    ├── Overloaded                 the queue is full, or the server is stopping
+    ├── DeadlineExceeded           the request took longer than REQUEST_TIMEOUT
+    ├── StorageUnavailable         storage did not answer, or refused
+    └── EngineFailed               a model raised; only the rows it was working on are lost
+
+`api/errors.py` alone knows which HTTP status each one has.
+"""
+
+
+class VozError(Exception):
+    """Root of the tree. `str(error)` is shown to the caller: it must hold nothing secret."""
+
+
+class StartupError(VozError):
+    """The server cannot start. The message says what was tried and what to do about it."""
+
+
+class ConfigurationError(StartupError):
+    """A setting is missing or wrong."""
+
+
+class ModelUnavailable(StartupError):
+    """No source of a model's weights worked."""
+
+
+class StorageMisconfigured(StartupError):
+    """The bucket is missing or in another region, or the credentials are refused."""
+
+
+class Unauthorized(VozError):
+    """No API key was sent, or it is not one of ours."""
+
+
+class InvalidInput(VozError):
+    """The request is well formed but cannot be worked on."""
+
+
+class NotFound(VozError):
+    """There is no such thing, or the link to it has expired."""
+
+
+class TooLarge(VozError):
+    """The upload, the decoded audio or the text is larger than a limit allows."""
+
+
+class NotAudio(VozError):
+    """The upload cannot be decoded as audio."""
+
+
+class _Unavailable(VozError):
+    """Worth trying again after `retry_after` seconds."""
+
+    def __init__(self, message: str, retry_after: float = 5.0) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class Overloaded(_Unavailable):
+    """The queue is full, or the server is stopping."""
+
+
+class DeadlineExceeded(_Unavailable):
+    """The request took longer than REQUEST_TIMEOUT."""
+
+
+class StorageUnavailable(_Unavailable):
+    """Storage did not answer in time, or refused."""
+
+
+class EngineFailed(VozError):
+    """A model raised; only the rows it was working on are lost."""

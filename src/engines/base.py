@@ -1,0 +1,148 @@
+"""What an engine is: the one seam between services and models.
+
+Arrays in, arrays or text out; no HTTP, no storage. An engine is an async context manager: entering it
+loads and warms the model, leaving it gives everything back. Both protocols take one *row* at a time (a
+stretch of speech, a sentence) and are called from many requests at once: putting rows of different
+requests into one model call is the engine's business (`core/batching.py`), cutting work into rows the
+service's.
+"""
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+Audio = NDArray[np.float32]
+"""Mono samples in [-1, 1], shape (n,)."""
+
+STT_SAMPLE_RATE = 16_000
+"""Hz that every speech-to-text engine takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineInfo:
+    """What runs, for `/health/ready`, `/models` and the log."""
+
+    engine: str
+    model: str
+    device: str
+    compute_type: str
+    languages: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How busy an engine is."""
+
+    waiting: int
+    """Rows that no model call has taken yet."""
+    active: int
+    """Rows in the model now."""
+    stalled_for: float
+    """Seconds since a row was last finished while there was work; 0 when there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word and when it is said; seconds from the start of its row (of the file, once a service returns it)."""
+
+    start: float
+    end: float
+    word: str
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A phrase and when it is said; seconds from the start of its row (of the file, once a service returns it)."""
+
+    start: float
+    end: float
+    text: str
+    avg_logprob: float
+    no_speech_prob: float
+    words: tuple[Word, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LanguageGuess:
+    language: str
+    """ISO 639-1 code."""
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class SttOptions:
+    """How one row is to be transcribed."""
+
+    language: str | None = None
+    """ISO 639-1; None: detected."""
+    languages: tuple[str, ...] = ()
+    """Detection chooses among these; empty: all."""
+    task: str = "transcribe"
+    """`transcribe`, or `translate` to English."""
+    word_timestamps: bool = False
+    prompt: str | None = None
+    """Spelling and context hints."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """One row, read."""
+
+    segments: tuple[Segment, ...]
+    language: str
+    language_probability: float
+
+
+class Engine(Protocol):
+    @property
+    def info(self) -> EngineInfo: ...
+
+    @property
+    def load(self) -> Load: ...
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+class SpeechToText(Engine, Protocol):
+    async def transcribe(self, audio: Audio, options: SttOptions, lane: Hashable) -> Transcript:
+        """Read one row: at most 30 s of 16 kHz audio.
+
+        Rows of one `lane` (a request) take turns with those of others. Cancelling the call gives the
+        row back.
+
+        Raises:
+            EngineFailed: the model raised on this row.
+            Overloaded: too many rows wait.
+        """
+
+    async def detect_language(
+        self, audio: Audio, languages: Sequence[str], lane: Hashable
+    ) -> list[LanguageGuess]:
+        """Languages of one row, most probable first, among `languages` (empty: all); probabilities sum to 1."""
+
+
+class TextToSpeech(Engine, Protocol):
+    def sample_rate(self, language: str) -> int:
+        """Hz of what `synthesize` makes in this language."""
+
+    def model(self, language: str) -> str:
+        """Name of the model (or voice) that speaks this language."""
+
+    async def synthesize(self, text: str, language: str, lane: Hashable) -> Audio:
+        """Speak one row: a sentence or clause, already normalised (`services/text`).
+
+        The audio has no pause added before or after it. Cancelling the call gives the row back.
+
+        Raises:
+            EngineFailed: the model raised, or cannot speak this row.
+            Overloaded: too many rows wait.
+        """

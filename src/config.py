@@ -8,6 +8,7 @@ from typing import Annotated, Any, Self
 
 from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from src.core.errors import ConfigurationError
@@ -60,7 +61,7 @@ class Settings(BaseSettings):
     """Keys that open the API, comma-separated: put the new one beside the old to rotate."""
 
     stt_model: str = "base"
-    """A Whisper size (`tiny`, `base`, `small`, `medium`, `large-v3`, ...), a Hugging Face repository or a folder."""
+    """A Whisper size (`tiny`, `base`, `medium`, `large-v3`, ...), a Hugging Face repository or a folder."""
     stt_languages: Annotated[list[str], NoDecode] = []
     """Languages that detection may choose from (ISO 639-1, comma-separated); empty: all of Whisper's."""
     tts_engine: TtsEngine = TtsEngine.AUTO
@@ -96,7 +97,7 @@ class Settings(BaseSettings):
     max_audio_seconds: float = Field(default=7200, gt=0)
     max_text_chars: int = Field(default=5000, ge=1)
     max_queue: Annotated[int | None, NoDecode] = Field(default=None, ge=1)
-    """Requests that may be in work or waiting, per engine and worker process; `auto`: from device and cores."""
+    """Requests in work or waiting, per engine and worker process; `auto`: from device and cores."""
     request_timeout: float = Field(default=600, gt=0)
     """Seconds after which a request is given up."""
 
@@ -138,8 +139,8 @@ class Settings(BaseSettings):
     def _complete(self) -> Self:
         if not self.api_key:
             raise ValueError(
-                "API_KEY is not set: every route is behind a key. Put API_KEY=<a long random string> into .env "
-                "(`make run` does it for you)"
+                "API_KEY is not set: every route is behind a key. Put API_KEY=<a long random string> into "
+                ".env (`make run` does it for you)"
             )
         for key in self.api_key:
             if not key.get_secret_value().isascii():
@@ -176,11 +177,13 @@ def load_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        lines = [
-            f"{'_'.join(str(part) for part in problem['loc'][:1]).upper() or 'settings'}: {problem['msg'].removeprefix('Value error, ')}"
-            for problem in error.errors(include_input=False, include_url=False)
-        ]
-        raise ConfigurationError("\n".join(lines)) from None
+        problems = error.errors(include_input=False, include_url=False)
+        raise ConfigurationError("\n".join(map(_one_line, problems))) from None
+
+
+def _one_line(problem: ErrorDetails) -> str:
+    where = str(problem["loc"][0]).upper() if problem["loc"] else "settings"
+    return f"{where}: {problem['msg'].removeprefix('Value error, ')}"
 
 
 def unknown_keys(env_file: Path = Path(".env")) -> list[str]:

@@ -33,26 +33,26 @@ log = logging.getLogger(__name__)
 
 Row = TypeVar("Row")
 Out = TypeVar("Out")
-RowIn = TypeVar("RowIn", contravariant=True)
-OutCo = TypeVar("OutCo", covariant=True)
+Row_contra = TypeVar("Row_contra", contravariant=True)
+Out_co = TypeVar("Out_co", covariant=True)
 
 
-class Stepper(Protocol[RowIn, OutCo]):
+class Stepper(Protocol[Row_contra, Out_co]):
     """A model that a batcher drives. Every method is called on the batcher's thread, never by two at once."""
 
     def open(self) -> None:
         """Load and warm the model."""
 
-    def admit(self, waiting: Sequence[RowIn]) -> Sequence[int]:
+    def admit(self, waiting: Sequence[Row_contra]) -> Sequence[int]:
         """Which of the waiting rows (in the order in which they should go) join now, as indexes.
 
         With no row in work at least one index must come back.
         """
 
-    def add(self, ticket: int, row: RowIn) -> None:
+    def add(self, ticket: int, row: Row_contra) -> None:
         """Take a row into work. What this raises fails that row alone."""
 
-    def step(self) -> Iterable[tuple[int, OutCo | Exception]]:
+    def step(self) -> Iterable[tuple[int, Out_co | Exception]]:
         """Do some work; return the rows that are finished, each with its result or with why it failed."""
 
     def remove(self, ticket: int) -> None:

@@ -47,7 +47,7 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A word and when it is said; seconds from the start of its row (of the file, once a service returns it)."""
+    """A word and when it is said: seconds from the start of its row, of the file once a service returns it."""
 
     start: float
     end: float
@@ -57,7 +57,7 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A phrase and when it is said; seconds from the start of its row (of the file, once a service returns it)."""
+    """A phrase and when it is said; times are as those of `Word`."""
 
     start: float
     end: float
@@ -127,7 +127,7 @@ class SpeechToText(Engine, Protocol):
     async def detect_language(
         self, audio: Audio, languages: Sequence[str], lane: Hashable
     ) -> list[LanguageGuess]:
-        """Languages of one row, most probable first, among `languages` (empty: all); probabilities sum to 1."""
+        """Languages of one row among `languages` (empty: all), most probable first, probabilities summing to 1."""
 
 
 class TextToSpeech(Engine, Protocol):

@@ -6,8 +6,9 @@
     │   ├── ModelUnavailable       no source of a model's weights worked
     │   └── StorageMisconfigured   the bucket is missing, elsewhere, or refuses the credentials
     ├── Unauthorized               no API key, or a wrong one
+    ├── Forbidden                  a signed link that is tampered with or has expired
     ├── InvalidInput               understood, but cannot be worked on (unknown language, empty text)
-    ├── NotFound                   no such thing, or its link has expired
+    ├── NotFound                   there is no such thing
     ├── TooLarge                   more bytes, seconds or characters than a limit allows
     ├── NotAudio                   the upload cannot be decoded as audio
     ├── Overloaded                 the queue is full, or the server is stopping
@@ -43,12 +44,16 @@ class Unauthorized(VozError):
     """No API key was sent, or it is not one of ours."""
 
 
+class Forbidden(VozError):
+    """A signed link has expired, or is not one that we signed."""
+
+
 class InvalidInput(VozError):
     """The request is well formed but cannot be worked on."""
 
 
 class NotFound(VozError):
-    """There is no such thing, or the link to it has expired."""
+    """There is no such thing."""
 
 
 class TooLarge(VozError):

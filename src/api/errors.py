@@ -1,0 +1,125 @@
+"""Exceptions -> problem details (RFC 9457). The one place that knows a status for each error.
+
+The tree itself is drawn in `core/errors.py`.
+"""
+
+import logging
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+from src.core import errors
+
+log = logging.getLogger(__name__)
+
+REQUEST_ID = "X-Request-ID"
+_MEDIA_TYPE = "application/problem+json"
+
+_STATUS: dict[type[errors.VozError], tuple[int, str, str]] = {
+    errors.Unauthorized: (401, "unauthorized", "No valid API key"),
+    errors.Forbidden: (403, "forbidden", "Link expired or not valid"),
+    errors.NotFound: (404, "not-found", "Not found"),
+    errors.TooLarge: (413, "too-large", "Too large"),
+    errors.NotAudio: (415, "not-audio", "Not decodable as audio"),
+    errors.InvalidInput: (422, "invalid-input", "Invalid input"),
+    errors.EngineFailed: (500, "engine-failed", "The model failed on this input"),
+    errors.Overloaded: (503, "overloaded", "Too much work at once"),
+    errors.DeadlineExceeded: (503, "deadline-exceeded", "The request took too long"),
+    errors.StorageUnavailable: (503, "storage-unavailable", "Storage is not available"),
+}
+
+
+class Problem(BaseModel):
+    """What every error answers (RFC 9457)."""
+
+    type: str = Field(description="Which kind of error; stable, for programs.", examples=["urn:voz:not-audio"])
+    title: str = Field(description="The kind of error in words.", examples=["Not decodable as audio"])
+    status: int = Field(description="The HTTP status.", examples=[415])
+    detail: str = Field(description="What was wrong this time.", examples=["the file is empty"])
+    request_id: str = Field(description="Stands in the server's log, too.", examples=["3f0c9a52b7e84d1f"])
+
+
+class ClientGone(Exception):
+    """The caller closed the connection; there is nobody to answer."""
+
+
+def describe(error: errors.VozError) -> tuple[int, str, str]:
+    """Status, type and title of an error."""
+    for kind in type(error).__mro__:
+        if kind in _STATUS:
+            return _STATUS[kind]
+    return 500, "internal", "Internal error"
+
+
+def problem(
+    request_id: str, status: int, kind: str, title: str, detail: str, **extra: Any
+) -> JSONResponse:
+    """The response itself."""
+    body = Problem(
+        type=f"urn:voz:{kind}", title=title, status=status, detail=detail, request_id=request_id
+    ).model_dump()
+    return JSONResponse(body | extra, status, media_type=_MEDIA_TYPE)
+
+
+def answer(error: Exception, request_id: str) -> JSONResponse:
+    """The problem that tells `error` to the caller. What we did not expect is told nothing about."""
+    if isinstance(error, errors.VozError):
+        status, kind, title = describe(error)
+        response = problem(request_id, status, kind, title, str(error))
+        if isinstance(error, errors.Unauthorized):
+            response.headers["WWW-Authenticate"] = "ApiKey"
+        retry_after = getattr(error, "retry_after", None)
+        if retry_after is not None:
+            response.headers["Retry-After"] = str(max(1, round(retry_after)))
+        return response
+    return problem(
+        request_id, 500, "internal", "Internal error", "the server failed; its log has the request_id"
+    )
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The `responses=` of a route that may answer these errors."""
+    known = {status: title for status, _, title in _STATUS.values()}
+    known |= {429: "Over the limit of this key", 503: "Full, stopping, too slow, or without storage"}
+    return {
+        status: {"model": Problem, "description": known[status], "content": {_MEDIA_TYPE: {}}}
+        for status in statuses
+    }
+
+
+def install(app: FastAPI) -> None:
+    """Let the app answer every error as a problem."""
+
+    @app.exception_handler(errors.VozError)
+    async def on_voz_error(request: Request, error: errors.VozError) -> JSONResponse:
+        response = answer(error, request.state.request_id)
+        if response.status_code >= 500:
+            log.error("%s: %s", type(error).__name__, error, exc_info=error)
+        return response
+
+    @app.exception_handler(RequestValidationError)
+    async def on_invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+        found = [
+            {"field": ".".join(str(part) for part in item["loc"][1:]) or "body", "message": item["msg"]}
+            for item in error.errors()
+        ]
+        detail = "; ".join(f"{item['field']}: {item['message']}" for item in found)
+        return problem(
+            request.state.request_id, 422, "invalid-input", "Invalid input", detail, errors=found
+        )
+
+    @app.exception_handler(HTTPException)
+    async def on_http(request: Request, error: HTTPException) -> JSONResponse:
+        status = HTTPStatus(error.status_code)
+        if status is HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+            detail = "the body is larger than this route takes (MAX_UPLOAD_MB, MAX_TEXT_CHARS)"
+            return answer(errors.TooLarge(detail), request.state.request_id)
+        kind = status.phrase.lower().replace(" ", "-")
+        response = problem(request.state.request_id, status, kind, status.phrase, str(error.detail))
+        response.headers.update(error.headers or {})
+        return response

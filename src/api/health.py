@@ -1,0 +1,66 @@
+"""Is it alive, is it ready, what does it run."""
+
+from fastapi import APIRouter, Response
+
+from src.api.dependencies import Services, ServicesDep, require_key
+from src.api.errors import problems
+from src.api.schemas import EngineOut, LiveOut, ModelsOut, ReadyOut, engine_out
+from src.core.admission import Gate
+from src.core.errors import StorageUnavailable
+from src.engines.base import Engine
+
+STALL_SECONDS = 60.0
+"""Work waits and no row was finished for so long: something is stuck. One row takes seconds at most."""
+
+public = APIRouter(prefix="/health", tags=["health"])
+router = APIRouter(tags=["models"], dependencies=[require_key])
+
+
+@public.get("/live", summary="Is the process alive?")
+async def live() -> LiveOut:
+    """Answers at once whatever the models do; restart the process if it does not."""
+    return LiveOut()
+
+
+@public.get(
+    "/ready",
+    summary="Can it take work?",
+    responses={503: {"model": ReadyOut, "description": "Not ready; `problems` says why"}},
+)
+async def ready(services: ServicesDep, response: Response) -> ReadyOut:
+    """200 when every model is warm, storage answers and work is getting done; else 503."""
+    wrong = []
+    for name, engine in (("stt", services.models.stt), ("tts", services.models.tts)):
+        if engine.load.stalled_for > STALL_SECONDS:
+            wrong.append(f"{name}: work waits, but nothing was finished for {engine.load.stalled_for:.0f} s")
+    if services.stt_gate.closing:
+        wrong.append("the server is stopping")
+    try:
+        await services.storage.check()
+    except StorageUnavailable as error:
+        wrong.append(f"storage: {error}")
+    response.status_code = 503 if wrong else 200
+    return ReadyOut(
+        status="not ready" if wrong else "ready",
+        storage=services.storage.name,
+        problems=wrong,
+        **_models(services).model_dump(),
+    )
+
+
+@router.get("/models", summary="What runs, where, and how busy it is", responses=problems(401))
+async def models(services: ServicesDep) -> ModelsOut:
+    """The engines in use, their device and compute type, and the state of their queues."""
+    return _models(services)
+
+
+def _models(services: Services) -> ModelsOut:
+    return ModelsOut(
+        stt=_engine(services.models.stt, services.stt_gate),
+        tts=_engine(services.models.tts, services.tts_gate),
+        notices=list(services.models.notices),
+    )
+
+
+def _engine(engine: Engine, gate: Gate) -> EngineOut:
+    return engine_out(engine.info, engine.load, gate.held, gate.limit)

@@ -1,0 +1,142 @@
+"""What every request goes through, as plain ASGI: an id and a log line, care for unread bodies, then the key.
+
+The key is checked here, before a byte of the body is read: FastAPI parses a form before it runs
+dependencies, and a stranger's 200 MB upload is not worth that.
+"""
+
+import asyncio
+import contextlib
+import logging
+import re
+import secrets
+import time
+from collections.abc import Callable
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from src.api.errors import REQUEST_ID, ClientGone, answer
+from src.core.errors import Unauthorized
+from src.core.security import ApiKeys
+from src.core.telemetry import begin_request
+
+log = logging.getLogger("voz.request")
+
+_GOOD_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_PUBLIC = re.compile(r"/|/docs(/.*)?|/openapi\.json|/health/.*|/files/.*")
+_LINGER_BYTES = 4 * 2**20
+_LINGER_SECONDS = 2.0
+
+
+class RequestLog:
+    """Gives each request an id, logs one line when it ends, and answers what nothing else has caught."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        sent = Headers(scope=scope).get(REQUEST_ID, "")
+        request_id = sent if _GOOD_ID.fullmatch(sent) else secrets.token_hex(8)
+        scope.setdefault("state", {})["request_id"] = request_id
+        facts = begin_request(request_id)
+        started = time.perf_counter()
+        status = 0
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)[REQUEST_ID] = request_id
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_with_id)
+        except ClientGone:
+            status = status or 499
+        except asyncio.CancelledError:
+            status = 499
+            raise
+        except Exception as error:
+            log.exception("unexpected %s", type(error).__name__)
+            if status:
+                raise  # the answer is under way: the server cuts it off, so that it cannot pass for whole
+            await answer(error, request_id)(scope, receive, send_with_id)
+        finally:
+            route = getattr(scope.get("route"), "path", scope["path"])
+            milliseconds = round((time.perf_counter() - started) * 1000)
+            level = logging.ERROR if status >= 500 and status != 503 else logging.INFO
+            log.log(
+                level, "%s %s %s", scope["method"], route, status,
+                extra={"route": route, "status": status, "ms": milliseconds} | facts,
+            )  # fmt: skip
+
+
+class UnreadBody:
+    """Closes the connection after an answer that came before the request's body was read.
+
+    Else the server would go on reading: a refused 200 MB upload must not cost 200 MB. And a client that is
+    still sending would lose the answer if the connection were reset under it, so small remains are drained
+    first; of a large one no more than a few megabytes or seconds are.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = Headers(scope=scope)
+        if scope["type"] != "http" or not ("content-length" in headers or "transfer-encoding" in headers):
+            await self._app(scope, receive, send)
+            return
+        unread = headers.get("content-length") != "0"
+
+        async def receive_and_see() -> Message:
+            nonlocal unread
+            message = await receive()
+            unread = unread and message["type"] == "http.request" and message.get("more_body", False)
+            return message
+
+        async def send_and_linger(message: Message) -> None:
+            if unread and message["type"] == "http.response.start":
+                MutableHeaders(scope=message)["Connection"] = "close"
+            last = message["type"] == "http.response.body" and not message.get("more_body", False)
+            if not (unread and last):
+                await send(message)
+                return
+            await send(message | {"more_body": True})
+            await _drain(receive_and_see, lambda: unread)
+            await send({"type": "http.response.body", "body": b""})
+
+        await self._app(scope, receive_and_see, send_and_linger)
+
+
+async def _drain(receive: Receive, unread: Callable[[], bool]) -> None:
+    seen = 0
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_LINGER_SECONDS):
+            while unread() and seen < _LINGER_BYTES:
+                seen += len((await receive()).get("body", b""))
+
+
+class KeyCheck:
+    """Lets in who shows a key; the rest only to the public routes."""
+
+    def __init__(self, app: ASGIApp, keys: ApiKeys) -> None:
+        self._app = app
+        self._keys = keys
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or _PUBLIC.fullmatch(scope["path"]):
+            await self._app(scope, receive, send)
+            return
+        key = Headers(scope=scope).get("X-API-Key")
+        name = self._keys.name_of(key)
+        if name is None:
+            detail = "the X-API-Key header is missing" if key is None else "this API key is not valid"
+            response = answer(Unauthorized(detail), scope["state"]["request_id"])
+            await response(scope, receive, send)
+            return
+        scope["state"]["key_name"] = name
+        await self._app(scope, receive, send)

@@ -1,0 +1,136 @@
+"""Requests and answers of the HTTP contract. Names are fixed: clients rely on them."""
+
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from src.engines.base import EngineInfo, Load
+from src.services.audio import AudioFormat
+
+
+class SttFormat(StrEnum):
+    JSON = "json"
+    TEXT = "text"
+    SRT = "srt"
+    VTT = "vtt"
+    VERBOSE_JSON = "verbose_json"
+
+
+class WordOut(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    word: str = Field(examples=["Hello"])
+    start: float = Field(description="Seconds.")
+    end: float = Field(description="Seconds.")
+    probability: float = Field(description="How sure the model is, 0 to 1.")
+
+
+class SegmentOut(BaseModel):
+    id: int = Field(description="Place in the file, from 0.")
+    start: float = Field(description="Seconds from the start of the file.")
+    end: float
+    text: str
+    avg_logprob: float = Field(description="Mean log-probability of its tokens; below -1 is doubtful.")
+    no_speech_prob: float = Field(description="Probability that nobody speaks here.")
+    words: list[WordOut] | None = Field(default=None, description="With `word_timestamps=true`.")
+
+
+class Transcription(BaseModel):
+    text: str = Field(examples=["Hello, and welcome to Voz."])
+    language: str = Field(description="ISO 639-1.", examples=["en"])
+    language_probability: float = Field(description="1 when the language was given.", examples=[0.98])
+    duration: float = Field(description="Seconds of audio.", examples=[2.4])
+    model: str = Field(examples=["base"])
+
+
+class VerboseTranscription(Transcription):
+    segments: list[SegmentOut]
+
+
+class LanguageCandidate(BaseModel):
+    language: str = Field(examples=["es"])
+    probability: float = Field(examples=[0.97])
+
+
+class LanguageDetection(BaseModel):
+    language: str = Field(description="The most probable language, ISO 639-1.", examples=["es"])
+    language_probability: float = Field(examples=[0.97])
+    candidates: list[LanguageCandidate] = Field(description="Most probable first.")
+
+
+class SpeechIn(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {"text": "Hello, and welcome to Voz.", "language": "en"},
+                {"text": "Hola, te damos la bienvenida a Voz.", "language": "es", "format": "mp3"},
+            ]
+        },
+    )
+
+    text: str = Field(min_length=1, description="What to say; MAX_TEXT_CHARS characters at most.")
+    language: Literal["en", "es"] = Field(default="en", description="Language of the text.")
+    format: AudioFormat = Field(default=AudioFormat.WAV, description="`wav` is 16-bit PCM.")
+    speed: float = Field(default=1.0, ge=0.5, le=2.0, description="Rate of speech; the pitch stays.")
+
+
+class SpeechOut(BaseModel):
+    url: str = Field(description="GET it without a key; it stops working after `expires_in` seconds.")
+    key: str = Field(description="Name of the object in storage.")
+    expires_in: int = Field(examples=[3600])
+    expires_at: str = Field(description="ISO 8601, UTC.", examples=["2026-01-01T12:00:00Z"])
+    format: AudioFormat
+    duration: float = Field(description="Seconds of audio.", examples=[2.1])
+    sample_rate: int = Field(description="Hz.", examples=[24000])
+    language: str = Field(examples=["en"])
+    engine: str = Field(description="`coqui`, or `kokoro` where Coqui's weights cannot be had.")
+    model: str
+    cached: bool = Field(description="True when the same text had been spoken before.")
+
+
+class EngineOut(BaseModel):
+    """An engine and how busy it is."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    engine: str = Field(examples=["whisper"])
+    model: str = Field(examples=["base"])
+    device: str = Field(examples=["cpu"])
+    compute_type: str = Field(examples=["int8"])
+    languages: list[str]
+    requests: int = Field(description="Requests in work or waiting.")
+    max_requests: int = Field(description="More than this many get 503.")
+    rows_waiting: int
+    rows_active: int
+
+
+class ModelsOut(BaseModel):
+    stt: EngineOut
+    tts: EngineOut
+    notices: list[str] = Field(description="What an operator should know, e.g. a stand-in engine.")
+
+
+class ReadyOut(ModelsOut):
+    status: Literal["ready", "not ready"]
+    storage: str = Field(examples=["local"])
+    problems: list[str] = Field(description="Why it is not ready.")
+
+
+class LiveOut(BaseModel):
+    status: Literal["alive"] = "alive"
+
+
+def engine_out(info: EngineInfo, load: Load, held: int, limit: int) -> EngineOut:
+    return EngineOut(
+        engine=info.engine,
+        model=info.model,
+        device=info.device,
+        compute_type=info.compute_type,
+        languages=list(info.languages),
+        requests=held,
+        max_requests=limit,
+        rows_waiting=load.waiting,
+        rows_active=load.active,
+    )

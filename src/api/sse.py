@@ -1,0 +1,51 @@
+"""Server-sent events, with a heartbeat that keeps proxies from hanging up."""
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import Any
+
+from fastapi import Request
+from fastapi.responses import StreamingResponse
+from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
+
+from src.api.errors import answer
+from src.api.streaming import Stream, stream_response
+
+log = logging.getLogger(__name__)
+
+HEARTBEAT_SECONDS = 10.0
+
+Event = tuple[str, dict[str, Any]]
+"""Its name and its data."""
+
+
+async def event_stream(request: Request, events: AsyncGenerator[Event, None]) -> StreamingResponse:
+    """Answer with `events`; one that breaks off midway ends with an `error` event, a problem as its data."""
+
+    async def write(stream: Stream[Event]) -> AsyncIterator[bytes]:
+        while True:
+            try:
+                async with asyncio.timeout(HEARTBEAT_SECONDS):
+                    name, data = await anext(stream)
+            except TimeoutError:
+                yield KEEPALIVE_COMMENT
+            except StopAsyncIteration:
+                return
+            except Exception as error:
+                log.exception("a stream broke off")
+                body = bytes(answer(error, request.state.request_id).body).decode()
+                yield format_sse_event(event="error", data_str=body)
+                return
+            else:
+                yield format_sse_event(event=name, data_str=json.dumps(data, ensure_ascii=False))
+
+    return await stream_response(
+        request,
+        events,
+        write,
+        patience=HEARTBEAT_SECONDS,
+        media_type="text/event-stream",
+        headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"},
+    )

@@ -1,0 +1,103 @@
+"""Answers that are sent while they are made, and that give everything back when the caller leaves."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from typing import Any, Generic, Self, TypeVar
+
+from fastapi import Request
+from fastapi.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from src.api.disconnect import while_connected
+
+T = TypeVar("T")
+
+
+class _End:
+    pass
+
+
+class Stream(Generic[T]):
+    """Runs an async generator in one task of its own, one item ahead of its reader.
+
+    In one task, because a generator that holds a deadline (`asyncio.timeout`) must not be resumed by
+    different ones, and here the handler reads the first item and the response the rest.
+    """
+
+    def __init__(self, source: AsyncGenerator[T, None]) -> None:
+        self._source = source
+        self._items: asyncio.Queue[T | _End | Exception] = asyncio.Queue(maxsize=1)
+        self._peeked: T | _End | Exception | None = None
+        self._task = asyncio.create_task(self._produce())
+
+    async def _produce(self) -> None:
+        try:
+            async for item in self._source:
+                await self._items.put(item)
+        except Exception as error:
+            await self._items.put(error)
+        else:
+            await self._items.put(_End())
+        finally:
+            await self._source.aclose()
+
+    async def peek(self) -> None:
+        """Wait for the first item; an error that comes in its place is raised."""
+        self._peeked = await self._items.get()
+        if isinstance(self._peeked, Exception):
+            raise self._peeked
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> T:
+        item, self._peeked = (self._peeked or await self._items.get()), None
+        if isinstance(item, _End):
+            raise StopAsyncIteration
+        if isinstance(item, Exception):
+            raise item
+        return item
+
+    async def close(self) -> None:
+        """Stop the work, and wait until it has let go of what it held."""
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+
+class _Closing(StreamingResponse):
+    """Closes its stream on every way out, also where the body was never begun."""
+
+    def __init__(self, stream: Stream[Any], body: AsyncIterator[bytes], **kwargs: Any) -> None:
+        super().__init__(body, **kwargs)
+        self._stream = stream
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            await self._stream.close()
+
+
+async def stream_response(
+    request: Request,
+    source: AsyncGenerator[T, None],
+    write: Callable[[Stream[T]], AsyncIterator[bytes]],
+    patience: float | None = None,
+    **kwargs: Any,
+) -> StreamingResponse:
+    """A response whose body is `write(stream of source)`.
+
+    The first item is awaited before the answer begins, so that an early failure is answered with its own
+    status; for `patience` seconds at most if that is given.
+    """
+    stream = Stream(source)
+    try:
+        try:
+            async with asyncio.timeout(patience):
+                await while_connected(request, stream.peek())
+        except TimeoutError:
+            pass
+    except BaseException:
+        await stream.close()
+        raise
+    return _Closing(stream, write(stream), **kwargs)

@@ -1,0 +1,134 @@
+"""Audio in, text out."""
+
+from collections.abc import AsyncGenerator
+from typing import Annotated
+
+from fastapi import APIRouter, File, Form, Request, UploadFile
+from fastapi.responses import Response
+
+from src.api.dependencies import Services, ServicesDep, require_key
+from src.api.disconnect import while_connected
+from src.api.errors import problems
+from src.api.schemas import (
+    LanguageCandidate,
+    LanguageDetection,
+    SttFormat,
+    Transcription,
+    VerboseTranscription,
+)
+from src.api.sse import Event, event_stream
+from src.api.transcripts import event_of, shape
+from src.core.errors import InvalidInput
+from src.core.telemetry import note
+from src.engines.base import LanguageGuess, SttOptions
+from src.services.stt import Result
+
+router = APIRouter(prefix="/stt", tags=["speech to text"], dependencies=[require_key])
+
+Upload = Annotated[UploadFile, File(description="Audio or video, any container and codec FFmpeg reads.")]
+Languages = Annotated[
+    list[str] | None,
+    Form(description="Detection chooses among these only (repeatable, or comma-separated)."),
+]
+
+
+@router.post(
+    "",
+    summary="Transcribe, or translate to English",
+    response_model=None,
+    responses=problems(401, 413, 415, 422, 500, 503)
+    | {
+        200: {
+            "model": VerboseTranscription | Transcription,
+            "description": "The text, in the format asked for",
+            "content": {"text/plain": {}, "text/vtt": {}, "application/x-subrip": {}, "text/event-stream": {}},
+        }
+    },
+)
+async def transcribe(
+    request: Request,
+    services: ServicesDep,
+    file: Upload,
+    language: Annotated[str | None, Form(description="ISO 639-1; absent: detected.")] = None,
+    languages: Languages = None,
+    task: Annotated[str, Form(pattern="^(transcribe|translate)$", description="`translate`: to English.")] = (
+        "transcribe"
+    ),
+    response_format: Annotated[SttFormat, Form()] = SttFormat.JSON,
+    word_timestamps: Annotated[bool, Form(description="Words with start, end and probability.")] = False,
+    prompt: Annotated[str | None, Form(max_length=2000, description="Spelling and context hints.")] = None,
+    stream: Annotated[bool, Form(description="Server-sent events: each segment as it is final.")] = False,
+    max_line_width: Annotated[int, Form(ge=10, le=200, description="Characters in a subtitle line.")] = 42,
+    max_line_count: Annotated[int, Form(ge=1, le=5, description="Lines in a subtitle.")] = 2,
+) -> Response:
+    """Send an audio file, get its text.
+
+    `json` gives the text and its language; `verbose_json` adds the segments with their times, and words with
+    `word_timestamps`; `text` is the bare text; `srt` and `vtt` are subtitles. With `stream=true` each segment
+    is sent as soon as it is final (`event: segment`), then the whole (`event: done`); `event: error` says
+    that the work broke off.
+    """
+    known = services.models.stt.info.languages
+    options = SttOptions(
+        language=_known(language, known) if language else None,
+        languages=_allowed(services, languages),
+        task=task,
+        word_timestamps=word_timestamps or response_format in (SttFormat.SRT, SttFormat.VTT),
+        prompt=prompt or None,
+    )
+    if stream:
+        return await event_stream(request, _events(services, file, options))
+    result = await while_connected(request, _transcribe(services, file, options))
+    return shape(result, response_format, word_timestamps, max_line_width, max_line_count)
+
+
+@router.post("/language", summary="Detect the language", responses=problems(401, 413, 415, 422, 500, 503))
+async def detect_language(
+    request: Request, services: ServicesDep, file: Upload, languages: Languages = None
+) -> LanguageDetection:
+    """Which language is spoken, without transcribing."""
+    guesses = await while_connected(request, _detect(services, file, _allowed(services, languages)))
+    return LanguageDetection(
+        language=guesses[0].language,
+        language_probability=guesses[0].probability,
+        candidates=[LanguageCandidate(language=g.language, probability=g.probability) for g in guesses],
+    )
+
+
+async def _transcribe(services: Services, file: UploadFile, options: SttOptions) -> Result:
+    async with services.stt_gate.enter():
+        result = await services.stt.transcribe(file.file, options)
+    note(audio_seconds=round(result.duration, 2))
+    return result
+
+
+async def _detect(services: Services, file: UploadFile, languages: tuple[str, ...]) -> list[LanguageGuess]:
+    async with services.stt_gate.enter():
+        return await services.stt.detect_language(file.file, languages)
+
+
+async def _events(
+    services: Services, file: UploadFile, options: SttOptions
+) -> AsyncGenerator[Event, None]:
+    async with services.stt_gate.enter():
+        index = 0
+        async for item in services.stt.stream(file.file, options):
+            yield event_of(item, index, options.word_timestamps)
+            index += 1
+            if isinstance(item, Result):
+                note(audio_seconds=round(item.duration, 2))
+
+
+def _allowed(services: Services, languages: list[str] | None) -> tuple[str, ...]:
+    asked = [code.strip() for item in languages or [] for code in item.split(",") if code.strip()]
+    known = services.models.stt.info.languages
+    return tuple(_known(code, known) for code in asked) or tuple(services.settings.stt_languages)
+
+
+def _known(code: str, known: tuple[str, ...]) -> str:
+    code = code.strip().lower()
+    if code not in known:
+        raise InvalidInput(f"unknown language {code!r}; use an ISO 639-1 code such as {', '.join(known[:5])}")
+    return code
+
+

@@ -1,0 +1,79 @@
+"""Text in, audio out: as a link to storage, or as a stream."""
+
+from collections.abc import AsyncGenerator, AsyncIterator
+
+from fastapi import APIRouter, Request
+from fastapi.responses import StreamingResponse
+
+from src.api.dependencies import Services, ServicesDep, require_key
+from src.api.disconnect import while_connected
+from src.api.errors import problems
+from src.api.schemas import SpeechIn, SpeechOut
+from src.api.streaming import stream_response
+from src.core.telemetry import note
+from src.services.tts import Speech, SpeechRequest
+
+router = APIRouter(prefix="/tts", tags=["text to speech"], dependencies=[require_key])
+
+_AUDIO = {content_type: {} for content_type in ("audio/wav", "audio/mpeg", "audio/ogg", "audio/flac")}
+
+
+@router.post("", summary="Speak a text and get a link to the audio", responses=problems(401, 413, 422, 500, 503))
+async def speak(request: Request, services: ServicesDep, body: SpeechIn) -> SpeechOut:
+    """The audio is kept in storage; `url` is a presigned link to it that works for `expires_in` seconds."""
+    speech = await while_connected(request, _speak(services, _request(body)))
+    note(audio_seconds=round(speech.duration, 2))
+    tts = services.models.tts
+    return SpeechOut(
+        url=_absolute(request, services, speech.url),
+        key=speech.key,
+        expires_in=speech.expires_in,
+        expires_at=speech.expires_at.isoformat(timespec="seconds").replace("+00:00", "Z"),
+        format=body.format,
+        duration=round(speech.duration, 3),
+        sample_rate=speech.sample_rate,
+        language=body.language,
+        engine=tts.info.engine,
+        model=tts.model(body.language),
+        cached=speech.cached,
+    )
+
+
+@router.post(
+    "/stream",
+    summary="Speak a text and get the audio as it is made",
+    response_class=StreamingResponse,
+    responses=problems(401, 413, 422, 500, 503) | {200: {"description": "The audio", "content": _AUDIO}},
+)
+async def stream(request: Request, services: ServicesDep, body: SpeechIn) -> StreamingResponse:
+    """The first sentence is sent as soon as it is spoken. Nothing is stored."""
+    return await stream_response(
+        request, _stream(services, _request(body)), _plain, media_type=body.format.content_type
+    )
+
+
+async def _speak(services: Services, wanted: SpeechRequest) -> Speech:
+    async with services.tts_gate.enter():
+        return await services.tts.speak(wanted)
+
+
+async def _stream(services: Services, wanted: SpeechRequest) -> AsyncGenerator[bytes, None]:
+    async with services.tts_gate.enter():
+        async for chunk in services.tts.stream(wanted):
+            yield chunk
+
+
+async def _plain(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    async for chunk in chunks:
+        yield chunk
+
+
+def _request(body: SpeechIn) -> SpeechRequest:
+    return SpeechRequest(body.text, body.language, body.format, body.speed)
+
+
+def _absolute(request: Request, services: Services, url: str) -> str:
+    """Links to local files begin with a slash: put before them the address that callers see."""
+    if not url.startswith("/"):
+        return url
+    return (services.settings.public_url or str(request.base_url)).rstrip("/") + url

@@ -1,0 +1,110 @@
+"""The application: `uvicorn src.main:app`."""
+
+import logging
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.middleware import Middleware
+
+from src.api import docs, errors, files, health, stt, tts
+from src.api.dependencies import Services
+from src.api.middleware import KeyCheck, RequestLog, UnreadBody
+from src.config import LogFormat, Settings, load_settings, unknown_keys
+from src.core.admission import Gate, default_limit
+from src.core.errors import ConfigurationError
+from src.core.loader import Models, open_models
+from src.core.security import ApiKeys
+from src.core.storage import open_storage
+from src.core.telemetry import configure_logging
+from src.services.stt import SttService
+from src.services.tts import TtsService
+
+log = logging.getLogger(__name__)
+
+OpenEngines = Callable[[Settings], AbstractAsyncContextManager[Models]]
+
+_FORM_OVERHEAD = 2**20
+"""Bytes of a form that are not the file: boundaries, names, the other fields."""
+_BYTES_PER_CHAR = 12
+"""A character of JSON at its longest: two escaped surrogates."""
+
+
+def create_app(settings: Settings, open_engines: OpenEngines = open_models) -> FastAPI:
+    """Build the application.
+
+    Args:
+        settings: all of them; nothing else is read from the environment.
+        open_engines: an async context manager that yields the engines; in this process by default.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        configure_logging(
+            settings.log_level,
+            settings.log_format is LogFormat.JSON,
+            secrets=[key.get_secret_value() for key in settings.api_key],
+        )
+        async with open_storage(settings) as storage, open_engines(settings) as models:
+            services = Services(
+                settings=settings,
+                models=models,
+                storage=storage,
+                stt=SttService(models.stt, settings),
+                tts=TtsService(models.tts, storage, settings),
+                stt_gate=_gate("speech-to-text", models.stt.info.device, settings),
+                tts_gate=_gate("text-to-speech", models.tts.info.device, settings),
+            )
+            app.state.services = services
+            yield
+            services.stt_gate.closing = services.tts_gate.closing = True
+
+    app = FastAPI(
+        title="Voz",
+        version="0.1.0",
+        summary="A self-hosted speech API: audio to text, English and Spanish text to audio.",
+        description="Click *Authorize* and enter an API key once; then every route can be tried here.",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        middleware=[
+            Middleware(RequestLog),
+            Middleware(UnreadBody),
+            Middleware(KeyCheck, keys=ApiKeys(settings.api_key)),
+        ],
+    )
+    errors.install(app)
+    docs.install(app)
+    app.include_router(stt.router, max_body_size=settings.max_upload_mb * 2**20 + _FORM_OVERHEAD)
+    app.include_router(tts.router, max_body_size=settings.max_text_chars * _BYTES_PER_CHAR + _FORM_OVERHEAD)
+    app.include_router(health.router)
+    app.include_router(health.public)
+    app.include_router(files.router)
+    return app
+
+
+def _gate(name: str, device: str, settings: Settings) -> Gate:
+    limit = settings.max_queue or default_limit(device, settings.threads)
+    return Gate(name, limit, settings.request_timeout)
+
+
+def _app_from_environment() -> FastAPI:
+    try:
+        settings = load_settings()
+    except ConfigurationError as error:
+        sys.stderr.write(f"Voz cannot start:\n  {str(error).replace(chr(10), chr(10) + '  ')}\n")
+        raise SystemExit(3) from None
+    configure_logging(settings.log_level, settings.log_format is LogFormat.JSON)
+    for key in unknown_keys():
+        log.warning("%s in .env is not a setting of Voz: misspelt?", key)
+    return create_app(settings)
+
+
+def __getattr__(name: str) -> Any:
+    # `app` is built when a server asks for it, so that importing create_app reads no environment
+    if name == "app":
+        globals()["app"] = app = _app_from_environment()
+        return app
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,146 @@
+"""Text in, audio in storage (or in a stream) out: pieces -> engine -> even loudness -> encoder -> storage."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+
+from src.config import Settings
+from src.core.errors import TooLarge
+from src.core.storage import Storage, new_key
+from src.engines.base import Audio, TextToSpeech
+from src.services.audio import AudioFormat, Encoder, Tempo, fade, level
+from src.services.text import Piece, to_speech
+
+_AHEAD = 8
+"""Pieces of one request that may be with the engine at once: enough to fill a batch, few enough to be fair."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechRequest:
+    text: str
+    language: str
+    """`en` or `es`."""
+    format: AudioFormat = AudioFormat.WAV
+    speed: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """A spoken text in storage."""
+
+    url: str
+    key: str
+    expires_in: int
+    expires_at: datetime
+    duration: float
+    """Seconds."""
+    sample_rate: int
+    """Hz."""
+    cached: bool
+
+
+class TtsService:
+    """Speaks texts with one engine and keeps the audio in one storage."""
+
+    def __init__(self, engine: TextToSpeech, storage: Storage, settings: Settings) -> None:
+        self._engine = engine
+        self._storage = storage
+        self._settings = settings
+
+    async def speak(self, request: SpeechRequest) -> Speech:
+        """Speak a text, store the audio and return a link to it. The upload begins as audio is made.
+
+        Raises:
+            TooLarge: the text is longer than MAX_TEXT_CHARS.
+            InvalidInput: nothing in the text can be spoken.
+            EngineFailed: a sentence could not be spoken; nothing is stored.
+            StorageUnavailable: the audio could not be stored.
+        """
+        voice = _Voice(self._engine, request, await self._pieces(request))
+        key = new_key(request.format.extension)
+        async with aclosing(voice.encoded(streaming=False)) as chunks:
+            await self._storage.put(key, chunks, request.format.content_type)
+        expires = self._settings.presigned_url_expires
+        return Speech(
+            url=await self._storage.url(key, expires),
+            key=key,
+            expires_in=expires,
+            expires_at=datetime.now(UTC) + timedelta(seconds=expires),
+            duration=voice.seconds,
+            sample_rate=voice.sample_rate,
+            cached=False,
+        )
+
+    async def stream(self, request: SpeechRequest) -> AsyncGenerator[bytes, None]:
+        """The encoded audio as it is made, the first bytes after the first piece. Raises as `speak` does."""
+        voice = _Voice(self._engine, request, await self._pieces(request))
+        async with aclosing(voice.encoded(streaming=True)) as chunks:
+            async for chunk in chunks:
+                yield chunk
+
+    async def _pieces(self, request: SpeechRequest) -> list[Piece]:
+        limit = self._settings.max_text_chars
+        if len(request.text) > limit:
+            raise TooLarge(f"the text has {len(request.text)} characters; MAX_TEXT_CHARS is {limit}")
+        return await asyncio.to_thread(to_speech, request.text, request.language)
+
+
+class _Voice:
+    """One text on its way through the engine."""
+
+    def __init__(self, engine: TextToSpeech, request: SpeechRequest, pieces: list[Piece]) -> None:
+        self._engine = engine
+        self._request = request
+        self._pieces = pieces
+        self._samples = 0
+        self.sample_rate = engine.sample_rate(request.language)
+
+    @property
+    def seconds(self) -> float:
+        """Audio made so far."""
+        return self._samples / self.sample_rate
+
+    async def encoded(self, streaming: bool) -> AsyncGenerator[bytes, None]:
+        encoder = Encoder(self._request.format, self.sample_rate, streaming=streaming)
+        tempo = Tempo(self.sample_rate, self._request.speed)
+        async with aclosing(self._spoken()) as spoken:
+            async for audio in spoken:
+                chunk = await asyncio.to_thread(self._encode, encoder, tempo.push(audio))
+                if chunk:
+                    yield chunk
+        chunk = await asyncio.to_thread(self._encode, encoder, tempo.finish())
+        chunk += await asyncio.to_thread(encoder.finish)
+        if chunk:
+            yield chunk
+
+    def _encode(self, encoder: Encoder, audio: Audio) -> bytes:
+        self._samples += len(audio)
+        return encoder.encode(audio)
+
+    async def _spoken(self) -> AsyncIterator[Audio]:
+        """Pieces in order, each with the pause after it; a few are with the engine at any time."""
+        pieces = iter(self._pieces)
+        ahead: deque[tuple[Piece, asyncio.Task[Audio]]] = deque()
+        try:
+            while True:
+                while len(ahead) < _AHEAD and (piece := next(pieces, None)) is not None:
+                    ahead.append((piece, asyncio.create_task(self._speak(piece))))
+                if not ahead:
+                    return
+                piece, task = ahead[0]
+                audio = await task
+                ahead.popleft()
+                yield np.concatenate([audio, np.zeros(round(piece.pause * self.sample_rate), np.float32)])
+        finally:
+            for _, task in ahead:
+                task.cancel()
+            await asyncio.gather(*(task for _, task in ahead), return_exceptions=True)
+
+    async def _speak(self, piece: Piece) -> Audio:
+        audio = await self._engine.synthesize(piece.text, self._request.language, lane=self)
+        return fade(level(audio, self.sample_rate), self.sample_rate)

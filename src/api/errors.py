@@ -37,7 +37,9 @@ _STATUS: dict[type[errors.VozError], tuple[int, str, str]] = {
 class Problem(BaseModel):
     """What every error answers (RFC 9457)."""
 
-    type: str = Field(description="Which kind of error; stable, for programs.", examples=["urn:voz:not-audio"])
+    type: str = Field(
+        description="Which kind of error; stable, for programs.", examples=["urn:voz:not-audio"]
+    )
     title: str = Field(description="The kind of error in words.", examples=["Not decodable as audio"])
     status: int = Field(description="The HTTP status.", examples=[415])
     detail: str = Field(description="What was wrong this time.", examples=["the file is empty"])
@@ -56,9 +58,7 @@ def describe(error: errors.VozError) -> tuple[int, str, str]:
     return 500, "internal", "Internal error"
 
 
-def problem(
-    request_id: str, status: int, kind: str, title: str, detail: str, **extra: Any
-) -> JSONResponse:
+def problem(request_id: str, status: int, kind: str, title: str, detail: str, **extra: Any) -> JSONResponse:
     """The response itself."""
     body = Problem(
         type=f"urn:voz:{kind}", title=title, status=status, detail=detail, request_id=request_id
@@ -109,9 +109,7 @@ def install(app: FastAPI) -> None:
             for item in error.errors()
         ]
         detail = "; ".join(f"{item['field']}: {item['message']}" for item in found)
-        return problem(
-            request.state.request_id, 422, "invalid-input", "Invalid input", detail, errors=found
-        )
+        return problem(request.state.request_id, 422, "invalid-input", "Invalid input", detail, errors=found)
 
     @app.exception_handler(HTTPException)
     async def on_http(request: Request, error: HTTPException) -> JSONResponse:

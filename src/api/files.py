@@ -17,8 +17,7 @@ router = APIRouter(prefix="/files", tags=["files"])
     "/{key:path}",
     summary="Fetch an audio file by its signed link",
     response_class=FileResponse,
-    responses=problems(403, 404, 422)
-    | {200: {"description": "The audio", "content": {"audio/*": {}}}},
+    responses=problems(403, 404, 422) | {200: {"description": "The audio", "content": {"audio/*": {}}}},
 )
 async def get_file(
     services: ServicesDep,

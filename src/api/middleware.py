@@ -105,7 +105,7 @@ class UnreadBody:
             if not (unread and last):
                 await send(message)
                 return
-            await send(message | {"more_body": True})
+            await send({**message, "more_body": True})
             await _drain(receive_and_see, lambda: unread)
             await send({"type": "http.response.body", "body": b""})
 

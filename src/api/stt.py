@@ -41,7 +41,12 @@ Languages = Annotated[
         200: {
             "model": VerboseTranscription | Transcription,
             "description": "The text, in the format asked for",
-            "content": {"text/plain": {}, "text/vtt": {}, "application/x-subrip": {}, "text/event-stream": {}},
+            "content": {
+                "text/plain": {},
+                "text/vtt": {},
+                "application/x-subrip": {},
+                "text/event-stream": {},
+            },
         }
     },
 )
@@ -107,9 +112,7 @@ async def _detect(services: Services, file: UploadFile, languages: tuple[str, ..
         return await services.stt.detect_language(file.file, languages)
 
 
-async def _events(
-    services: Services, file: UploadFile, options: SttOptions
-) -> AsyncGenerator[Event, None]:
+async def _events(services: Services, file: UploadFile, options: SttOptions) -> AsyncGenerator[Event, None]:
     async with services.stt_gate.enter():
         index = 0
         async for item in services.stt.stream(file.file, options):
@@ -130,5 +133,3 @@ def _known(code: str, known: tuple[str, ...]) -> str:
     if code not in known:
         raise InvalidInput(f"unknown language {code!r}; use an ISO 639-1 code such as {', '.join(known[:5])}")
     return code
-
-

@@ -28,7 +28,9 @@ def shape(
         case SttFormat.VERBOSE_JSON:
             segments = [segment_out(segment, index, words) for index, segment in enumerate(result.segments)]
             verbose = VerboseTranscription(**_common(result), segments=segments)
-            return JSONResponse(verbose.model_dump(exclude=None if words else {"segments": {"__all__": {"words"}}}))
+            return JSONResponse(
+                verbose.model_dump(exclude=None if words else {"segments": {"__all__": {"words"}}})
+            )
 
 
 def event_of(item: Segment | Result, index: int, words: bool) -> tuple[str, dict[str, Any]]:

@@ -15,10 +15,14 @@ from src.services.tts import Speech, SpeechRequest
 
 router = APIRouter(prefix="/tts", tags=["text to speech"], dependencies=[require_key])
 
-_AUDIO = {content_type: {} for content_type in ("audio/wav", "audio/mpeg", "audio/ogg", "audio/flac")}
+_AUDIO: dict[str, dict[str, str]] = {
+    content_type: {} for content_type in ("audio/wav", "audio/mpeg", "audio/ogg", "audio/flac")
+}
 
 
-@router.post("", summary="Speak a text and get a link to the audio", responses=problems(401, 413, 422, 500, 503))
+@router.post(
+    "", summary="Speak a text and get a link to the audio", responses=problems(401, 413, 422, 500, 503)
+)
 async def speak(request: Request, services: ServicesDep, body: SpeechIn) -> SpeechOut:
     """The audio is kept in storage; `url` is a presigned link to it that works for `expires_in` seconds."""
     speech = await while_connected(request, _speak(services, _request(body)))

@@ -22,10 +22,11 @@ class _StrikeOut:
     def __init__(self, secrets: Iterable[str]) -> None:
         self._secrets = [secret for secret in secrets if secret]
 
-    def __call__(self, _logger: Any, _name: str, line: str) -> str:
+    def __call__(self, _logger: Any, _name: str, line: Any) -> str:
+        text = str(line)
         for secret in self._secrets:
-            line = line.replace(secret, _HIDDEN)
-        return line
+            text = text.replace(secret, _HIDDEN)
+        return text
 
 
 def _drop_color_message(_logger: Any, _name: str, event: EventDict) -> EventDict:

@@ -47,7 +47,7 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A word and when it is said: seconds from the start of its row, of the file once a service returns it."""
+    """A word and when it is said: seconds from the start of its row; of the file, after a service."""
 
     start: float
     end: float
@@ -127,7 +127,7 @@ class SpeechToText(Engine, Protocol):
     async def detect_language(
         self, audio: Audio, languages: Sequence[str], lane: Hashable
     ) -> list[LanguageGuess]:
-        """Languages of one row among `languages` (empty: all), most probable first, probabilities summing to 1."""
+        """Languages of one row among `languages` (empty: all), likeliest first; probabilities sum to 1."""
 
 
 class TextToSpeech(Engine, Protocol):

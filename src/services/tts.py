@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,7 +17,7 @@ from src.services.audio import AudioFormat, Encoder, Tempo, fade, level
 from src.services.text import Piece, to_speech
 
 _AHEAD = 8
-"""Pieces of one request that may be with the engine at once: enough to fill a batch, few enough to be fair."""
+"""Pieces of one request that the engine may hold at once: enough for a batch, few enough to be fair."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ class _Voice:
         self._samples += len(audio)
         return encoder.encode(audio)
 
-    async def _spoken(self) -> AsyncIterator[Audio]:
+    async def _spoken(self) -> AsyncGenerator[Audio, None]:
         """Pieces in order, each with the pause after it; a few are with the engine at any time."""
         pieces = iter(self._pieces)
         ahead: deque[tuple[Piece, asyncio.Task[Audio]]] = deque()

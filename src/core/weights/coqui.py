@@ -1,0 +1,185 @@
+"""Where Coqui's weights come from, and what makes a folder a Coqui model.
+
+Coqui's own downloader has no timeout and no checksum, takes any folder that exists for a finished model
+and leaves one behind when an archive is bad. Only its catalogue is used.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from src.core.errors import ModelUnavailable
+from src.core.weights.archives import unpack_zip
+from src.core.weights.download import Downloader
+from src.core.weights.hub import Repository, cached, hub
+from src.core.weights.source import Model, Part, Source, SourceFailed
+
+VOCODER = "vocoder"
+"""Sub-folder of a model's folder that holds its vocoder, if it has one."""
+
+_GITHUB = "https://github.com"
+_USUAL_NAMES = ("model_file.pth", "model_file.pth.tar", "model.pth", "checkpoint.pth")
+_SPEAKER_ENCODER = ("model_se.pth", "model_se.pth.tar")
+_COMMENT = re.compile(r'("(?:[^"\\]|\\.)*")|(/\*(?:.|\n)*?\*/)|(//.*)')
+
+_PATHS: Mapping[str, tuple[str, ...]] = {
+    "audio.stats_path": ("scale_stats.npy",),
+    "d_vector_file": ("speakers.json", "speakers.pth"),
+    "speakers_file": ("speaker_ids.json", "speaker_ids.pth"),
+    "language_ids_file": ("language_ids.json",),
+    "speaker_encoder_model_path": _SPEAKER_ENCODER,
+    "speaker_encoder_config_path": ("config_se.json",),
+}
+"""Settings of a Coqui config that name a file, and what that file is called beside a released model."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """The two files of a Coqui network."""
+
+    weights: Path
+    config: Path
+
+
+def find(folder: Path) -> Checkpoint:
+    """The checkpoint and config at the top of a folder.
+
+    Raises:
+        SourceFailed: there is no config.json, or not exactly one checkpoint.
+    """
+    config = folder / "config.json"
+    if not config.is_file():
+        raise SourceFailed(f"{folder} holds no config.json")
+    for name in _USUAL_NAMES:
+        if (folder / name).is_file():
+            return Checkpoint(folder / name, config)
+    others = [path for path in folder.glob("*.pt*") if path.is_file() and path.name not in _SPEAKER_ENCODER]
+    if len(others) != 1:
+        raise SourceFailed(f"{folder} holds {len(others)} checkpoints (*.pth), expected one")
+    return Checkpoint(others[0], config)
+
+
+def check(folder: Path) -> None:
+    """Raise SourceFailed unless the model, and its vocoder if it has one, can be read.
+
+    Weights are opened with `weights_only=True`: a checkpoint that would run code is refused.
+    """
+    import torch  # seconds to import, and not needed where Whisper alone is fetched
+
+    for place in (folder, folder / VOCODER):
+        if place == folder or place.is_dir():
+            found = find(place)
+            read_config(found.config)
+            try:
+                torch.load(found.weights, map_location="cpu", weights_only=True)
+            except Exception as error:  # torch raises whatever the damage makes it stumble over
+                first = (str(error).splitlines() or [type(error).__name__])[0]
+                raise SourceFailed(f"{found.weights.name} cannot be opened as weights ({first})") from None
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """A Coqui config: JSON, in older releases with comments."""
+    text = path.read_text(encoding="utf-8")
+    try:
+        config = json.loads(_COMMENT.sub(lambda match: match[1] or "", text))
+    except ValueError as error:
+        raise SourceFailed(f"{path} is not JSON ({error})") from None
+    if not isinstance(config, dict):
+        raise SourceFailed(f"{path} is not a Coqui config")
+    return config
+
+
+def localise(config: dict[str, Any], folder: Path) -> bool:
+    """Point the settings that name a file to the file of this folder; True if anything changed.
+
+    A release names files by their place on the machine it was trained on. This follows
+    `ModelManager._update_paths` of `TTS`, on the JSON itself.
+    """
+    changed = False
+    for field, usual in _PATHS.items():
+        *outer, last = field.split(".")
+        settings: list[Any] = [config.get(outer[0]) if outer else config]
+        if not outer:
+            settings.append(config.get("model_args"))
+        settings = [each for each in settings if isinstance(each, dict) and last in each]
+        named = [_file_name(each[last]) for each in settings]
+        file = next((folder / name for name in (*named, *usual) if name and (folder / name).is_file()), None)
+        for each in settings if file is not None else ():
+            value: Any = [str(file)] if isinstance(each[last], list) else str(file)
+            changed |= each[last] != value
+            each[last] = value
+    return changed
+
+
+def model(name: str, downloader: Downloader, releases: str, endpoint: str | None) -> Model:
+    """A model of Coqui's catalogue, e.g. `tts_models/en/ljspeech/tacotron2-DDC`, with its vocoder.
+
+    Args:
+        releases: address to use in place of the release host's, without a path.
+        endpoint: address of the Hugging Face hub; None: as `huggingface_hub` has it.
+    """
+
+    def parts() -> tuple[Part, ...]:
+        entry = _entry(name)
+        found = [Part(name, _sources(entry, downloader, releases, endpoint))]
+        if vocoder := entry.get("default_vocoder"):
+            sources = _sources(_entry(vocoder), downloader, releases, endpoint)
+            found.append(Part(vocoder, sources, subfolder=VOCODER))
+        return tuple(found)
+
+    return Model(
+        key=f"coqui/{name.replace('/', '--')}",
+        parts=parts,
+        check=check,
+        advice=(
+            "What to do: on a machine that reaches these hosts, run `python -m src.core.model_store "
+            "--tts coqui --models-dir models` and copy its `models` folder here (MODELS_DIR); or set "
+            "TTS_MODEL_EN and TTS_MODEL_ES to folders with config.json, one checkpoint, and the vocoder's "
+            "two files in `vocoder/`; or set TTS_ENGINE=kokoro."
+        ),
+    )
+
+
+def _entry(name: str) -> Mapping[str, Any]:
+    from TTS.utils.manage import ModelManager  # imports torch
+
+    catalogue = ModelManager().models_dict
+    kind, language, dataset, last = name.split("/")
+    try:
+        entry: Mapping[str, Any] = catalogue[kind][language][dataset][last]
+    except KeyError:
+        models = catalogue.get(kind, {}).get(language, {})
+        near = [f"{kind}/{language}/{one}/{each}" for one in models for each in models[one]]
+        raise ModelUnavailable(
+            f"{name} is not in Coqui's catalogue. For {language!r} it has: {', '.join(near) or 'nothing'}"
+        ) from None
+    return entry
+
+
+def _sources(
+    entry: Mapping[str, Any], downloader: Downloader, releases: str, endpoint: str | None
+) -> tuple[Source, ...]:
+    if "repo_id" in entry:
+        repository = Repository(entry["repo_id"], entry.get("allow"), entry.get("ignore"))
+        return cached(repository), hub(repository, downloader, endpoint)
+    urls = entry.get("github_rls_url", [])
+
+    def fetch(folder: Path) -> None:
+        for url in [urls] if isinstance(urls, str) else urls:
+            target = folder / url.rpartition("/")[2]
+            downloader.file(releases + url.removeprefix(_GITHUB) if _GITHUB in url else url, target)
+            if target.suffix == ".zip":
+                unpack_zip(target, folder)
+                target.unlink()
+
+    if not urls:
+        raise ModelUnavailable("Coqui's catalogue gives no address for this model: choose another one")
+    return (Source("Coqui's releases on GitHub", fetch),)
+
+
+def _file_name(value: Any) -> str:
+    value = value[0] if isinstance(value, list) and value else value
+    return Path(value).name if isinstance(value, str) else ""

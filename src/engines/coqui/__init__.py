@@ -1,0 +1,5 @@
+"""Coqui's Tacotron2, many sentences at once: `CoquiEngine`. docs/internals/coqui.md tells what equals Coqui."""
+
+from src.engines.coqui.engine import CoquiEngine
+
+__all__ = ["CoquiEngine"]

@@ -38,7 +38,7 @@ def pip_download(what: str, requirements: Mapping[str, int], folder: Path) -> No
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--no-input"]
     command += ["--disable-pip-version-check", "--progress-bar", "off", "--retries", "1", "--timeout", "10"]
     command += ["--dest", str(folder), *requirements]
-    _run(command, folder, what, sum(requirements.values()))
+    _run("pip", command, folder, what, sum(requirements.values()))
 
 
 def npm_pack(package: str, size: int, folder: Path) -> None:
@@ -46,9 +46,9 @@ def npm_pack(package: str, size: int, folder: Path) -> None:
     npm = shutil.which("npm")
     if npm is None:
         raise SourceFailed("npm is not installed")
-    command = [npm, "pack", package, "--ignore-scripts", "--silent", "--fetch-retries=1"]
+    command = [npm, "pack", package, "--ignore-scripts", "--loglevel=error", "--fetch-retries=1"]
     command += ["--fetch-timeout=30000", "--pack-destination", str(folder)]
-    _run(command, folder, package, size)
+    _run("npm", command, folder, package, size)
 
 
 def only_file(folder: Path, pattern: str) -> Path:
@@ -59,17 +59,19 @@ def only_file(folder: Path, pattern: str) -> Path:
     return found[0]
 
 
-def _run(command: Sequence[str], folder: Path, what: str, size: int) -> None:
+def _run(tool: str, command: Sequence[str], folder: Path, what: str, size: int) -> None:
     """Run a package tool in `folder`, showing how much of `size` bytes has come."""
-    log.info("downloading %s (%s)", what, megabytes(size))
-    # the tool's own temporary files beside its result: on the same disk, counted, and gone with the folder
-    passing = folder / "tmp"
-    passing.mkdir()
-    with tempfile.TemporaryFile() as output, Progress(what, size) as progress:
+    log.info("downloading %s with %s (%s)", what, tool, megabytes(size))
+    with (
+        # the tool's temporary files beside its result: on the same disk, counted, and gone with it
+        tempfile.TemporaryDirectory(dir=folder, ignore_cleanup_errors=True) as passing,
+        tempfile.TemporaryFile() as output,
+        Progress(what, size) as progress,
+    ):
         process = subprocess.Popen(  # noqa: S603 - a fixed command; nothing of it comes from a caller
             command,
             cwd=folder,
-            env={**os.environ, "TMPDIR": str(passing)},
+            env={**os.environ, "TMPDIR": passing},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -83,12 +85,15 @@ def _run(command: Sequence[str], folder: Path, what: str, size: int) -> None:
                 process.wait()
         if process.returncode != 0:
             output.seek(0)
-            said = output.read().decode(errors="replace").strip().splitlines()
-            errors = [line for line in said if "error" in line.lower()] or said
-            reason = errors[-1].strip() if errors else f"exit status {process.returncode}"
-            raise SourceFailed(f"{Path(command[0]).name} failed: {reason}")
+            raise SourceFailed(f"{tool} failed: {_reason(output.read().decode(errors='replace'))}")
         progress.to(size)
-    shutil.rmtree(passing, ignore_errors=True)
+
+
+def _reason(output: str) -> str:
+    """What of a tool's output tells why it failed, on one line: its first errors, and its last word."""
+    said = [line.strip() for line in output.splitlines() if line.strip() and "complete log" not in line]
+    errors = [line for line in said if "error" in line.lower()] or said or ["it did not say why"]
+    return "; ".join(line[:300] for line in dict.fromkeys([*errors[:2], errors[-1]]))
 
 
 def _watch(process: subprocess.Popen[bytes], folder: Path, progress: Progress) -> None:

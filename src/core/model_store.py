@@ -15,6 +15,7 @@ import re
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -175,7 +176,8 @@ class ModelStore:
             except NotObtained as error:
                 reason = self._remember(names, error.tried)
             else:
-                self._note.unlink(missing_ok=True)
+                with suppress(OSError):  # MODELS_DIR may be read-only by now
+                    self._note.unlink()
                 return pair
         try:
             return replace(self.kokoro(), reason=f"Kokoro speaks in Coqui's place: {reason}")

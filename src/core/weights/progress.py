@@ -1,6 +1,7 @@
 """Progress that suits where it is shown: a bar in a terminal, a line now and then in a log."""
 
 import logging
+import shutil
 import sys
 import time
 from types import TracebackType
@@ -27,8 +28,10 @@ class Progress:
         self._done = 0
         self._bar: tqdm[Never] | None = None
         if sys.stderr.isatty():
+            # a terminal that does not know its size, as a container's often, would be shown nothing
+            width, height = shutil.get_terminal_size()
             self._bar = tqdm(
-                total=total, desc=what, unit="B", unit_scale=True, file=sys.stderr, dynamic_ncols=True
+                total=total, desc=what, unit="B", unit_scale=True, file=sys.stderr, ncols=width, nrows=height
             )
         self._said_at = time.monotonic()
         self._said = 0

@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format models setup setup-dev clean
+.PHONY: help run test lint lock format models setup setup-dev clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -15,10 +15,16 @@ run: setup ## install, fetch the weights, serve on 127.0.0.1:8000
 test: setup-dev lint ## lint, types and every test, with the real models
 	$(BIN)/python -m pytest
 
-lint: setup-dev ## ruff and mypy
+lint: setup-dev ## ruff, mypy, and the linters of the image, compose and the workflows
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/hadolint Dockerfile
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+	$(BIN)/zizmor --offline --quiet .github
+	@if command -v shellcheck >/dev/null; then shellcheck deploy/*.sh; else echo "shellcheck is not installed: left out"; fi
 
 format: setup-dev ## let ruff put the code in shape
 	$(BIN)/ruff check --fix .
@@ -26,6 +32,17 @@ format: setup-dev ## let ruff put the code in shape
 
 models: setup ## fetch the weights ahead of time
 	$(BIN)/python -m src.core.model_store
+
+# uv takes no index from pip's configuration, and --no-config none from its own: the files name no host
+LOCK := $(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes \
+	--custom-compile-command "make lock"
+
+lock: setup-dev ## write the lock files anew, after a change in requirements*.txt
+	$(LOCK) requirements.txt --output-file requirements.lock
+	# for the CPU image, which takes torch from another index
+	$(LOCK) requirements.txt --output-file requirements-cpu.lock --constraint requirements.lock \
+		$$(sed -nE 's/^(torch[a-z]*|triton|(cuda|nvidia)-[a-z0-9-]+)==.*/--no-emit-package \1/p' requirements.lock)
+	$(LOCK) requirements-dev.txt --output-file requirements-dev.lock --constraint requirements.lock
 
 setup: $(VENV)/installed ## make .venv
 setup-dev: $(VENV)/installed-dev

@@ -1,12 +1,111 @@
 """Read by gunicorn by itself when it is started in this folder.
 
-It tells the workers how many they are, so that `gunicorn -w 4` shares out the CPU's threads just as
-WEB_CONCURRENCY=4 does.
+The command line and GUNICORN_CMD_ARGS go before what is set here.
 """
 
+import logging
 import os
+import sys
+import threading
+from pathlib import Path
 from typing import Any
+
+# gunicorn's own command does not look for modules in this folder
+sys.path.insert(0, str(Path(__file__).parent))
+
+from src.config import LogFormat, load_settings
+from src.core.errors import ConfigurationError
+from src.core.telemetry import configure_logging
+
+try:
+    _settings = load_settings()
+except ConfigurationError as error:
+    sys.stderr.write(f"Voz cannot start:\n  {str(error).replace(chr(10), chr(10) + '  ')}\n")
+    raise SystemExit(3) from None
+
+bind = f"{_settings.host}:{_settings.port}"
+worker_class = "uvicorn_worker.UvicornWorker"
+
+# Each worker loads the models, so the customary 2 x cores + 1 would hold nine copies on four cores, and
+# they would fight for the cores. One worker batches across requests; docs/operations.md says when two pay.
+workers = _settings.web_concurrency
+
+# Neither CUDA nor the thread pools of torch and CTranslate2 outlive a fork.
+preload_app = False
+
+# Off: memory is flat, and a fresh worker is not ready before it has loaded and warmed its models.
+# With two workers or more, `--max-requests 10000 --max-requests-jitter 2000` replaces them one at a time.
+max_requests = 0
+
+# Seconds without a beat of the event loop after which a worker is replaced. Work runs in threads and
+# never holds the loop, so this is no limit on a request; REQUEST_TIMEOUT is.
+timeout = 60
+
+# On SIGTERM a worker takes no new connection and has so long to finish what it has in hand. Whoever stops
+# gunicorn must wait longer than this (stop_grace_period in docker-compose.yml).
+graceful_timeout = 60
+
+# Longer than the 60 s after which most proxies let go of an idle connection: the proxy must close first,
+# or it may send a request into a connection that is just being closed here.
+keepalive = 75
+
+# src/api/middleware.py writes a line a request.
+accesslog = None
+
+# Beats are written to a file; on a disk they could wait for other writes.
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
+
+# No second way in; it would want a writable home, too.
+control_socket_disable = True
+
+START_LIMIT = 3600.0
+"""Seconds for which a worker counts as alive while it loads: the first start fetches gigabytes."""
 
 
 def on_starting(server: Any) -> None:
+    # `gunicorn -w 4` shares out the CPU's threads as WEB_CONCURRENCY=4 does
     os.environ["WEB_CONCURRENCY"] = str(server.cfg.workers)
+    # gunicorn's own lines look like the application's; the workers do the same for themselves
+    configure_logging(
+        _settings.log_level,
+        _settings.log_format is LogFormat.JSON,
+        secrets=[key.get_secret_value() for key in _settings.api_key],
+    )
+
+
+def post_fork(server: Any, worker: Any) -> None:
+    config = getattr(worker, "config", None)
+    if config is None:  # not one of uvicorn's workers
+        return
+    # Streams that outlast the grace time are ended by the worker itself, so that it still closes its
+    # engines and its storage, rather than by SIGKILL.
+    config.timeout_graceful_shutdown = max(1, server.cfg.graceful_timeout - 5)
+    _beat_while_loading(worker, config, server.cfg.timeout)
+
+
+def _beat_while_loading(worker: Any, config: Any, timeout: float) -> None:
+    """Beat in the worker's place until its event loop does.
+
+    uvicorn beats from its main loop, which begins once start-up is over: a worker that fetches or loads
+    models for longer than `timeout` would be killed and started again for ever.
+    """
+    if not timeout:
+        return
+    started = threading.Event()
+    notify = config.callback_notify
+
+    async def first_beat() -> None:
+        started.set()
+        config.callback_notify = notify
+        await notify()
+
+    def beat() -> None:
+        pause = timeout / 4
+        for _ in range(int(START_LIMIT / pause)):
+            worker.notify()
+            if started.wait(pause):
+                return
+        logging.getLogger("gunicorn.error").error("still loading after %g s: given up", START_LIMIT)
+
+    config.callback_notify = first_beat
+    threading.Thread(target=beat, name="beat-while-loading", daemon=True).start()

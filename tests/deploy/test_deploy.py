@@ -1,0 +1,242 @@
+"""deploy.sh against a real sshd; `docker` there is a stand-in that really starts the application sent."""
+
+import contextlib
+import os
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.deploy_host import REPOSITORY, Host, Line, ProcessList, Release, deploy_host
+
+KEY = "deploy-test-key-$HOME#1"
+SECRETS = {
+    "API_KEY": KEY,
+    "APP_AWS_ACCESS_KEY_ID": "ACCESSKEYID/test",
+    "APP_AWS_SECRET_ACCESS_KEY": 'secret "access" key',
+    "AWS_REGION": "eu-west-1",
+}
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Iterator[Host]:
+    folder = tmp_path / "host"
+    folder.mkdir()
+    with deploy_host(folder) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+    """A host with a first release in service, which every test that takes it leaves there."""
+    folder = tmp_path_factory.mktemp("deploy")
+    (folder / "host").mkdir()
+    with deploy_host(folder / "host") as running:
+        deployed(Release(folder / "release").deploy(running, "develop", **SECRETS))
+        yield running
+
+
+@pytest.fixture
+def release(tmp_path: Path) -> Release:
+    return Release(tmp_path / "release")
+
+
+def deployed(process: "subprocess.Popen[str]") -> str:
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, output
+    return output
+
+
+def failed(process: "subprocess.Popen[str]") -> str:
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 1, output
+    return output
+
+
+def mark(host: Host, branch: str = "develop") -> str:
+    """Which release answers; with the key that was sent."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{host.ports[branch]}/mark", timeout=10) as answer:
+        return str(answer.read().decode()).strip('"')
+
+
+def opens(host: Host, key: str, branch: str = "develop") -> bool:
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{host.ports[branch]}/models", headers={"X-API-Key": key}
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=10):
+            return True
+    except urllib.error.HTTPError as refused:
+        with refused:
+            assert refused.code == 401
+        return False
+
+
+def eventually(what: Callable[[], object]) -> None:
+    for _ in range(1200):
+        if what():
+            return
+        time.sleep(0.05)
+    raise AssertionError("it did not happen within a minute")
+
+
+def test_a_release_and_the_next_and_back(host: Host, release: Release) -> None:
+    with ProcessList(list(SECRETS.values())) as processes:
+        said = deployed(release.deploy(host, "develop", **SECRETS))
+    assert mark(host) == "first"
+    assert opens(host, KEY), "the key, with its odd characters, is the one that the server has"
+    assert not opens(host, "another")
+    first = host.current("development")
+    assert [call["command"][0] for call in host.calls("build", "run", "up", "down")] == ["build", "run", "up"]
+    assert {call["mode"] for call in host.calls("build", "run", "up")} == {"600"}
+
+    release.commit(mark="second")
+    said += deployed(release.deploy(host, "develop", **SECRETS))
+    assert mark(host) == "second"
+    assert host.current("development") != first
+
+    said += deployed(release.deploy(host, "develop", "--rollback"))
+    assert mark(host) == "first"
+    assert host.current("development") == first
+
+    assert processes.looks > 10
+    assert not processes.seen, "a secret stood in a process list"
+    for secret in (*SECRETS.values(), host.private_key.splitlines()[1]):
+        assert secret not in said
+        assert secret not in host.everything_written()
+
+
+def test_one_that_never_gets_ready_is_taken_back(served: Host, release: Release) -> None:
+    first = served.current("development")
+    release.commit(mark="second", stalls="")
+    said = failed(release.deploy(served, "develop", **SECRETS, READY_TIMEOUT="4"))
+    assert "/health/ready did not answer 200 within 4 s (last: 503)" in said
+    assert f"{first}, the release before, is in service again" in said
+    assert mark(served) == "first"
+    assert served.current("development") == first
+
+
+def test_one_that_crashes_is_taken_back_without_waiting(served: Host, release: Release) -> None:
+    release.commit(mark="second")
+    said = failed(release.deploy(served, "develop", **SECRETS, VOZ_SETTINGS="MAX_UPLOAD_MB=0"))
+    assert "it starts and ends again and again" in said
+    assert "MAX_UPLOAD_MB" in said, "the log says why"
+    assert mark(served) == "first"
+
+
+def test_one_that_does_not_build_touches_nothing(served: Host, release: Release) -> None:
+    before = served.calls("up", "down")
+    release.commit(**{"mark": "second", "does-not-build": ""})
+    said = failed(release.deploy(served, "develop", **SECRETS))
+    assert "the image could not be built" in said
+    assert served.calls("up", "down") == before
+    assert mark(served) == "first"
+
+
+def test_a_connection_cut_while_the_release_is_sent(served: Host, release: Release) -> None:
+    before = served.calls("build")
+    release.commit(mark="second", ballast=os.urandom(4_000_000))
+    line = Line(served.ssh_port)
+    line.cut_after = 1_000_000
+    with contextlib.closing(line):
+        said = failed(release.deploy(served, "develop", **SECRETS, port=line.port))
+    assert "nothing has changed on the host" in said
+    assert served.calls("build") == before
+    assert mark(served) == "first"
+
+
+def test_the_first_release_of_all_fails(host: Host, release: Release) -> None:
+    release.commit(stalls="")
+    said = failed(release.deploy(host, "develop", **SECRETS, READY_TIMEOUT="3"))
+    assert "There is no release before it to go back to" in said
+    assert host.calls("down"), "it does not stay, neither ready nor gone"
+    said = failed(release.deploy(host, "develop", "--rollback"))
+    assert "no release has ever been in service here" in said
+
+
+def test_a_connection_cut_while_the_host_works(host: Host, release: Release) -> None:
+    hold = host.state / "hold"
+    hold.touch()
+    with contextlib.closing(Line(host.ssh_port)) as line:
+        process = release.deploy(host, "develop", **SECRETS, port=line.port)
+        eventually(lambda: host.calls("build"))
+        line.cut()
+        hold.unlink()
+        said = deployed(process)
+    assert "the connection broke" in said
+    assert mark(host) == "first"
+    assert [call["command"][0] for call in host.calls("build", "up")] == ["build", "up"], "done once"
+
+
+def test_two_at_once_go_one_after_the_other(host: Host, release: Release) -> None:
+    hold = host.state / "hold"
+    hold.touch()
+    first = release.deploy(host, "develop", **SECRETS)
+    eventually(lambda: host.calls("build"))
+    second = release.deploy(host, "develop", **SECRETS)
+    logs = host.home / "voz" / "development" / "logs"
+    eventually(lambda: any("waiting for it" in log.read_text() for log in logs.glob("*.log")))
+    assert len(host.calls("build")) == 1
+    hold.unlink()
+    deployed(first)
+    deployed(second)
+    releases = [call["release"] for call in host.calls("build", "run", "up")]
+    assert releases == 3 * [releases[0]] + 3 * [releases[-1]], "no call of one between those of the other"
+    assert releases[0] != releases[-1]
+    assert host.current("development") == releases[-1]
+
+
+def test_three_environments_side_by_side(host: Host, release: Release) -> None:
+    for branch in ("develop", "quality", "main"):
+        deployed(release.deploy(host, branch, **(SECRETS | {"API_KEY": f"key-of-{branch}"})))
+    for branch in ("develop", "quality", "main"):
+        assert opens(host, f"key-of-{branch}", branch)
+        assert not opens(host, KEY, branch)
+
+
+@pytest.mark.parametrize(
+    ("branch", "environment"),
+    [
+        ("develop", "development 8001 base dev/"),
+        ("quality", "qa 8002 base qa/"),
+        ("main", "production 8000 medium prod/"),
+    ],
+)
+def test_the_table_of_branches(branch: str, environment: str) -> None:
+    script = 'source deploy/deploy.sh; environment_of "$1"; echo "$environment $port $stt_model $s3_prefix"'
+    command = ["bash", "-c", script, "bash", branch]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == environment
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "said"),
+    [
+        (["feature"], {}, "the branch 'feature' has no environment"),
+        (["develop"], {"API_KEY": ""}, "API_KEY is not set"),
+        (["develop"], {"S3_BUCKET_NAME": "b", "AWS_REGION": ""}, "AWS_REGION is not set"),
+        (["develop"], {"LIGHTSAIL_SSH_KEY": ""}, "LIGHTSAIL_SSH_KEY is not set"),
+    ],
+)
+def test_what_cannot_be_deployed(arguments: list[str], environment: dict[str, str], said: str) -> None:
+    variables = {"PATH": os.environ["PATH"], "LIGHTSAIL_HOST": "127.0.0.1", "LIGHTSAIL_USERNAME": "nobody"}
+    variables |= {"LIGHTSAIL_SSH_KEY": "none", "LIGHTSAIL_PORT": "1"} | SECRETS | environment
+    command = [REPOSITORY / "deploy" / "deploy.sh", *arguments]
+    done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert KEY not in done.stderr + done.stdout
+
+
+@pytest.mark.parametrize("name", ["API_KEY", "VOZ_SETTINGS"])
+def test_a_value_that_env_cannot_carry_is_refused(served: Host, release: Release, name: str) -> None:
+    before = served.calls()
+    value = {"API_KEY": "it's", "VOZ_SETTINGS": "not a setting"}[name]
+    said = failed(release.deploy(served, "develop", **(SECRETS | {name: value})))
+    assert name in said
+    assert value not in said
+    assert served.calls() == before

@@ -1,0 +1,48 @@
+"""The lock files belong to the requirements, and say nothing of the machine they were made on."""
+
+import re
+
+import pytest
+
+from tests.support.deploy_host import REPOSITORY
+
+LOCKS = ["requirements.lock", "requirements-cpu.lock", "requirements-dev.lock"]
+TORCH = {"torch", "torchaudio", "torchcodec"}
+
+
+def pinned(name: str) -> dict[str, str]:
+    """name -> version of a requirements or lock file, extras left out."""
+    text = (REPOSITORY / name).read_text()
+    found = re.findall(r"^([A-Za-z0-9._-]+)(?:\[[^]]*\])?==([^ ;\\\n]+)", text, re.MULTILINE)
+    return {package.lower().replace("_", "-"): version for package, version in found}
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_the_lock_has_what_is_required(lock: str) -> None:
+    required = pinned("requirements.txt")
+    if lock == "requirements-dev.lock":
+        required |= pinned("requirements-dev.txt")
+    if lock == "requirements-cpu.lock":
+        required = {name: version for name, version in required.items() if name not in TORCH}
+    assert len(required) > 20
+    locked = pinned(lock)
+    wrong = {name: (version, locked.get(name)) for name, version in required.items()}
+    wrong = {name: versions for name, versions in wrong.items() if versions[0] != versions[1]}
+    assert not wrong, "required and locked differ: `make lock`"
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_every_package_is_locked_by_hash_and_by_nothing_else(lock: str) -> None:
+    entries = re.split(r"\n(?=\S)", (REPOSITORY / lock).read_text())
+    packages = [entry for entry in entries if not entry.startswith("#")]
+    assert len(packages) > 100
+    for package in packages:
+        assert "--hash=sha256:" in package
+        assert not re.search(r"://|^-|file:", package), "an index or a place of one machine"
+
+
+def test_the_cpu_image_takes_the_same_versions_without_cuda() -> None:
+    everything, cpu = pinned("requirements.lock"), pinned("requirements-cpu.lock")
+    assert cpu.items() < everything.items()
+    left_out = everything.keys() - cpu.keys()
+    assert {name.partition("-")[0] for name in left_out} == TORCH | {"triton", "cuda", "nvidia"}

@@ -1,0 +1,41 @@
+"""The application with engines that are ready at once: what the stand-in for `docker` serves.
+
+It is sent as a part of a release. The release's `mark` is answered at /mark; with the file `stalls` in the
+release, an engine reports work that does not move, and the service never gets ready.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+from src.config import Settings, load_settings
+from src.core.loader import Models
+from src.engines.base import EngineInfo, Load
+from src.main import create_app
+
+_HERE = Path.cwd()
+
+
+def _engine(name: str) -> Any:
+    stalled_for = 1000.0 if (_HERE / "stalls").exists() else 0.0
+    return SimpleNamespace(
+        info=EngineInfo(name, "quick", "cpu", "float32", ("en", "es")),
+        load=Load(waiting=0, active=0, stalled_for=stalled_for),
+        model=lambda language: "quick",
+        sample_rate=lambda language: 24_000,
+    )
+
+
+@asynccontextmanager
+async def _open_engines(settings: Settings) -> AsyncIterator[Models]:
+    yield Models(cast(Any, _engine("stt")), cast(Any, _engine("tts")))
+
+
+app = create_app(load_settings(), _open_engines)
+
+
+@app.get("/mark")
+def mark() -> str:
+    return (_HERE / "mark").read_text()

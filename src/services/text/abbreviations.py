@@ -12,6 +12,8 @@ _SHOUTED = re.compile(
 )
 _DOTTED = re.compile(rf"(?<![\w.])((?:[{_CAPITAL}a-zñ]\.\s?){{1,8}}[{_CAPITAL}a-zñ]\.)(?!\w)")
 _INITIAL = re.compile(rf"(?<![\w.'])([{_CAPITAL}])\.(?=\s(?:[{_CAPITAL}][a-záéíóúüñ]|[{_CAPITAL}]\.))")
+_CONSONANTS = re.compile(r"(?<![\w'-])[b-df-hj-np-tv-xzñ]{2,5}(?![\w'-])")
+_SOUND = re.compile(r"h*m+|s+h*|ps+t|b+r+|p+f+t?|tsk|g+r+|z+|nth|pst|chs+t")
 _VOWEL = "aeiouáéíóúü"
 _ONSET = r"(?:[bcdfghjklmnñpqrstvwxyz]|[bcfgp][lr]|[dt]r|s[chklmnpqtw]|ch|sh|th|wh|ph|qu|kn|str|spr|ll|rr)"
 _CODA = r"(?:[bcdfgklmnprstxz]|n[dstck]|r[dkmnst]|l[dkmpst]|[ckpf]t|s[kt]|x|ng|ck|ll|ss|mp|ph|th|sh|ch)"
@@ -60,6 +62,7 @@ def _starts(match: re.Match[str], language: Language) -> bool:
 
 
 def expand_acronyms(text: str, language: Language) -> str:
+    """Also small letters that no one can pronounce (`html`), but not sounds people write (`hmm`, `shh`)."""
     text = _SHOUTED.sub(lambda m: _calm(m[0], language), text)
 
     def one(match: re.Match[str]) -> str:
@@ -68,7 +71,8 @@ def expand_acronyms(text: str, language: Language) -> str:
             return (word.lower() if word.lower() in language.everyday else word.capitalize()) + plural
         return language.spell(word) + plural
 
-    return _CAPITALS.sub(one, text)
+    text = _CAPITALS.sub(one, text)
+    return _CONSONANTS.sub(lambda m: m[0] if _SOUND.fullmatch(m[0]) else language.spell(m[0]), text)
 
 
 def _calm(shout: str, language: Language) -> str:

@@ -45,6 +45,8 @@ def clean(text: str) -> str:
     text = "".join(map(_plain, text)).translate(_PLAIN)
     text = _unmark(text)
     text = _EMOTICON.sub(" ", text)
+    text = re.sub(r"(?<![\w.])\.(?=\d)", "0.", text)
+    text = re.sub(r"(?<![\w.,'])(\d)'(\d{1,2})\"", r"\1 ft \2", text)
     return _SPACES.sub(" ", text)
 
 
@@ -73,6 +75,7 @@ def _unmark(text: str) -> str:
     text = re.sub(r"^[ \t]*#{1,6}[ \t]+([^\n]*)", r"\n\1\n", text, flags=re.MULTILINE)
     text = re.sub(r"^[ \t]*(?:>[ \t]?){1,5}", "", text, flags=re.MULTILINE)
     text = re.sub(r"^[ \t]*[-*+][ \t]+(?:\[[ xX]\][ \t]*)?(?=\S)", "\n", text, flags=re.MULTILINE)
+    text = re.sub(r"^[ \t]*(\d{1,3})[.)][ \t]+(?=\S)", r"\n\1. ", text, flags=re.MULTILINE)
     text = _STRONG.sub(r"\2", text)
     text = _UNDER.sub(
         lambda m: m[0] if m[1] == "__" and m[2].isidentifier() else m[2], text

@@ -121,7 +121,7 @@ def expand_times(text: str, language: Language) -> str:
         return language.say_time(int(match[1]), int(match[2] or 0), None, "")
 
     text = re.sub(
-        rf"(?<![\w.,:])(\d{{1,2}}):(\d{{2}})(?::(\d{{2}})(?:\.\d{{1,6}})?)?(?![\d:]){half_day}?(?:\s?(?:{language.hours_mark}|Z)\b)?",
+        rf"(?<![\w.,:])(\d{{1,2}})(?::|\.(?=\d\d\s?[ap]\.?\s?m\b))(\d{{2}})(?::(\d{{2}})(?:\.\d{{1,6}})?)?(?![\d:]){half_day}?(?:\s?(?:{language.hours_mark}|Z)\b)?",
         clock,
         text,
         flags=re.IGNORECASE,

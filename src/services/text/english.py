@@ -1,4 +1,4 @@
-"""English: American letter names and dates, `and` in large numbers as in British."""
+"""English as in America: `zee`, month before day, no `and` inside numbers."""
 
 from num2words import num2words
 
@@ -11,11 +11,11 @@ MONTHS = (
 
 
 def _cardinal(number: int, _count: Count) -> str:
-    return str(num2words(number, lang="en")).replace(",", "")
+    return str(num2words(number, lang="en")).replace(",", "").replace(" and ", " ")
 
 
 def _ordinal(number: int, _feminine: bool = False) -> str:
-    return str(num2words(number, lang="en", to="ordinal")).replace(",", "")
+    return str(num2words(number, lang="en", to="ordinal")).replace(",", "").replace(" and ", " ")
 
 
 def _year(number: int) -> str:
@@ -95,6 +95,7 @@ ENGLISH = Language(
     marks={".": "point", ",": "comma"},
     decimals_as_number=False,
     minus="minus",
+    out_of="out of",
     to="to",
     fraction=_fraction,
     and_fraction="and",
@@ -111,6 +112,7 @@ ENGLISH = Language(
         "B": Noun("billion", "billion"),
     },
     scale_of="",
+    part_of="of a",
     number_sign="number",
     per="per",
     months=MONTHS,
@@ -198,7 +200,6 @@ ENGLISH = Language(
         "°C": Noun("degree Celsius", "degrees Celsius"),
         "°F": Noun("degree Fahrenheit", "degrees Fahrenheit"),
         "°": Noun("degree", "degrees"),
-        "K": Noun("kelvin", "kelvin"),
         "s": Noun("second", "seconds"),
         "sec": Noun("second", "seconds"),
         "ms": Noun("millisecond", "milliseconds"),
@@ -223,6 +224,7 @@ ENGLISH = Language(
         "Mb/s": Noun("megabit per second", "megabits per second"),
         "MB/s": Noun("megabyte per second", "megabytes per second"),
         "Gbps": Noun("gigabit per second", "gigabits per second"),
+        "Ω": Noun("ohm", "ohms"),
         "Hz": Noun("hertz", "hertz"),
         "kHz": Noun("kilohertz", "kilohertz"),
         "MHz": Noun("megahertz", "megahertz"),
@@ -309,7 +311,7 @@ ENGLISH = Language(
         (r"[Ss]ec\.(?=\s?\d)", "section"),
         (r"e\.\s?g\.,?", "for example,"),
         (r"i\.\s?e\.,?", "that is,"),
-        (r"etc\.", "et cetera"),
+        (r"[Ee]tc\.", "et cetera"),
         (r"et al\.", "and others"),
         (r"vs?\.(?=\s)", "versus"),
         (r"vs(?=\s)", "versus"),
@@ -331,6 +333,9 @@ ENGLISH = Language(
         (r"w/(?=\s?[a-z])", "with "),
         (r"[Aa]\.?\s?[Kk]\.?\s?[Aa]\.(?=\s)", "also known as"),
         (r"b/c(?=\s)", "because"),
+        (r"c/o", "care of"),
+        (r"4K", "four kay"),
+        (r"8K", "eight kay"),
         (r"AT&T", "eigh tee and tee"),
         (r"R&B", "ar and bee"),
         (r"R&D", "ar and dee"),

@@ -66,6 +66,8 @@ class Language:
     minus: str
     to: str
     """Between the ends of a range."""
+    out_of: str
+    """In a mark: `10 out of 10`."""
     fraction: Callable[[int, int], str]
     and_fraction: str
     """Between `2` and `1/2`."""
@@ -73,6 +75,8 @@ class Language:
     """`million`, `M`, `k`: multipliers behind a number, by their written form."""
     scale_of: str
     """Between a multiplier and a noun: `millones de euros`."""
+    part_of: str
+    """Between a fraction and a unit: `three quarters of a mile`."""
     number_sign: str
     per: str
 

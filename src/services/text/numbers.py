@@ -115,7 +115,7 @@ def is_year(written: str, before: str, language: Language) -> bool:
         return False
     if 1900 <= int(written) <= 2099:
         return True
-    return 1100 <= int(written) < 1900 and bool(_year_before(language.year_before).search(before[-20:]))
+    return 1010 <= int(written) < 1900 and bool(_year_before(language.year_before).search(before[-20:]))
 
 
 @lru_cache
@@ -165,7 +165,14 @@ def expand_fractions(text: str, language: Language) -> str:
             said = f"a {said}" if language.code == "en" else said
         return f"{integer(whole.strip(), language)} {language.and_fraction} {said}"
 
-    return re.sub(r"(?<![\w/.,])(\d{1,4}\s)?(\d{1,3})/(\d{1,3})(?![\w/]|[.,]\d)", one, text)
+    def mark(match: re.Match[str]) -> str:
+        top, bottom = match[1], match[2]
+        if top != bottom and top.isdigit():
+            return match[0]
+        return f"{number_or_year(top, '', language)} {language.out_of} {integer(bottom, language)}"
+
+    text = re.sub(r"(?<![\w/.,])(\d{1,3}(?:[.,]\d)?)/(\d{1,3})(?![\w/]|[.,]\d)", mark, text)
+    return re.sub(r"(?<![\w/.,])(\d{1,4}\s)?(\d{1,3})/(\d{1,3})(?!\w|\s?[/=]|[.,]\d)", one, text)
 
 
 def expand_scales(text: str, language: Language) -> str:
@@ -183,7 +190,8 @@ def expand_scales(text: str, language: Language) -> str:
 
 
 def expand_ranges(text: str, language: Language) -> str:
-    """`3-5`, `1939–1945`: not where it could be a subtraction (spaces around the sign)."""
+    """`3-5`, `1939–1945`: not where it could be a subtraction (spaces around the sign, or a result)."""
+    text = re.sub(r"(?<=\d)[-–](?=\d{1,15}\s?=)", f" {language.minus} ", text)
 
     def one(match: re.Match[str]) -> str:
         before = match.string[: match.start()]

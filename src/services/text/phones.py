@@ -14,17 +14,15 @@ _SHAPES = re.compile(
     r"|\d{3}[ -]\d{4}"  # 555-1234
     r"|\d{3} \d{3} \d{3,4}"  # 612 345 678
     r"|\d{2} \d{3} \d{2} \d{2}|\d{3} \d{2} \d{2} \d{2}|\d{2} \d{4} \d{4}"  # 91 234 56 78, 55 1234 5678
-    r"|\d{4}(?:[ -]\d{4}){2,4}(?:[ -]\d{1,4})?"  # cards, accounts
+    r"|(?:[A-Z]{2}\d{2} ?)?\d{4}(?:[ -]\d{4}){2,4}(?:[ -]\d{1,4})?"  # cards, accounts
     r")(?![\w/]|[.,-]\d)"
 )
 
 
 def expand_phones(text: str, language: Language) -> str:
     def one(match: re.Match[str]) -> str:
-        groups = re.findall(r"\d+", match[0])
-        if len(groups) == 2 and "000" in groups[1:]:
-            return match[0]
-        said = ", ".join(digits(group, language) for group in groups)
+        groups = re.findall(r"[A-Z]+|\d+", match[0])
+        said = ", ".join(language.spell(g) if g.isalpha() else digits(g, language) for g in groups)
         return f"{language.plus} {said}" if match[0].startswith("+") else said
 
     def announced(match: re.Match[str]) -> str:

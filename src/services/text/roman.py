@@ -36,6 +36,11 @@ def expand_roman(text: str, language: Language) -> str:
         return match[1] + language.cardinal(value(match[2]), Count())
 
     text = re.sub(rf"\b({language.roman_names})\s({_ROMAN})(?![\w'.-]\w|\w)", ruler, text)
+    text = re.sub(
+        rf"(\b(?:{language.roman_after})\s[IVXLC]{{1,7}})[-–](?=[IVXLC]{{1,7}}\b)",
+        rf"\1 {language.to} ",
+        text,
+    )
     text, found = re.subn(rf"\b((?:{language.roman_after})\s)({_ROMAN})(?![\w'-])", cardinal, text)
     if found:  # `siglos XV y XVI`, `Parts II and III`
         text = re.sub(

@@ -12,62 +12,61 @@ from collections import Counter
 
 from anyascii import anyascii
 
-from src.services.text.language import Language
+from src.services.text.language import Language, words
 
-_SOUNDED = frozenset(
-    {
-        "LATIN",
-        "GREEK",
-        "CYRILLIC",
-        "ARMENIAN",
-        "GEORGIAN",
-        "HANGUL",
-        "HIRAGANA",
-        "KATAKANA",
-        "FULLWIDTH",
-        "HALFWIDTH",
-    }
+_SOUNDED = words(
+    "LATIN GREEK CYRILLIC ARMENIAN GEORGIAN HANGUL HIRAGANA KATAKANA FULLWIDTH HALFWIDTH MODIFIER"
 )
 _NAMES = {"CJK": "Chinese characters"}
 
 
+def transliterate(text: str, language: Language) -> str:
+    """Write other alphabets, and accents that the language does not have, in the letters of the voice."""
+    known = _letters(language)
+
+    def one(i: int, c: str) -> str:
+        if c < "\x80" or not c.isalpha() or c.lower() in known or c in "ªºµ":
+            return c
+        script = _script(c)
+        if script not in _SOUNDED or (script == "GREEK" and not _in_greek_word(text, i)):
+            return c
+        latin = "".join(x for x in anyascii(c) if x.lower() in known)
+        if c.upper() == c.lower():  # no capitals there: `HanGug` is anyascii's way to mark syllables
+            latin = latin.lower()
+        return latin or c
+
+    return "".join(one(i, c) for i, c in enumerate(text))
+
+
 def to_alphabet(text: str, language: Language, dropped: Counter[str]) -> str:
     """Letters of the voice's alphabet, spaces, newlines and `.,;:?!¿¡'-` only; `dropped` counts the rest."""
-    known = frozenset(
-        "abcdefghijklmnopqrstuvwxyz"
-        + language.accented
-        + " \n.,;:?!'-"
-        + ("¿¡" if language.spanish_marks else "")
-    )
+    known = _letters(language) | frozenset(" \n.,;:?!'-" + ("¿¡" if language.spanish_marks else ""))
     out: list[str] = []
-    for i, c in enumerate(text):
-        if c.lower() in known and len(c.lower()) == 1:
+    for c in text:
+        if c.lower() in known:
             out.append(c)
-        elif c.lower() in language.greek and not _beside_greek(text, i):
+        elif c.lower() in language.greek:
             out.append(f" {language.greek[c.lower()]} ")
-        elif c.isalpha():
-            out.append(_letter(c, known, dropped))
-        elif unicodedata.category(c).startswith("M"):
-            dropped["accents without a letter"] += 1
         else:
-            if c not in '"¿¡\n ':
+            if c.isalpha():
+                script = _script(c)
+                dropped[_NAMES.get(script, f"{script.capitalize()} letters")] += 1
+            elif unicodedata.category(c).startswith("M"):
+                dropped["accents without a letter"] += 1
+            elif c not in '"¿¡' and not c.isspace():
                 dropped["signs"] += 1
             out.append(" ")
     return "".join(out)
 
 
-def _letter(c: str, known: frozenset[str], dropped: Counter[str]) -> str:
-    script = unicodedata.name(c, "UNKNOWN").split()[0].split("-")[0]
-    latin = anyascii(c) if script in _SOUNDED else ""
-    latin = "".join(x for x in latin if x.lower() in known)
-    if latin:
-        return latin
-    if script not in _SOUNDED:
-        dropped[_NAMES.get(script, f"{script.capitalize()} letters")] += 1
-        return " "
-    return ""
+def _letters(language: Language) -> frozenset[str]:
+    return frozenset("abcdefghijklmnopqrstuvwxyz" + language.accented)
 
 
-def _beside_greek(text: str, i: int) -> bool:
-    """Whether a letter is part of a word and not a sign on its own (`π`)."""
-    return text[max(0, i - 1) : i].isalpha() or text[i + 1 : i + 2].isalpha()
+def _script(c: str) -> str:
+    return unicodedata.name(c, "UNKNOWN").split()[0].split("-")[0]
+
+
+def _in_greek_word(text: str, i: int) -> bool:
+    """Whether a letter is part of a word and not a sign on its own (`π`, `μg`)."""
+    return any(c.isalpha() and _script(c) == "GREEK" for c in text[max(0, i - 1) : i] + text[i + 1 : i + 2])

@@ -15,8 +15,9 @@ MONTHS = (
 _MASCULINE = words(
     """
     día días mapa mapas planeta planetas problema problemas sistema sistemas programa programas tema
-    temas idioma idiomas clima climas poema poemas drama dramas diagrama diagramas esquema esquemas
-    síntoma síntomas kilograma telegrama telegramas fantasma fantasmas cometa cometas sofá sofás
+    temas idioma idiomas clima climas drama dramas diagrama diagramas esquema esquemas
+    síntoma síntomas kilograma telegrama telegramas
+    poema poemas dálmatas atletas fantasma fantasmas cometa cometas sofá sofás
     mañana papa yoga
     """
 )
@@ -68,6 +69,8 @@ def _ordinal(number: int, feminine: bool = False) -> str:
 def _fraction(top: int, bottom: int) -> str:
     names = {2: "medio", 3: "tercio", 4: "cuarto", 5: "quinto", 6: "sexto", 7: "séptimo", 8: "octavo",
              9: "noveno", 10: "décimo", 100: "centésimo"}  # fmt: skip
+    if (top, bottom) == (1, 2):
+        return "medio"
     if bottom not in names:
         return f"{_cardinal(top, Count())} entre {_cardinal(bottom, Count())}"
     return f"{_cardinal(top, Count(before_noun=True))} {names[bottom]}{'s' if top != 1 else ''}"
@@ -99,6 +102,8 @@ def _time(hour: int, minute: int, second: int | None, half: str) -> str:
 
 
 def _noun(word: str) -> Count:
+    if word == "mil":
+        return Count(before_noun=True)
     if not word or word in _NO_NOUN or not word.islower():
         return Count()
     if word in _MASCULINE:
@@ -148,6 +153,7 @@ SPANISH = Language(
     marks={".": "punto", ",": "coma"},
     decimals_as_number=True,
     minus="menos",
+    out_of="de",
     to="a",
     fraction=_fraction,
     and_fraction="y",
@@ -162,6 +168,7 @@ SPANISH = Language(
         "mdp": Noun("millón", "millones"),
     },
     scale_of="de",
+    part_of="de",
     number_sign="número",
     per="por",
     months=MONTHS,
@@ -221,6 +228,7 @@ SPANISH = Language(
         "cm²": Noun("centímetro cuadrado", "centímetros cuadrados"),
         "m³": Noun("metro cúbico", "metros cúbicos"),
         "cm³": Noun("centímetro cúbico", "centímetros cúbicos"),
+        "ft": Noun("pie", "pies"),
         "km": Noun("kilómetro", "kilómetros"),
         "m": Noun("metro", "metros"),
         "cm": Noun("centímetro", "centímetros"),
@@ -261,6 +269,7 @@ SPANISH = Language(
         "Mbps": Noun("megabit por segundo", "megabits por segundo"),
         "MB/s": Noun("megabyte por segundo", "megabytes por segundo"),
         "Gbps": Noun("gigabit por segundo", "gigabits por segundo"),
+        "Ω": Noun("ohmio", "ohmios"),
         "Hz": Noun("hercio", "hercios"),
         "kHz": Noun("kilohercio", "kilohercios"),
         "MHz": Noun("megahercio", "megahercios"),
@@ -376,8 +385,8 @@ SPANISH = Language(
         (r"[Ee]xt\.(?=\s?\d)", "extensión"),
         (r"p\.\s?ej\.", "por ejemplo"),
         (r"[Pp]\.\s?ej\.", "Por ejemplo"),
-        (r"etc\.", "etcétera"),
-        (r"es decir", "es decir"),
+        (r"[Ee]tc\.", "etcétera"),
+        (r"s\.(?=\s?[IVX]{1,6}\b)", "siglo"),
         (r"a\.\s?(?:de\s)?C\.", "antes de Cristo"),
         (r"d\.\s?(?:de\s)?C\.", "después de Cristo"),
         (r"[Aa]prox\.", "aproximadamente"),
@@ -528,7 +537,7 @@ SPANISH = Language(
     roman_before=(
         r"[Aa]niversario|[Cc]ongreso|[Ff]estival|[Ee]dición|[Ff]eria|[Jj]ornadas?|[Pp]remios?"
         r"|[Ee]ncuentro|[Cc]ertamen|[Ll]egislatura|[Cc]ampeonato|[Tt]orneo|[Cc]onvocatoria|[Cc]umbre"
-        r"|[Cc]oncurso|República"
+        r"|[Cc]oncurso|República|Guerra"
     ),
     conjunctions=(
         "y",

@@ -20,7 +20,7 @@ from src.services.text.numbers import (
 from src.services.text.phones import expand_phones
 from src.services.text.pictures import name_emoji
 from src.services.text.roman import expand_roman
-from src.services.text.scripts import to_alphabet
+from src.services.text.scripts import to_alphabet, transliterate
 from src.services.text.sentences import Piece, split
 from src.services.text.symbols import expand_symbols, name_signs
 from src.services.text.tables import LANGUAGES
@@ -69,7 +69,7 @@ def to_speech(text: str, language: str) -> list[Piece]:
     if not text.strip():
         raise InvalidInput("the text is empty")
     dropped: Counter[str] = Counter()
-    spoken = clean(name_emoji(text, table, dropped))
+    spoken = transliterate(clean(name_emoji(text, table, dropped)), table)
     for rule in _RULES:
         spoken = rule(spoken, table)
     pieces = split(tidy(to_alphabet(spoken, table, dropped), table), table)

@@ -31,9 +31,11 @@ def expand_symbols(text: str, language: Language) -> str:
     text = re.sub(
         r"(?<=[\w)])\s?\*{1,2}\s?(?=[\d(])|(?<=\d)\s?\*\s?(?=\w)|(?<=\w)\*(?=\w)", f" {said.times} ", text
     )
-    text = re.sub(r"(?<=\d)\s?x\s?(?=\d)", f" {said.times} ", text)
+    text = re.sub(r"(?<=\d)(?: x |x)(?=\d)", f" {said.times} ", text)
     text = re.sub(r"(?<=[\d)]) [-–] (?=[\d(])", f" {said.minus} ", text)
-    text = re.sub(r"(?<=[a-z\d)])\s?/\s?(?=\()|(?<=\d) / (?=\d)", f" {said.divided} ", text)
+    text = re.sub(
+        r"(?<=[a-z\d)])\s?/\s?(?=\()|(?<=\d) / (?=\d)|(?<=\d)/(?=\d{1,15}\s?=)", f" {said.divided} ", text
+    )
     text = re.sub(r"(?:(?<=\s)|^)~\s?(?=\d)", f"{said.roughly} ", text)
     text = re.sub(r"<=|=<", "≤", text)
     text = re.sub(r">=", "≥", text)

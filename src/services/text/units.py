@@ -5,6 +5,8 @@ import re
 from src.services.text.language import Language, alternatives
 from src.services.text.numbers import NUMBER, counted, next_word, number_or_year, parse
 
+# means nothing else when no number is before it
+_PLAIN_UNIT = re.compile(r"k[mg]|[cm]m|m[gl]|[GMT]B|kWh|[kMG]Hz|\w+/\w+|\w+[²³]|°[CF]")
 # written with an exponent or another letter for the same unit
 _SPELLINGS = str.maketrans({"μ": "µ"})
 _SQUARED = re.compile(r"(?<=\d)(\s?(?:[kcm]?m|ft))(?:\^([23])|([23])(?=[\s.,;:)!?]|$))")
@@ -14,9 +16,15 @@ def expand_units(text: str, language: Language) -> str:
     text = _SQUARED.sub(lambda m: m[1] + ("²" if "2" in (m[2], m[3]) else "³"), text.translate(_SPELLINGS))
     units = alternatives(tuple(language.units))
 
+    def part(match: re.Match[str]) -> str:
+        top, bottom = int(match[1]), int(match[2])
+        if not 0 < top < bottom:
+            return match[0]
+        joint = "" if bottom == 2 else f"{language.part_of} "
+        return f"{language.fraction(top, bottom)} {joint}{language.units[match[3]].one}"
+
     def one(match: re.Match[str]) -> str:
         value = parse(match[4], language)
-        # `2000 m` is a length, `3 A` may be a room, and `1990 s` is nobody's second
         if value is None:
             return match[0]
         noun = language.units[match[5]]
@@ -31,8 +39,11 @@ def expand_units(text: str, language: Language) -> str:
         word = next_word(match)
         return said + (" " if word and not match.string[match.end()].isspace() else "")
 
-    return re.sub(
-        rf"(?<![\w.,])([-−])?(?:({NUMBER})\s?(%|°)?\s?[–-]\s?)?({NUMBER})\s?({units})(/(?:{units}))?(?![\w/²³])",
+    text = re.sub(rf"(?<![\w.,/] )(?<![\w.,/])(\d{{1,3}})/(\d{{1,3}})\s?({units})(?![\w/])", part, text)
+    text = re.sub(
+        rf"(?<![\w.,/])([-−])?(?:({NUMBER})\s?(%|°)?\s?[–-]\s?)?({NUMBER})\s?({units})(/(?:{units}))?(?![\w/²³])",
         one,
         text,
     )
+    alone = alternatives(tuple(name for name in language.units if _PLAIN_UNIT.fullmatch(name)))
+    return re.sub(rf"(?<![\w/])({alone})(?![\w/²³])", lambda m: language.units[m[1]].many, text)

@@ -1,0 +1,164 @@
+"""The Whisper engine: prepare off the loop, the model on the batcher's thread, finish off the loop."""
+
+import asyncio
+from collections.abc import Callable, Hashable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+
+from src.core.batching import Batcher
+from src.core.errors import InvalidInput
+from src.engines.base import (
+    STT_SAMPLE_RATE,
+    Audio,
+    EngineInfo,
+    LanguageGuess,
+    Load,
+    Segment,
+    SttOptions,
+    Transcript,
+)
+from src.engines.whisper import gate
+from src.engines.whisper.features import Features, window_for
+from src.engines.whisper.model import Model
+from src.engines.whisper.row import FRAMES_PER_SECOND, FULL_WINDOW, Outcome, Row
+from src.engines.whisper.segments import spans
+from src.engines.whisper.stepper import Stats, WhisperStepper
+from src.engines.whisper.vocabulary import ALL_LANGUAGES, Vocabulary
+from src.engines.whisper.words import words
+
+T = TypeVar("T")
+_ROW_SECONDS = FULL_WINDOW / FRAMES_PER_SECOND
+
+
+class WhisperEngine:
+    """Whisper on CTranslate2; rows of many requests share its calls.
+
+    Args:
+        folder: a CTranslate2 Whisper model with its `tokenizer.json`.
+        name: what `/models` calls it.
+        device: `cpu` or `cuda`.
+        compute_type: of CTranslate2, e.g. `int8` or `float16`.
+        threads: CPU threads for one model call.
+        languages: detection chooses among these where a row does not say; empty: all.
+        max_rows: in one model call.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        name: str,
+        device: str,
+        compute_type: str,
+        threads: int,
+        languages: Sequence[str] = (),
+        max_rows: int | None = None,
+    ) -> None:
+        self._folder = folder
+        self._name = name
+        self._device = device
+        self._compute_type = compute_type
+        self._threads = threads
+        self._allowed = tuple(languages)
+        self._languages: tuple[str, ...] = ALL_LANGUAGES
+        self._features: Features | None = None
+        self._vocabulary: Vocabulary | None = None
+        self._stepper = WhisperStepper(self._load_model, max_rows or (16 if device == "cuda" else 8))
+        self._batcher: Batcher[Row, Outcome] = Batcher(self._stepper, "whisper")
+        self._side: ThreadPoolExecutor | None = None
+
+    @property
+    def info(self) -> EngineInfo:
+        return EngineInfo("whisper", self._name, self._device, self._compute_type, self._languages)
+
+    @property
+    def load(self) -> Load:
+        return Load(self._batcher.waiting, self._batcher.active, self._batcher.stalled_for)
+
+    @property
+    def stats(self) -> Stats:
+        """How many rows there were, and how many the quality gate sent back."""
+        return self._stepper.stats
+
+    async def __aenter__(self) -> Self:
+        await self._batcher.__aenter__()
+        self._side = ThreadPoolExecutor(self._threads, thread_name_prefix="whisper-side")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._batcher.__aexit__(kind, error, trace)
+        if self._side is not None:
+            self._side.shutdown(wait=False, cancel_futures=True)
+
+    async def transcribe(self, audio: Audio, options: SttOptions, lane: Hashable) -> Transcript:
+        """See `SpeechToText.transcribe`."""
+        row = await self._on_side(self._prepare, audio, options)
+        outcome = await self._batcher.submit(row, lane)
+        return await self._on_side(self._finish, row, outcome)
+
+    async def detect_language(
+        self, audio: Audio, languages: Sequence[str], lane: Hashable
+    ) -> list[LanguageGuess]:
+        """See `SpeechToText.detect_language`."""
+        row = await self._on_side(self._prepare, audio, SttOptions(languages=tuple(languages)), True)
+        outcome = await self._batcher.submit(row, lane)
+        return [LanguageGuess(language, probability) for language, probability in outcome.languages]
+
+    def _load_model(self) -> tuple[Model, Vocabulary]:
+        """Runs on the batcher's thread, which owns the model from here on."""
+        model = Model(self._folder, self._device, self._compute_type, self._threads)
+        self._vocabulary = Vocabulary(self._folder, model.multilingual)
+        self._features = Features(self._folder, model.mels)
+        self._languages = self._vocabulary.languages
+        return model, self._vocabulary
+
+    async def _on_side(self, function: Callable[..., T], *args: object) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._side, function, *args)
+
+    def _prepare(self, audio: Audio, options: SttOptions, detect_only: bool = False) -> Row:
+        if self._features is None or self._vocabulary is None:
+            raise RuntimeError("the engine is not open")
+        for code in (options.language, *options.languages):
+            if code is not None and code not in self._languages:
+                raise InvalidInput(f"{self._name} does not know the language {code!r}")
+        mel = self._features(audio)
+        return Row(
+            mel=mel,
+            duration=min(len(audio) / STT_SAMPLE_RATE, _ROW_SECONDS),
+            window=window_for(mel.shape[1]),
+            language=options.language,
+            languages=options.languages or self._allowed,
+            task=options.task,
+            prompt=self._vocabulary.previous(options.prompt or ""),
+            words=options.word_timestamps,
+            detect_only=detect_only,
+        )
+
+    def _finish(self, row: Row, outcome: Outcome) -> Transcript:
+        language, probability = outcome.languages[0]
+        decoded = outcome.decoded
+        if decoded is None or self._vocabulary is None or gate.is_silence(decoded):
+            return Transcript((), language, probability)
+        cut = spans(decoded.tokens, row.duration, self._vocabulary)
+        said = (
+            words(cut, outcome.alignment, row.duration, language, row.task, self._vocabulary)
+            if row.words
+            else [None] * len(cut)
+        )
+        segments = tuple(
+            Segment(
+                start=found[0].start if found else span.start,
+                end=found[-1].end if found else span.end,
+                text=text,
+                avg_logprob=decoded.avg_logprob,
+                no_speech_prob=decoded.no_speech_prob,
+                words=found,
+            )
+            for span, found in zip(cut, said, strict=True)
+            if (text := self._vocabulary.text(span.tokens)).strip()
+        )
+        return Transcript(segments, language, probability)

@@ -1,0 +1,64 @@
+"""Is what the decoder wrote good enough, or should the row be decoded again?"""
+
+import zlib
+from enum import StrEnum
+
+from src.engines.whisper.row import Decoded
+
+MAX_COMPRESSION = 2.4
+"""Text that packs better than this repeats itself (faster-whisper's own bound)."""
+MIN_LOGPROB = -1.0
+"""Mean log-probability of a token below which the text is a guess (faster-whisper's own bound)."""
+MAX_NO_SPEECH = 0.6
+MAX_WORDS_PER_SECOND = 8.0
+"""Faster than anyone speaks for long; short rows get `_FREE_WORDS` on top."""
+_FREE_WORDS = 4
+_REPEATS = 4
+_LONGEST_PHRASE = 6
+
+
+class Fault(StrEnum):
+    """Why a row is decoded again."""
+
+    COMPRESSION = "compression"
+    LOGPROB = "logprob"
+    REPETITION = "repetition"
+    TOO_FAST = "too_fast"
+
+
+def is_silence(decoded: Decoded) -> bool:
+    """No speech: the model says so *and* does not believe what it wrote."""
+    return decoded.no_speech_prob > MAX_NO_SPEECH and decoded.avg_logprob < MIN_LOGPROB
+
+
+def fault(decoded: Decoded, duration: float) -> Fault | None:
+    """The first thing that is wrong with the text of a row of `duration` seconds, or None."""
+    if is_silence(decoded):
+        return None
+    if compression_ratio(decoded.text) > MAX_COMPRESSION:
+        return Fault.COMPRESSION
+    if decoded.avg_logprob < MIN_LOGPROB:
+        return Fault.LOGPROB
+    words = decoded.text.lower().split()
+    if repeats(words):
+        return Fault.REPETITION
+    if len(words) > duration * MAX_WORDS_PER_SECOND + _FREE_WORDS:
+        return Fault.TOO_FAST
+    return None
+
+
+def compression_ratio(text: str) -> float:
+    """Bytes of the text over bytes of it packed."""
+    data = text.strip().encode()
+    return len(data) / len(zlib.compress(data))
+
+
+def repeats(words: list[str]) -> bool:
+    """Is a phrase of up to six words said four times in a row?"""
+    for size in range(1, _LONGEST_PHRASE + 1):
+        run = 0
+        for index in range(size, len(words)):
+            run = run + 1 if words[index] == words[index - size] else 0
+            if run >= size * (_REPEATS - 1):
+                return True
+    return False

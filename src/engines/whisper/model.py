@@ -1,0 +1,118 @@
+"""CTranslate2's Whisper, as batches of rows. Used by one thread only: parallel callers gain nothing."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import ctranslate2
+import numpy as np
+
+from src.engines.whisper.row import FULL_WINDOW, MAX_TOKENS, Alignment, Decoded, Mel
+from src.engines.whisper.vocabulary import Vocabulary
+
+BEAM = 5
+"""faster-whisper's default."""
+_BEST_OF = 5
+"""Samples drawn when the temperature is above 0; the likeliest is kept."""
+_MAX_INITIAL_TIMESTAMP = 50
+"""The first words start within this many timestamps of 20 ms."""
+_SEED = 20
+
+Encoded = Any
+"""`ctranslate2.StorageView` of shape (rows, window / 2, width)."""
+
+
+class Model:
+    """The weights in memory, and the four things they can do with a batch."""
+
+    def __init__(self, folder: Path, device: str, compute_type: str, threads: int) -> None:
+        # sampling happens in the fallback only, and a fixed seed makes a process repeat itself
+        ctranslate2.set_random_seed(_SEED)
+        self._model = ctranslate2.models.Whisper(
+            str(folder), device=device, compute_type=compute_type, intra_threads=threads, inter_threads=1
+        )
+        self._device = device
+
+    @property
+    def multilingual(self) -> bool:
+        return bool(self._model.is_multilingual)
+
+    @property
+    def mels(self) -> int:
+        return int(self._model.n_mels)
+
+    @property
+    def compute_type(self) -> str:
+        return str(self._model.compute_type)
+
+    def encode(self, mels: Mel) -> Encoded:
+        """`mels` has shape (rows, mels, window)."""
+        return self._model.encode(ctranslate2.StorageView.from_array(mels))
+
+    def take(self, encoded: Encoded, rows: Sequence[int]) -> Encoded:
+        """Some rows of an encoded batch."""
+        if list(rows) == list(range(encoded.shape[0])):
+            return encoded
+        host = encoded.to(ctranslate2.DataType.float32).to_device(ctranslate2.Device.cpu)
+        some = ctranslate2.StorageView.from_array(np.ascontiguousarray(np.asarray(host)[list(rows)]))
+        return some.to(encoded.dtype).to_device(getattr(ctranslate2.Device, encoded.device))
+
+    def languages(self, encoded: Encoded) -> list[dict[str, float]]:
+        """Probability of every language, for each row."""
+        found = self._model.detect_language(encoded)
+        return [{token[2:-2]: float(probability) for token, probability in row} for row in found]
+
+    def generate(
+        self, encoded: Encoded, prompts: list[list[int]], temperature: float, vocabulary: Vocabulary
+    ) -> list[Decoded]:
+        """Write the text of each row. Prompts must be of one length up to their language and task."""
+        how = (
+            {"beam_size": BEAM, "patience": 1.0}
+            if temperature == 0
+            else {
+                "beam_size": 1,
+                "num_hypotheses": _BEST_OF,
+                "sampling_topk": 0,
+                "sampling_temperature": temperature,
+            }
+        )
+        results = self._model.generate(
+            encoded,
+            prompts,
+            max_length=MAX_TOKENS,
+            return_scores=True,
+            return_no_speech_prob=True,
+            suppress_blank=True,
+            suppress_tokens=vocabulary.suppressed,
+            max_initial_timestamp_index=_MAX_INITIAL_TIMESTAMP,
+            **how,
+        )
+        return [_decoded(result, temperature, vocabulary) for result in results]
+
+    def align(
+        self, encoded: Encoded, start: list[int], texts: list[list[int]], frames: list[int]
+    ) -> list[Alignment]:
+        """When each text token is said. All rows must be of one language and task: `start`."""
+        found = self._model.align(encoded, start, texts, frames, median_filter_width=7)
+        return [
+            Alignment(
+                tuple((int(token), int(position)) for token, position in result.alignments),
+                tuple(float(probability) for probability in result.text_token_probs),
+            )
+            for result in found
+        ]
+
+    def warm(self, vocabulary: Vocabulary) -> None:
+        """Run once, so that the first request does not pay for what the library sets up."""
+        for window in (400, FULL_WINDOW):
+            encoded = self.encode(np.zeros((1, self.mels, window), np.float32))
+            if self.multilingual:
+                self.languages(encoded)
+            self.generate(encoded, [vocabulary.start("en", "transcribe", ())], 0.0, vocabulary)
+
+
+def _decoded(result: Any, temperature: float, vocabulary: Vocabulary) -> Decoded:
+    tokens = tuple(int(token) for token in result.sequences_ids[0])
+    # the score is a mean over the tokens; faster-whisper counts the end mark as one more
+    logprob = float(result.scores[0]) * len(tokens) / (len(tokens) + 1)
+    return Decoded(tokens, vocabulary.text(tokens), logprob, float(result.no_speech_prob), temperature)

@@ -1,0 +1,45 @@
+"""From tokens to segments with times."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from src.engines.whisper.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Text tokens between two timestamps; seconds from the start of the row."""
+
+    start: float
+    end: float
+    tokens: tuple[int, ...]
+
+
+def spans(tokens: tuple[int, ...], duration: float, vocabulary: Vocabulary) -> list[Span]:
+    """Cut at the timestamp tokens. Times never run backwards nor past `duration`; nothing is dropped."""
+    found: list[Span] = []
+    floor = 0.0
+    for start, end, text in _pieces(tokens, vocabulary):
+        first = min(max(floor, floor if start is None else start), duration)
+        last = min(max(first, duration if end is None else end), duration)
+        found.append(Span(first, last, text))
+        floor = last
+    return found
+
+
+def _pieces(
+    tokens: tuple[int, ...], vocabulary: Vocabulary
+) -> Iterator[tuple[float | None, float | None, tuple[int, ...]]]:
+    start: float | None = None
+    text: list[int] = []
+    for token in tokens:
+        if token < vocabulary.first_timestamp:
+            text.append(token)
+            continue
+        time = vocabulary.seconds(token)
+        if text:
+            yield start, time, tuple(text)
+            text = []
+        start = time
+    if text:
+        yield start, None, tuple(text)

@@ -1,0 +1,62 @@
+"""Whisper's tokens: what a prompt is made of and how an answer is read."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import tokenizers
+from faster_whisper.tokenizer import _LANGUAGE_CODES, Tokenizer
+
+from src.engines.whisper.row import MAX_TOKENS
+
+ALL_LANGUAGES: tuple[str, ...] = tuple(_LANGUAGE_CODES)
+SECONDS_PER_TIMESTAMP = 0.02
+_MAX_PROMPT = MAX_TOKENS // 2 - 1
+"""Whisper was trained on at most this much previous text."""
+
+
+class Vocabulary:
+    """The tokens of one model folder. Safe to use from several threads."""
+
+    def __init__(self, folder: Path, multilingual: bool) -> None:
+        self._tokenizer = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self._multilingual = multilingual
+        self.languages: tuple[str, ...] = tuple(
+            code for code in ALL_LANGUAGES if self._tokenizer.token_to_id(f"<|{code}|>") is not None
+        )
+        if not multilingual:
+            self.languages = ("en",)
+        plain = self.of("en", "transcribe")
+        self.end: int = plain.eot
+        self.first_timestamp: int = plain.timestamp_begin
+        self._previous: int = plain.sot_prev
+        self.suppressed: list[int] = sorted(
+            {
+                *plain.non_speech_tokens,
+                *(plain.sot, plain.sot_prev, plain.sot_lm, plain.no_speech),
+                *((plain.transcribe, plain.translate) if multilingual else ()),
+            }
+        )
+
+    @lru_cache(maxsize=256)  # noqa: B019 - as many as there are languages and tasks; lives as long as the engine
+    def of(self, language: str, task: str) -> Tokenizer:
+        """faster-whisper's tokenizer for one language and task."""
+        return Tokenizer(self._tokenizer, self._multilingual, task=task, language=language)
+
+    def previous(self, text: str) -> tuple[int, ...]:
+        """Tokens of a caller's hint, in the place of the text that came before; its end if it is too long."""
+        text = text.strip()
+        return tuple(self.of("en", "transcribe").encode(" " + text)[-_MAX_PROMPT:]) if text else ()
+
+    def start(self, language: str, task: str, previous: Sequence[int]) -> list[int]:
+        """What the decoder is given before it begins to write."""
+        prompt: list[int] = list(self.of(language, task).sot_sequence)
+        return [self._previous, *previous, *prompt] if previous else prompt
+
+    def text(self, tokens: Sequence[int]) -> str:
+        """The text of `tokens`, timestamps left out."""
+        return str(self._tokenizer.decode([token for token in tokens if token < self.end]))
+
+    def seconds(self, token: int) -> float:
+        """Time of a timestamp token, from the start of the row."""
+        return (token - self.first_timestamp) * SECONDS_PER_TIMESTAMP

@@ -1,0 +1,121 @@
+"""Words and their times, from the alignment of text tokens with the audio.
+
+The method is that of openai/whisper's `timing.py`, which faster-whisper follows: dynamic time warping over
+cross-attention gives each token a position; tokens are joined to words, punctuation to its word; words that
+last implausibly long at the edge of a sentence are cut to twice the median.
+"""
+
+import statistics
+from collections.abc import Sequence
+
+from src.engines.base import Word
+from src.engines.whisper.row import Alignment
+from src.engines.whisper.segments import Span
+from src.engines.whisper.vocabulary import Vocabulary
+
+_SECONDS_PER_POSITION = 0.02
+_OPENING = "\"'“¿¡([{-"
+_CLOSING = "\"'.。,，!！?？:：”)]}、"
+_SENTENCE_ENDS = ".。!！?？"
+_LONGEST_MEDIAN = 0.7
+
+
+class _Timed:
+    """A word in the making."""
+
+    __slots__ = ("end", "probability", "start", "text", "tokens")
+
+    def __init__(self, text: str, tokens: int, start: float, end: float, probability: float) -> None:
+        self.text = text
+        self.tokens = tokens
+        self.start = start
+        self.end = end
+        self.probability = probability
+
+
+def words(
+    spans: Sequence[Span],
+    alignment: Alignment | None,
+    duration: float,
+    language: str,
+    task: str,
+    vocabulary: Vocabulary,
+) -> list[tuple[Word, ...]]:
+    """The words of each span. Times never run backwards nor past `duration`."""
+    timed = _timed([token for span in spans for token in span.tokens], alignment, language, task, vocabulary)
+    _shorten(timed)
+    _join_punctuation(timed)
+    result: list[tuple[Word, ...]] = []
+    position, taken, wanted, floor = 0, 0, 0, 0.0
+    for span in spans:
+        wanted += len(span.tokens)
+        found: list[Word] = []
+        while position < len(timed) and taken < wanted:
+            one = timed[position]
+            position += 1
+            taken += one.tokens
+            if not one.text.strip():
+                continue
+            start = min(max(one.start, floor), duration)
+            end = min(max(one.end, start), duration)
+            floor = end
+            found.append(Word(start, end, one.text, one.probability))
+        result.append(tuple(found))
+    return result
+
+
+def _timed(
+    tokens: list[int], alignment: Alignment | None, language: str, task: str, vocabulary: Vocabulary
+) -> list[_Timed]:
+    if alignment is None or not alignment.pairs or not tokens:
+        return []
+    tokenizer = vocabulary.of("en" if task == "translate" else language, task)
+    texts, groups = tokenizer.split_to_word_tokens([*tokens, vocabulary.end])
+    # where the path first reaches each token
+    reached: dict[int, int] = {}
+    for token, place in alignment.pairs:
+        reached.setdefault(token, place)
+    last = alignment.pairs[-1][1]
+    found: list[_Timed] = []
+    index = 0
+    for text, group in zip(texts[:-1], groups[:-1], strict=True):
+        after = index + len(group)
+        start = reached.get(index, last) * _SECONDS_PER_POSITION
+        end = reached.get(after, last) * _SECONDS_PER_POSITION
+        probabilities = alignment.probabilities[index:after]
+        found.append(
+            _Timed(text, len(group), start, end, statistics.fmean(probabilities) if probabilities else 0.0)
+        )
+        index = after
+    return found
+
+
+def _shorten(timed: list[_Timed]) -> None:
+    """A word beside a pause takes the pause in; twice the median length is as long as it may be."""
+    lengths = [one.end - one.start for one in timed if one.end > one.start]
+    if not lengths:
+        return
+    longest = 2 * min(_LONGEST_MEDIAN, statistics.median(lengths))
+    for index, one in enumerate(timed):
+        if one.end - one.start <= longest:
+            continue
+        if one.text in _SENTENCE_ENDS:
+            one.end = one.start + longest
+        elif index == 0 or timed[index - 1].text in _SENTENCE_ENDS:
+            one.start = one.end - longest
+
+
+def _join_punctuation(timed: list[_Timed]) -> None:
+    """Opening marks go to the word after, closing marks to the word before."""
+    for index in range(len(timed) - 2, -1, -1):
+        one, after = timed[index], timed[index + 1]
+        if one.text.startswith(" ") and one.text.strip() and one.text.strip() in _OPENING:
+            after.text, after.tokens = one.text + after.text.lstrip(), after.tokens + one.tokens
+            one.text, one.tokens = "", 0
+    before: _Timed | None = None
+    for one in timed:
+        if before is not None and one.text and one.text in _CLOSING and not before.text.endswith(" "):
+            before.text, before.tokens = before.text + one.text, before.tokens + one.tokens
+            one.text, one.tokens = "", 0
+        elif one.text:
+            before = one

@@ -1,0 +1,156 @@
+"""Audio that streams in, cut into chunks of speech of at most 30 s.
+
+Pauses are left out; what is left is joined into chunks as long as the model takes, because a full chunk
+costs less than two half ones and gives the model more to go by. Speech without a pause is cut where it is
+quietest. Only the chunk in the making is held.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from src.engines.base import STT_SAMPLE_RATE, Audio
+from src.engines.vad import FRAME, SpeechDetector
+
+_FRAMES_PER_SECOND = STT_SAMPLE_RATE / FRAME
+_ON = 0.5
+"""Probability at which speech begins; Silero's own default."""
+_OFF = 0.35
+"""Probability below which it ends."""
+_PAUSE = round(0.8 * _FRAMES_PER_SECOND)
+"""Frames without speech that end a piece."""
+_PAD = round(0.32 * _FRAMES_PER_SECOND)
+"""Frames kept around a piece: consonants at its edges are quiet."""
+_MAX = int(30 * _FRAMES_PER_SECOND)
+"""Frames of a chunk."""
+_CUT_FROM = int(20 * _FRAMES_PER_SECOND)
+"""Speech that fills a chunk is cut at its quietest point after this many frames."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """A stretch of the file that a chunk holds; samples."""
+
+    at: int
+    """Where it begins in the chunk."""
+    start: int
+    """Where it begins in the file."""
+    length: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Chunk:
+    """Speech of at most 30 s, and where in the file it came from."""
+
+    audio: Audio
+    pieces: tuple[_Piece, ...]
+
+    def start_in_file(self, seconds: float) -> float:
+        """When something that begins `seconds` into the chunk begins in the file, in seconds."""
+        sample = seconds * STT_SAMPLE_RATE
+        piece = next((piece for piece in reversed(self.pieces) if piece.at <= sample), self.pieces[0])
+        return self._moved(piece, sample)
+
+    def end_in_file(self, seconds: float) -> float:
+        """When something that ends `seconds` into the chunk ends in the file, in seconds."""
+        sample = seconds * STT_SAMPLE_RATE
+        piece = next((piece for piece in reversed(self.pieces) if piece.at < sample), self.pieces[0])
+        return self._moved(piece, sample)
+
+    def word_in_file(self, start: float, end: float) -> tuple[float, float]:
+        """Start and end in the file of a word: both in the piece that holds its middle."""
+        middle = (start + end) / 2 * STT_SAMPLE_RATE
+        piece = next((piece for piece in reversed(self.pieces) if piece.at <= middle), self.pieces[0])
+        return self._moved(piece, start * STT_SAMPLE_RATE), self._moved(piece, end * STT_SAMPLE_RATE)
+
+    @staticmethod
+    def _moved(piece: _Piece, sample: float) -> float:
+        return (piece.start + min(max(sample - piece.at, 0), piece.length)) / STT_SAMPLE_RATE
+
+
+class Chunker:
+    """Takes blocks of one file in order and gives its chunks as soon as they are complete."""
+
+    def __init__(self) -> None:
+        self._detector = SpeechDetector()
+        self._audio = np.zeros(0, np.float32)
+        """Samples from frame `_first` on."""
+        self._first = 0
+        self._probabilities: list[float] = []
+        """Of the frames from `_first` on."""
+        self._seen = 0
+        """Frames judged so far."""
+        self._speaking_since: int | None = None
+        self._last_speech = 0
+        """The frame after the last one with speech."""
+        self._pieces: list[tuple[int, Audio]] = []
+        """Complete pieces of the chunk in the making: first frame, samples."""
+
+    def push(self, block: Audio) -> Iterator[Chunk]:
+        """Take the next block; the chunks that are complete now."""
+        self._audio = np.concatenate([self._audio, block])
+        yield from self._judge(self._detector.push(block).tolist())
+
+    def finish(self) -> Iterator[Chunk]:
+        """No more blocks: the chunks that are left."""
+        yield from self._judge(self._detector.finish().tolist())
+        if self._speaking_since is not None:
+            yield from self._close_piece(min(self._seen, self._last_speech + _PAD))
+        if self._pieces:
+            yield self._close_chunk()
+
+    def _judge(self, probabilities: list[float]) -> Iterator[Chunk]:
+        for probability in probabilities:
+            self._probabilities.append(probability)
+            self._seen += 1
+            if self._speaking_since is None:
+                if probability >= _ON:
+                    self._speaking_since = max(self._seen - 1 - _PAD, self._first)
+                    self._last_speech = self._seen
+                else:
+                    self._forget(self._seen - _PAD)
+                continue
+            if probability >= _OFF:
+                self._last_speech = self._seen
+            if self._seen - self._last_speech >= _PAUSE:
+                yield from self._close_piece(self._last_speech + _PAD)
+            elif self._seen - self._speaking_since >= _MAX:
+                yield from self._cut(self._speaking_since)
+
+    def _cut(self, start: int) -> Iterator[Chunk]:
+        """A piece fills a chunk by itself: end it where speech is least likely."""
+        if self._pieces:
+            yield self._close_chunk()
+        offset = start - self._first
+        last_part = self._probabilities[offset + _CUT_FROM : offset + _MAX]
+        at = start + _CUT_FROM + int(np.argmin(last_part))
+        yield from self._close_piece(at)
+        yield self._close_chunk()
+        self._speaking_since = at
+
+    def _close_piece(self, end: int) -> Iterator[Chunk]:
+        start = end if self._speaking_since is None else self._speaking_since
+        self._speaking_since = None
+        audio = self._audio[(start - self._first) * FRAME : (end - self._first) * FRAME]
+        if self._pieces and sum(len(piece) for _, piece in self._pieces) + len(audio) > _MAX * FRAME:
+            yield self._close_chunk()
+        self._pieces.append((start, audio.copy()))
+        self._forget(end)
+
+    def _close_chunk(self) -> Chunk:
+        pieces, at = [], 0
+        for start, audio in self._pieces:
+            pieces.append(_Piece(at, start * FRAME, len(audio)))
+            at += len(audio)
+        chunk = Chunk(np.concatenate([audio for _, audio in self._pieces]), tuple(pieces))
+        self._pieces = []
+        return chunk
+
+    def _forget(self, frame: int) -> None:
+        """Drop what lies before `frame`."""
+        count = frame - self._first
+        if count > 0:
+            self._audio = self._audio[count * FRAME :]
+            del self._probabilities[:count]
+            self._first = frame

@@ -1,0 +1,266 @@
+"""Audio file in, text out: blocks -> speech chunks -> engine -> segments, in order, in bounded memory."""
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import AsyncGenerator, Generator, Hashable, Iterator
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import BinaryIO, Self
+
+from src.config import Settings
+from src.core.errors import InvalidInput
+from src.engines.base import (
+    STT_SAMPLE_RATE,
+    LanguageGuess,
+    Segment,
+    SpeechToText,
+    SttOptions,
+    Transcript,
+    Word,
+)
+from src.services.audio import AudioSource
+from src.services.chunks import Chunk, Chunker
+
+_AHEAD = 16
+"""Chunks of one request that the engine may hold at once: two batches, so that it never waits for us."""
+_SURE = 0.5
+"""Probability below which the language of the first chunk is checked against the next ones."""
+_VOTERS = 3
+"""Chunks that are asked then."""
+_UNSPACED = frozenset({"zh", "ja", "th", "lo", "my", "yue"})
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A whole file, read."""
+
+    text: str
+    """The segments' texts, joined as they are."""
+    language: str
+    language_probability: float
+    """Of the language among those that detection chose from; 1 if the caller gave it, 0 without speech."""
+    duration: float
+    """Seconds of the file, silence included."""
+    segments: tuple[Segment, ...]
+    model: str
+
+
+class SttService:
+    """Reads audio files with one engine."""
+
+    def __init__(self, engine: SpeechToText, settings: Settings) -> None:
+        self._engine = engine
+        self._settings = settings
+
+    async def transcribe(self, file: BinaryIO, options: SttOptions) -> Result:
+        """Read a whole file. It is `stream` to its end, so both always say the same.
+
+        Raises:
+            NotAudio: the file cannot be decoded.
+            TooLarge: it is longer than MAX_AUDIO_SECONDS.
+            InvalidInput: unknown language.
+            EngineFailed: a chunk could not be read.
+        """
+        async with aclosing(self.stream(file, options)) as items:
+            async for item in items:
+                if isinstance(item, Result):
+                    return item
+        raise RuntimeError("a stream ended without its result")
+
+    async def stream(self, file: BinaryIO, options: SttOptions) -> AsyncGenerator[Segment | Result, None]:
+        """Segments in order, each as soon as it is final, then the result. Raises as `transcribe` does.
+
+        Closing the generator stops everything: decoding, and the rows that the engine holds.
+        """
+        async with _Reader(file, self._settings.max_audio_seconds) as reader:
+            script = _Script(options)
+            async with aclosing(self._transcripts(reader, options)) as transcripts:
+                async for chunk, transcript in transcripts:
+                    for segment in script.add(chunk, transcript):
+                        yield segment
+            yield script.result(reader.duration, self._engine.info.model)
+
+    async def detect_language(self, file: BinaryIO, languages: tuple[str, ...]) -> list[LanguageGuess]:
+        """Languages of the file's first speech, likeliest first.
+
+        Raises:
+            NotAudio: the file cannot be decoded.
+            InvalidInput: there is no speech in it, or an unknown language is asked for.
+        """
+        async with _Reader(file, self._settings.max_audio_seconds) as reader:
+            chunk = await reader.next()
+            if chunk is None:
+                raise InvalidInput("there is no speech in this file, so its language cannot be told")
+            lane = object()
+            guesses = await self._engine.detect_language(chunk.audio, languages, lane)
+            if guesses[0].probability >= _SURE:
+                return guesses
+            voters = [chunk, *await reader.some(_VOTERS - 1)]
+            return await self._vote(voters, languages, lane)
+
+    async def _transcripts(
+        self, reader: "_Reader", options: SttOptions
+    ) -> AsyncGenerator[tuple[Chunk, Transcript], None]:
+        lane = object()
+        first = await reader.next()
+        if first is None:
+            return
+        transcript, looked_at = await self._first(first, reader, options, lane)
+        yield first, transcript
+        # the language of the first chunk is that of the file, or short chunks would each be guessed anew
+        options = replace(options, language=transcript.language)
+        working: deque[tuple[Chunk, asyncio.Task[Transcript]]] = deque()
+        more = True
+        try:
+            while True:
+                while more and len(working) < _AHEAD:
+                    chunk = looked_at.popleft() if looked_at else await reader.next()
+                    if chunk is None:
+                        more = False
+                        break
+                    work = self._engine.transcribe(chunk.audio, options, lane)
+                    working.append((chunk, asyncio.create_task(work)))
+                if not working:
+                    return
+                chunk, task = working[0]
+                found = await task
+                working.popleft()
+                yield chunk, found
+        finally:
+            for _, task in working:
+                task.cancel()
+            await asyncio.gather(*(task for _, task in working), return_exceptions=True)
+
+    async def _first(
+        self, chunk: Chunk, reader: "_Reader", options: SttOptions, lane: Hashable
+    ) -> tuple[Transcript, deque[Chunk]]:
+        """The first chunk, its language settled, and the chunks that were looked at for that."""
+        transcript = await self._engine.transcribe(chunk.audio, options, lane)
+        if options.language is not None:
+            return transcript, deque()
+        if transcript.language_probability >= _SURE:
+            return transcript, deque()
+        looked_at = deque(await reader.some(_VOTERS - 1))
+        if not looked_at:
+            return transcript, looked_at
+        [best, *_] = await self._vote([chunk, *looked_at], options.languages, lane)
+        if best.language != transcript.language:
+            settled = replace(options, language=best.language)
+            transcript = await self._engine.transcribe(chunk.audio, settled, lane)
+        return replace(transcript, language_probability=best.probability), looked_at
+
+    async def _vote(
+        self, chunks: list[Chunk], languages: tuple[str, ...], lane: Hashable
+    ) -> list[LanguageGuess]:
+        """Probabilities averaged over chunks, longer ones counting more."""
+        async with asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(self._engine.detect_language(chunk.audio, languages, lane))
+                for chunk in chunks
+            ]
+        total = sum(len(chunk.audio) for chunk in chunks)
+        sums: dict[str, float] = {}
+        for chunk, task in zip(chunks, tasks, strict=True):
+            for guess in task.result():
+                share = guess.probability * len(chunk.audio) / total
+                sums[guess.language] = sums.get(guess.language, 0.0) + share
+        return [LanguageGuess(*item) for item in sorted(sums.items(), key=lambda item: -item[1])]
+
+
+class _Script:
+    """The transcript of a file as it grows."""
+
+    def __init__(self, options: SttOptions) -> None:
+        self._language = options.language or next(iter(options.languages), "en")
+        self._probability = 1.0 if options.language else 0.0
+        self._segments: list[Segment] = []
+        self._begun = False
+
+    def add(self, chunk: Chunk, transcript: Transcript) -> Iterator[Segment]:
+        """The chunk's segments, with times in the file and texts that can be joined as they are."""
+        if not self._begun:
+            self._begun = True
+            self._language = transcript.language
+            self._probability = transcript.language_probability
+        for segment in transcript.segments:
+            placed = _in_file(chunk, segment)
+            text = segment.text.strip()
+            if self._segments and self._language not in _UNSPACED:
+                text = " " + text
+            placed = replace(placed, text=text)
+            self._segments.append(placed)
+            yield placed
+
+    def result(self, duration: float, model: str) -> Result:
+        return Result(
+            text="".join(segment.text for segment in self._segments),
+            language=self._language,
+            language_probability=self._probability,
+            duration=duration,
+            segments=tuple(self._segments),
+            model=model,
+        )
+
+
+def _in_file(chunk: Chunk, segment: Segment) -> Segment:
+    words = segment.words and tuple(
+        Word(*chunk.word_in_file(word.start, word.end), word.word, word.probability) for word in segment.words
+    )
+    start, end = chunk.start_in_file(segment.start), chunk.end_in_file(segment.end)
+    return replace(segment, start=start, end=max(start, end), words=words)
+
+
+class _Reader:
+    """Chunks of one file, decoded in a thread as they are asked for."""
+
+    def __init__(self, file: BinaryIO, max_seconds: float) -> None:
+        self._chunks = self._read(file, max_seconds)
+        self._samples = 0
+        self._stop = threading.Event()
+        self._busy = threading.Lock()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # a thread cannot be cancelled: it is told to leave at the next block, and the file is closed after it
+        self._stop.set()
+        await asyncio.shield(asyncio.to_thread(self._close))
+
+    @property
+    def duration(self) -> float:
+        """Seconds read so far."""
+        return self._samples / STT_SAMPLE_RATE
+
+    async def next(self) -> Chunk | None:
+        """The next chunk; None at the end."""
+        return await asyncio.to_thread(self._next)
+
+    async def some(self, count: int) -> list[Chunk]:
+        """The next `count` chunks, or as many as there are."""
+        found: list[Chunk] = []
+        while len(found) < count and (chunk := await self.next()) is not None:
+            found.append(chunk)
+        return found
+
+    def _next(self) -> Chunk | None:
+        with self._busy:
+            return next(self._chunks, None)
+
+    def _close(self) -> None:
+        with self._busy:
+            self._chunks.close()
+
+    def _read(self, file: BinaryIO, max_seconds: float) -> Generator[Chunk, None, None]:
+        chunker = Chunker()
+        with AudioSource(file, max_seconds) as source:
+            for block in source.blocks():
+                if self._stop.is_set():
+                    return
+                self._samples += len(block)
+                yield from chunker.push(block)
+        yield from chunker.finish()

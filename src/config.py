@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from src.core.errors import ConfigurationError
+from src.core.rate_limits import parse_limits
 
 
 class Device(StrEnum):
@@ -101,6 +102,9 @@ class Settings(BaseSettings):
     request_timeout: float = Field(default=600, gt=0)
     """Seconds after which a request is given up."""
 
+    rate_limit: str = ""
+    """For each key, e.g. `60/minute,600s/minute`: requests, and seconds of audio; empty: no limit."""
+
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=1, le=65535)
     public_url: str = ""
@@ -119,6 +123,12 @@ class Settings(BaseSettings):
     @classmethod
     def _auto_is_none(cls, value: Any) -> Any:
         return None if isinstance(value, str) and value.strip().lower() == "auto" else value
+
+    @field_validator("rate_limit")
+    @classmethod
+    def _readable_limit(cls, value: str) -> str:
+        parse_limits(value)
+        return value
 
     @field_validator("log_level")
     @classmethod

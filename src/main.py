@@ -12,13 +12,16 @@ from fastapi.middleware import Middleware
 from src.api import docs, errors, files, health, stt, tts
 from src.api.dependencies import Services
 from src.api.middleware import KeyCheck, RequestLog, UnreadBody
+from src.api.rate_limit import RateLimit
 from src.config import LogFormat, Settings, load_settings, unknown_keys
 from src.core.admission import Gate, default_limit
 from src.core.errors import ConfigurationError
 from src.core.loader import Models, open_models
+from src.core.rate_limits import RateLimiter, parse_limits
 from src.core.security import ApiKeys
 from src.core.storage import open_storage
 from src.core.telemetry import configure_logging
+from src.core.workers import shared_folder
 from src.services.stt import SttService
 from src.services.tts import TtsService
 
@@ -73,6 +76,7 @@ def create_app(settings: Settings, open_engines: OpenEngines = open_models) -> F
             Middleware(RequestLog),
             Middleware(UnreadBody),
             Middleware(KeyCheck, keys=ApiKeys(settings.api_key)),
+            Middleware(RateLimit, limiter=RateLimiter(parse_limits(settings.rate_limit), shared_folder())),
         ],
     )
     errors.install(app)

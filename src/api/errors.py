@@ -27,6 +27,7 @@ _STATUS: dict[type[errors.VozError], tuple[int, str, str]] = {
     errors.TooLarge: (413, "too-large", "Too large"),
     errors.NotAudio: (415, "not-audio", "Not decodable as audio"),
     errors.InvalidInput: (422, "invalid-input", "Invalid input"),
+    errors.RateLimited: (429, "rate-limited", "Over the limit of this key"),
     errors.EngineFailed: (500, "engine-failed", "The model failed on this input"),
     errors.Overloaded: (503, "overloaded", "Too much work at once"),
     errors.DeadlineExceeded: (503, "deadline-exceeded", "The request took too long"),
@@ -85,7 +86,7 @@ def answer(error: Exception, request_id: str) -> JSONResponse:
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The `responses=` of a route that may answer these errors."""
     known = {status: title for status, _, title in _STATUS.values()}
-    known |= {429: "Over the limit of this key", 503: "Full, stopping, too slow, or without storage"}
+    known |= {503: "Full, stopping, too slow, or without storage"}
     return {
         status: {"model": Problem, "description": known[status], "content": {_MEDIA_TYPE: {}}}
         for status in statuses

@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from src.api.errors import REQUEST_ID, ClientGone, answer
 from src.core.errors import Unauthorized
 from src.core.security import ApiKeys
-from src.core.telemetry import begin_request
+from src.core.telemetry import begin_request, note
 
 log = logging.getLogger("voz.request")
 
@@ -139,4 +139,5 @@ class KeyCheck:
             await response(scope, receive, send)
             return
         scope["state"]["key_name"] = name
+        note(key=name)
         await self._app(scope, receive, send)

@@ -11,6 +11,7 @@
     ├── NotFound                   there is no such thing
     ├── TooLarge                   more bytes, seconds or characters than a limit allows
     ├── NotAudio                   the upload cannot be decoded as audio
+    ├── RateLimited                this key is over its limit
     ├── Overloaded                 the queue is full, or the server is stopping
     ├── DeadlineExceeded           the request took longer than REQUEST_TIMEOUT
     ├── StorageUnavailable         storage did not answer, or refused
@@ -70,6 +71,10 @@ class _Unavailable(VozError):
     def __init__(self, message: str, retry_after: float = 5.0) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class RateLimited(_Unavailable):
+    """This key is over its limit (RATE_LIMIT)."""
 
 
 class Overloaded(_Unavailable):

@@ -96,3 +96,8 @@ def note(**facts: Any) -> None:
     current = _facts.get()
     if current is not None:
         current.update(facts)
+
+
+def noted() -> dict[str, Any]:
+    """The facts of this request so far."""
+    return _facts.get() or {}

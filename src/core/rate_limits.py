@@ -1,0 +1,245 @@
+"""How many requests, and how many seconds of audio, a key may use in a time.
+
+RATE_LIMIT is written as `60/minute`, `600s/minute` (an `s` after the number: seconds of audio) or both with
+a comma between; the times are those of the library `limits`: second, minute, hour, day, or `5 minutes`.
+
+A window begins with the first request after the last one ended. What a request costs in audio is known only
+once it is done, so it is charged then, and a key over its budget is refused at its next request. A charge
+larger than the whole budget makes the window longer (1200 s of audio at `600s/minute`: two minutes), so that
+long files do not get round the limit.
+
+Counters stand in an SQLite file in the folder that the workers of this server share, or in memory where one
+process is all there is. A thread of its own touches it, so that a lock held by another worker never stops
+the event loop.
+"""
+
+import asyncio
+import logging
+import math
+import re
+import sqlite3
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import limits
+from limits.storage import Storage
+from limits.strategies import FixedWindowRateLimiter
+
+log = logging.getLogger(__name__)
+
+_AUDIO = re.compile(r"(\d+)\s*s\s*(/|per\b)")
+_LOCK_TIMEOUT = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What RATE_LIMIT says."""
+
+    requests: limits.RateLimitItem | None = None
+    audio: limits.RateLimitItem | None = None
+    """Its amount is in seconds of audio."""
+
+
+def parse_limits(text: str) -> Limits:
+    """Read RATE_LIMIT; an empty one limits nothing.
+
+    Raises:
+        ValueError: it is not written as this module's docstring says.
+    """
+    found: dict[str, limits.RateLimitItem] = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        kind, plain = ("audio", _AUDIO.sub(r"\1\2", part)) if _AUDIO.match(part) else ("requests", part)
+        try:
+            item = limits.parse(plain)
+        except ValueError:
+            item = None
+        if item is None or item.amount < 1 or kind in found:
+            raise ValueError(
+                "must be like 60/minute (requests), 600s/minute (seconds of audio), "
+                "or both: 60/minute,600s/minute"
+            )
+        found[kind] = item
+    return Limits(**found)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """How a key stands with one of its limits."""
+
+    unit: str
+    """`requests` or `audio seconds`."""
+    limit: int
+    length: int
+    """Seconds."""
+    remaining: int
+    reset: int
+    """Whole seconds until the window ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a key stands with its limits after a request came in."""
+
+    windows: tuple[Window, ...]
+    refused: Window | None = None
+    """The window that is used up."""
+
+
+class Counters(Storage):
+    """The library's storage, in SQLite: any number of processes may use one file.
+
+    Args:
+        path: of the file; None keeps the counters in memory.
+    """
+
+    STORAGE_SCHEME: ClassVar[list[str] | None] = ["voz-sqlite"]  # type: ignore[misc]
+
+    def __init__(self, path: Path | None) -> None:
+        super().__init__()
+        self._db = sqlite3.connect(
+            path or ":memory:", timeout=_LOCK_TIMEOUT, isolation_level=None, check_same_thread=False
+        )
+        if path is not None:
+            self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = OFF")  # it need not outlive the machine
+        self._db.execute(
+            "CREATE TABLE IF NOT EXISTS counters"
+            " (key TEXT PRIMARY KEY, value INTEGER, start REAL, expires REAL)"
+        )
+
+    @property
+    def base_exceptions(self) -> type[Exception]:
+        return sqlite3.Error
+
+    def incr(self, key: str, expiry: int, amount: int = 1) -> int:
+        return self._add(key, expiry, amount, None)
+
+    def charge(self, key: str, expiry: int, amount: int, limit: int) -> int:
+        """Add to a counter; one that goes over `limit` lives for as many windows as it would need."""
+        return self._add(key, expiry, amount, limit)
+
+    def _add(self, key: str, expiry: int, amount: int, limit: int | None) -> int:
+        with self._transaction():
+            now = time.time()
+            value, start, expires = self._row(key)
+            if expires <= now:
+                value, start, expires = 0, now, now + expiry
+            value += amount
+            if limit is not None:
+                expires = start + expiry * max(1, math.ceil(value / limit))
+            self._db.execute("REPLACE INTO counters VALUES (?, ?, ?, ?)", (key, value, start, expires))
+        return value
+
+    def get(self, key: str) -> int:
+        value, _, expires = self._row(key)
+        return value if expires > time.time() else 0
+
+    def get_expiry(self, key: str) -> float:
+        """Unix time at which the counter's window ends; now, if it has none."""
+        return max(self._row(key)[2], time.time())
+
+    def check(self) -> bool:
+        self._db.execute("SELECT 1")
+        return True
+
+    def reset(self) -> int:
+        return self._db.execute("DELETE FROM counters").rowcount
+
+    def clear(self, key: str) -> None:
+        self._db.execute("DELETE FROM counters WHERE key = ?", (key,))
+
+    def close(self) -> None:
+        self._db.close()
+
+    def _row(self, key: str) -> tuple[int, float, float]:
+        found = self._db.execute("SELECT value, start, expires FROM counters WHERE key = ?", (key,))
+        return found.fetchone() or (0, 0.0, 0.0)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+
+class RateLimiter:
+    """Counts what each key uses.
+
+    Should the counters fail (a full disk), nobody is refused for it: the log says so instead.
+
+    Args:
+        allowed: the limits, the same for every key.
+        folder: where the workers share their counters; None: this process is alone.
+    """
+
+    def __init__(self, allowed: Limits, folder: Path | None) -> None:
+        self._allowed = allowed
+        self._path = None if folder is None else folder / "rate_limits.sqlite"
+        self._thread = ThreadPoolExecutor(1, "rate-limits")
+        self._opened: Counters | None = None
+
+    async def take(self, key_name: str) -> Standing:
+        """Count a request of this key, unless it is over a limit."""
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._thread, self._take, key_name)
+        except sqlite3.Error:
+            log.exception("requests are not counted: RATE_LIMIT does not hold now")
+            return Standing(())
+
+    def charge(self, key_name: str, audio_seconds: float) -> None:
+        """Count audio, rounded up to a whole second, in the background and before any later `take`."""
+        if self._allowed.audio is not None and audio_seconds > 0:
+            self._thread.submit(self._charge, key_name, self._allowed.audio, math.ceil(audio_seconds))
+
+    def close(self) -> None:
+        """Finish counting and let go of the file. Blocks for some milliseconds at most."""
+        self._thread.submit(self._close)
+        self._thread.shutdown()
+
+    # Everything below runs on the thread.
+
+    def _counters(self) -> Counters:
+        if self._opened is None:
+            self._opened = Counters(self._path)
+        return self._opened
+
+    def _take(self, key_name: str) -> Standing:
+        counters = self._counters()
+        windows, refused = [], None
+        if self._allowed.audio is not None:
+            window = _window(counters, "audio seconds", self._allowed.audio, key_name)
+            windows.append(window)
+            refused = window if window.remaining == 0 else None
+        if self._allowed.requests is not None:
+            strategy = FixedWindowRateLimiter(counters)
+            within = refused is not None or strategy.hit(self._allowed.requests, key_name)
+            window = _window(counters, "requests", self._allowed.requests, key_name)
+            windows.append(window)
+            refused = refused if within else window
+        return Standing(tuple(windows), refused)
+
+    def _charge(self, key_name: str, item: limits.RateLimitItem, seconds: int) -> None:
+        try:
+            self._counters().charge(item.key_for(key_name), item.get_expiry(), seconds, item.amount)
+        except sqlite3.Error:
+            log.exception("%d s of audio are not counted", seconds)
+
+    def _close(self) -> None:
+        if self._opened is not None:
+            self._opened.close()
+
+
+def _window(counters: Counters, unit: str, item: limits.RateLimitItem, key_name: str) -> Window:
+    ends, remaining = FixedWindowRateLimiter(counters).get_window_stats(item, key_name)
+    reset = max(0, math.ceil(ends - time.time()))
+    return Window(unit, item.amount, item.get_expiry(), remaining, reset)

@@ -1,0 +1,66 @@
+"""The folder that workers share."""
+
+import multiprocessing
+import os
+import tempfile
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import pytest
+
+from src.core.workers import shared_folder
+
+
+def _join_and_wait(temporary: str, pipe: Connection) -> None:
+    tempfile.tempdir = temporary
+    folder = shared_folder()
+    assert folder is not None
+    (folder / f"of-{os.getpid()}").touch()
+    pipe.send(folder)
+    if pipe.recv() == "die":
+        os.kill(os.getpid(), 9)
+
+
+class Worker:
+    def __init__(self, temporary: Path) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.pipe, theirs = context.Pipe()
+        self.process = context.Process(target=_join_and_wait, args=(str(temporary), theirs))
+        self.process.start()
+        self.folder: Path = self.pipe.recv()
+
+    def end(self, how: str = "leave") -> None:
+        self.pipe.send(how)
+        self.process.join()
+
+
+def test_a_lone_process_shares_nothing() -> None:
+    assert shared_folder() is None
+
+
+def test_the_last_worker_removes_the_folder(tmp_path: Path) -> None:
+    one, two = Worker(tmp_path), Worker(tmp_path)
+    assert one.folder == two.folder
+    assert one.folder.stat().st_mode & 0o777 == 0o700
+    one.end()
+    assert len(list(two.folder.glob("of-*"))) == 2
+    two.end()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_killed_workers_left_is_removed_by_the_next(tmp_path: Path) -> None:
+    killed = Worker(tmp_path)
+    killed.end("die")
+    assert killed.folder.is_dir()
+    fresh = Worker(tmp_path)
+    assert len(list(fresh.folder.glob("of-*"))) == 1
+    fresh.end()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_gunicorn_is_known_by_its_mark(monkeypatch: pytest.MonkeyPatch) -> None:
+    from src.core.workers import is_worker
+
+    assert not is_worker()
+    monkeypatch.setenv("SERVER_SOFTWARE", "gunicorn/27.0.1")
+    assert is_worker()

@@ -1,0 +1,8 @@
+"""Audio files in and out: decoding what callers send, encoding what the engines say."""
+
+from src.services.audio.decode import AudioSource
+from src.services.audio.encode import AudioFormat, Encoder
+from src.services.audio.level import fade, level
+from src.services.audio.tempo import Tempo
+
+__all__ = ["AudioFormat", "AudioSource", "Encoder", "Tempo", "fade", "level"]

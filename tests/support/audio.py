@@ -1,0 +1,123 @@
+"""Makers of small audio files, through PyAV and by hand."""
+
+import io
+import struct
+from collections.abc import Sequence
+from typing import Any
+
+import av
+import numpy as np
+from av.audio.stream import AudioStream
+from numpy.typing import NDArray
+
+from src.engines.base import Audio
+
+
+def tone(seconds: float, rate: int, frequency: float = 440.0, amplitude: float = 0.5) -> Audio:
+    """A sine, mono."""
+    time = np.arange(round(seconds * rate)) / rate
+    return (amplitude * np.sin(2 * np.pi * frequency * time)).astype(np.float32)
+
+
+def sweep(seconds: float, rate: int, low: float = 200.0, high: float = 1500.0) -> Audio:
+    """A sine that rises and swells: each part of it differs from every other, so shifts and holes show."""
+    time = np.arange(round(seconds * rate)) / rate
+    phase = 2 * np.pi * (low * time + (high - low) * time**2 / (2 * seconds))
+    return ((0.2 + 0.4 * time / seconds) * np.sin(phase)).astype(np.float32)
+
+
+def file(
+    audio: Audio,
+    rate: int,
+    container: str,
+    codec: str,
+    *,
+    layout: str = "mono",
+    video: bool = False,
+    options: dict[str, str] | None = None,
+    **settings: Any,
+) -> bytes:
+    """A media file of `audio`, the same in every channel; with a few black pictures if `video`."""
+    target = io.BytesIO()
+    with av.open(target, "w", format=container, options=options or {}) as output:
+        output.flags |= av.container.Flags.bitexact.value
+        stream = output.add_stream(codec, rate=rate, layout=layout, **settings)
+        assert isinstance(stream, AudioStream)
+        if video:
+            pictures = output.add_stream("mpeg4", rate=10)
+            pictures.width, pictures.height, pictures.pix_fmt = 32, 32, "yuv420p"
+            for index in range(round(10 * len(audio) / rate)):
+                picture = av.VideoFrame(32, 32, "yuv420p")
+                picture.pts = index
+                output.mux(pictures.encode(picture))
+            output.mux(pictures.encode(None))
+        channels = np.repeat(audio[None, :], stream.codec_context.layout.nb_channels, axis=0)
+        for start in range(0, len(audio), 4096):
+            block = np.ascontiguousarray(channels[:, start : start + 4096])
+            frame = av.AudioFrame.from_ndarray(block, format="fltp", layout=layout)
+            frame.sample_rate = rate
+            frame.pts = start
+            output.mux(stream.encode(frame))
+        output.mux(stream.encode(None))
+    return target.getvalue()
+
+
+def wav(
+    audio: Audio,
+    rate: int,
+    *,
+    data_size: int | None = None,
+    channels: int = 1,
+    header_rate: int | None = None,
+    header_channels: int | None = None,
+) -> bytes:
+    """16-bit WAV written by hand; `data_size` and `header_*` may lie."""
+    samples: NDArray[np.int16] = np.round(np.repeat(audio, channels) * 32767).astype("<i2")
+    return wav_around(
+        samples.tobytes(), header_rate or rate, header_channels or channels, data_size=data_size
+    )
+
+
+def wav_around(
+    body: bytes, rate: int, channels: int = 1, *, tag: int = 1, bits: int = 16, data_size: int | None = None
+) -> bytes:
+    """A WAV header before `body`."""
+    size = len(body) if data_size is None else data_size
+    align = channels * bits // 8
+    header = struct.pack(
+        "<HHIIHH", tag, channels % 65536, rate, (rate * align) % 2**32, align % 65536, bits
+    )
+    riff = (4 + 8 + len(header) + 8 + size) % 2**32 if data_size not in {0, 0xFFFFFFFF} else 0xFFFFFFFF
+    return (
+        b"RIFF" + struct.pack("<I", riff) + b"WAVEfmt " + struct.pack("<I", len(header)) + header
+        + b"data" + struct.pack("<I", size) + body
+    )
+
+
+def box(kind: bytes, *contents: bytes) -> bytes:
+    """An ISO media (MP4) box."""
+    body = b"".join(contents)
+    return struct.pack(">I", 8 + len(body)) + kind + body
+
+
+def decode(data: bytes) -> tuple[Audio, int]:
+    """What a plain player hears: mono samples at the file's own rate, and that rate."""
+    pieces: list[Audio] = []
+    rate = 0
+    with av.open(io.BytesIO(data)) as source:
+        resampler = av.AudioResampler(format="flt", layout="mono")
+        for frame in source.decode(audio=0):
+            rate = frame.sample_rate
+            frame.pts = None
+            pieces.extend(part.to_ndarray()[0] for part in resampler.resample(frame))
+        pieces.extend(part.to_ndarray()[0] for part in resampler.resample(None))
+    return np.concatenate(pieces) if pieces else np.zeros(0, np.float32), rate
+
+
+def lag(reference: Audio, other: Audio, most: int) -> int:
+    """Samples by which `other` is late, found by correlation within `most`."""
+    size = 1 << (len(reference) + len(other) - 1).bit_length()
+    spectrum = np.conj(np.fft.rfft(reference, size)) * np.fft.rfft(other, size)
+    correlation = np.fft.irfft(spectrum, size)
+    shifts: Sequence[int] = range(-most, most + 1)
+    return max(shifts, key=lambda shift: float(correlation[shift]))

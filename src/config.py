@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from src.core.errors import ConfigurationError
 from src.core.rate_limits import parse_limits
+from src.core.security import read_key_file
 
 
 class Device(StrEnum):
@@ -60,6 +61,8 @@ class Settings(BaseSettings):
 
     api_key: Annotated[list[SecretStr], NoDecode] = []
     """Keys that open the API, comma-separated: put the new one beside the old to rotate."""
+    api_keys_file: Path | None = None
+    """A file with `name:sha256` lines, read again when it changes; beside API_KEY or in its place."""
 
     stt_model: str = "base"
     """A Whisper size (`tiny`, `base`, `medium`, `large-v3`, ...), a Hugging Face repository or a folder."""
@@ -124,6 +127,16 @@ class Settings(BaseSettings):
     def _auto_is_none(cls, value: Any) -> Any:
         return None if isinstance(value, str) and value.strip().lower() == "auto" else value
 
+    @field_validator("api_keys_file")
+    @classmethod
+    def _readable_keys(cls, value: Path | None) -> Path | None:
+        try:
+            if value is not None:
+                read_key_file(value)
+        except OSError as error:
+            raise ValueError(f"{value}: {error.strerror}") from None
+        return value
+
     @field_validator("rate_limit")
     @classmethod
     def _readable_limit(cls, value: str) -> str:
@@ -147,7 +160,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        if not self.api_key:
+        if not self.api_key and not (self.api_keys_file and read_key_file(self.api_keys_file)):
             raise ValueError(
                 "API_KEY is not set: every route is behind a key. Put API_KEY=<a long random string> into "
                 ".env (`make run` does it for you)"

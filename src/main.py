@@ -75,7 +75,7 @@ def create_app(settings: Settings, open_engines: OpenEngines = open_models) -> F
         middleware=[
             Middleware(RequestLog),
             Middleware(UnreadBody),
-            Middleware(KeyCheck, keys=ApiKeys(settings.api_key)),
+            Middleware(KeyCheck, keys=ApiKeys(settings.api_key, settings.api_keys_file)),
             Middleware(RateLimit, limiter=RateLimiter(parse_limits(settings.rate_limit), shared_folder())),
         ],
     )

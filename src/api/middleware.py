@@ -132,6 +132,7 @@ class KeyCheck:
             await self._app(scope, receive, send)
             return
         key = Headers(scope=scope).get("X-API-Key")
+        await self._keys.refresh()
         name = self._keys.name_of(key)
         if name is None:
             detail = "the X-API-Key header is missing" if key is None else "this API key is not valid"

@@ -110,3 +110,36 @@ def test_the_example_lists_every_setting_with_its_default(monkeypatch: pytest.Mo
 def test_a_misspelt_setting_is_named(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("API_KEY=k\nSTT_MODLE=base\n")
     assert unknown_keys(tmp_path / ".env") == ["STT_MODLE"]
+
+
+def test_a_file_of_keys_is_enough(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "keys").write_text("web:" + "0" * 64)
+    monkeypatch.setenv("API_KEYS_FILE", "keys")
+    settings = load_settings()
+    assert (settings.api_key, settings.api_keys_file) == ([], Path("keys"))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "API_KEYS_FILE: keys: No such file"),
+        ("# none yet", "API_KEY is not set"),
+        ("secret", "line 1 of keys"),
+    ],
+)
+def test_a_file_without_keys_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: str | None, message: str
+) -> None:
+    if content is not None:
+        (tmp_path / "keys").write_text(content)
+    monkeypatch.setenv("API_KEYS_FILE", "keys")
+    with pytest.raises(ConfigurationError, match=message) as caught:
+        load_settings()
+    assert "secret" not in str(caught.value)
+
+
+def test_a_rate_limit_that_cannot_be_read_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("API_KEY", "k")
+    monkeypatch.setenv("RATE_LIMIT", "lots")
+    with pytest.raises(ConfigurationError, match="RATE_LIMIT: must be like 60/minute"):
+        load_settings()

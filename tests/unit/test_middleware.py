@@ -74,6 +74,7 @@ def test_every_answer_has_an_id_and_one_log_line(caplog: pytest.LogCaptureFixtur
     assert [(line.levelname, line.getMessage()) for line in lines] == [("INFO", "GET /hello 200")] * 3
     assert lines[0].__dict__["audio_seconds"] == 1.5
     assert lines[0].__dict__["ms"] >= 0
+    assert lines[0].__dict__["key"].startswith("key-")
 
 
 @pytest.mark.parametrize(("key", "status"), [(None, 401), ("wrong", 401), ("", 401), ("k", 200)])

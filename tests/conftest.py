@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from src.core.loader import Models
     from tests.support.server import RunningServer
 
+pytest_plugins = ["tests.support.s3"]
+
 # nothing in the tests may look at the internet for weights: they come from MODELS_DIR or a data package
 os.environ["HF_HUB_OFFLINE"] = "1"
 

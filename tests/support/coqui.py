@@ -60,7 +60,7 @@ def english(folder: Path, **settings: Any) -> Folder:
             "resblock_type": "1",
         },
     )
-    _vocoder(folder / "vocoder", vocoder, seed=2)
+    _vocoder(folder / "vocoder", vocoder, seed=2, old=True)
     return _files(folder, "tts_models/en/test/tacotron2-DDC")
 
 
@@ -84,7 +84,8 @@ def spanish(folder: Path, **settings: Any) -> Folder:
         },
     )
     vocoder_audio.stats_path = str(stats)
-    _vocoder(folder / "vocoder", FullbandMelganConfig(audio=vocoder_audio), seed=5)
+    vocoder = FullbandMelganConfig(audio=vocoder_audio, generator_model="fullband_melgan_generator")
+    _vocoder(folder / "vocoder", vocoder, seed=5, old=False)
     return _files(folder, "tts_models/es/test/tacotron2-DDC")
 
 
@@ -127,7 +128,7 @@ def _tacotron(folder: Path, audio: dict[str, Any], settings: dict[str, Any], r: 
     (folder / "config.json").write_text(json.dumps(model.config.to_dict()))
 
 
-def _vocoder(folder: Path, config: Any, seed: int) -> None:
+def _vocoder(folder: Path, config: Any, seed: int, old: bool) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
     model = setup_vocoder(config)
@@ -135,7 +136,11 @@ def _vocoder(folder: Path, config: Any, seed: int) -> None:
         for weights in model.model_g.parameters():
             if weights.dim() > 1:  # louder than Coqui's initial weights, which whisper
                 weights.mul_(1.3)
-    torch.save({"model": model.state_dict()}, folder / "model_file.pth")
+    state = {"model": model.state_dict()}
+    if old:
+        # releases before 0.0.15 hold the two networks apart
+        state = {"model": model.model_g.state_dict(), "model_disc": {}}
+    torch.save(state, folder / "model_file.pth")
     (folder / "config.json").write_text(json.dumps(config.to_dict()))
 
 

@@ -1,4 +1,4 @@
-"""Coqui's Tacotron2, many sentences at once: `CoquiEngine`. docs/internals/coqui.md tells what equals Coqui."""
+"""Coqui's Tacotron2, many sentences at once. docs/internals/coqui.md tells what equals Coqui."""
 
 from src.engines.coqui.engine import CoquiEngine
 

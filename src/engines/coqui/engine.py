@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Self
 
 from src.core.batching import Batcher
 from src.engines.base import Audio, EngineInfo, Load
-from src.engines.coqui.stepper import Row, Speakers
+from src.engines.coqui.stepper import Row, Voices
 
 if TYPE_CHECKING:
     from src.core.model_store import CoquiFiles
@@ -34,8 +34,8 @@ class CoquiEngine:
         self._files = dict(models)
         self._device = device
         self._compute_type = "float32" if compute_type == "auto" else compute_type
-        self._speakers = Speakers(self._files, device, self._compute_type, threads)
-        self._batcher = Batcher(self._speakers, "coqui", max_waiting)
+        self._voices = Voices(self._files, device, self._compute_type, threads)
+        self._batcher = Batcher(self._voices, "coqui", max_waiting)
 
     @property
     def info(self) -> EngineInfo:
@@ -57,7 +57,7 @@ class CoquiEngine:
 
     def sample_rate(self, language: str) -> int:
         """Hz of what `synthesize` makes; known once the engine is open."""
-        return self._speakers.sample_rate(language)
+        return self._voices.sample_rate(language)
 
     def model(self, language: str) -> str:
         """Name of the Coqui model that speaks `language`."""

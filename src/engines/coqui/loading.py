@@ -64,7 +64,8 @@ def _load(files: "CoquiFiles", device: str) -> Networks:
     _scale(model.ap, stats)
     model.to(device)
     audio = config.audio
-    rate, vocoder = int(audio.get("output_sample_rate") or audio["sample_rate"]), None
+    rate = int(audio.get("output_sample_rate") or audio["sample_rate"])
+    vocoder: GanVocoder | GriffinLim | None = None
     if files.vocoder_checkpoint and files.vocoder_config:
         vocoder = _load_vocoder(files.vocoder_checkpoint, files.vocoder_config, model.ap, device)
         rate = vocoder.sample_rate

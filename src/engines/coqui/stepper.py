@@ -1,17 +1,26 @@
-"""The voices of all languages as one `Stepper`."""
+"""The voices of all languages as one `Stepper`: each takes a step in turn."""
 
+import logging
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 
+from src.core.errors import EngineFailed
 from src.engines.base import Audio
 from src.engines.coqui.loading import load
+from src.engines.coqui.tacotron import Tacotron
 from src.engines.coqui.whole import WholeSentences
 
 if TYPE_CHECKING:
     from src.core.model_store import CoquiFiles
+
+log = logging.getLogger(__name__)
+
+_WARM_UP = {"en": "Ready to speak.", "es": "Lista para hablar."}
+_NOBODY = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +29,9 @@ class Row:
     language: str
 
 
-class Speakers:
+class Voices:
+    """See `CoquiEngine` for the arguments."""
+
     def __init__(
         self, files: "Mapping[str, CoquiFiles]", device: str, compute_type: str, threads: int
     ) -> None:
@@ -28,33 +39,60 @@ class Speakers:
         self._device = device
         self._compute_type = compute_type
         self._threads = threads
-        self._speakers: dict[str, WholeSentences] = {}
+        self._voices: dict[str, Tacotron | WholeSentences] = {}
 
     def sample_rate(self, language: str) -> int:
-        return self._speakers[language].sample_rate
+        return self._voices[language].sample_rate
 
     def open(self) -> None:
-        # of this thread and what it starts; the engine's own thread runs every model call
+        # a setting of the calling thread, which is the one that runs every model call
         torch.set_num_threads(self._threads)
         for language, files in self._files.items():
-            self._speakers[language] = WholeSentences(load(files, self._device))
+            self._voices[language] = self._open(files)
+            self._warm_up(language)
+
+    def _open(self, files: "CoquiFiles") -> Tacotron | WholeSentences:
+        networks = load(files, self._device)
+        with torch.inference_mode():
+            attention = Tacotron.attention_for(networks)
+            if attention is not None:
+                return Tacotron(networks, attention, self._compute_type)
+        log.info("%s cannot be batched: it speaks a sentence at a time", files.name)
+        return WholeSentences(networks)
+
+    def _warm_up(self, language: str) -> None:
+        voice = self._voices[language]
+        voice.add(_NOBODY, _WARM_UP.get(language, _WARM_UP["en"]))
+        while not (outcomes := voice.step()):
+            pass
+        _, outcome = outcomes[0]
+        if isinstance(outcome, Exception):
+            if not isinstance(outcome, EngineFailed):
+                raise outcome
+            log.warning("the voice for %s failed on its first words: %s", language, outcome)
 
     def admit(self, waiting: Sequence[Row]) -> Sequence[int]:
-        return [index for index, row in enumerate(waiting) if self._speakers[row.language].has_room][:1]
+        taken: Counter[str] = Counter()
+        chosen = []
+        for index, row in enumerate(waiting):
+            if taken[row.language] < self._voices[row.language].room:
+                taken[row.language] += 1
+                chosen.append(index)
+        return chosen
 
     def add(self, ticket: int, row: Row) -> None:
-        self._speakers[row.language].add(ticket, row.text)
+        self._voices[row.language].add(ticket, row.text)
 
     def step(self) -> list[tuple[int, Audio | Exception]]:
-        return [done for speaker in self._speakers.values() for done in speaker.step()]
+        return [outcome for voice in self._voices.values() for outcome in voice.step()]
 
     def remove(self, ticket: int) -> None:
-        for speaker in self._speakers.values():
-            speaker.remove(ticket)
+        for voice in self._voices.values():
+            voice.remove(ticket)
 
     def clear(self) -> None:
-        for speaker in self._speakers.values():
-            speaker.clear()
+        for voice in self._voices.values():
+            voice.clear()
 
     def close(self) -> None:
-        self._speakers.clear()
+        self._voices.clear()

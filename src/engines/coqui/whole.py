@@ -1,26 +1,31 @@
-"""Models that speak a sentence in one call: VITS, Glow-TTS, FastPitch and the like, through Coqui's own API."""
+"""Models that are not decoded together (VITS, Glow-TTS, ...): a sentence a call, by Coqui's own code."""
 
 import numpy as np
 import torch
 
 from src.core.errors import EngineFailed
 from src.engines.base import Audio
+from src.engines.coqui.guards import Pace, Trouble
 from src.engines.coqui.loading import Networks
+from src.engines.coqui.sound import finished
+from src.engines.coqui.text import to_ids
 
 
 class WholeSentences:
-    """One sentence a step."""
+    """One sentence a step. A model of several speakers speaks with its first."""
 
     def __init__(self, networks: Networks) -> None:
         self._networks = networks
         self._row: tuple[int, str] | None = None
-        speakers = getattr(networks.model.speaker_manager, "speaker_names", None) or [None]
-        self._speaker = speakers[0]
+        names = getattr(networks.model.speaker_manager, "speaker_names", None)
+        self._speaker = names[0] if names else None
+        decoder = getattr(networks.model, "decoder", None)
+        self._model_limit: int | None = getattr(decoder, "max_decoder_steps", None)
         self.sample_rate = networks.sample_rate
 
     @property
-    def has_room(self) -> bool:
-        return self._row is None
+    def room(self) -> int:
+        return 1 if self._row is None else 0
 
     def add(self, ticket: int, text: str) -> None:
         self._row = (ticket, text)
@@ -40,12 +45,24 @@ class WholeSentences:
 
     @torch.inference_mode()
     def _speak(self, text: str) -> Audio:
-        model, vocoder = self._networks.model, self._networks.vocoder
-        said = model.synthesize(text, speaker=self._speaker)
-        if vocoder is None:
-            samples = np.asarray(said["wav"], np.float32)
-        else:
-            samples = vocoder(said["outputs"]["model_outputs"][0]).cpu().numpy()
+        model = self._networks.model
+        limit = self._bound(text)
+        made = model.synthesize(text, speaker=self._speaker)
+        if limit is not None and len(made["alignments"][0]) >= limit:
+            raise EngineFailed(f"the voice cannot speak {text!r}: {Trouble.RUNAWAY}")
+        if self._networks.vocoder is not None:
+            return finished(made["outputs"]["model_outputs"][0], self._networks)
+        samples = np.asarray(made["wav"], np.float32)
         if not samples.size:
-            raise EngineFailed(f"the model made no sound of {text!r}")
+            raise EngineFailed(f"the voice made no sound of {text!r}")
         return np.clip(samples, -1.0, 1.0)
+
+    def _bound(self, text: str) -> int | None:
+        """Let a model that decodes in a loop run for no longer than the text can take."""
+        if self._model_limit is None:
+            return None
+        model = self._networks.model
+        pace = Pace(model.decoder.r * model.ap.hop_length / model.ap.sample_rate, self._model_limit)
+        limit = pace.limit(len(to_ids(model, text)))
+        model.decoder.max_decoder_steps = limit
+        return limit

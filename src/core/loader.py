@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from src.config import ComputeType, Device, Settings
 from src.core.errors import ConfigurationError
-from src.core.model_store import CoquiPair, KokoroFiles, ModelStore
-from src.engines.base import SpeechToText, TextToSpeech
+from src.core.model_store import CoquiPair, ModelStore
+from src.engines.base import EngineInfo, SpeechToText, TextToSpeech
 
 log = logging.getLogger(__name__)
 
@@ -35,21 +35,48 @@ async def open_models(settings: Settings) -> AsyncIterator[Models]:
     device = await asyncio.to_thread(pick_device, settings.device)
     store = ModelStore(settings.models_dir)
     async with AsyncExitStack() as stack:
-        stt = await stack.enter_async_context(await asyncio.to_thread(_whisper, settings, store, device))
-        tts_files = await asyncio.to_thread(
-            store.tts_files, settings.tts_engine, settings.tts_model_en, settings.tts_model_es
+        stt: SpeechToText = await stack.enter_async_context(
+            await asyncio.to_thread(_speech_to_text, settings, store, device)
         )
-        build = _coqui if isinstance(tts_files, CoquiPair) else _kokoro
-        tts = await stack.enter_async_context(
-            await asyncio.to_thread(build, settings, tts_files, device)  # type: ignore[arg-type]
-        )
-        notices = ()
-        if isinstance(tts_files, KokoroFiles) and tts_files.reason:
-            notices = (tts_files.reason,)
-            log.warning(tts_files.reason)
-        for engine in (stt, tts):
-            log.info("ready: %s", engine.info)
+        engine, notices = await asyncio.to_thread(_text_to_speech, settings, store, device)
+        tts = await stack.enter_async_context(engine)
+        for notice in notices:
+            log.warning(notice)
+        for opened in (stt, tts):
+            log.info("ready: %s", _in_words(opened.info))
         yield Models(stt, tts, notices)
+
+
+def _speech_to_text(settings: Settings, store: ModelStore, device: str) -> SpeechToText:
+    from src.engines.whisper import WhisperEngine
+
+    files = store.whisper(settings.stt_model)
+    return WhisperEngine(
+        files.folder,
+        name=files.name,
+        device=device,
+        compute_type=stt_compute_type(settings.compute_type, device),
+        threads=settings.threads,
+        languages=settings.stt_languages,
+    )
+
+
+def _text_to_speech(
+    settings: Settings, store: ModelStore, device: str
+) -> tuple[TextToSpeech, tuple[str, ...]]:
+    from src.engines.coqui import CoquiEngine
+    from src.engines.kokoro import KokoroEngine
+
+    files = store.tts_files(settings.tts_engine, settings.tts_model_en, settings.tts_model_es)
+    if isinstance(files, CoquiPair):
+        models = {"en": files.en, "es": files.es}
+        return CoquiEngine(models, device, settings.compute_type, settings.threads), ()
+    engine = KokoroEngine(files.model, files.voices, settings.threads, device)
+    return engine, (files.reason,) if files.reason else ()
+
+
+def _in_words(info: EngineInfo) -> str:
+    return f"{info.engine} {info.model} on {info.device}, {info.compute_type}"
 
 
 def pick_device(wanted: Device) -> str:

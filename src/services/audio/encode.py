@@ -32,7 +32,7 @@ class AudioFormat(StrEnum):
 
     @property
     def extension(self) -> str:
-        return "ogg" if self is AudioFormat.OPUS else self.value
+        return self.value
 
 
 class Encoder:

@@ -8,15 +8,14 @@ from typing import Any
 import av
 import numpy as np
 from av.audio.stream import AudioStream
-from numpy.typing import NDArray
 
 from src.engines.base import Audio
 
 
-def tone(seconds: float, rate: int, frequency: float = 440.0, amplitude: float = 0.5) -> Audio:
-    """A sine, mono."""
+def tone(seconds: float, rate: int = 16_000, frequency: float = 440.0, level: float = 0.4) -> Audio:
+    """A sine, mono, with peaks at `level`."""
     time = np.arange(round(seconds * rate)) / rate
-    return (amplitude * np.sin(2 * np.pi * frequency * time)).astype(np.float32)
+    return (level * np.sin(2 * np.pi * frequency * time)).astype(np.float32)
 
 
 def sweep(seconds: float, rate: int, low: float = 200.0, high: float = 1500.0) -> Audio:
@@ -26,12 +25,11 @@ def sweep(seconds: float, rate: int, low: float = 200.0, high: float = 1500.0) -
     return ((0.2 + 0.4 * time / seconds) * np.sin(phase)).astype(np.float32)
 
 
-def file(
+def encoded(
     audio: Audio,
     rate: int,
     container: str,
     codec: str,
-    *,
     layout: str = "mono",
     video: bool = False,
     options: dict[str, str] | None = None,
@@ -39,8 +37,7 @@ def file(
 ) -> bytes:
     """A media file of `audio`, the same in every channel; with a few black pictures if `video`."""
     target = io.BytesIO()
-    with av.open(target, "w", format=container, options=options or {}) as output:
-        output.flags |= av.container.Flags.bitexact.value
+    with av.open(target, "w", format=container, options={"fflags": "+bitexact"} | (options or {})) as output:
         stream = output.add_stream(codec, rate=rate, layout=layout, **settings)
         assert isinstance(stream, AudioStream)
         if video:
@@ -62,20 +59,14 @@ def file(
     return target.getvalue()
 
 
-def wav(
-    audio: Audio,
-    rate: int,
-    *,
-    data_size: int | None = None,
-    channels: int = 1,
-    header_rate: int | None = None,
-    header_channels: int | None = None,
-) -> bytes:
-    """16-bit WAV written by hand; `data_size` and `header_*` may lie."""
-    samples: NDArray[np.int16] = np.round(np.repeat(audio, channels) * 32767).astype("<i2")
-    return wav_around(
-        samples.tobytes(), header_rate or rate, header_channels or channels, data_size=data_size
-    )
+def tone_wav(seconds: float, rate: int = 16_000) -> bytes:
+    """A WAV file of a sine."""
+    return wav_of(tone(seconds, rate), rate)
+
+
+def wav_of(audio: Audio, rate: int = 16_000, data_size: int | None = None) -> bytes:
+    """16-bit mono WAV; `data_size` is what its header claims, if not the truth."""
+    return wav_around(np.round(audio * 32767).astype("<i2").tobytes(), rate, data_size=data_size)
 
 
 def wav_around(
@@ -84,13 +75,17 @@ def wav_around(
     """A WAV header before `body`."""
     size = len(body) if data_size is None else data_size
     align = channels * bits // 8
-    header = struct.pack(
-        "<HHIIHH", tag, channels % 65536, rate, (rate * align) % 2**32, align % 65536, bits
-    )
+    header = struct.pack("<HHIIHH", tag, channels % 65536, rate, (rate * align) % 2**32, align % 65536, bits)
     riff = (4 + 8 + len(header) + 8 + size) % 2**32 if data_size not in {0, 0xFFFFFFFF} else 0xFFFFFFFF
     return (
-        b"RIFF" + struct.pack("<I", riff) + b"WAVEfmt " + struct.pack("<I", len(header)) + header
-        + b"data" + struct.pack("<I", size) + body
+        b"RIFF"
+        + struct.pack("<I", riff)
+        + b"WAVEfmt "
+        + struct.pack("<I", len(header))
+        + header
+        + b"data"
+        + struct.pack("<I", size)
+        + body
     )
 
 
@@ -104,7 +99,7 @@ def decode(data: bytes) -> tuple[Audio, int]:
     """What a plain player hears: mono samples at the file's own rate, and that rate."""
     pieces: list[Audio] = []
     rate = 0
-    with av.open(io.BytesIO(data)) as source:
+    with av.open(io.BytesIO(data), mode="r") as source:
         resampler = av.AudioResampler(format="flt", layout="mono")
         for frame in source.decode(audio=0):
             rate = frame.sample_rate

@@ -22,7 +22,7 @@ NASTY = st.text(
         "IVX🙂✅👍🏽😂中жπ\u200d\ufe0f\u0301\x00"
     )
 )
-FEW = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+FEW = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def speak(text: str, language: str) -> list[Piece]:

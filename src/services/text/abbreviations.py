@@ -8,39 +8,28 @@ from src.services.text.language import Language
 _CAPITAL = "A-ZÁÉÍÓÚÜÑ"
 _CAPITALS = re.compile(rf"(?<![\w'])([{_CAPITAL}]{{2,30}})(s?)(?!\w)")
 _SHOUTED = re.compile(
-    rf"(?<![\w])[{_CAPITAL}]{{1,30}}(?:[ ,;:.!?¡¿'\"-]{{1,3}}[{_CAPITAL}]{{1,30}}){{2,400}}(?!\w)"
+    rf"(?<![\w])[{_CAPITAL}]{{1,30}}(?:[ ,;:¡¿'\"-]{{1,3}}[{_CAPITAL}]{{1,30}}){{2,400}}(?!\w)"
 )
+_CONTRACTION = re.compile(r"(?<![\w'])[A-Z]{1,12}'(?:S|T|LL|RE|VE|D|M)(?!\w)")
 _DOTTED = re.compile(rf"(?<![\w.])((?:[{_CAPITAL}a-zñ]\.\s?){{1,8}}[{_CAPITAL}a-zñ]\.)(?!\w)")
 _INITIAL = re.compile(rf"(?<![\w.'])([{_CAPITAL}])\.(?=\s(?:[{_CAPITAL}][a-záéíóúüñ]|[{_CAPITAL}]\.))")
 _CONSONANTS = re.compile(r"(?<![\w'-])[b-df-hj-np-tv-xzñ]{2,5}(?![\w'-])")
 _SOUND = re.compile(r"h*m+|s+h*|ps+t|b+r+|p+f+t?|tsk|g+r+|z+|nth|pst|chs+t")
-_VOWEL = "aeiouáéíóúü"
-_ONSET = r"(?:[bcdfghjklmnñpqrstvwxyz]|[bcfgp][lr]|[dt]r|s[chklmnpqtw]|ch|sh|th|wh|ph|qu|kn|str|spr|ll|rr)"
-_CODA = r"(?:[bcdfgklmnprstxz]|n[dstck]|r[dkmnst]|l[dkmpst]|[ckpf]t|s[kt]|x|ng|ck|ll|ss|mp|ph|th|sh|ch)"
-_SAYABLE = {
-    # one syllable after another: at most one consonant (or an easy pair) before, one after
-    "en": re.compile(rf"{_ONSET}?(?:[aeiouy]{{1,2}}{_CODA}?{_ONSET})*?[aeiouy]{{1,2}}{_CODA}?"),
-    "es": re.compile(
-        rf"(?:[bcdfghjklmnñprstvxyz]|[bcfgp][lr]|[dt]r|qu|ch|ll)?"
-        rf"(?:[{_VOWEL}]{{1,2}}(?:[bcdlmnrsxz]?(?:[bcdfghjklmnñprstvxyz]|[bcfgp][lr]|[dt]r|qu|ch|ll)))*?"
-        rf"[{_VOWEL}]{{1,2}}[bcdlmnrsxzfpktg]?"
-    ),
-}
 
 
 @lru_cache
 def _compiled(language: Language) -> list[tuple[re.Pattern[str], str]]:
-    return [(re.compile(rf"(?<![\w.&])(?:{pattern})(?!\w)"), said) for pattern, said in _table(language)]
-
-
-def _table(language: Language) -> list[tuple[str, str]]:
     # the longest first, so that `S. A. de C. V.` is not taken for `S. A.`
-    return sorted(language.abbreviations, key=lambda entry: -len(entry[0]))
+    table = sorted(language.abbreviations, key=lambda entry: -len(entry[0]))
+    return [(re.compile(rf"(?<![\w.&])(?:{pattern})(?!\w)"), said) for pattern, said in table]
 
 
 def expand_abbreviations(text: str, language: Language) -> str:
-    """The dot of an abbreviation stays where it also ends the sentence."""
+    """The dot of an abbreviation stays where it also ends the sentence, which a title (`Dr.`) never does."""
     for pattern, said in _compiled(language):
+        if "(?=" in pattern.pattern:  # it needs what follows
+            text = pattern.sub(said, text)
+            continue
         text = pattern.sub(lambda m, said=said: said + _stop(m, language, said), text)  # type: ignore[misc]
     text = _INITIAL.sub(lambda m: m[0] if _starts(m, language) else language.spell(m[1]), text)
     return _DOTTED.sub(lambda m: language.spell(m[1]) + _stop(m, language, ""), text)
@@ -63,6 +52,7 @@ def _starts(match: re.Match[str], language: Language) -> bool:
 
 def expand_acronyms(text: str, language: Language) -> str:
     """Also small letters that no one can pronounce (`html`), but not sounds people write (`hmm`, `shh`)."""
+    text = _CONTRACTION.sub(lambda m: m[0].lower(), text)
     text = _SHOUTED.sub(lambda m: _calm(m[0], language), text)
 
     def one(match: re.Match[str]) -> str:
@@ -95,4 +85,4 @@ def _is_word(word: str, language: Language) -> bool:
         return False
     if word in language.said_as_words or word.lower() in language.everyday or len(word) > 8:
         return True
-    return len(word) >= language.shortest_word and bool(_SAYABLE[language.code].fullmatch(word.lower()))
+    return len(word) >= language.shortest_word and bool(re.fullmatch(language.syllables, word.lower()))

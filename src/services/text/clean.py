@@ -68,6 +68,7 @@ def _plain(c: str) -> str:
 def _unmark(text: str) -> str:
     """Markdown and HTML. The text of a link is said, its address is not."""
     text = _TAGS.sub(" ", text)
+    text = re.sub(r"<([^\s<>]{1,200}[@.:/][^\s<>]{1,200})>", r" \1 ", text)  # <https://...>, <a@b.org>
     text = _LINK.sub(r"\1", text)
     text = re.sub(r"^[ \t]*(?:'''|~~~)[\w+-]{0,20}[ \t]*$", "", text, flags=re.MULTILINE)  # code fences
     text = re.sub(r"^[ \t]*([-*_=])(?:[ \t]?\1){2,}[ \t]*$", "\n", text, flags=re.MULTILINE)  # rules

@@ -76,6 +76,10 @@ _mexican = Currency(Noun("Mexican peso", "Mexican pesos"), Noun("centavo", "cent
 _yen = Currency(Noun("yen", "yen"))
 _rupee = Currency(Noun("rupee", "rupees"), Noun("paisa", "paise"))
 
+# one syllable after another: at most one consonant, or an easy pair, before the vowel and after it
+_ONSET = r"(?:[bcdfghjklmnpqrstvwxyz]|[bcfgp][lr]|[dt]r|s[chklmnpqtw]|ch|sh|th|wh|ph|qu|kn|str|spr|ll|rr)"
+_CODA = r"(?:[bcdfgklmnprstxz]|n[dstck]|r[dkmnst]|l[dkmpst]|[ckpf]t|s[kt]|ng|ck|ll|ss|mp|ph|th|sh|ch)"
+
 ENGLISH = Language(
     code="en",
     accented="",
@@ -99,6 +103,7 @@ ENGLISH = Language(
     to="to",
     fraction=_fraction,
     and_fraction="and",
+    one_part=("one ", "a "),
     scales={
         "thousand": Noun("thousand", "thousand"),
         "million": Noun("million", "million"),
@@ -321,7 +326,7 @@ ENGLISH = Language(
         (r"Inc\.", "Incorporated"),
         (r"Ltd\.", "Limited"),
         (r"Corp\.", "Corporation"),
-        (r"Co\.(?=[\s,])", "Company"),
+        (r"Co\.", "Company"),
         (r"Bros\.", "Brothers"),
         (r"[Dd]ept\.", "department"),
         (r"[Aa]ssn\.", "association"),
@@ -358,6 +363,7 @@ ENGLISH = Language(
     AMA AOL EPA ESPN ETA EU FAQ IEEE IOS IOU IPA IPO NAACP UAE UCLA USAF USDA YMCA
     """
     ),
+    syllables=rf"{_ONSET}?(?:[aeiouy]{{1,2}}{_CODA}?{_ONSET})*?[aeiouy]{{1,2}}{_CODA}?",
     shortest_word=4,
     everyday=words(
         """
@@ -413,6 +419,7 @@ ENGLISH = Language(
         "@": "at",
         "~": "tilde",
     },
+    host_words=words("me"),
     at="at",
     dot="dot",
     slash="slash",

@@ -12,6 +12,8 @@ class Noun:
     one: str
     many: str
     feminine: bool = False
+    bare: bool = False
+    """One of it has no number, and no `scale_of` follows: `mil euros`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,8 @@ class Language:
     fraction: Callable[[int, int], str]
     and_fraction: str
     """Between `2` and `1/2`."""
+    one_part: tuple[str, str]
+    """How `one half` begins, and how it does behind `two and`."""
     scales: Mapping[str, Noun]
     """`million`, `M`, `k`: multipliers behind a number, by their written form."""
     scale_of: str
@@ -108,6 +112,8 @@ class Language:
     """Acronyms pronounced as a word against the rules."""
     said_as_letters: frozenset[str]
     """Acronyms spelled against the rules."""
+    syllables: str
+    """Matches a word (lower-case) that can be pronounced."""
     shortest_word: int
     """Acronyms of at least this many letters are words if they can be pronounced."""
     everyday: frozenset[str]
@@ -116,6 +122,8 @@ class Language:
     """Words that open a sentence: a dot before them, capitalised, is a full stop."""
     symbols: Mapping[str, str]
     """Single signs and how they are said anywhere."""
+    host_words: frozenset[str]
+    """Two-letter ends of addresses that are said as a word, not spelled: `punto es`."""
     at: str
     dot: str
     slash: str

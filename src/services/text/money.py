@@ -2,7 +2,7 @@
 
 import re
 
-from src.services.text.language import Count, Currency, Language, alternatives
+from src.services.text.language import Currency, Language, alternatives
 from src.services.text.numbers import NUMBER, Value, counted, parse, say
 
 
@@ -29,7 +29,7 @@ def expand_money(text: str, language: Language) -> str:
 
     units = alternatives(tuple(language.units))
     sign = r"(?<![\w.,])([-−])?"
-    per = rf"(/(?:{units})(?!\w))?"
+    per = rf"(/(?:{units})(?!\w)|/(?=[^\W\d_]{{3}}))?"
     text = re.sub(
         rf"{sign}({codes})\s?({NUMBER})(?:\s?({scales})(?!\w))?(?:\s?({codes})(?!\w))?{per}(?![\d])",
         before,
@@ -53,16 +53,12 @@ def _plain(value: Value, currency: Currency, language: Language) -> str:
 
 def _scaled(value: Value, scale: str, currency: Currency, language: Language) -> str:
     noun = language.scales[scale]
-    said = counted(value, noun, language)
-    if noun.one == "mil":  # `mil euros`, not `un mil de euros`
-        return f"{_thousands(value, language)} {currency.unit.many}"
-    joint = f" {language.scale_of}" if language.scale_of else ""
-    return f"{said}{joint} {currency.unit.many}"
-
-
-def _thousands(value: Value, language: Language) -> str:
-    return "mil" if value.is_one else f"{say(value, language, Count(before_noun=True))} mil"
+    joint = f" {language.scale_of}" if language.scale_of and not noun.bare else ""
+    return f"{counted(value, noun, language)}{joint} {currency.unit.many}"
 
 
 def _per(unit: str | None, language: Language) -> str:
-    return f" {language.per} {language.units[unit[1:]].one}" if unit else ""
+    """`€3/kg` by the unit's name; any other word (`/month`) follows by itself."""
+    if not unit:
+        return ""
+    return f" {language.per} {language.units[unit[1:]].one if unit[1:] else ''}"

@@ -104,9 +104,12 @@ def next_word(match: re.Match[str]) -> str:
 
 
 def counted(value: Value, noun: Noun, language: Language) -> str:
-    """`1 kilometre`, `21 kilómetros`, `doscientas libras`."""
+    """`1 kilometre`, `21 kilómetros`, `doscientas libras`, `mil`."""
+    if noun.bare and value.is_one:
+        return noun.one
     said = say(value, language, Count(feminine=noun.feminine, before_noun=True))
-    return f"{said} {noun.one if value.is_one else noun.many}"
+    joint = f" {language.scale_of}" if language.scale_of and said.endswith(("illón", "illones")) else ""
+    return f"{said}{joint} {noun.one if value.is_one else noun.many}"
 
 
 def is_year(written: str, before: str, language: Language) -> bool:
@@ -161,8 +164,8 @@ def expand_fractions(text: str, language: Language) -> str:
         if whole is None:
             return said
         if top == 1:  # `two and a half`, `dos y medio`
-            said = said.removeprefix("one ").removeprefix("un ")
-            said = f"a {said}" if language.code == "en" else said
+            alone, joined = language.one_part
+            said = joined + said.removeprefix(alone)
         return f"{integer(whole.strip(), language)} {language.and_fraction} {said}"
 
     def mark(match: re.Match[str]) -> str:
@@ -220,6 +223,15 @@ def expand_numbers(text: str, language: Language) -> str:
 
 def expand_codes(text: str, language: Language) -> str:
     """A letter beside a digit is said by its name: `A4`, `5G`, `F-16`; `COVID-19` loses its hyphen."""
+    text = re.sub(
+        r"(?<![\w.,])([A-Z]?)-?(\d{5,})-?([A-Z]?)(?![\w.,-]\w|\w)",
+        lambda m: (
+            f"{language.spell(m[1])} {digits(m[2], language)} {language.spell(m[3])}"
+            if m[1] or m[3]
+            else m[0]
+        ),
+        text,
+    )
     text = re.sub(r"(?<!\w)([^\W\d_])-?(?=\d)", lambda m: f"{language.spell(m[1])} ", text)
     text = re.sub(r"(?<=[^\W\d_])-(?=\d)", " ", text)
     return re.sub(r"(?<=\d)-?([^\W\d_])(?![^\W_])", lambda m: f" {language.spell(m[1])}", text)

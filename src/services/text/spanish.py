@@ -134,6 +134,8 @@ _libra = Currency(Noun("libra", "libras", feminine=True), _penique)
 _euro = Currency(Noun("euro", "euros"), _centimo)
 _mexicano = _peso("mexicano")
 
+_ONSET = r"(?:[bcdfghjklmnñprstvxyz]|[bcfgp][lr]|[dt]r|qu|ch|ll)"
+
 SPANISH = Language(
     code="es",
     accented="áéíóúüñ",
@@ -157,13 +159,14 @@ SPANISH = Language(
     to="a",
     fraction=_fraction,
     and_fraction="y",
+    one_part=("un ", ""),
     scales={
-        "mil": Noun("mil", "mil"),
+        "mil": Noun("mil", "mil", bare=True),
         "millón": Noun("millón", "millones"),
         "millones": Noun("millón", "millones"),
         "billones": Noun("billón", "billones"),
-        "k": Noun("mil", "mil"),
-        "K": Noun("mil", "mil"),
+        "k": Noun("mil", "mil", bare=True),
+        "K": Noun("mil", "mil", bare=True),
         "M": Noun("millón", "millones"),
         "mdp": Noun("millón", "millones"),
     },
@@ -421,6 +424,7 @@ SPANISH = Language(
     ADN AI EEE ERC IA IES IOS SOS UE UGT
     """
     ),
+    syllables=rf"{_ONSET}?(?:[aeiouáéíóúü]{{1,2}}[bcdlmnrsxz]?{_ONSET})*?[aeiouáéíóúü]{{1,2}}[bcdlmnrsxzfpktg]?",
     shortest_word=3,
     everyday=words(
         """
@@ -472,6 +476,7 @@ SPANISH = Language(
         "º": "o",
         "ª": "a",
     },
+    host_words=words("es me ve de co"),
     at="arroba",
     dot="punto",
     slash="barra",

@@ -14,6 +14,7 @@ _SQUARED = re.compile(r"(?<=\d)(\s?(?:[kcm]?m|ft))(?:\^([23])|([23])(?=[\s.,;:)!
 
 def expand_units(text: str, language: Language) -> str:
     text = _SQUARED.sub(lambda m: m[1] + ("²" if "2" in (m[2], m[3]) else "³"), text.translate(_SPELLINGS))
+    text = re.sub(r"(?<=[2-9]\d)º(?=\s?(?:[.,;:)!?]|$))", "°", text)  # `35º` at an end is no ordinal
     units = alternatives(tuple(language.units))
 
     def part(match: re.Match[str]) -> str:

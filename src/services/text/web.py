@@ -90,8 +90,8 @@ def _part(part: str, language: Language) -> str:
 
 
 def _is_code(part: str, language: Language) -> bool:
-    """Two letters are a country's code; said as a word where the language can (`punto es`)."""
-    return len(part) == 2 and not (language.code == "es" and part.lower() in ("es", "me", "ve", "de", "co"))
+    """Two letters are a country's code, spelled unless the language has a word like it."""
+    return len(part) == 2 and part.lower() not in language.host_words
 
 
 def _camel(name: str) -> str:

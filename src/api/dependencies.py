@@ -27,7 +27,7 @@ class Services:
     tts_gate: Gate
 
 
-def _services(request: Request) -> Services:
+async def _services(request: Request) -> Services:
     services: Services = request.app.state.services
     return services
 

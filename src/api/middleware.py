@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from src.api.errors import REQUEST_ID, ClientGone, answer
 from src.core.errors import Unauthorized
+from src.core.metrics import request_ended
 from src.core.security import ApiKeys
 from src.core.telemetry import begin_request, note
 
@@ -66,7 +67,9 @@ class RequestLog:
             await answer(error, request_id)(scope, receive, send_with_id)
         finally:
             route = getattr(scope.get("route"), "path", scope["path"])
-            milliseconds = round((time.perf_counter() - started) * 1000)
+            seconds = time.perf_counter() - started
+            request_ended(scope, status, seconds, facts)
+            milliseconds = round(seconds * 1000)
             level = logging.ERROR if status >= 500 and status != 503 else logging.INFO
             log.log(
                 level, "%s %s %s", scope["method"], route, status,
@@ -86,11 +89,11 @@ class UnreadBody:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = Headers(scope=scope)
-        if scope["type"] != "http" or not ("content-length" in headers or "transfer-encoding" in headers):
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        unread = headers.get("content-length") != "0"
+        headers = Headers(scope=scope)
+        unread = "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
 
         async def receive_and_see() -> Message:
             nonlocal unread
@@ -123,12 +126,14 @@ async def _drain(receive: Receive, unread: Callable[[], bool]) -> None:
 class KeyCheck:
     """Lets in who shows a key; the rest only to the public routes."""
 
-    def __init__(self, app: ASGIApp, keys: ApiKeys) -> None:
+    def __init__(self, app: ASGIApp, keys: ApiKeys, public: frozenset[str] = frozenset()) -> None:
         self._app = app
         self._keys = keys
+        self._public = public
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or _PUBLIC.fullmatch(scope["path"]):
+        path = scope["path"]
+        if scope["type"] != "http" or path in self._public or _PUBLIC.fullmatch(path):
             await self._app(scope, receive, send)
             return
         key = Headers(scope=scope).get("X-API-Key")

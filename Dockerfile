@@ -56,7 +56,7 @@ ENV PATH=/opt/venv/bin:$PATH \
 
 WORKDIR /app
 COPY gunicorn.conf.py ./
-COPY deploy/make_bucket.py deploy/
+COPY deploy/make_bucket.py deploy/worker.py deploy/
 COPY src src
 
 USER 10001:10001

@@ -24,7 +24,7 @@ except ConfigurationError as error:
     raise SystemExit(3) from None
 
 bind = f"{_settings.host}:{_settings.port}"
-worker_class = "uvicorn_worker.UvicornWorker"
+worker_class = "deploy.worker.Worker"
 
 # Each worker loads the models, so the customary 2 x cores + 1 would hold nine copies on four cores, and
 # they would fight for the cores. One worker batches across requests; docs/operations.md says when two pay.

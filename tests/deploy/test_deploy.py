@@ -143,7 +143,7 @@ def test_a_connection_cut_while_the_release_is_sent(served: Host, release: Relea
     line = Line(served.ssh_port)
     line.cut_after = 1_000_000
     with contextlib.closing(line):
-        said = failed(release.deploy(served, "develop", **SECRETS, port=line.port))
+        said = failed(release.deploy(served, "develop", **SECRETS, LIGHTSAIL_PORT=str(line.port)))
     assert "nothing has changed on the host" in said
     assert served.calls("build") == before
     assert mark(served) == "first"
@@ -162,7 +162,7 @@ def test_a_connection_cut_while_the_host_works(host: Host, release: Release) -> 
     hold = host.state / "hold"
     hold.touch()
     with contextlib.closing(Line(host.ssh_port)) as line:
-        process = release.deploy(host, "develop", **SECRETS, port=line.port)
+        process = release.deploy(host, "develop", **SECRETS, LIGHTSAIL_PORT=str(line.port))
         eventually(lambda: host.calls("build"))
         line.cut()
         hold.unlink()
@@ -225,7 +225,7 @@ def test_the_table_of_branches(branch: str, environment: str) -> None:
 def test_what_cannot_be_deployed(arguments: list[str], environment: dict[str, str], said: str) -> None:
     variables = {"PATH": os.environ["PATH"], "LIGHTSAIL_HOST": "127.0.0.1", "LIGHTSAIL_USERNAME": "nobody"}
     variables |= {"LIGHTSAIL_SSH_KEY": "none", "LIGHTSAIL_PORT": "1"} | SECRETS | environment
-    command = [REPOSITORY / "deploy" / "deploy.sh", *arguments]
+    command = [str(REPOSITORY / "deploy" / "deploy.sh"), *arguments]
     done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert said in done.stderr

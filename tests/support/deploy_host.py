@@ -171,14 +171,12 @@ class Release:
     def _git(self, *arguments: str) -> None:
         subprocess.run(["git", "-C", str(self.folder), *arguments], check=True)
 
-    def deploy(
-        self, host: Host, *arguments: str, port: int | None = None, **environment: str
-    ) -> "subprocess.Popen[str]":
+    def deploy(self, host: Host, *arguments: str, **environment: str) -> "subprocess.Popen[str]":
         """Start deploy.sh; its output, both kinds, is on `stdout`."""
         variables = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
         variables |= {
             "LIGHTSAIL_HOST": "127.0.0.1",
-            "LIGHTSAIL_PORT": str(port or host.ssh_port),
+            "LIGHTSAIL_PORT": str(host.ssh_port),
             "LIGHTSAIL_USERNAME": getpass.getuser(),
             "LIGHTSAIL_SSH_KEY": host.private_key,
             "LIGHTSAIL_HOST_KEY": host.host_key,

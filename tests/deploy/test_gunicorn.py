@@ -1,0 +1,129 @@
+"""gunicorn.conf.py, as gunicorn itself finds and reads it, around a small application."""
+
+import contextlib
+import http.client
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.support.deploy_host import REPOSITORY, free_port
+
+KEY = "gunicorn-test-key"
+APP = """
+import asyncio, os, sys
+from contextlib import asynccontextmanager
+from fastapi import FastAPI
+
+@asynccontextmanager
+async def life(app):
+    await asyncio.sleep(float(os.environ["START"]))
+    yield
+    print("closed", os.getpid(), file=sys.stderr, flush=True)
+
+app = FastAPI(lifespan=life)
+
+@app.get("/")
+async def pid() -> int:
+    return os.getpid()
+
+@app.get("/brief")
+async def brief() -> int:
+    await asyncio.sleep(0.01)
+    return os.getpid()
+
+@app.get("/slow")
+async def slow() -> int:
+    await asyncio.sleep(2)
+    return os.getpid()
+"""
+
+
+@contextlib.contextmanager
+def gunicorn(folder: Path, *arguments: str, **environment: str) -> Iterator[tuple[int, Path, int]]:
+    """Run the command; gives its port, its log and its process id."""
+    (folder / "small.py").write_text(APP)
+    port, log = free_port(), folder / "log"
+    command = [sys.executable, "-m", "gunicorn", *arguments, "small:app"]
+    variables = {"PYTHONPATH": str(folder), "PORT": str(port), "API_KEY": KEY, "START": "0"}
+    with log.open("wb") as output:
+        server = subprocess.Popen(
+            command, cwd=REPOSITORY, env=os.environ | variables | environment, stdout=output, stderr=output
+        )
+        try:
+            for _ in range(600):
+                assert server.poll() is None, log.read_text()
+                with contextlib.suppress(OSError):
+                    get(port)
+                    break
+                time.sleep(0.1)
+            yield port, log, server.pid
+            server.send_signal(signal.SIGTERM)
+            assert server.wait(timeout=60) == 0
+        finally:
+            server.kill()
+            server.wait()
+
+
+def get(port: int, path: str = "/") -> tuple[int, str]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    with contextlib.closing(connection):
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+
+
+@pytest.mark.parametrize("worker", [[], ["-k", "uvicorn.workers.UvicornWorker"]])
+def test_a_worker_may_take_longer_to_start_than_to_answer(tmp_path: Path, worker: list[str]) -> None:
+    with gunicorn(tmp_path, "-w", "2", "--timeout", "1", *worker, START="4") as (port, log, _):
+        time.sleep(3)  # past the time-out once more: now the event loop must beat by itself
+        assert get(port)[0] == 200
+    text = log.read_text()
+    assert "WORKER TIMEOUT" not in text
+    assert text.count("Booting worker") == 2
+
+
+def test_what_is_in_hand_is_finished_and_the_application_closed(tmp_path: Path) -> None:
+    with gunicorn(tmp_path, LOG_FORMAT="json") as (port, log, pid), ThreadPoolExecutor() as pool:
+        slow = pool.submit(get, port, "/slow")
+        time.sleep(0.5)
+        os.kill(pid, signal.SIGTERM)
+        assert slow.result(timeout=30)[0] == 200
+    assert "closed" in log.read_text()
+    assert '"event": "Shutting down: Master"' in log.read_text(), "the master's lines look like the workers'"
+
+
+def test_one_that_outlasts_the_grace_time_does_not_cost_the_closing(tmp_path: Path) -> None:
+    with gunicorn(tmp_path, "--graceful-timeout", "6") as (port, log, pid), ThreadPoolExecutor() as pool:
+        slow = [pool.submit(get, port, "/slow") for _ in range(2)]
+        time.sleep(0.5)
+        os.kill(pid, signal.SIGTERM)
+        for one in slow:
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                one.result(timeout=30)
+    assert "closed" in log.read_text()
+
+
+def test_recycling_drops_no_request(tmp_path: Path) -> None:
+    recycle = ("-w", "2", "--max-requests", "60", "--max-requests-jitter", "20")
+    with gunicorn(tmp_path, *recycle) as (port, _, _pid), ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda _: get(port, "/brief"), range(500)))
+    assert {status for status, _ in answers} == {200}
+    assert len({pid for _, pid in answers}) > 4, "workers were replaced meanwhile"
+
+
+def test_wrong_settings_are_named_once(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "gunicorn", "src.main:app"]
+    variables = os.environ | {"API_KEY": "k", "MAX_UPLOAD_MB": "none"}
+    done = subprocess.run(
+        command, cwd=REPOSITORY, env=variables, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 3
+    assert done.stderr.count("MAX_UPLOAD_MB") == 1
+    assert "Traceback" not in done.stderr

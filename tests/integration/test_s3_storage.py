@@ -6,6 +6,7 @@ import re
 import time
 import tracemalloc
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
@@ -415,14 +416,13 @@ def test_credentials_of_the_machine_are_used_when_none_are_set(
 # --- logs ------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def logs_of_the_server(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], str]]:
-    """Logs as the server writes them at DEBUG."""
+@contextmanager
+def logging_as_the_server_does() -> Iterator[None]:
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     configure_logging("DEBUG", as_json=False)
     try:
-        yield lambda: capsys.readouterr().err
+        yield
     finally:
         root.handlers[:] = handlers
         root.setLevel(level)
@@ -442,10 +442,11 @@ def use_everything(bucket: S3Bucket, make_settings: MakeSettings) -> str:
 
 
 def test_no_key_and_no_signature_in_the_log(
-    s3_bucket: S3Bucket, make_settings: MakeSettings, logs_of_the_server: Callable[[], str]
+    s3_bucket: S3Bucket, make_settings: MakeSettings, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    url = use_everything(s3_bucket, make_settings)
-    text = logs_of_the_server()
+    with logging_as_the_server_does():
+        url = use_everything(s3_bucket, make_settings)
+    text = capsys.readouterr().err
     assert "a line" in text
     assert s3_bucket.server.secret_key not in text
     assert s3_bucket.server.access_key not in text

@@ -25,6 +25,8 @@ log = logging.getLogger("voz.request")
 
 _GOOD_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _PUBLIC = re.compile(r"/|/docs(/.*)?|/openapi\.json|/health/.*|/files/.*")
+_BEARER = re.compile(r"/metrics|/v1/.*")
+"""Routes whose usual callers cannot send X-API-Key."""
 _LINGER_BYTES = 4 * 2**20
 _LINGER_SECONDS = 2.0
 
@@ -132,11 +134,14 @@ class KeyCheck:
         self._public = public
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path = scope["path"]
-        if scope["type"] != "http" or path in self._public or _PUBLIC.fullmatch(path):
+        if scope["type"] != "http" or scope["path"] in self._public or _PUBLIC.fullmatch(scope["path"]):
             await self._app(scope, receive, send)
             return
-        key = Headers(scope=scope).get("X-API-Key")
+        headers = Headers(scope=scope)
+        key = headers.get("X-API-Key")
+        if key is None and _BEARER.fullmatch(scope["path"]):
+            scheme, _, token = headers.get("Authorization", "").partition(" ")
+            key = token.strip() if scheme.lower() == "bearer" else None
         await self._keys.refresh()
         name = self._keys.name_of(key)
         if name is None:

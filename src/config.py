@@ -114,6 +114,8 @@ class Settings(BaseSettings):
     """The address that callers see, for links to local files; empty: the request's own."""
     web_concurrency: int = Field(default=1, ge=1)
     """Worker processes; CPU threads are shared out among them."""
+    metrics_public: bool = False
+    """Whether /metrics is open to everybody; else it needs a key."""
     log_level: str = "INFO"
     log_format: LogFormat = LogFormat.TEXT
 

@@ -9,14 +9,16 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.middleware import Middleware
 
-from src.api import docs, errors, files, health, stt, tts
+from src.api import docs, errors, files, health, metrics, stt, tts
 from src.api.dependencies import Services
+from src.api.metrics import measuring
 from src.api.middleware import KeyCheck, RequestLog, UnreadBody
 from src.api.rate_limit import RateLimit
 from src.config import LogFormat, Settings, load_settings, unknown_keys
 from src.core.admission import Gate, default_limit
 from src.core.errors import ConfigurationError
 from src.core.loader import Models, open_models
+from src.core.measured_storage import MeasuredStorage
 from src.core.rate_limits import RateLimiter, parse_limits
 from src.core.security import ApiKeys
 from src.core.storage import open_storage
@@ -56,12 +58,13 @@ def create_app(settings: Settings, open_engines: OpenEngines = open_models) -> F
                 models=models,
                 storage=storage,
                 stt=SttService(models.stt, settings),
-                tts=TtsService(models.tts, storage, settings),
+                tts=TtsService(models.tts, MeasuredStorage(storage), settings),
                 stt_gate=_gate("speech-to-text", models.stt.info.device, settings),
                 tts_gate=_gate("text-to-speech", models.tts.info.device, settings),
             )
             app.state.services = services
-            yield
+            async with measuring(services):
+                yield
             services.stt_gate.closing = services.tts_gate.closing = True
 
     app = FastAPI(
@@ -75,7 +78,11 @@ def create_app(settings: Settings, open_engines: OpenEngines = open_models) -> F
         middleware=[
             Middleware(RequestLog),
             Middleware(UnreadBody),
-            Middleware(KeyCheck, keys=ApiKeys(settings.api_key, settings.api_keys_file)),
+            Middleware(
+                KeyCheck,
+                keys=ApiKeys(settings.api_key, settings.api_keys_file),
+                public=frozenset({"/metrics"} if settings.metrics_public else ()),
+            ),
             Middleware(RateLimit, limiter=RateLimiter(parse_limits(settings.rate_limit), shared_folder())),
         ],
     )
@@ -85,6 +92,7 @@ def create_app(settings: Settings, open_engines: OpenEngines = open_models) -> F
     app.include_router(tts.router, max_body_size=settings.max_text_chars * _BYTES_PER_CHAR + _FORM_OVERHEAD)
     app.include_router(health.router)
     app.include_router(health.public)
+    app.include_router(metrics.router)
     app.include_router(files.router)
     return app
 

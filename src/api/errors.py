@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from src.core import errors
+from src.core.telemetry import note
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +62,7 @@ def describe(error: errors.VozError) -> tuple[int, str, str]:
 
 def problem(request_id: str, status: int, kind: str, title: str, detail: str, **extra: Any) -> JSONResponse:
     """The response itself."""
+    note(problem=kind)
     body = Problem(
         type=f"urn:voz:{kind}", title=title, status=status, detail=detail, request_id=request_id
     ).model_dump()

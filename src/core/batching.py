@@ -65,6 +65,23 @@ class Stepper(Protocol[Row_contra, Out_co]):
         """Give the model's memory back."""
 
 
+class Observer(Protocol):
+    """Is told what every batcher does, on its thread or a caller's: must be quick, and must not raise."""
+
+    def joined(self, engine: str, waited: float) -> None:
+        """A row went into the model after `waited` seconds."""
+
+    def stepped(self, engine: str, rows: int, seconds: float) -> None:
+        """A step over `rows` rows took `seconds`."""
+
+    def ended(self, engine: str, outcome: str) -> None:
+        """A row is `done`, has `failed`, or was `left` by its caller."""
+
+
+observers: set[Observer] = set()
+"""Of all batchers in this process."""
+
+
 @dataclass(slots=True, eq=False)
 class _Job(Generic[Row, Out]):
     row: Row
@@ -160,6 +177,8 @@ class Batcher(Generic[Row, Out]):
                 self._leave(job)
 
     def _leave(self, job: _Job[Row, Out]) -> None:
+        for observer in observers:
+            observer.ended(self._name, "left")
         with self._changed:
             job.left = True
             lane = self._lanes.get(job.lane)
@@ -214,6 +233,8 @@ class Batcher(Generic[Row, Out]):
                     self._dequeue(job)
                 self._active[job.ticket] = job
         for job in joining:
+            for observer in () if job.alone else observers:
+                observer.joined(self._name, time.monotonic() - job.since)
             try:
                 self._stepper.add(job.ticket, job.row)
             except Exception as error:
@@ -246,9 +267,12 @@ class Batcher(Generic[Row, Out]):
     def _step(self) -> None:
         if not self._active:
             return
+        started, rows = time.monotonic(), len(self._active)
         try:
             for ticket, outcome in self._stepper.step():
                 self._finish(ticket, outcome)
+            for observer in observers:
+                observer.stepped(self._name, rows, time.monotonic() - started)
         except Exception as error:
             self._stepper.clear()
             self._blame(error)
@@ -273,6 +297,8 @@ class Batcher(Generic[Row, Out]):
             self._progress = time.monotonic()
         if job is None or job.left:
             return
+        for observer in observers:
+            observer.ended(self._name, "failed" if isinstance(outcome, Exception) else "done")
         if isinstance(outcome, Exception):
             error = (
                 outcome

@@ -1,0 +1,59 @@
+"""The numbers for Prometheus, and the task that keeps those up to date which nothing counts by itself."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import APIRouter, Response
+
+from src.api.dependencies import Services, ServicesDep, require_key
+from src.api.errors import problems
+from src.core import batching, metrics
+
+SAMPLE_SECONDS = 5.0
+_BATCHES = metrics.BatchMetrics()
+"""The numbers belong to the process, however many apps are in it."""
+
+router = APIRouter(tags=["health"], dependencies=[require_key])
+
+
+@router.get(
+    "/metrics",
+    summary="Numbers for Prometheus",
+    response_class=Response,
+    responses=problems(401) | {200: {"description": "Prometheus text", "content": {"text/plain": {}}}},
+)
+async def prometheus(services: ServicesDep) -> Response:
+    """Of all workers. Needs a key (`X-API-Key`, or `Authorization: Bearer`) unless METRICS_PUBLIC is set."""
+    _sample(services)
+    text = await asyncio.to_thread(metrics.exposition)
+    return Response(text, headers={"Content-Type": metrics.CONTENT_TYPE})
+
+
+@asynccontextmanager
+async def measuring(services: Services) -> AsyncIterator[None]:
+    """Keep the numbers of this process up to date for whichever worker is asked."""
+    batching.observers.add(_BATCHES)
+    sampling = asyncio.create_task(_sample_for_ever(services))
+    try:
+        yield
+    finally:
+        sampling.cancel()
+        await asyncio.gather(sampling, return_exceptions=True)
+
+
+async def _sample_for_ever(services: Services) -> None:
+    while True:
+        _sample(services)
+        await asyncio.sleep(SAMPLE_SECONDS)
+
+
+def _sample(services: Services) -> None:
+    for task, engine in (("stt", services.models.stt), ("tts", services.models.tts)):
+        info, load = engine.info, engine.load
+        retried = getattr(getattr(engine, "stats", None), "retried", 0)
+        metrics.engine_state(info.engine, load.waiting, load.active, load.stalled_for, retried)
+        metrics.engine_runs(task, info.engine, info.model, info.device, info.compute_type)
+    for gate in (services.stt_gate, services.tts_gate):
+        metrics.gate_state(gate.name, gate.held, gate.limit)
+    metrics.process_state()

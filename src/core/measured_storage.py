@@ -1,0 +1,77 @@
+"""A storage whose every use is timed."""
+
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Self
+
+from src.core.metrics import storage_used
+from src.core.storage import Storage
+
+
+class MeasuredStorage:
+    """Passes everything on to `storage`, which somebody else opens and closes, and tells the metrics."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+        self.name = storage.name
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        pass
+
+    async def put(self, key: str, chunks: AsyncIterator[bytes], content_type: str) -> int:
+        """See `Storage.put`; what is timed leaves out the wait for `chunks`."""
+        stopwatch = _Pauses(chunks)
+        with self._timed("put", stopwatch):
+            return await self._storage.put(key, stopwatch, content_type)
+
+    async def get(self, key: str) -> bytes | None:
+        with self._timed("get"):
+            return await self._storage.get(key)
+
+    async def delete(self, key: str) -> None:
+        with self._timed("delete"):
+            await self._storage.delete(key)
+
+    async def url(self, key: str, expires: int) -> str:
+        with self._timed("url"):
+            return await self._storage.url(key, expires)
+
+    async def check(self) -> None:
+        with self._timed("check"):
+            await self._storage.check()
+
+    @contextmanager
+    def _timed(self, operation: str, pauses: "_Pauses | None" = None) -> Iterator[None]:
+        started = time.perf_counter()
+        outcome = "failed"
+        try:
+            yield
+            outcome = "ok"
+        finally:
+            seconds = time.perf_counter() - started - (pauses.seconds if pauses else 0)
+            storage_used(self.name, operation, outcome, seconds)
+
+
+class _Pauses:
+    """Chunks, and the time that was spent on waiting for them."""
+
+    def __init__(self, chunks: AsyncIterator[bytes]) -> None:
+        self._chunks = chunks
+        self.seconds = 0.0
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        started = time.perf_counter()
+        try:
+            return await anext(self._chunks)
+        finally:
+            self.seconds += time.perf_counter() - started

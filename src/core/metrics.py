@@ -1,0 +1,215 @@
+"""What Prometheus is told about this server, whichever worker it asks.
+
+A lone process keeps its numbers in memory. Workers keep theirs in files in the folder that they share, and
+whoever is asked adds them up. No label takes a value that a caller chooses: routes are templates, keys are
+names out of the settings, errors are our own kinds.
+"""
+
+import contextlib
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from src.core.workers import shared_folder
+
+_folder = shared_folder()
+if _folder is not None:
+    # prometheus_client looks for it once, when it is imported
+    os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", str(_folder))
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest  # noqa: E402
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead  # noqa: E402
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+_registry = CollectorRegistry()
+_LATENCY = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_CLIENT_GONE = 499
+
+_requests = Counter(
+    "voz_requests", "Requests ended", ["method", "route", "status", "key"], registry=_registry
+)
+_latency = Histogram(
+    "voz_request_seconds",
+    "From the first byte of a request to the last of its answer",
+    ["route", "status", "key"],
+    registry=_registry,
+    buckets=_LATENCY,
+)
+_errors = Counter("voz_errors", "Problems answered", ["route", "type"], registry=_registry)
+_shed = Counter("voz_shed_requests", "Requests refused with 429 or 503", ["reason"], registry=_registry)
+_cancelled = Counter("voz_cancelled_requests", "Requests whose caller left", ["route"], registry=_registry)
+_audio = Counter(
+    "voz_audio_seconds", "Audio read (in) or made (out)", ["direction", "key"], registry=_registry
+)
+_real_time = Histogram(
+    "voz_real_time_factor",
+    "Seconds a request took for each second of its audio, queueing included",
+    ["direction"],
+    registry=_registry,
+    buckets=(0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 5, 10),
+)
+_cache = Counter("voz_tts_cache", "Spoken texts looked for in the cache", ["result"], registry=_registry)
+
+_queue_seconds = Histogram(
+    "voz_queue_seconds", "Time a row waited for the model", ["engine"], registry=_registry, buckets=_LATENCY
+)
+_batch_rows = Histogram(
+    "voz_batch_rows",
+    "Rows in a model call",
+    ["engine"],
+    registry=_registry,
+    buckets=(1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 64),
+)
+_engine_seconds = Counter("voz_engine_seconds", "Time spent in model calls", ["engine"], registry=_registry)
+_rows = Counter("voz_rows", "Rows that left the engine", ["engine", "outcome"], registry=_registry)
+_retried = Counter(
+    "voz_retried_rows", "Rows whose first result was not good enough", ["engine"], registry=_registry
+)
+
+_storage_seconds = Histogram(
+    "voz_storage_seconds",
+    "Time in storage, without the wait for audio to store",
+    ["storage", "operation", "outcome"],
+    registry=_registry,
+    buckets=(0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+)
+
+_queue_rows = Gauge(
+    "voz_queue_rows",
+    "Rows in the engine",
+    ["engine", "state"],
+    registry=_registry,
+    multiprocess_mode="livesum",
+)
+_stalled = Gauge(
+    "voz_progress_age_seconds",
+    "Since a row was last finished while there was work; 0 without work",
+    ["engine"],
+    registry=_registry,
+    multiprocess_mode="livemax",
+)
+_held = Gauge(
+    "voz_gate_requests",
+    "Requests in work or waiting",
+    ["gate"],
+    registry=_registry,
+    multiprocess_mode="livesum",
+)
+_limit = Gauge(
+    "voz_gate_limit",
+    "Requests that may be in work or waiting (MAX_QUEUE)",
+    ["gate"],
+    registry=_registry,
+    multiprocess_mode="livesum",
+)
+_engine_info = Gauge(
+    "voz_engine_info",
+    "What runs; always 1",
+    ["task", "engine", "model", "device", "compute_type"],
+    registry=_registry,
+    multiprocess_mode="livemax",
+)
+_memory = Gauge(
+    "voz_process_resident_bytes", "Memory of a worker", registry=_registry, multiprocess_mode="liveall"
+)
+_descriptors = Gauge(
+    "voz_process_open_descriptors", "Open files of a worker", registry=_registry, multiprocess_mode="liveall"
+)
+_retried_before: dict[str, int] = {}
+
+
+def request_ended(scope: Mapping[str, Any], status: int, seconds: float, facts: Mapping[str, Any]) -> None:
+    """Count a request.
+
+    Args:
+        scope: of ASGI, after routing.
+        status: as answered; 499 where the caller left.
+        seconds: it took.
+        facts: what the request `note`d: `key`, `problem`, `audio_seconds`, `cached`.
+    """
+    # a request that was refused before routing has none, and its path may be anything
+    route = getattr(scope.get("route"), "path", "none")
+    method = scope["method"] if scope["method"] in _METHODS else "other"
+    key = facts.get("key", "none")
+    _requests.labels(method, route, status, key).inc()
+    _latency.labels(route, status, key).observe(seconds)
+    if status == _CLIENT_GONE:
+        _cancelled.labels(route).inc()
+    elif status >= 400:
+        problem = facts.get("problem", "unknown")
+        _errors.labels(route, problem).inc()
+        if status in (429, 503):
+            _shed.labels(problem).inc()
+    if "cached" in facts:
+        _cache.labels("hit" if facts["cached"] else "miss").inc()
+    audio = float(facts.get("audio_seconds", 0))
+    if audio > 0:
+        direction = "out" if route.startswith("/tts") or route.endswith("/speech") else "in"
+        _audio.labels(direction, key).inc(audio)
+        if not facts.get("cached"):
+            _real_time.labels(direction).observe(seconds / audio)
+
+
+class BatchMetrics:
+    """Counts what batchers do (`core.batching.Observer`); called on their threads."""
+
+    def joined(self, engine: str, waited: float) -> None:
+        _queue_seconds.labels(engine).observe(waited)
+
+    def stepped(self, engine: str, rows: int, seconds: float) -> None:
+        _batch_rows.labels(engine).observe(rows)
+        _engine_seconds.labels(engine).inc(seconds)
+
+    def ended(self, engine: str, outcome: str) -> None:
+        _rows.labels(engine, outcome).inc()
+
+
+def storage_used(storage: str, operation: str, outcome: str, seconds: float) -> None:
+    """Count one use of storage; `outcome` is `ok` or `failed`."""
+    _storage_seconds.labels(storage, operation, outcome).observe(seconds)
+
+
+def engine_state(engine: str, waiting: int, active: int, stalled_for: float, retried: int) -> None:
+    """How an engine of this process stands now; `retried` counts up from its start."""
+    _queue_rows.labels(engine, "waiting").set(waiting)
+    _queue_rows.labels(engine, "active").set(active)
+    _stalled.labels(engine).set(stalled_for)
+    _retried.labels(engine).inc(max(0, retried - _retried_before.get(engine, 0)))
+    _retried_before[engine] = retried
+
+
+def engine_runs(task: str, engine: str, model: str, device: str, compute_type: str) -> None:
+    """What runs; `task` is `stt` or `tts`."""
+    _engine_info.labels(task, engine, model, device, compute_type).set(1)
+
+
+def gate_state(gate: str, held: int, limit: int) -> None:
+    """How many requests an engine has now, and may have."""
+    _held.labels(gate).set(held)
+    _limit.labels(gate).set(limit)
+
+
+def process_state() -> None:
+    """Memory and open files of this process, from /proc."""
+    with contextlib.suppress(OSError):  # no /proc: not Linux
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        _memory.set(pages * os.sysconf("SC_PAGE_SIZE"))
+        _descriptors.set(sum(1 for _ in Path("/proc/self/fd").iterdir()))
+
+
+def exposition() -> bytes:
+    """Everything, in Prometheus' text format, for all workers. Blocks for some milliseconds."""
+    folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+    if folder is None:
+        return generate_latest(_registry)
+    for file in Path(folder).glob("gauge_live*.db"):
+        pid = re.search(r"_(\d+)\.db$", file.name)
+        if pid is not None and not Path(f"/proc/{pid[1]}").exists():
+            mark_process_dead(int(pid[1]), folder)  # type: ignore[no-untyped-call]
+    together = CollectorRegistry()
+    MultiProcessCollector(together, path=folder)  # type: ignore[no-untyped-call]
+    return generate_latest(together)

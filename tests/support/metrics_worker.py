@@ -1,0 +1,16 @@
+"""A worker process that counts something and tells what all of them have counted."""
+
+from multiprocessing.connection import Connection
+
+
+def work(waiting: int, pipe: Connection) -> None:
+    """Answers each `tell` with the exposition, until something else comes."""
+    # not before this process knows that it is a worker, which it does not yet while this module is imported
+    from src.core import metrics
+
+    metrics.storage_used("s3", "put", "ok", 0.1)
+    metrics.engine_state("whisper", waiting, 0, 0.0, retried=waiting)
+    metrics.process_state()
+    pipe.send("ready")
+    while pipe.recv() == "tell":
+        pipe.send(metrics.exposition().decode())

@@ -203,7 +203,10 @@ class _Upload:
             try:
                 answer = await getattr(self._client, method)(**self._object, **arguments)
             except ClientError as error:
-                self.in_doubt = error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500
+                # a second try to complete an upload finds it gone if the first one did it
+                self.in_doubt = error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500 or is_missing(
+                    error
+                )
                 raise
         self.in_doubt = False
         self._stored = method in {"put_object", "complete_multipart_upload"}

@@ -1,9 +1,9 @@
 """Batched Whisper on CTranslate2.
 
-    audio ── features.py ──> mel ─┐
-    options ── vocabulary.py ─────┴─> Row ── batches.py ──> Batch ── model.py ──> Decoded
-                                                                       │ gate.py: good enough?
-                              Transcript <── segments.py, words.py <───┴── stepper.py: or once more
+    audio ──── features.py ───┐
+    options ── vocabulary.py ─┴─> Row ── stepper.py: which rows go together
+                                          └─ passes.py: encode, detect, decode (model.py), judge (gate.py)
+                                  Outcome ── segments.py, words.py ──> Transcript
 
 `engine.py` ties these to the batcher; `row.py` holds the plain data that passes between them.
 """

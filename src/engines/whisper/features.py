@@ -17,6 +17,8 @@ MARGIN = 100
 """Frames of silence that the encoder sees after the speech."""
 WINDOWS = (400, 600, 800, 1000, 1300, 1600, 2000, 2500, FULL_WINDOW)
 """Frames that rows are rounded up to, so that rows of about the same length share a batch."""
+LONGEST_SHORT = 1300
+"""Windows up to this one are short: read in a fraction of a second, and not made to wait for longer."""
 
 
 def window_for(frames: int) -> int:

@@ -1,4 +1,4 @@
-"""CTranslate2's Whisper, as batches of rows. Used by one thread only: parallel callers gain nothing."""
+"""CTranslate2's Whisper, as batches of rows. Safe to use from two threads: each has a worker of its own."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,7 +29,7 @@ class Model:
         # sampling happens in the fallback only, and a fixed seed makes a process repeat itself
         ctranslate2.set_random_seed(_SEED)
         self._model = ctranslate2.models.Whisper(
-            str(folder), device=device, compute_type=compute_type, intra_threads=threads, inter_threads=1
+            str(folder), device=device, compute_type=compute_type, intra_threads=threads, inter_threads=2
         )
         self._device = device
 

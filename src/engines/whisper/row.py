@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 Mel = NDArray[np.float32]
 """Log-mel spectrogram, shape (mels, frames), 10 ms a frame."""
 
+Guesses = tuple[tuple[str, float], ...]
+"""Languages and their probabilities, likeliest first."""
+
 FRAMES_PER_SECOND = 100
 FULL_WINDOW = 3000
 """Frames that Whisper was trained on: 30 s."""
@@ -64,7 +67,6 @@ class Outcome:
 
     decoded: Decoded | None
     """None if the row was for detection only."""
-    language: str
-    languages: tuple[tuple[str, float], ...]
-    """Every language that detection chose among and its probability, likeliest first."""
+    languages: Guesses
+    """All that detection chose among; the one that the caller gave, with 1."""
     alignment: Alignment | None = None

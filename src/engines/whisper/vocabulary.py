@@ -53,9 +53,13 @@ class Vocabulary:
         prompt: list[int] = list(self.of(language, task).sot_sequence)
         return [self._previous, *previous, *prompt] if previous else prompt
 
+    def words_of(self, tokens: Sequence[int]) -> list[int]:
+        """`tokens` without timestamps."""
+        return [token for token in tokens if token < self.end]
+
     def text(self, tokens: Sequence[int]) -> str:
         """The text of `tokens`, timestamps left out."""
-        return str(self._tokenizer.decode([token for token in tokens if token < self.end]))
+        return str(self._tokenizer.decode(self.words_of(tokens)))
 
     def seconds(self, token: int) -> float:
         """Time of a timestamp token, from the start of the row."""

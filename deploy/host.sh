@@ -14,6 +14,8 @@ set -euo pipefail
 
 KEEP=3
 CRASHES=3
+# for the release before, which was ready once
+BACK_TIMEOUT=600
 
 action=$1 environment=$2 target=$3 run=$4 port=$5 ready_timeout=$6 lock_timeout=$7
 root=$HOME/voz/$environment
@@ -71,21 +73,20 @@ crashes() {
   [[ -z $container ]] || docker inspect --format '{{.RestartCount}}' "$container" 2>/dev/null || true
 }
 
-# 0 once /health/ready says so; else 1, and the reason in $why
+# 0 once /health/ready says so within so many seconds; else 1, and the reason in $why
 wait_until_ready() {
-  local release=$1 end=$((SECONDS + ready_timeout)) answer=''
+  local release=$1 seconds=$2 end=$((SECONDS + $2)) answer=000
   while ((SECONDS < end)); do
-    if answer=$(curl -sS --noproxy "*" -o /dev/null -w '%{http_code}' --max-time 5 "http://127.0.0.1:$port/health/ready" 2>&1) &&
-      [[ $answer == 200 ]]; then
-      return 0
-    fi
+    answer=$(curl -s --noproxy '*' -o /dev/null -w '%{http_code}' --max-time 5 "http://127.0.0.1:$port/health/ready") || true
+    [[ $answer != 200 ]] || return 0
     if (($(crashes "$release") + 0 >= CRASHES)); then
       why="it starts and ends again and again"
       return 1
     fi
     sleep 1
   done
-  why="/health/ready did not answer 200 within $ready_timeout s (last: ${answer##*: })"
+  [[ $answer != 000 ]] || answer="no answer"
+  why="/health/ready did not say 200 within $seconds s (last: $answer)"
   return 1
 }
 
@@ -145,7 +146,7 @@ put_into_service() {
   say "starting $release"
   if ! compose "$release" up --detach --no-build --remove-orphans; then
     why="its containers could not be started"
-  elif wait_until_ready "$release"; then
+  elif wait_until_ready "$release" "$ready_timeout"; then
     ln -sfn "releases/$release" "$root/current.new"
     mv -T "$root/current.new" "$root/current"
     echo "$release" >>"$root/history"
@@ -164,7 +165,8 @@ go_back() {
   fi
   say "going back to $current"
   compose "$current" up --detach --no-build --remove-orphans || true
-  wait_until_ready "$current" || fail "$release: $reason. $current, the release before, does not answer either: $why"
+  wait_until_ready "$current" "$BACK_TIMEOUT" ||
+    fail "$release: $reason. $current, the release before, does not answer either: $why"
   fail "$release: $reason. $current, the release before, is in service again"
 }
 

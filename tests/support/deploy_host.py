@@ -181,7 +181,7 @@ class Release:
             "LIGHTSAIL_SSH_KEY": host.private_key,
             "LIGHTSAIL_HOST_KEY": host.host_key,
             "VOZ_PORT": str(host.ports[arguments[0]]),
-            "READY_TIMEOUT": "30",
+            "READY_TIMEOUT": "120",
         }
         return subprocess.Popen(
             [self.folder / "deploy" / "deploy.sh", *arguments],

@@ -7,6 +7,9 @@ the released models: lengths, alignments and the work per sentence are as with t
 """
 
 import json
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -89,9 +92,44 @@ def spanish(folder: Path, **settings: Any) -> Folder:
     return _files(folder, "tts_models/es/test/tacotron2-DDC")
 
 
-def never_stops(files: Folder) -> None:
+def never_stops(files: Folder) -> Folder:
     """Spoil a voice: its stop token never fires."""
-    _edit(files, "decoder.stopnet.1.linear_layer.bias", -1000.0)
+    with _edited(files) as weights:
+        weights["decoder.stopnet.1.linear_layer.bias"].fill_(-1000)
+    return files
+
+
+def stops_at_once(files: Folder) -> Folder:
+    """Spoil a voice: its stop token always fires."""
+    with _edited(files) as weights:
+        weights["decoder.stopnet.1.linear_layer.bias"].fill_(1000)
+    return files
+
+
+def stands_still(files: Folder) -> Folder:
+    """Spoil a voice: its attention never leaves the first character."""
+    with _edited(files) as weights:
+        weights["decoder.attention.location_layer.location_dense.linear_layer.weight"][:2] = 0
+    return files
+
+
+def tires(files: Folder, steps: int) -> Folder:
+    """Spoil a voice: its stop token does not fire after this many steps."""
+    with _edited(files) as weights:
+        for row, value in enumerate((20.0, 20.0, 0.01, 20.0)):  # a unit that counts the steps
+            at = row * 1024 + 1
+            for part in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
+                weights[f"decoder.decoder_rnn.{part}"][at] = 0
+            weights["decoder.decoder_rnn.bias_ih"][at] = value
+        weights["decoder.stopnet.1.linear_layer.weight"][0, 1] = -2.5 / math.tanh(0.01 * steps)
+    return files
+
+
+@contextmanager
+def _edited(files: Folder) -> Iterator[dict[str, torch.Tensor]]:
+    state = torch.load(files.checkpoint, weights_only=True)
+    yield state["model"]
+    torch.save(state, files.checkpoint)
 
 
 def _files(folder: Path, name: str) -> Folder:
@@ -102,12 +140,6 @@ def _files(folder: Path, name: str) -> Folder:
         folder / "vocoder" / "config.json",
         name,
     )
-
-
-def _edit(files: Folder, weight: str, value: float) -> None:
-    state = torch.load(files.checkpoint, weights_only=True)
-    state["model"][weight].fill_(value)
-    torch.save(state, files.checkpoint)
 
 
 def _tacotron(folder: Path, audio: dict[str, Any], settings: dict[str, Any], r: int, seed: int) -> None:

@@ -86,7 +86,7 @@ class LocationSensitive:
             padding = self._location.shape[2] // 2
             energies += functional.conv1d(seen, self._location, padding=padding)
         energies = torch.matmul(self._value, torch.tanh(energies)).squeeze(1) + self._value_bias
-        energies.masked_fill_(rows["outside"], NOTHING)
+        energies.masked_fill_(~rows["inside"], NOTHING)
         if self._sigmoid:
             alignment = torch.sigmoid(energies)
             alignment /= alignment.sum(1, keepdim=True)
@@ -100,7 +100,8 @@ class LocationSensitive:
 
     def _move_forward(self, alignment: torch.Tensor, rows: Rows) -> torch.Tensor:
         alpha, moves = rows["alpha"], rows["moves"]
-        shifted = functional.pad(alpha[:, :-1], (1, 0))
+        # what is pushed over the end of a row is lost, as it is at the end of the tensor
+        shifted = functional.pad(alpha[:, :-1], (1, 0)) * rows["inside"]
         moved = ((1 - moves) * alpha + moves * shifted + 1e-8) * alignment
         if self._forward_mask:
             moved = _near_last(moved, shifted, rows["length"])
@@ -151,7 +152,7 @@ class DynamicConvolution:
         ).squeeze(2)
         energies = energies + torch.log(prior.clamp_min(1e-6)).squeeze(1)
         # Coqui would mask after the softmax, and leave less than 1 in all; alone there is nothing to mask
-        alignment = torch.softmax(energies.masked_fill_(rows["outside"], NOTHING), 1)
+        alignment = torch.softmax(energies.masked_fill_(~rows["inside"], NOTHING), 1)
         rows["weights"] = alignment
         return alignment
 

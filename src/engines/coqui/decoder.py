@@ -69,7 +69,7 @@ class Decoder:
         self._prenet = [_prenet_layer(layer) for layer in module.prenet.linear_layers]
         self._drops = bool(module.prenet.prenet_dropout and module.prenet.dropout_at_inference)
         self._project: Matrix = matrix(*_projection(module), "float32")
-        self._time_axes = {"encoded": 1, "outside": 1, **attention.time_axes}
+        self._time_axes = {"encoded": 1, "inside": 1, **attention.time_axes}
 
     def start(self, encoded: torch.Tensor, lengths: Sequence[int], seed: int) -> Rows:
         """Rows before their first step.
@@ -83,7 +83,7 @@ class Decoder:
         length = torch.tensor(lengths, device=encoded.device)[:, None]
         state = {
             "encoded": encoded,
-            "outside": torch.arange(width, device=encoded.device) >= length,
+            "inside": torch.arange(width, device=encoded.device) < length,
             "length": length,
             "frame": encoded.new_zeros(count, self.mels),
             "context": encoded.new_zeros(count, features),
@@ -127,7 +127,7 @@ class Decoder:
         states = rows["random"]
         for state in states:
             generator = torch.Generator()
-            generator.set_state(state.cpu())
+            generator.set_state(state.cpu().clone())
             masks.append(torch.empty(1, size).bernoulli_(0.5, generator=generator).div_(0.5))
             state.copy_(generator.get_state())
         return torch.cat(masks)

@@ -1,12 +1,18 @@
-"""Decode an upload, a block at a time, without trusting it.
+"""Decode an upload, a second at a time, without trusting it.
 
 FFmpeg (through PyAV) may open nothing but the uploaded bytes. Playlists, concat scripts, session
-descriptions and subtitle pairs name other files or addresses; three things keep FFmpeg from following:
-it is shown a stream without a name, no protocol at all is allowed, and only the container formats listed
-here are probed for.
+descriptions and subtitle pairs name other files or addresses. FFmpeg is kept from following in three ways: it
+is shown a stream without a name; no protocol at all is allowed; and only the container formats listed here
+are probed for, all of which hold their audio themselves. Video decoders, where most of FFmpeg's holes have
+been, are never opened.
+
+Work is bounded by what the file really holds: bytes read (some demuxers can be sent round in circles),
+packets, streams, channels, the length of a frame, changes of format, and in the end seconds of audio.
 """
 
+import io
 from collections.abc import Iterator
+from contextlib import suppress
 from types import TracebackType
 from typing import BinaryIO, Self
 
@@ -14,69 +20,122 @@ import av
 import av.error
 import av.logging
 import numpy as np
+from av.audio.stream import AudioStream
+from av.codec import Codec
+from av.stream import Discard
 
 from src.core.errors import NotAudio, TooLarge
 from src.engines.base import STT_SAMPLE_RATE, Audio
+from src.services.audio.bounded import BoundedReader
+from src.services.audio.tally import Tally
+from src.services.audio.whole import check_whole, mp3_counts_its_frames
 
 av.logging.set_level(None)  # FFmpeg writes to standard error; what matters is raised
 
 _FORMATS = (
-    "3dostr,aa,aac,ac3,adx,aiff,alaw,amr,amrnb,amrwb,ape,asf,asf_o,ast,au,avi,caf,dsf,dts,dtshd,dv,eac3,f4v,"
-    "flac,flv,gsm,ircam,iamf,kux,latm,loas,matroska,webm,matroska,webm,mka,mlp,mmf,mov,mp4,m4a,3gp,3g2,mj2,"
-    "mov,mp4,m4a,3gp,3g2,mj2,mp2,mp3,mpc,mpc8,mpeg,mpegts,mxf,nistsphere,nut,ogg,oma,opus,paf,pvf,qcp,rm,"
-    "sbc,sln,sox,spx,swf,tak,truehd,tta,voc,vqf,w64,wav,wsd,wtv,wv"
-)
-"""Containers that hold their audio themselves (names of FFmpeg's demuxers)."""
-_OPTIONS = {"protocol_whitelist": "none", "format_whitelist": _FORMATS}
-_TELLS_LENGTH = {"wav", "w64", "aiff", "flac", "caf", "au", "mov,mp4,m4a,3gp,3g2,mj2"}
-"""Containers whose header says how long the audio is, so that a cut can be seen."""
-_BLOCK = STT_SAMPLE_RATE
+    # PCM and its kin
+    "wav", "w64", "aiff", "au", "caf", "voc", "sox", "nistsphere", "ircam", "xwma",
+    # compressed audio
+    "mp3", "aac", "latm", "loas", "ac3", "eac3", "dts", "dtshd", "mlp", "truehd", "flac", "wv", "tta", "tak",
+    "ape", "mpc", "mpc8", "dsf", "oma", "spx",
+    # voice recorders and phones
+    "amr", "amrnb", "amrwb", "gsm", "qcp", "dss", "3gp",
+    # containers of audio and video
+    "ogg", "matroska", "webm", "mov", "mp4", "m4a", "avi", "asf", "flv", "mpeg", "mpegts", "mxf", "rm", "nut",
+    "dv",
+)  # fmt: skip
+"""Names of FFmpeg's demuxers (where one has several names, one is enough)."""
+
+
+def _audio_decoders() -> Iterator[str]:
+    for name in sorted(av.codecs_available):
+        with suppress(av.error.FFmpegError, ValueError):  # encoders only
+            if Codec(name, "r").type == "audio":
+                yield name
+
+
+_OPTIONS = {
+    "protocol_whitelist": "none",
+    "format_whitelist": ",".join(_FORMATS),
+    "codec_whitelist": ",".join(_audio_decoders()),
+    "max_streams": "64",
+}
 _RATES = range(1_000, 768_001)
 _MAX_CHANNELS = 64
+_MAX_FRAME_VALUES = 2**24
+"""Samples times channels that a codec may put into one frame."""
+_MAX_FRAME_SECONDS = 60
+_MAX_FORMAT_CHANGES = 100
+_BLOCK = STT_SAMPLE_RATE
+_ERRORS = (av.error.FFmpegError, ValueError, OverflowError, OSError, MemoryError, RuntimeError)
+"""All that PyAV raises; a damaged file can make it stumble in Python too."""
 
 
 class AudioSource:
-    """The audio of an upload as 16 kHz mono blocks. Blocking: run it in a thread.
+    """The audio of an upload as 16 kHz mono blocks. Blocking: run it in a thread, one at a time.
 
     Args:
         file: the upload, seekable, positioned anywhere; it is not closed.
         max_seconds: more audio than this is refused while it is being decoded.
 
     Raises:
-        NotAudio: nothing here can be decoded as audio; the message says why.
+        NotAudio: nothing here can be decoded as audio, or the file is cut off; the message says why.
     """
 
     def __init__(self, file: BinaryIO, max_seconds: float) -> None:
         self._max_seconds = max_seconds
-        if file.seek(0, 2) == 0:
+        size = file.seek(0, io.SEEK_END)
+        if size == 0:
             raise NotAudio("the file is empty")
+        check_whole(file, size)
+        counted = mp3_counts_its_frames(file)
         file.seek(0)
+        self._closed = False
+        self._bytes = BoundedReader(file, size)
         try:
             self._container = av.open(
-                _Nameless(file), mode="r", options=_OPTIONS, metadata_errors="ignore", timeout=None
+                self._bytes,
+                mode="r",
+                container_options=_OPTIONS,
+                metadata_errors="ignore",
+                buffer_size=65_536,
             )
-        except (av.error.FFmpegError, ValueError, OSError, OverflowError) as error:
+        except _ERRORS as error:
+            self._bytes.check()
             raise NotAudio("the file is not in an audio or video format that can be decoded") from error
         try:
-            self._stream = self._audio_stream()
+            self._stream = self._choose_stream()
+            name = self._container.format.name
+            self._tally = Tally(name, self._stream, counted=name == "mp3" and counted)
         except BaseException:
-            self._container.close()
+            self.close()
             raise
 
-    def _audio_stream(self) -> av.AudioStream:
-        streams = self._container.streams.audio
+    def _choose_stream(self) -> AudioStream:
+        best = self._container.streams.best("audio")
+        streams = sorted(self._container.streams.audio, key=lambda stream: stream is not best)
         if not streams:
             raise NotAudio("the file has no audio track")
-        stream = streams[0]
+        reason = ""
+        for stream in streams:
+            context = stream.codec_context
+            if context is None:
+                reason = "the audio track is in a codec that cannot be decoded"
+            elif context.sample_rate not in _RATES or not 0 < context.channels <= _MAX_CHANNELS:
+                reason = (
+                    f"the audio track claims {context.channels} channels at {context.sample_rate} Hz, "
+                    "which is no recording"
+                )
+            else:
+                break
+        else:
+            raise NotAudio(reason)
+        for other in self._container.streams:
+            if other is not stream:
+                other.discard = Discard.all
         context = stream.codec_context
-        if context is None:
-            raise NotAudio("the audio track is in a codec that cannot be decoded")
-        if context.sample_rate not in _RATES or not 0 < context.channels <= _MAX_CHANNELS:
-            raise NotAudio(
-                f"the audio track claims {context.channels} channels at {context.sample_rate} Hz, "
-                "which is no recording"
-            )
         context.thread_count = 1
+        context.options = {"max_samples": str(_MAX_FRAME_VALUES // context.channels)}
         return stream
 
     def __enter__(self) -> Self:
@@ -89,6 +148,7 @@ class AudioSource:
 
     def close(self) -> None:
         """Give back what the decoder holds."""
+        self._closed = True
         self._container.close()
 
     @property
@@ -100,83 +160,94 @@ class AudioSource:
         return self._container.duration / av.time_base if self._container.duration else None
 
     def blocks(self) -> Iterator[Audio]:
-        """About a second at a time, float32 of shape (n,), in order.
+        """A second at a time (the last one may be shorter), float32 of shape (n,), in order. Once only.
 
         A few damaged packets are passed over, as every player does.
 
         Raises:
-            NotAudio: nothing could be decoded, or the file is cut off. That can be seen where the
-                container says how long it is (WAV, FLAC, MP4, ...), not in a bare MP3, AAC or Ogg stream.
+            NotAudio: nothing or too little could be decoded, or the file is cut off. `whole.py` tells what
+                can be seen of that, and when.
             TooLarge: there is more than `max_seconds`.
         """
         parts: list[Audio] = []
         held = total = 0
         for audio in self._decoded():
-            held += len(audio)
             total += len(audio)
             if total > self._max_seconds * STT_SAMPLE_RATE:
                 raise TooLarge(f"the audio is longer than {self._max_seconds:g} seconds (MAX_AUDIO_SECONDS)")
             parts.append(audio)
+            held += len(audio)
             if held >= _BLOCK:
-                yield np.concatenate(parts)
-                parts, held = [], 0
-        if parts:
+                joined = np.concatenate(parts)
+                whole = held // _BLOCK * _BLOCK
+                for start in range(0, whole, _BLOCK):
+                    yield joined[start : start + _BLOCK]
+                parts, held = [joined[whole:]], held - whole
+        if held:
             yield np.concatenate(parts)
-        self._check_whole(total / STT_SAMPLE_RATE)
-
-    def _check_whole(self, seconds: float) -> None:
-        if seconds == 0:
-            raise NotAudio("the file holds no audio that can be decoded")
-        hint = self.duration_hint
-        if hint is None or self._container.format.name not in _TELLS_LENGTH:
-            return
-        if seconds < 0.99 * hint - 0.25:
-            raise NotAudio(
-                f"the file is cut off: it should hold {hint:.1f} s of audio, but {seconds:.1f} s are there"
-            )
 
     def _decoded(self) -> Iterator[Audio]:
-        # 16-bit, as faster-whisper does: FFmpeg normalises a mix-down to whole numbers only; in floats, two
-        # loud channels would come out above full scale
-        resampler = av.AudioResampler("s16", "mono", STT_SAMPLE_RATE)
+        resampler: av.AudioResampler | None = None
         shape: tuple[str, str, int] | None = None
+        changes = 0
         for frame in self._frames():
-            if frame.sample_rate not in _RATES:
-                continue
             now = (frame.format.name, frame.layout.name, frame.sample_rate)
-            if now != shape:
+            if resampler is None or now != shape:
                 # some formats change rate or channels midway; a resampler is made for one kind of frame
-                if shape is not None:
-                    yield from _arrays(resampler.resample(None))
-                    resampler = av.AudioResampler("s16", "mono", STT_SAMPLE_RATE)
+                if resampler is not None:
+                    yield from _resample(resampler, None)
+                changes += 1
+                if changes > _MAX_FORMAT_CHANGES:
+                    raise NotAudio("the audio changes its format over and over")
+                # 16-bit, as faster-whisper does: FFmpeg normalises a mix-down to whole numbers only; in
+                # floats, two loud channels would come out above full scale
+                resampler = av.AudioResampler("s16", "mono", STT_SAMPLE_RATE)
                 shape = now
             frame.pts = None  # wild timestamps must not make the resampler invent silence
-            yield from _arrays(resampler.resample(frame))
-        if shape is not None:
-            yield from _arrays(resampler.resample(None))
+            yield from _resample(resampler, frame)
+        if resampler is not None:
+            yield from _resample(resampler, None)
+        self._tally.check_end()
 
     def _frames(self) -> Iterator[av.AudioFrame]:
-        try:
-            for packet in self._container.demux(self._stream):
-                try:
-                    yield from packet.decode()
-                except (av.error.FFmpegError, ValueError, UnicodeDecodeError):
-                    continue
-        except (av.error.FFmpegError, ValueError, OSError, OverflowError):
-            return  # the demuxer can go no further; whether that is the end is judged by the length
+        for packet in self._packets():
+            self._tally.packet(packet)
+            try:
+                frames = packet.decode()
+            except _ERRORS:
+                self._tally.damaged()
+                continue
+            for frame in frames:
+                _check_frame(frame)
+                self._tally.frame(frame)
+                yield frame
+
+    def _packets(self) -> Iterator[av.Packet[AudioStream]]:
+        packets = self._container.demux(self._stream)
+        while not self._closed:  # FFmpeg must not be called again once it is
+            try:
+                packet = next(packets, None)
+            except _ERRORS as error:
+                self._bytes.check()
+                raise self._tally.stopped() from error
+            self._bytes.check()
+            if packet is None:
+                return
+            yield packet
 
 
-class _Nameless:
-    """Only what FFmpeg needs of a file: with a name, it would guess the format (and more) from it."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self.read = file.read
-        self.seek = file.seek
-        self.tell = file.tell
+def _check_frame(frame: av.AudioFrame) -> None:
+    rate = frame.sample_rate
+    if rate not in _RATES or frame.samples > _MAX_FRAME_SECONDS * rate:
+        raise NotAudio(f"the audio claims a frame of {frame.samples} samples at {rate} Hz")
 
 
-def _arrays(frames: list[av.AudioFrame]) -> Iterator[Audio]:
-    for frame in frames:
-        pcm = frame.to_ndarray().reshape(-1)
+def _resample(resampler: av.AudioResampler, frame: av.AudioFrame | None) -> Iterator[Audio]:
+    try:
+        frames = resampler.resample(frame)
+    except _ERRORS as error:
+        raise NotAudio("the audio has channels that cannot be mixed into one") from error
+    for resampled in frames:
+        pcm = resampled.to_ndarray().reshape(-1)
         if len(pcm):
             yield pcm.astype(np.float32) / 32768.0

@@ -1,0 +1,95 @@
+"""What has been decoded of a file, and whether that can be all."""
+
+from contextlib import suppress
+
+import av
+from av.audio.stream import AudioStream
+
+from src.core.errors import NotAudio
+
+_COUNTED = {"aiff", "au", "flac", "tta", "wv", "ape"}
+"""Containers whose header counts the samples."""
+_JUDGED = {"wav", "au", "ogg"}
+"""Containers where a short last packet says nothing: `whole.py` has looked at their framing."""
+_BARE = {"mp3", "aac", "flac", "ac3", "eac3"}
+"""Streams of frames and nothing else; tags and rubbish after them look like a damaged packet."""
+_MARKS = (b"\xff", b"\x0b\x77")
+"""How a frame of these begins."""
+_SPARE_PACKETS = 100_000
+_PACKETS_PER_SECOND = 4_000
+"""The shortest packets in use hold 2.5 ms."""
+_SLACK_SECONDS = 0.1
+
+
+class Tally:
+    """Counts packets and seconds of one track.
+
+    Args:
+        container: FFmpeg's name for it.
+        stream: the track.
+        counted: the header counts the samples, whatever the container.
+    """
+
+    def __init__(self, container: str, stream: AudioStream, counted: bool) -> None:
+        self._container = container
+        self._codec = stream.codec_context.name
+        self._claimed = 0.0
+        if (counted or container in _COUNTED) and stream.duration and stream.time_base:
+            self._claimed = float(stream.duration * stream.time_base)
+        self._seconds = self._longest = 0.0
+        self._packets = self._damaged = 0
+        self._last: av.Packet[AudioStream] | None = None
+        self._last_damaged = False
+
+    def packet(self, packet: av.Packet[AudioStream]) -> None:
+        """A packet is about to be decoded."""
+        if packet.size:
+            self._packets += 1
+            self._last, self._last_damaged = packet, False
+            if self._packets > _SPARE_PACKETS + _PACKETS_PER_SECOND * self._seconds:
+                raise NotAudio("the file has many packets and next to no audio in them")
+
+    def damaged(self) -> None:
+        """It could not be."""
+        self._damaged += 1
+        self._last_damaged = True
+
+    def frame(self, frame: av.AudioFrame) -> None:
+        """It held this frame, or one of several."""
+        seconds = frame.samples / frame.sample_rate
+        self._seconds += seconds
+        self._longest = max(self._longest, seconds)
+
+    def stopped(self) -> NotAudio:
+        """The error when the container cannot be read any further, though it does not say that it ends."""
+        return NotAudio(f"the file is damaged or cut off: it cannot be read past {self._seconds:.1f} s")
+
+    def check_end(self) -> None:
+        """Raise NotAudio if this cannot have been all."""
+        if self._seconds == 0:
+            raise NotAudio("the file holds no audio that can be decoded")
+        if self._damaged > self._packets / 2:
+            raise NotAudio(
+                f"the audio is damaged: {self._damaged} of {self._packets} packets cannot be decoded"
+            )
+        # packets that were passed over are missing too, but the file is not cut off for that
+        expected = self._claimed - self._damaged * self._longest - _SLACK_SECONDS
+        if self._seconds < expected:
+            raise NotAudio(
+                f"the file is cut off: it should hold {self._claimed:.1f} s of audio, "
+                f"but {self._seconds:.1f} s are there"
+            )
+        if self._last is not None and self._ends_within(self._last):
+            raise NotAudio(f"the file is cut off: its last frame, at {self._seconds:.1f} s, is not complete")
+
+    def _ends_within(self, last: av.Packet[AudioStream]) -> bool:
+        if self._container in _BARE:
+            begun = bytes(last).startswith(_MARKS)
+            return begun and (self._last_damaged or (self._container == "mp3" and not self._complete(last)))
+        return self._last_damaged or (last.is_corrupt and self._container not in _JUDGED)
+
+    def _complete(self, last: av.Packet[AudioStream]) -> bool:
+        # the MP3 decoder plays half a frame without a word; the parser knows how long a frame must be
+        with suppress(av.error.FFmpegError, ValueError):
+            return bool(av.CodecContext.create(self._codec, "r").parse(bytes(last)))
+        return True

@@ -88,6 +88,8 @@ class Settings(BaseSettings):
     aws_access_key_id: SecretStr | None = None
     """Empty: the instance role, or whatever else boto finds."""
     aws_secret_access_key: SecretStr | None = None
+    aws_session_token: SecretStr | None = None
+    """Comes with temporary keys (SSO, an assumed role)."""
     aws_region: str = "us-east-1"
     s3_bucket_name: str = ""
     s3_prefix: str = ""
@@ -114,6 +116,8 @@ class Settings(BaseSettings):
     """The address that callers see, for links to local files; empty: the request's own."""
     web_concurrency: int = Field(default=1, ge=1)
     """Worker processes; CPU threads are shared out among them."""
+    shutdown_timeout: float = Field(default=30, ge=0)
+    """Seconds in which requests in hand may end when the server is told to stop."""
     metrics_public: bool = False
     """Whether /metrics is open to everybody; else it needs a key."""
     log_level: str = "INFO"
@@ -185,6 +189,12 @@ class Settings(BaseSettings):
         return self.storage is StorageKind.S3 or (
             self.storage is StorageKind.AUTO and bool(self.s3_bucket_name)
         )
+
+    @property
+    def secrets(self) -> list[str]:
+        """What must never stand in a log."""
+        aws = (self.aws_access_key_id, self.aws_secret_access_key, self.aws_session_token)
+        return [secret.get_secret_value() for secret in (*self.api_key, *aws) if secret]
 
     @property
     def threads(self) -> int:

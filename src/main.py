@@ -11,6 +11,7 @@ from fastapi.middleware import Middleware
 
 from src.api import docs, errors, files, health, metrics, stt, tts
 from src.api.dependencies import Services
+from src.api.draining import Drain, Draining
 from src.api.metrics import measuring
 from src.api.middleware import KeyCheck, RequestLog, UnreadBody
 from src.api.rate_limit import RateLimit
@@ -44,13 +45,14 @@ def create_app(settings: Settings, open_engines: OpenEngines = open_models) -> F
         settings: all of them; nothing else is read from the environment.
         open_engines: an async context manager that yields the engines; in this process by default.
     """
+    draining = Draining(settings.shutdown_timeout)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         configure_logging(
             settings.log_level,
             settings.log_format is LogFormat.JSON,
-            secrets=[key.get_secret_value() for key in settings.api_key],
+            settings.secrets,
         )
         async with open_storage(settings) as storage, open_engines(settings) as models:
             services = Services(
@@ -61,9 +63,10 @@ def create_app(settings: Settings, open_engines: OpenEngines = open_models) -> F
                 tts=TtsService(models.tts, MeasuredStorage(storage), settings),
                 stt_gate=_gate("speech-to-text", models.stt.info.device, settings),
                 tts_gate=_gate("text-to-speech", models.tts.info.device, settings),
+                draining=draining,
             )
             app.state.services = services
-            async with measuring(services):
+            async with measuring(services), draining.on_signals():
                 yield
             services.stt_gate.closing = services.tts_gate.closing = True
 
@@ -83,6 +86,7 @@ def create_app(settings: Settings, open_engines: OpenEngines = open_models) -> F
                 keys=ApiKeys(settings.api_key, settings.api_keys_file),
                 public=frozenset({"/metrics"} if settings.metrics_public else ()),
             ),
+            Middleware(Drain, draining=draining),
             Middleware(RateLimit, limiter=RateLimiter(parse_limits(settings.rate_limit), shared_folder())),
         ],
     )

@@ -273,7 +273,10 @@ def _missing_is_fine() -> Iterator[None]:
 
 
 def _client(settings: Settings) -> AbstractAsyncContextManager[Any]:
-    key, secret = settings.aws_access_key_id, settings.aws_secret_access_key
+    key, secret, token = (
+        value.get_secret_value() if value else None
+        for value in (settings.aws_access_key_id, settings.aws_secret_access_key, settings.aws_session_token)
+    )
     config = AioConfig(
         signature_version="s3v4",
         connect_timeout=5,
@@ -292,8 +295,9 @@ def _client(settings: Settings) -> AbstractAsyncContextManager[Any]:
         "s3",
         region_name=settings.aws_region,
         endpoint_url=settings.s3_endpoint_url or None,
-        aws_access_key_id=key.get_secret_value() if key else None,
-        aws_secret_access_key=secret.get_secret_value() if secret else None,
+        aws_access_key_id=key,
+        aws_secret_access_key=secret,
+        aws_session_token=token,
         config=config,
     )
     return client

@@ -46,7 +46,9 @@ def configure_logging(level: str, as_json: bool, secrets: Iterable[str] = ()) ->
     ]
     renderer: list[Processor]
     if as_json:
-        renderer = [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        # without local variables: one of them may be a secret
+        traceback = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+        renderer = [structlog.processors.ExceptionRenderer(traceback), structlog.processors.JSONRenderer()]
     else:
         # plain tracebacks: the fancy ones print local variables, and one of those may be a key
         renderer = [

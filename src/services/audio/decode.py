@@ -222,7 +222,7 @@ class AudioSource:
                 self._tally.frame(frame)
                 yield frame
 
-    def _packets(self) -> Iterator[av.Packet[AudioStream]]:
+    def _packets(self) -> "Iterator[av.Packet[AudioStream]]":
         packets = self._container.demux(self._stream)
         while not self._closed:  # FFmpeg must not be called again once it is
             try:

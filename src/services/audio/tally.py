@@ -9,7 +9,7 @@ from src.core.errors import NotAudio
 
 _COUNTED = {"aiff", "au", "flac", "tta", "wv", "ape"}
 """Containers whose header counts the samples."""
-_JUDGED = {"wav", "au", "ogg"}
+_JUDGED = {"wav", "au", "caf", "ogg"}
 """Containers where a short last packet says nothing: `whole.py` has looked at their framing."""
 _BARE = {"mp3", "aac", "flac", "ac3", "eac3"}
 """Streams of frames and nothing else; tags and rubbish after them look like a damaged packet."""
@@ -41,7 +41,7 @@ class Tally:
         self._last: av.Packet[AudioStream] | None = None
         self._last_damaged = False
 
-    def packet(self, packet: av.Packet[AudioStream]) -> None:
+    def packet(self, packet: "av.Packet[AudioStream]") -> None:
         """A packet is about to be decoded."""
         if packet.size:
             self._packets += 1
@@ -82,13 +82,13 @@ class Tally:
         if self._last is not None and self._ends_within(self._last):
             raise NotAudio(f"the file is cut off: its last frame, at {self._seconds:.1f} s, is not complete")
 
-    def _ends_within(self, last: av.Packet[AudioStream]) -> bool:
+    def _ends_within(self, last: "av.Packet[AudioStream]") -> bool:
         if self._container in _BARE:
             begun = bytes(last).startswith(_MARKS)
             return begun and (self._last_damaged or (self._container == "mp3" and not self._complete(last)))
         return self._last_damaged or (last.is_corrupt and self._container not in _JUDGED)
 
-    def _complete(self, last: av.Packet[AudioStream]) -> bool:
+    def _complete(self, last: "av.Packet[AudioStream]") -> bool:
         # the MP3 decoder plays half a frame without a word; the parser knows how long a frame must be
         with suppress(av.error.FFmpegError, ValueError):
             return bool(av.CodecContext.create(self._codec, "r").parse(bytes(last)))

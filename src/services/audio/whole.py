@@ -35,6 +35,8 @@ def check_whole(file: BinaryIO, size: int) -> None:
         missing = _matroska(file, size)
     elif start[:4] == b"OggS":
         missing = _ogg(file, size)
+    elif start[:4] == b"caff":
+        missing = _caf(file, size)
     else:
         return
     if missing:
@@ -61,6 +63,23 @@ def _iff(file: BinaryIO, size: int, *, big: bool, long: bool) -> str | None:
         if at + 8 + length > size + _SLACK:
             return f"it should hold {length} bytes in one part, but {max(0, size - at - 8)} are there"
         at += 8 + length + length % 2
+    return None
+
+
+def _caf(file: BinaryIO, size: int) -> str | None:
+    """Core Audio: chunks of a name, a long size (-1: until the end) and that many bytes."""
+    at = 8
+    for _ in range(_MOST_PARTS):
+        file.seek(at)
+        header = file.read(12)
+        if len(header) < 12:
+            return None
+        length = struct.unpack(">q", header[4:])[0]
+        if length < 0:
+            return None
+        at += 12 + length
+        if at > size + _SLACK:
+            return f"it should hold {length} bytes in one part, but {size - at + length} are there"
     return None
 
 

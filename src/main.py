@@ -13,7 +13,7 @@ from src.api import docs, errors, files, health, metrics, stt, tts
 from src.api.dependencies import Services
 from src.api.draining import Drain, Draining
 from src.api.metrics import measuring
-from src.api.middleware import KeyCheck, RequestLog, UnreadBody
+from src.api.middleware import DeclaredSize, KeyCheck, RequestLog, UnreadBody
 from src.api.rate_limit import RateLimit
 from src.config import LogFormat, Settings, load_settings, unknown_keys
 from src.core.admission import Gate, default_limit
@@ -70,6 +70,8 @@ def create_app(settings: Settings, open_engines: OpenEngines = open_models) -> F
                 yield
             services.stt_gate.closing = services.tts_gate.closing = True
 
+    stt_bytes = settings.max_upload_mb * 2**20 + _FORM_OVERHEAD
+    tts_bytes = settings.max_text_chars * _BYTES_PER_CHAR + _FORM_OVERHEAD
     app = FastAPI(
         title="Voz",
         version="0.1.0",
@@ -86,14 +88,15 @@ def create_app(settings: Settings, open_engines: OpenEngines = open_models) -> F
                 keys=ApiKeys(settings.api_key, settings.api_keys_file),
                 public=frozenset({"/metrics"} if settings.metrics_public else ()),
             ),
+            Middleware(DeclaredSize, limits={"/stt": stt_bytes, "/tts": tts_bytes}),
             Middleware(Drain, draining=draining),
             Middleware(RateLimit, limiter=RateLimiter(parse_limits(settings.rate_limit), shared_folder())),
         ],
     )
     errors.install(app)
     docs.install(app)
-    app.include_router(stt.router, max_body_size=settings.max_upload_mb * 2**20 + _FORM_OVERHEAD)
-    app.include_router(tts.router, max_body_size=settings.max_text_chars * _BYTES_PER_CHAR + _FORM_OVERHEAD)
+    app.include_router(stt.router, max_body_size=stt_bytes)
+    app.include_router(tts.router, max_body_size=tts_bytes)
     app.include_router(health.router)
     app.include_router(health.public)
     app.include_router(metrics.router)

@@ -19,6 +19,7 @@ from src.core.telemetry import note
 log = logging.getLogger(__name__)
 
 REQUEST_ID = "X-Request-ID"
+TOO_LARGE = "the body is larger than this route takes (MAX_UPLOAD_MB, MAX_TEXT_CHARS)"
 _MEDIA_TYPE = "application/problem+json"
 
 _STATUS: dict[type[errors.VozError], tuple[int, str, str]] = {
@@ -118,8 +119,7 @@ def install(app: FastAPI) -> None:
     async def on_http(request: Request, error: HTTPException) -> JSONResponse:
         status = HTTPStatus(error.status_code)
         if status is HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-            detail = "the body is larger than this route takes (MAX_UPLOAD_MB, MAX_TEXT_CHARS)"
-            return answer(errors.TooLarge(detail), request.state.request_id)
+            return answer(errors.TooLarge(TOO_LARGE), request.state.request_id)
         kind = status.phrase.lower().replace(" ", "-")
         response = problem(request.state.request_id, status, kind, status.phrase, str(error.detail))
         response.headers.update(error.headers or {})

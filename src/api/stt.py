@@ -59,7 +59,9 @@ async def transcribe(
     task: Annotated[str, Form(pattern="^(transcribe|translate)$", description="`translate`: to English.")] = (
         "transcribe"
     ),
-    response_format: Annotated[SttFormat, Form()] = SttFormat.JSON,
+    response_format: Annotated[
+        SttFormat, Form(description="`verbose_json` adds segments with times; `srt`, `vtt`: subtitles.")
+    ] = SttFormat.JSON,
     word_timestamps: Annotated[bool, Form(description="Words with start, end and probability.")] = False,
     prompt: Annotated[str | None, Form(max_length=2000, description="Spelling and context hints.")] = None,
     stream: Annotated[bool, Form(description="Server-sent events: each segment as it is final.")] = False,

@@ -12,12 +12,12 @@ from tests.support.speech_text import word_error_rate
 
 SENTENCES = {
     "en": (
-        "Good morning. The train to the airport leaves from platform four in twenty minutes. "
+        "Good morning. The train to the airport leaves from the last platform in a few minutes. "
         "Please keep your luggage with you, and have your ticket ready."
     ),
     "es": (
-        "Buenos días. El tren al aeropuerto sale del andén cuatro dentro de veinte minutos. "
-        "Por favor, no deje solo su equipaje y tenga su billete preparado."
+        "Buenos días. El próximo tren con destino a Madrid sale dentro de unos minutos. "
+        "Por favor, tenga preparado su billete antes de subir al tren. Muchas gracias por su visita."
     ),
 }
 

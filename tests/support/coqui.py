@@ -10,7 +10,7 @@ import json
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,21 +22,12 @@ from TTS.tts.models.tacotron2 import Tacotron2
 from TTS.vocoder.configs import FullbandMelganConfig, HifiganConfig
 from TTS.vocoder.models import setup_model as setup_vocoder
 
+from src.core.model_store import CoquiFiles
+
 STEPS_PER_CHARACTER = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Folder:
-    """The files of one voice, as `CoquiFiles` has them."""
-
-    checkpoint: Path
-    config: Path
-    vocoder_checkpoint: Path | None
-    vocoder_config: Path | None
-    name: str
-
-
-def english(folder: Path, **settings: Any) -> Folder:
+def english(folder: Path, **settings: Any) -> CoquiFiles:
     """Like `tts_models/en/ljspeech/tacotron2-DDC`: trained with r = 6 down to 2; HiFi-GAN v2, no rescaling.
 
     Args:
@@ -67,7 +58,7 @@ def english(folder: Path, **settings: Any) -> Folder:
     return _files(folder, "tts_models/en/test/tacotron2-DDC")
 
 
-def spanish(folder: Path, **settings: Any) -> Folder:
+def spanish(folder: Path, **settings: Any) -> CoquiFiles:
     """Like `tts_models/es/mai/tacotron2-DDC`: 16 kHz; its MelGAN has 24 kHz and a scale of its own."""
     audio = {"sample_rate": 16000, "mel_fmax": 7600.0, "do_trim_silence": False}
     chosen = {"r": 2, "attention_norm": "softmax"} | settings
@@ -92,48 +83,49 @@ def spanish(folder: Path, **settings: Any) -> Folder:
     return _files(folder, "tts_models/es/test/tacotron2-DDC")
 
 
-def never_stops(files: Folder) -> Folder:
-    """Spoil a voice: its stop token never fires."""
-    with _edited(files) as weights:
+def never_stops(files: CoquiFiles, folder: Path) -> CoquiFiles:
+    """A voice whose stop token never fires; its checkpoint is written to `folder`."""
+    with _edited(files, folder) as (spoiled, weights):
         weights["decoder.stopnet.1.linear_layer.bias"].fill_(-1000)
-    return files
+    return spoiled
 
 
-def stops_at_once(files: Folder) -> Folder:
-    """Spoil a voice: its stop token always fires."""
-    with _edited(files) as weights:
+def stops_at_once(files: CoquiFiles, folder: Path) -> CoquiFiles:
+    """A voice whose stop token always fires."""
+    with _edited(files, folder) as (spoiled, weights):
         weights["decoder.stopnet.1.linear_layer.bias"].fill_(1000)
-    return files
+    return spoiled
 
 
-def stands_still(files: Folder) -> Folder:
-    """Spoil a voice: its attention never leaves the first character."""
-    with _edited(files) as weights:
+def stands_still(files: CoquiFiles, folder: Path) -> CoquiFiles:
+    """A voice whose attention never leaves the first character."""
+    with _edited(files, folder) as (spoiled, weights):
         weights["decoder.attention.location_layer.location_dense.linear_layer.weight"][:2] = 0
-    return files
+    return spoiled
 
 
-def tires(files: Folder, steps: int) -> Folder:
-    """Spoil a voice: its stop token does not fire after this many steps."""
-    with _edited(files) as weights:
+def tires(files: CoquiFiles, folder: Path, steps: int) -> CoquiFiles:
+    """A voice whose stop token does not fire any more after about this many steps."""
+    with _edited(files, folder) as (spoiled, weights):
         for row, value in enumerate((20.0, 20.0, 0.01, 20.0)):  # a unit that counts the steps
             at = row * 1024 + 1
             for part in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
                 weights[f"decoder.decoder_rnn.{part}"][at] = 0
             weights["decoder.decoder_rnn.bias_ih"][at] = value
-        weights["decoder.stopnet.1.linear_layer.weight"][0, 1] = -2.5 / math.tanh(0.01 * steps)
-    return files
+        weights["decoder.stopnet.1.linear_layer.weight"][0, 1] = -3.4 / math.tanh(0.01 * steps)
+    return spoiled
 
 
 @contextmanager
-def _edited(files: Folder) -> Iterator[dict[str, torch.Tensor]]:
+def _edited(files: CoquiFiles, folder: Path) -> Iterator[tuple[CoquiFiles, dict[str, torch.Tensor]]]:
+    spoiled = replace(files, checkpoint=folder / "model_file.pth")
     state = torch.load(files.checkpoint, weights_only=True)
-    yield state["model"]
-    torch.save(state, files.checkpoint)
+    yield spoiled, state["model"]
+    torch.save(state, spoiled.checkpoint)
 
 
-def _files(folder: Path, name: str) -> Folder:
-    return Folder(
+def _files(folder: Path, name: str) -> CoquiFiles:
+    return CoquiFiles(
         folder / "model_file.pth",
         folder / "config.json",
         folder / "vocoder" / "model_file.pth",

@@ -1,0 +1,247 @@
+"""The whole Coqui engine, on folders as Coqui releases them, against Coqui's own `Synthesizer`."""
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import pytest
+import torch
+from TTS.tts.configs.glow_tts_config import GlowTTSConfig
+from TTS.tts.models.glow_tts import GlowTTS
+from TTS.utils.synthesizer import Synthesizer
+
+from src.core.errors import EngineFailed, ModelUnavailable
+from src.core.model_store import CoquiFiles
+from src.engines.base import Audio
+from src.engines.coqui import CoquiEngine
+from src.engines.coqui.stepper import Row, Voices
+from tests.support import coqui
+
+SENTENCES = {
+    "en": ["Hello there, how are you?", "Yes.", "It was a bright cold day in April, and it rained."],
+    "es": ["Hola, buenos días.", "Sí.", "El tren de las ocho ha llegado con retraso."],
+}
+T = TypeVar("T")
+
+COQUIS_PAUSE = 10_000
+"""Zeros that Coqui puts after every sentence."""
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def voices(tmp_path_factory: pytest.TempPathFactory) -> dict[str, CoquiFiles]:
+    folder = tmp_path_factory.mktemp("coqui")
+    return {"en": coqui.english(folder / "en"), "es": coqui.spanish(folder / "es")}
+
+
+def speak(voices: dict[str, CoquiFiles], use: Callable[[CoquiEngine], Awaitable[T]], **settings: Any) -> T:
+    async def main() -> T:
+        async with CoquiEngine(voices, **settings) as engine:
+            return await use(engine)
+
+    return asyncio.run(main())
+
+
+def synthesizer(files: CoquiFiles) -> Synthesizer:
+    return Synthesizer(
+        tts_checkpoint=files.checkpoint,
+        tts_config_path=files.config,
+        vocoder_checkpoint=files.vocoder_checkpoint,
+        vocoder_config=files.vocoder_config,
+    )
+
+
+def test_sound_is_coquis_own_and_no_other_in_company(voices: dict[str, CoquiFiles]) -> None:
+    """HiFi-GAN at the model's rate for English; for Spanish MelGAN, rescaled and at 24 kHz for 16."""
+    rows = [(text, language) for language, texts in SENTENCES.items() for text in texts]
+
+    async def use(engine: CoquiEngine) -> tuple[list[Audio], list[Audio]]:
+        together = await asyncio.gather(*(engine.synthesize(*row, lane=row) for row in rows))
+        alone = [await engine.synthesize(*row, lane=row) for row in rows]
+        assert [engine.sample_rate("en"), engine.sample_rate("es")] == [22_050, 24_000]
+        assert engine.model("es") == "tts_models/es/test/tacotron2-DDC"
+        return list(together), alone
+
+    together, alone = speak(voices, use)
+
+    for (text, language), company, lonely in zip(rows, together, alone, strict=True):
+        theirs = synthesizer(voices[language]).tts(text, split_sentences=False)
+        expected = np.array(theirs[:-COQUIS_PAUSE], np.float32)
+        assert np.abs(expected).max() > 0.05
+        for ours in (company, lonely):
+            assert ours.dtype == np.float32
+            np.testing.assert_allclose(ours, expected, rtol=0, atol=1e-4)
+
+
+def test_rows_that_come_and_go_at_random_sound_as_alone(voices: dict[str, CoquiFiles]) -> None:
+    texts = [" ".join(["word"] * count) + "." for count in (9, 1, 4, 2, 6, 3, 5, 1)]
+
+    async def use(engine: CoquiEngine) -> tuple[list[Audio], list[Audio]]:
+        async def later(index: int) -> Audio:
+            await asyncio.sleep(0.05 * index)
+            return await engine.synthesize(texts[index], "en", lane=index)
+
+        together = await asyncio.gather(*map(later, range(len(texts))))
+        return list(together), [await engine.synthesize(text, "en", lane=0) for text in texts]
+
+    for company, lonely in zip(*speak(voices, use), strict=True):
+        np.testing.assert_allclose(company, lonely, rtol=0, atol=1e-4)
+
+
+def test_a_row_that_leaves_is_out_of_the_model_before_the_next_is_done(
+    voices: dict[str, CoquiFiles], tmp_path: Path
+) -> None:
+    endless = coqui.never_stops(voices["en"], tmp_path)
+
+    async def use(engine: CoquiEngine) -> None:
+        leaving = asyncio.create_task(engine.synthesize("on and on " * 50, "en", lane=1))
+        await engine.synthesize("Sí.", "es", lane=2)
+        assert engine.load.active == 1
+        leaving.cancel()
+        await engine.synthesize("Sí.", "es", lane=2)
+        assert engine.load.active == engine.load.waiting == 0
+
+    speak({"en": endless, "es": voices["es"]}, use)
+
+
+def test_removing_a_row_ends_its_decoding_at_once_and_leaves_the_others(
+    voices: dict[str, CoquiFiles],
+) -> None:
+    model = Voices(voices, "cpu", "float32", threads=1)
+    model.open()
+    for ticket, text in enumerate(SENTENCES["en"]):
+        model.add(ticket, Row(text, "en"))
+    assert not any(model.step() for _ in range(3))
+
+    model.remove(0)
+    model.remove(2)
+
+    outcomes = [outcome for _ in range(40) for outcome in model.step()]
+    assert [ticket for ticket, _ in outcomes] == [1]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "text", "why"),
+    [
+        (coqui.stands_still, "Prolog", "its attention stands still"),
+        (coqui.stops_at_once, "Incomprehensibilities", "it stops before the end"),
+    ],
+)
+def test_a_word_that_cannot_be_spoken_fails_and_the_next_row_is_served(
+    voices: dict[str, CoquiFiles],
+    tmp_path: Path,
+    spoil: Callable[[CoquiFiles, Path], CoquiFiles],
+    text: str,
+    why: str,
+) -> None:
+    spoiled = spoil(voices["en"], tmp_path)
+
+    async def use(engine: CoquiEngine) -> None:
+        with pytest.raises(EngineFailed, match=why):
+            await engine.synthesize(text, "en", lane=1)
+        assert len(await engine.synthesize("Sí.", "es", lane=1))
+
+    speak({"en": spoiled, "es": voices["es"]}, use)
+
+
+def test_a_sentence_whose_end_is_missed_is_spoken_in_pieces(
+    voices: dict[str, CoquiFiles], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    tired = coqui.tires(voices["en"], tmp_path, steps=100)
+    text = "Ten steps to the left, then ten to the right, and on."
+
+    pieces = speak({"en": tired}, lambda engine: engine.synthesize(text, "en", lane=1))
+
+    spoken = speak(voices, lambda engine: engine.synthesize(text, "en", lane=1))
+    assert 0.9 * len(spoken) < len(pieces) < 1.3 * len(spoken)
+    assert "it does not come to an end" in caplog.text
+
+
+def test_a_word_whose_end_is_missed_is_cut_where_it_ends(
+    voices: dict[str, CoquiFiles], tmp_path: Path
+) -> None:
+    endless = coqui.never_stops(voices["en"], tmp_path)
+
+    audio = speak({"en": endless}, lambda engine: engine.synthesize("Prolog.", "en", lane=1))
+
+    characters, step = len("Prolog."), 2 * 256 / 22_050
+    assert 0 < len(audio) / 22_050 - characters * coqui.STEPS_PER_CHARACTER * step < 0.5
+
+
+def test_a_text_of_unknown_characters_fails_alone(voices: dict[str, CoquiFiles]) -> None:
+    async def use(engine: CoquiEngine) -> list[Audio | BaseException]:
+        texts = ["Yes.", "ありがとう", "No."]
+        return await asyncio.gather(
+            *(engine.synthesize(text, "en", lane=text) for text in texts), return_exceptions=True
+        )
+
+    yes, unknown, no = speak(voices, use)
+
+    assert isinstance(unknown, EngineFailed)
+    assert isinstance(yes, np.ndarray)
+    assert isinstance(no, np.ndarray)
+
+
+def test_other_coqui_models_speak_a_sentence_at_a_time(voices: dict[str, CoquiFiles], tmp_path: Path) -> None:
+    files = replace(voices["en"], checkpoint=tmp_path / "model.pth", config=tmp_path / "config.json")
+    torch.manual_seed(0)
+    model = GlowTTS(GlowTTSConfig(text_cleaner="basic_cleaners"))
+    torch.save({"model": model.state_dict()}, files.checkpoint)
+    files.config.write_text(model.config.to_json())
+
+    async def use(engine: CoquiEngine) -> list[Audio]:
+        return await asyncio.gather(*(engine.synthesize("Hello.", "en", lane=lane) for lane in range(2)))
+
+    for audio in speak({"en": files}, use):
+        assert len(audio) > 0
+        assert np.isfinite(audio).all()
+
+
+class _Trap:
+    def __init__(self, sprung: Path) -> None:
+        self.sprung = sprung
+
+    def __reduce__(self) -> Any:
+        return (Path.touch, (self.sprung,))
+
+
+@pytest.mark.parametrize("vocoder", [False, True], ids=["model", "vocoder"])
+def test_weights_that_would_run_code_are_refused(
+    voices: dict[str, CoquiFiles], tmp_path: Path, vocoder: bool
+) -> None:
+    trap = tmp_path / "trap.pth"
+    torch.save({"model": _Trap(tmp_path / "sprung")}, trap)
+    es = voices["es"]
+    files = replace(es, vocoder_checkpoint=trap) if vocoder else replace(es, checkpoint=trap)
+
+    with pytest.raises(ModelUnavailable, match="cannot be opened as a Coqui model"):
+        speak({"es": files}, lambda engine: asyncio.sleep(0))
+
+    assert not (tmp_path / "sprung").exists()
+
+
+def test_the_thread_of_the_model_takes_the_threads_that_it_is_given(voices: dict[str, CoquiFiles]) -> None:
+    seen = []
+
+    def open_there() -> None:
+        model = Voices({"en": voices["en"]}, "cpu", "float32", threads=2)
+        model.open()
+        seen.append(torch.get_num_threads())
+        model.close()
+
+    thread = threading.Thread(target=open_there)
+    thread.start()
+    thread.join()
+
+    assert seen == [2]

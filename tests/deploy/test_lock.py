@@ -1,6 +1,10 @@
 """The lock files belong to the requirements, and say nothing of the machine they were made on."""
 
+import ast
 import re
+import sys
+from importlib.metadata import packages_distributions
+from pathlib import Path
 
 import pytest
 
@@ -46,3 +50,29 @@ def test_the_cpu_image_takes_the_same_versions_without_cuda() -> None:
     assert cpu.items() < everything.items()
     left_out = everything.keys() - cpu.keys()
     assert {name.partition("-")[0] for name in left_out} == TORCH | {"triton", "cuda", "nvidia"}
+
+
+def test_what_the_application_imports_is_installed_with_it() -> None:
+    """Not only where the tests run: their tools bring packages of their own."""
+    files = [*(REPOSITORY / "src").rglob("*.py"), *(REPOSITORY / "deploy").glob("*.py")]
+    imported = {name for file in files for name in imports(file)} - set(sys.stdlib_module_names)
+    imported -= {"src", "deploy"}
+    assert {"fastapi", "torch"} <= imported
+    distributions = packages_distributions()
+    locked = pinned("requirements.lock").keys()
+    missing = {
+        name
+        for name in imported
+        if not {found.lower().replace("_", "-") for found in distributions.get(name, [])} & locked
+    }
+    assert not missing
+
+
+def imports(file: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module.partition(".")[0])
+    return names

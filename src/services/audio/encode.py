@@ -46,7 +46,7 @@ class Encoder:
 
     Args:
         format: of the file.
-        sample_rate: Hz of what `encode` gets, and of the file, if the format has it. Opus is always made at 48 kHz.
+        sample_rate: Hz of what `encode` gets, and of the file if its format has it (Opus has 48 kHz only).
         streaming: hand bytes out as they are made.
     """
 

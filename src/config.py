@@ -96,6 +96,8 @@ class Settings(BaseSettings):
     """Put before every key, e.g. `dev/`."""
     s3_endpoint_url: str = ""
     """For MinIO, Ceph, R2 and other S3-compatible stores; empty: AWS."""
+    tts_cache: bool = True
+    """Answer a text that has been spoken before with the audio in storage."""
     presigned_url_expires: int = Field(default=3600, ge=1, le=604_800)
     """Seconds that a URL works; S3 allows a week at most."""
 

@@ -26,7 +26,7 @@ _AUDIO: dict[str, dict[str, str]] = {
 async def speak(request: Request, services: ServicesDep, body: SpeechIn) -> SpeechOut:
     """The audio is kept in storage; `url` is a presigned link to it that works for `expires_in` seconds."""
     speech = await while_connected(request, _speak(services, _request(body)))
-    note(audio_seconds=round(speech.duration, 2))
+    note(audio_seconds=round(speech.duration, 2), cached=speech.cached)
     tts = services.models.tts
     return SpeechOut(
         url=_absolute(request, services, speech.url),

@@ -101,6 +101,9 @@ class LocalStorage:
     async def get(self, key: str) -> bytes | None:
         return await _in_thread(self._read, self._folder / checked(key))
 
+    async def exists(self, key: str) -> bool:
+        return await _in_thread(_size, self._folder / checked(key)) is not None
+
     async def delete(self, key: str) -> None:
         await _in_thread(_remove, self._folder / checked(key))
 

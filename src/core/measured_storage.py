@@ -35,6 +35,10 @@ class MeasuredStorage:
         with self._timed("get"):
             return await self._storage.get(key)
 
+    async def exists(self, key: str) -> bool:
+        with self._timed("exists"):
+            return await self._storage.exists(key)
+
     async def delete(self, key: str) -> None:
         with self._timed("delete"):
             await self._storage.delete(key)

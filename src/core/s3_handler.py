@@ -99,6 +99,16 @@ class S3Storage:
                 content: bytes = await body.read()
                 return content
 
+    async def exists(self, key: str) -> bool:
+        async with answering(_CALL_SECONDS):
+            try:
+                await self._client.head_object(Bucket=self._bucket, Key=self._prefix + checked(key))
+            except ClientError as error:
+                if is_missing(error):
+                    return False
+                raise
+            return True
+
     async def delete(self, key: str) -> None:
         async with answering(_CALL_SECONDS):
             await self._client.delete_object(Bucket=self._bucket, Key=self._prefix + checked(key))

@@ -38,6 +38,10 @@ class Storage(Protocol):
         """A small object (some KB), or None if there is none."""
         ...
 
+    async def exists(self, key: str) -> bool:
+        """Whether there is an object under `key`."""
+        ...
+
     async def delete(self, key: str) -> None:
         """No error if there is none."""
         ...

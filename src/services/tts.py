@@ -14,6 +14,7 @@ from src.core.errors import TooLarge
 from src.core.storage import Storage, new_key
 from src.engines.base import Audio, TextToSpeech
 from src.services.audio import AudioFormat, Encoder, Tempo, fade, level
+from src.services.speech_cache import SpeechCache, Spoken
 from src.services.text import Piece, to_speech
 
 _AHEAD = 8
@@ -50,10 +51,14 @@ class TtsService:
     def __init__(self, engine: TextToSpeech, storage: Storage, settings: Settings) -> None:
         self._engine = engine
         self._storage = storage
+        self._cache = SpeechCache(storage)
         self._settings = settings
 
     async def speak(self, request: SpeechRequest) -> Speech:
-        """Speak a text, store the audio and return a link to it. The upload begins as audio is made.
+        """Speak a text, store the audio and return a link to it.
+
+        A text that has been spoken before is found in storage (TTS_CACHE). Opus is uploaded as it is made;
+        the other formats begin with their length, so their upload begins when it is known.
 
         Raises:
             TooLarge: the text is longer than MAX_TEXT_CHARS.
@@ -61,19 +66,41 @@ class TtsService:
             EngineFailed: a sentence could not be spoken; nothing is stored.
             StorageUnavailable: the audio could not be stored.
         """
-        voice = _Voice(self._engine, request, await self._pieces(request))
-        key = new_key(request.format.extension)
-        async with aclosing(voice.encoded(streaming=False)) as chunks:
-            await self._storage.put(key, chunks, request.format.content_type)
+        pieces = await self._pieces(request)
+        index = self._index(request)
+        spoken = await self._cache.find(index) if self._settings.tts_cache else None
+        cached = spoken is not None
+        if spoken is None:
+            spoken = await self._store(_Voice(self._engine, request, pieces), request.format)
+            if self._settings.tts_cache:
+                await self._cache.keep(index, spoken)
         expires = self._settings.presigned_url_expires
         return Speech(
-            url=await self._storage.url(key, expires),
-            key=key,
+            url=await self._storage.url(spoken.key, expires),
+            key=spoken.key,
             expires_in=expires,
             expires_at=datetime.now(UTC) + timedelta(seconds=expires),
-            duration=voice.seconds,
-            sample_rate=voice.sample_rate,
-            cached=False,
+            duration=spoken.duration,
+            sample_rate=spoken.sample_rate,
+            cached=cached,
+        )
+
+    async def _store(self, voice: "_Voice", wanted: AudioFormat) -> Spoken:
+        key = new_key(wanted.extension)
+        async with aclosing(voice.encoded(streaming=False)) as chunks:
+            await self._storage.put(key, chunks, wanted.content_type)
+        return Spoken(key, voice.seconds, voice.sample_rate)
+
+    def _index(self, request: SpeechRequest) -> str:
+        info = self._engine.info
+        return self._cache.name(
+            text=request.text,
+            language=request.language,
+            format=request.format.value,
+            speed=request.speed,
+            engine=info.engine,
+            model=self._engine.model(request.language),
+            compute_type=info.compute_type,
         )
 
     async def stream(self, request: SpeechRequest) -> AsyncGenerator[bytes, None]:

@@ -43,7 +43,7 @@ timeout = 60
 
 # On SIGTERM a worker takes no new connection and has so long to finish what it has in hand. Whoever stops
 # gunicorn must wait longer than this (stop_grace_period in docker-compose.yml).
-graceful_timeout = 60
+graceful_timeout = max(60, round(_settings.shutdown_timeout) + 20)
 
 # Longer than the 60 s after which most proxies let go of an idle connection: the proxy must close first,
 # or it may send a request into a connection that is just being closed here.

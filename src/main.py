@@ -54,7 +54,7 @@ def create_app(settings: Settings, open_engines: OpenEngines = open_models) -> F
             settings.log_format is LogFormat.JSON,
             settings.secrets,
         )
-        async with open_storage(settings) as storage, open_engines(settings) as models:
+        async with draining.on_signals(), open_storage(settings) as storage, open_engines(settings) as models:
             services = Services(
                 settings=settings,
                 models=models,
@@ -66,8 +66,9 @@ def create_app(settings: Settings, open_engines: OpenEngines = open_models) -> F
                 draining=draining,
             )
             app.state.services = services
-            async with measuring(services), draining.on_signals():
-                yield
+            async with measuring(services):
+                with draining.ready():
+                    yield
             services.stt_gate.closing = services.tts_gate.closing = True
 
     stt_bytes = settings.max_upload_mb * 2**20 + _FORM_OVERHEAD

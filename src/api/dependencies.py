@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyHeader
 
+from src.api.draining import Draining
 from src.config import Settings
 from src.core.admission import Gate
 from src.core.loader import Models
@@ -25,6 +26,7 @@ class Services:
     tts: TtsService
     stt_gate: Gate
     tts_gate: Gate
+    draining: Draining
 
 
 async def _services(request: Request) -> Services:

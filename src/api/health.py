@@ -33,7 +33,7 @@ async def ready(services: ServicesDep, response: Response) -> ReadyOut:
     for name, engine in (("stt", services.models.stt), ("tts", services.models.tts)):
         if engine.load.stalled_for > STALL_SECONDS:
             wrong.append(f"{name}: work waits, but nothing was finished for {engine.load.stalled_for:.0f} s")
-    if services.stt_gate.closing:
+    if services.draining.begun:
         wrong.append("the server is stopping")
     try:
         await services.storage.check()

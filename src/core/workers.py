@@ -15,10 +15,12 @@ _LOCK = "lock"
 
 def is_worker() -> bool:
     """Was this process started by one that minds several (gunicorn, `uvicorn --workers`, `--reload`)?"""
-    return (
-        multiprocessing.parent_process() is not None
-        or "gunicorn" in os.environ.get("SERVER_SOFTWARE", "").lower()
-    )
+    return multiprocessing.parent_process() is not None or is_gunicorn()
+
+
+def is_gunicorn() -> bool:
+    """Was this process started by gunicorn?"""
+    return "gunicorn" in os.environ.get("SERVER_SOFTWARE", "").lower()
 
 
 @functools.cache

@@ -1,0 +1,224 @@
+"""From SIGTERM to the end: readiness goes first, what is in hand is finished, and nobody is left hanging.
+
+uvicorn by itself closes its socket at the signal, so that nobody could even be told that it is going, and
+then waits for ever. Here, uvicorn hears of the signal last:
+
+1. `/health/ready` answers 503, and every answer closes its connection.
+2. Where other workers take over (gunicorn's HUP), this one serves on until one of them is ready, and then
+   takes no new connection. Where nobody does, it keeps listening, and new work gets 503 with Retry-After.
+3. What is in hand has SHUTDOWN_TIMEOUT to end. The rest is cancelled: it gets 503 if its answer has not
+   begun; else its connection is cut, so that half an answer cannot pass for a whole one.
+4. uvicorn closes the lifespan, and with it engines and storage. The process ends with exit code 0.
+
+A second Ctrl-C is uvicorn's own: it stops at once.
+"""
+
+import asyncio
+import contextvars
+import logging
+import signal
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any, cast
+
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn import Server
+
+from src.api.errors import ClientGone, answer
+from src.core.errors import Overloaded
+from src.core.handover import another_is_ready, marked_ready, parent_listens
+from src.core.telemetry import note
+from src.core.workers import is_gunicorn, is_worker
+
+log = logging.getLogger(__name__)
+
+RETRY_SECONDS = 5.0
+_TICK = 0.05
+_TAKEOVER_SECONDS = 600.0
+"""For how long an old worker serves on; new models may have to be fetched first."""
+_LETTING_GO = 5.0
+"""Seconds in which cancelled requests must have let go of what they hold."""
+
+
+class Draining:
+    """Whether the server is stopping, and what it has still in hand.
+
+    Args:
+        timeout: seconds (SHUTDOWN_TIMEOUT) in which requests in hand may end by themselves.
+    """
+
+    def __init__(self, timeout: float) -> None:
+        self._timeout = timeout
+        self._begun = False
+        self._requests: set[asyncio.Task[Any]] = set()
+        self._cut: set[asyncio.Task[Any]] = set()
+        self._drain: asyncio.Task[None] | None = None
+        self._mark: Path | None = None
+        self.refusing = False
+        """New work gets 503, because nobody else can do it."""
+
+    @property
+    def begun(self) -> bool:
+        """The server is stopping: it is not ready any more."""
+        return self._begun
+
+    @asynccontextmanager
+    async def on_signals(self) -> AsyncIterator[None]:
+        """Drain on SIGTERM and Ctrl-C while the block runs, before the server hears of them.
+
+        The block should hold all of the start-up: a worker may be told to stop while it loads its models.
+        Only a process's main thread can be told of signals; elsewhere the server is stopped by other means.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        loop = asyncio.get_running_loop()
+        context = contextvars.copy_context()  # else that of whichever request the signal interrupts
+        before: dict[int, Any] = {
+            number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)
+        }
+
+        def on_signal(number: int, frame: FrameType | None) -> None:
+            if number == signal.SIGINT and self._begun:
+                before[number](number, frame)
+            else:
+                # gunicorn repeats SIGTERM every second: only the first one counts
+                loop.call_soon_threadsafe(self._begin, before[number], number, context=context)
+
+        for number in before:
+            signal.signal(number, on_signal)
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+            if self._drain is not None:
+                await self._drain
+
+    @contextmanager
+    def ready(self) -> Iterator[None]:
+        """Tell the workers that this one is to relieve that it is ready, while the block runs."""
+        if self._begun:
+            yield
+            return
+        with marked_ready() as self._mark:
+            yield
+
+    @contextmanager
+    def in_hand(self) -> Iterator[None]:
+        """Count the current task among the requests that are finished first."""
+        task = cast(asyncio.Task[Any], asyncio.current_task())
+        self._requests.add(task)
+        try:
+            yield
+        except asyncio.CancelledError:
+            if task not in self._cut:
+                raise
+            task.uncancel()
+            raise Overloaded("the server is stopping", RETRY_SECONDS) from None
+        finally:
+            self._requests.discard(task)
+            self._cut.discard(task)
+
+    def _begin(self, handler: Any, number: int) -> None:
+        if not self._begun:
+            self._begun = True
+            if self._mark is not None:
+                self._mark.unlink(missing_ok=True)
+            self._drain = asyncio.create_task(self._run(handler, number))
+
+    async def _run(self, handler: Any, number: int) -> None:
+        server = getattr(handler, "__self__", None)
+        server = server if isinstance(server, Server) else None
+        log.info("stopping: %d requests in hand", len(self._requests))
+        if server is not None and not server.started:
+            _stop(server, handler, number, _LETTING_GO)
+        elif await self._relieved(server):
+            _stop(server, handler, number, self._timeout + 2 * _LETTING_GO)  # requests in hand go on
+            await self._finish()
+        else:
+            self.refusing = True
+            await self._finish()
+            _stop(server, handler, number, _LETTING_GO)
+
+    async def _relieved(self, server: Server | None) -> bool:
+        """Does another worker take over? If so, return once it is ready."""
+        loop = asyncio.get_running_loop()
+        limit = loop.time() + _TAKEOVER_SECONDS
+        while _taken_over(server):
+            if not is_gunicorn() or another_is_ready() or loop.time() > limit:
+                return True
+            await asyncio.sleep(_TICK)
+        return False
+
+    async def _finish(self) -> None:
+        if self._requests:
+            await _ended(self._requests, self._timeout)
+        if self._requests:
+            log.warning("%d requests took longer than SHUTDOWN_TIMEOUT: cancelled", len(self._requests))
+            self._cut |= self._requests
+            for task in self._cut:
+                task.cancel()
+            await _ended(self._requests, _LETTING_GO)
+
+
+class Drain:
+    """Counts the requests in hand; refuses new ones that need a key once nobody could finish them."""
+
+    def __init__(self, app: ASGIApp, draining: Draining) -> None:
+        self._app = app
+        self._draining = draining
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        begun = False
+
+        async def send_and_close(message: Message) -> None:
+            nonlocal begun
+            if message["type"] == "http.response.start":
+                begun = True
+                if self._draining.begun:
+                    MutableHeaders(scope=message)["Connection"] = "close"
+            await send(message)
+
+        try:
+            if self._draining.refusing and "key_name" in scope.get("state", {}):
+                raise Overloaded("the server is stopping", RETRY_SECONDS)
+            with self._draining.in_hand():
+                await self._app(scope, receive, send_and_close)
+        except Overloaded as error:
+            if begun:
+                note(problem="cut")
+                raise ClientGone from None
+            response = answer(error, scope["state"]["request_id"])
+            await response(scope, receive, send_and_close)
+
+
+def _taken_over(server: Server | None) -> bool:
+    if server is None:
+        return is_worker()
+    return parent_listens([socket.fileno() for one in server.servers for socket in one.sockets])
+
+
+def _stop(server: Server | None, handler: Any, number: int, patience: float) -> None:
+    if server is None:
+        signal.signal(number, handler)
+        signal.raise_signal(number)
+    else:
+        server.config.timeout_graceful_shutdown = server.config.timeout_graceful_shutdown or round(patience)
+        # not through its handler: that would raise the signal again at the end, and the process die of it
+        server.should_exit = True
+
+
+async def _ended(tasks: set[asyncio.Task[Any]], seconds: float) -> None:
+    """Return when the set is empty, or after so many seconds. Others may join it meanwhile."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + seconds
+    while tasks and loop.time() < end:
+        await asyncio.wait(tasks, timeout=end - loop.time())

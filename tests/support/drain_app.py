@@ -1,0 +1,53 @@
+"""The application with engines that only start slowly, and routes that take as long as they are told to."""
+
+import asyncio
+import os
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
+from typing import Any, cast
+
+from fastapi.responses import StreamingResponse
+
+from src.config import Settings, load_settings
+from src.core.loader import Models
+from src.engines.base import EngineInfo, Load
+from src.main import create_app
+
+
+def _engine(name: str) -> Any:
+    return SimpleNamespace(
+        info=EngineInfo(name, "toy", "cpu", "float32", ("en", "es")),
+        load=Load(waiting=0, active=0, stalled_for=0.0),
+        model=lambda language: "toy",
+        sample_rate=lambda language: 24_000,
+    )
+
+
+@asynccontextmanager
+async def _open_engines(settings: Settings) -> AsyncIterator[Models]:
+    await asyncio.sleep(float(os.environ.get("START", "0")))
+    yield Models(cast(Any, _engine("stt")), cast(Any, _engine("tts")))
+    print("closed", os.getpid(), flush=True)  # noqa: T201
+
+
+app = create_app(load_settings(), _open_engines)
+
+
+@app.get("/slow/{seconds}")
+async def slow(seconds: float) -> int:
+    with tempfile.NamedTemporaryFile(prefix="in-hand-"):
+        await asyncio.sleep(seconds)
+    return os.getpid()
+
+
+@app.get("/drip/{seconds}")
+async def drip(seconds: float) -> StreamingResponse:
+    async def body() -> AsyncIterator[bytes]:
+        with tempfile.NamedTemporaryFile(prefix="in-hand-"):
+            yield b"first"
+            await asyncio.sleep(seconds)
+            yield b"last"
+
+    return StreamingResponse(body())

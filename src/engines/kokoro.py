@@ -25,6 +25,8 @@ _MODEL = "kokoro-82m"
 _ESPEAK = {"en": "en-us", "es": "es"}
 """espeak's name of each language."""
 _WARM_UP = {"en": "Ready.", "es": "Listo."}
+_MOST_PHONEMES = 510
+"""That the model takes in one call."""
 _SENTENCE_PAUSE, _CLAUSE_PAUSE = 0.25, 0.1
 """Seconds between the parts of a row that is too long for one call, as `kokoro-onnx` has them."""
 
@@ -157,7 +159,7 @@ class _Kokoro:
     def add(self, ticket: int, row: _Row) -> None:
         from kokoro_onnx.chunker import split_phonemes
 
-        parts = split_phonemes(self._phonemes(row.text, row.language))
+        parts = split_phonemes(self._phonemes(row.text, row.language), _MOST_PHONEMES)
         if not parts:
             raise EngineFailed(f"nothing in {row.text!r} can be spoken")
         self._work = _Work(ticket, row.language, parts)

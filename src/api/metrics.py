@@ -51,8 +51,7 @@ async def _sample_for_ever(services: Services) -> None:
 def _sample(services: Services) -> None:
     for task, engine in (("stt", services.models.stt), ("tts", services.models.tts)):
         info, load = engine.info, engine.load
-        retried = getattr(getattr(engine, "stats", None), "retried", 0)
-        metrics.engine_state(info.engine, load.waiting, load.active, load.stalled_for, retried)
+        metrics.engine_state(info.engine, load.waiting, load.active, load.stalled_for)
         metrics.engine_runs(task, info.engine, info.model, info.device, info.compute_type)
     for gate in (services.stt_gate, services.tts_gate):
         metrics.gate_state(gate.name, gate.held, gate.limit)

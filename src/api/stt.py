@@ -36,7 +36,7 @@ Languages = Annotated[
     "",
     summary="Transcribe, or translate to English",
     response_model=None,
-    responses=problems(401, 413, 415, 422, 500, 503)
+    responses=problems(401, 413, 415, 422, 429, 500, 503)
     | {
         200: {
             "model": VerboseTranscription | Transcription,
@@ -89,7 +89,9 @@ async def transcribe(
     return shape(result, response_format, word_timestamps, max_line_width, max_line_count)
 
 
-@router.post("/language", summary="Detect the language", responses=problems(401, 413, 415, 422, 500, 503))
+@router.post(
+    "/language", summary="Detect the language", responses=problems(401, 413, 415, 422, 429, 500, 503)
+)
 async def detect_language(
     request: Request, services: ServicesDep, file: Upload, languages: Languages = None
 ) -> LanguageDetection:

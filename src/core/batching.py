@@ -77,9 +77,18 @@ class Observer(Protocol):
     def ended(self, engine: str, outcome: str) -> None:
         """A row is `done`, has `failed`, or was `left` by its caller."""
 
+    def retried(self, engine: str) -> None:
+        """A row's first result was not good enough, so the engine tries again."""
+
 
 observers: set[Observer] = set()
 """Of all batchers in this process."""
+
+
+def tell_retried(engine: str) -> None:
+    """What an engine calls when its quality gate sends a row (or a sentence) back."""
+    for observer in observers:
+        observer.retried(engine)
 
 
 @dataclass(slots=True, eq=False)

@@ -119,7 +119,6 @@ _memory = Gauge(
 _descriptors = Gauge(
     "voz_process_open_descriptors", "Open files of a worker", registry=_registry, multiprocess_mode="liveall"
 )
-_retried_before: dict[str, int] = {}
 
 
 def request_ended(scope: Mapping[str, Any], status: int, seconds: float, facts: Mapping[str, Any]) -> None:
@@ -167,19 +166,20 @@ class BatchMetrics:
     def ended(self, engine: str, outcome: str) -> None:
         _rows.labels(engine, outcome).inc()
 
+    def retried(self, engine: str) -> None:
+        _retried.labels(engine).inc()
+
 
 def storage_used(storage: str, operation: str, outcome: str, seconds: float) -> None:
     """Count one use of storage; `outcome` is `ok` or `failed`."""
     _storage_seconds.labels(storage, operation, outcome).observe(seconds)
 
 
-def engine_state(engine: str, waiting: int, active: int, stalled_for: float, retried: int) -> None:
-    """How an engine of this process stands now; `retried` counts up from its start."""
+def engine_state(engine: str, waiting: int, active: int, stalled_for: float) -> None:
+    """How an engine of this process stands now."""
     _queue_rows.labels(engine, "waiting").set(waiting)
     _queue_rows.labels(engine, "active").set(active)
     _stalled.labels(engine).set(stalled_for)
-    _retried.labels(engine).inc(max(0, retried - _retried_before.get(engine, 0)))
-    _retried_before[engine] = retried
 
 
 def engine_runs(task: str, engine: str, model: str, device: str, compute_type: str) -> None:

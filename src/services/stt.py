@@ -11,6 +11,7 @@ from typing import BinaryIO, Self
 
 from src.config import Settings
 from src.core.errors import InvalidInput
+from src.core.telemetry import note
 from src.engines.base import (
     STT_SAMPLE_RATE,
     LanguageGuess,
@@ -229,6 +230,7 @@ class _Reader:
     ) -> None:
         # a thread cannot be cancelled: it is told to leave at the next block, and the file is closed after it
         self._stop.set()
+        note(audio_seconds=round(self.duration, 2))
         await asyncio.shield(asyncio.to_thread(self._close))
 
     @property

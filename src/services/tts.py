@@ -12,6 +12,7 @@ import numpy as np
 from src.config import Settings
 from src.core.errors import TooLarge
 from src.core.storage import Storage, new_key
+from src.core.telemetry import note
 from src.engines.base import Audio, TextToSpeech
 from src.services.audio import AudioFormat, Encoder, Tempo, fade, level
 from src.services.speech_cache import SpeechCache, Spoken
@@ -147,6 +148,7 @@ class _Voice:
 
     def _encode(self, encoder: Encoder, audio: Audio) -> bytes:
         self._samples += len(audio)
+        note(audio_seconds=round(self.seconds, 2))  # also of what is never finished
         return encoder.encode(audio)
 
     async def _spoken(self) -> AsyncGenerator[Audio, None]:

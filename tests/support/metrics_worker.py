@@ -9,7 +9,8 @@ def work(waiting: int, pipe: Connection) -> None:
     from src.core import metrics
 
     metrics.storage_used("s3", "put", "ok", 0.1)
-    metrics.engine_state("whisper", waiting, 0, 0.0, retried=waiting)
+    metrics.engine_state("whisper", waiting, 0, 0.0)
+    metrics.BatchMetrics().retried("whisper")
     metrics.process_state()
     pipe.send("ready")
     while pipe.recv() == "tell":

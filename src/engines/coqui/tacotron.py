@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
+from src.core.batching import tell_retried
 from src.core.errors import EngineFailed
 from src.engines.base import Audio
 from src.engines.coqui.attention import Attention, attention_of
@@ -170,6 +171,7 @@ class Tacotron:
 
     def _retry(self, piece: _Piece, trouble: Trouble) -> list[Outcome]:
         """Speak a piece that went wrong in two; if it cannot be cut, save it or give its sentence up."""
+        tell_retried("coqui")
         sentence = piece.sentence
         halves = in_two(piece.text) if piece.depth < _DEEPEST else None
         try:

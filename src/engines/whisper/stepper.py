@@ -12,6 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
 from dataclasses import dataclass, field
 
+from src.core.batching import tell_retried
 from src.engines.whisper.features import LONGEST_SHORT
 from src.engines.whisper.model import Model
 from src.engines.whisper.passes import Doubtful, Passes
@@ -127,6 +128,7 @@ class WhisperStepper:
             if isinstance(result, Doubtful):
                 if len(result.tried) == 1:
                     self.stats.retried += 1
+                    tell_retried("whisper")
                     self.stats.faults[result.fault] += 1
                 self._doubtful[ticket] = result
                 continue

@@ -54,7 +54,12 @@ def gunicorn(folder: Path, *arguments: str, **environment: str) -> Iterator[tupl
     variables = {"PYTHONPATH": str(folder), "PORT": str(port), "API_KEY": KEY, "START": "0"}
     with log.open("wb") as output:
         server = subprocess.Popen(
-            command, cwd=REPOSITORY, env=os.environ | variables | environment, stdout=output, stderr=output
+            command,
+            cwd=REPOSITORY,
+            env=os.environ | variables | environment,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
         )
         try:
             for _ in range(600):
@@ -67,7 +72,9 @@ def gunicorn(folder: Path, *arguments: str, **environment: str) -> Iterator[tupl
             server.send_signal(signal.SIGTERM)
             assert server.wait(timeout=60) == 0
         finally:
-            server.kill()
+            # after a failure the workers, too
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(server.pid, signal.SIGKILL)
             server.wait()
 
 

@@ -40,6 +40,8 @@ RETRY_SECONDS = 5.0
 _TICK = 0.05
 _TAKEOVER_SECONDS = 600.0
 """For how long an old worker serves on; new models may have to be fetched first."""
+_SETTLE_SECONDS = 0.5
+"""Old workers are stopped one after the other: until then the marks of those who go as well may stand."""
 _LETTING_GO = 5.0
 """Seconds in which cancelled requests must have let go of what they hold."""
 
@@ -147,6 +149,8 @@ class Draining:
 
     async def _relieved(self, server: Server | None) -> bool:
         """Does another worker take over? If so, return once it is ready."""
+        if is_gunicorn() and _taken_over(server):
+            await asyncio.sleep(_SETTLE_SECONDS)
         loop = asyncio.get_running_loop()
         limit = loop.time() + _TAKEOVER_SECONDS
         while _taken_over(server):

@@ -45,7 +45,7 @@ _FORMATS = (
 )  # fmt: skip
 """Names of FFmpeg's demuxers (where one has several names, one is enough).
 
-Not here: whatever can name another file, games' formats, and music formats that begin with an index whose claims
+Not here: whatever can name another file, formats of games, and of music with an index whose claims
 nobody checks (APE, Musepack, TAK, RealMedia, MXF).
 """
 

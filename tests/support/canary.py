@@ -1,0 +1,71 @@
+"""Bait: a file and an address that nobody may touch, and a count of who did."""
+
+import ctypes
+import os
+import struct
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+_LIBC = ctypes.CDLL(None, use_errno=True)
+_IN_OPEN, _IN_ACCESS = 0x20, 0x01
+_EVENT = struct.Struct("iIII")
+
+
+class Canary:
+    """A valid sound on disk and on the web; `touched` tells how often either was opened.
+
+    The kernel counts for the file (inotify), so that it does not matter who opens it, or how.
+    """
+
+    def __init__(self, path: Path, content: bytes) -> None:
+        self.path = path
+        path.write_bytes(content)
+        self._inotify = _LIBC.inotify_init1(os.O_NONBLOCK)
+        assert self._inotify >= 0
+        assert _LIBC.inotify_add_watch(self._inotify, os.fsencode(path), _IN_OPEN | _IN_ACCESS) >= 0
+        self._visits = visits = [0]
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                visits[0] += 1
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+            def log_message(self, *args: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/{path.name}"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
+        self._thread.start()
+
+    @property
+    def touched(self) -> int:
+        """Openings and readings since the last look."""
+        try:
+            events = os.read(self._inotify, 1 << 16)
+        except BlockingIOError:
+            events = b""
+        visits, self._visits[0] = self._visits[0], 0
+        return len(events) // _EVENT.size + visits
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+        os.close(self._inotify)
+
+
+@contextmanager
+def canary(path: Path, content: bytes) -> Iterator[Canary]:
+    """Bait for the length of a test."""
+    bait = Canary(path, content)
+    try:
+        yield bait
+    finally:
+        bait.close()

@@ -4,14 +4,14 @@ import io
 import random
 import struct
 from collections.abc import Iterator
-from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
 from src.core.errors import NotAudio, TooLarge
 from src.services.audio import AudioSource
-from tests.support.audio import encoded, tone, tone_wav, wav_of
+from tests.support.audio import encoded, sweep, tone, tone_wav, wav_of
 
 SECONDS = 2.3
 
@@ -24,6 +24,8 @@ def decode(content: bytes, max_seconds: float = 60) -> np.ndarray:
 KINDS = {
     # name: (rate, container, codec, layout, video)
     "wav 8 bit": (16_000, "wav", "pcm_u8", "mono", False),
+    "wav 16 bit": (22_050, "wav", "pcm_s16le", "mono", False),
+    "wav 32 bit": (16_000, "wav", "pcm_s32le", "stereo", False),
     "wav 24 bit stereo": (44_100, "wav", "pcm_s24le", "stereo", False),
     "wav float": (48_000, "wav", "pcm_f32le", "mono", False),
     "wav telephone": (8_000, "wav", "pcm_mulaw", "mono", False),
@@ -33,10 +35,28 @@ KINDS = {
     "browser": (48_000, "webm", "libopus", "mono", False),
     "m4a": (44_100, "mp4", "aac", "stereo", False),
     "flac": (24_000, "flac", "flac", "mono", False),
+    "ogg flac": (16_000, "ogg", "flac", "mono", False),
+    "phone recorder": (8_000, "amr", "libopencore_amrnb", "mono", False),
+    "phone film": (8_000, "3gp", "libopencore_amrnb", "mono", False),
+    "aac": (16_000, "adts", "aac", "mono", False),
+    "mp2": (16_000, "mp2", "mp2", "mono", False),
+    "au": (16_000, "au", "pcm_s16be", "mono", False),
+    "caf": (16_000, "caf", "pcm_s16le", "mono", False),
+    "wave64": (16_000, "w64", "pcm_s16le", "mono", False),
+    "true audio": (16_000, "tta", "tta", "mono", False),
+    "wavpack": (16_000, "wv", "wavpack", "mono", False),
+    "quicktime": (48_000, "mov", "pcm_s16le", "stereo", False),
+    "avi": (44_100, "avi", "libmp3lame", "stereo", True),
+    "flash": (44_100, "flv", "aac", "mono", False),
+    "transport stream": (48_000, "mpegts", "aac", "mono", False),
+    "5.1": (48_000, "mp4", "aac", "5.1", False),
     "aiff": (32_000, "aiff", "pcm_s16be", "mono", False),
     "film": (44_100, "mp4", "aac", "mono", True),
     "matroska film": (48_000, "matroska", "ac3", "stereo", True),
 }
+
+
+BARE = {"adts", "avi", "amr", "3gp", "flv", "mpegts", "mp2"}
 
 
 def make(name: str, seconds: float = SECONDS) -> bytes:
@@ -48,10 +68,26 @@ def make(name: str, seconds: float = SECONDS) -> bytes:
 def test_every_kind_decodes_to_what_was_put_in(name: str) -> None:
     audio = decode(make(name))
     assert audio.dtype == np.float32
-    assert len(audio) / 16_000 == pytest.approx(SECONDS, abs=0.06)
+    rate, container, *_ = KINDS[name]
+    # bare AAC and AMR cannot say what their encoder has put in front; all others are exact to a frame
+    slack = 3 * 1024 / rate if container in BARE else 1024 / rate
+    assert len(audio) / 16_000 == pytest.approx(SECONDS, abs=slack)
     spectrum = np.abs(np.fft.rfft(audio[:16_000]))
     assert int(spectrum.argmax()) == pytest.approx(440, abs=2)
-    assert 0.2 < np.sqrt(np.mean(audio[2000:-2000] ** 2)) < 0.35
+    level = 0.4 / np.sqrt(2)
+    assert np.sqrt(np.mean(audio[4000:-4000] ** 2)) == pytest.approx(level, rel=0.15)
+
+
+@pytest.mark.parametrize(
+    "name", ["wav 16 bit", "wav 32 bit", "wav float", "flac", "quicktime", "aiff", "ogg flac"]
+)
+def test_what_is_lossless_decodes_to_the_very_samples(name: str) -> None:
+    rate, container, codec, layout, video = KINDS[name]
+    audio = decode(encoded(sweep(SECONDS, rate), rate, container, codec, layout, video))
+    wanted = sweep(SECONDS, 16_000)
+    assert abs(len(audio) - len(wanted)) <= 1
+    size = min(len(audio), len(wanted)) - 200  # the resampler leans on what is not there at the end
+    assert np.abs(audio[200:size] - wanted[200:size]).max() < 2e-3
 
 
 def test_blocks_are_about_a_second_and_miss_nothing() -> None:
@@ -79,8 +115,6 @@ def test_what_is_not_audio_says_why(content: bytes, reason: str) -> None:
 
 
 def test_a_film_without_sound_has_no_audio_track() -> None:
-    import av
-
     buffer = io.BytesIO()
     with av.open(buffer, "w", format="mp4") as output:
         picture = output.add_stream("mpeg4", rate=10)
@@ -94,12 +128,86 @@ def test_a_film_without_sound_has_no_audio_track() -> None:
         decode(buffer.getvalue())
 
 
-@pytest.mark.parametrize("name", ["wav float", "m4a", "flac", "aiff", "film"])
+# these two are made to be cut anywhere
+@pytest.mark.parametrize("name", sorted(set(KINDS) - {"transport stream", "flash"}))
 def test_a_file_that_is_cut_off_is_refused(name: str) -> None:
-    whole = make(name, seconds=6.0)
-    for share in (0.3, 0.6, 0.9):
+    whole = make(name, seconds=3.0)
+    for share in (0.11, 0.33, 0.5, 0.77, 0.97):
+        # odd, so that no cut is at the end of a frame by chance
         with pytest.raises(NotAudio):
-            decode(whole[: int(len(whole) * share)])
+            decode(whole[: int(len(whole) * share) | 1])
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("wav 16 bit", "cut off: it should hold"),
+        ("m4a", "cut off"),
+        ("opus", "within a page"),
+        ("browser", "element"),
+        ("mp3", "cut off: it should hold 3.0 s of audio"),
+        ("flac", "cut off: it should hold 3.0 s"),
+        ("aac", "last frame"),
+        ("phone recorder", "last frame"),
+    ],
+)
+def test_a_cut_is_called_a_cut(name: str, reason: str) -> None:
+    whole = make(name, seconds=3.0)
+    with pytest.raises(NotAudio, match=reason):
+        decode(whole[: len(whole) // 2 | 1])
+
+
+def test_an_mp4_without_its_index_says_so() -> None:
+    film = make("m4a")
+    with pytest.raises(NotAudio, match="moov"):
+        decode(film[: film.index(b"moov") - 4])
+
+
+@pytest.mark.parametrize("name", ["wav 16 bit", "mp3", "aac", "flac", "mp2"])
+def test_tags_after_the_end_are_not_a_cut(name: str) -> None:
+    whole = make(name)
+    ape = b"APETAGEX" + bytes(24) + b"something in it".ljust(300)
+    tag = b"TAG".ljust(128, b" ")
+    expected = len(decode(whole))
+    tags = [tag] if name == "wav 16 bit" else [tag, ape + tag]
+    for more in tags:
+        assert len(decode(whole + more)) == pytest.approx(expected, abs=1200)
+
+
+def test_a_recording_that_a_browser_streams_has_no_length_and_is_whole() -> None:
+    live = encoded(tone(2.0, 48_000), 48_000, "webm", "libopus", options={"live": "1"})
+    assert len(decode(live)) == pytest.approx(32_000, abs=400)
+    with pytest.raises(NotAudio, match="cut off"):
+        decode(live[:-50])
+
+
+@pytest.mark.parametrize("name", ["mp3", "aac", "opus", "m4a", "browser", "flac"])
+def test_a_few_damaged_packets_are_passed_over(name: str) -> None:
+    whole = bytearray(make(name, seconds=5.0))
+    with av.open(io.BytesIO(whole), mode="r") as source:
+        packets = [bytes(packet) for packet in source.demux(audio=0) if packet.size > 50]
+    for packet in packets[len(packets) // 2 : len(packets) // 2 + 3]:
+        at = whole.index(packet) + 25
+        whole[at : at + 20] = bytes(byte ^ 0x5A for byte in whole[at : at + 20])
+    assert len(decode(bytes(whole))) >= 4 * 16_000  # of Ogg, the whole page of a second is lost
+
+
+def test_an_audio_track_that_is_all_damage_is_refused() -> None:
+    whole = bytearray(make("m4a", seconds=3.0))
+    start, end = whole.index(b"mdat") + 4, whole.index(b"moov") - 4
+    noise = random.Random(3)
+    whole[start:end] = noise.randbytes(end - start)
+    with pytest.raises(NotAudio, match=r"damaged|no audio"):
+        decode(bytes(whole))
+
+
+def test_a_change_of_rate_and_channels_midway_is_followed() -> None:
+    first = encoded(tone(1.0, 48_000), 48_000, "mp3", "libmp3lame", options={"write_xing": "0"})
+    second = encoded(tone(1.0, 32_000), 32_000, "mp3", "libmp3lame", "stereo", options={"write_xing": "0"})
+    audio = decode(first + second)
+    assert len(audio) / 16_000 == pytest.approx(2.0, abs=0.2)
+    for part in (audio[2000:14_000], audio[18_000:30_000]):
+        assert np.abs(np.fft.rfft(part)).argmax() * 16_000 / len(part) == pytest.approx(440, abs=3)
 
 
 @pytest.mark.parametrize("size", [0, 0xFFFFFFFF], ids=["zero", "unknown"])
@@ -118,13 +226,6 @@ def test_more_than_the_limit_is_refused_while_decoding() -> None:
     assert seen <= 3 * 16_000
 
 
-def test_hours_of_silence_in_kilobytes_stop_at_the_limit() -> None:
-    silence = encoded(np.zeros(600 * 8000, np.float32), 8_000, "flac", "flac")
-    assert len(silence) < 200_000
-    with pytest.raises(TooLarge):
-        decode(silence, max_seconds=20)
-
-
 @pytest.mark.parametrize(("rate", "channels"), [(1, 1), (4_000_000_000, 1), (16_000, 0), (16_000, 65_535)])
 def test_absurd_headers_are_no_recording(rate: int, channels: int) -> None:
     content = bytearray(tone_wav(1.0))
@@ -132,44 +233,6 @@ def test_absurd_headers_are_no_recording(rate: int, channels: int) -> None:
     content[24:28] = struct.pack("<I", rate)
     with pytest.raises(NotAudio):
         decode(bytes(content))
-
-
-def scripts(target: str) -> Iterator[bytes]:
-    yield f"#EXTM3U\n#EXT-X-TARGETDURATION:5\n#EXTINF:2,\n{target}\n#EXT-X-ENDLIST\n".encode()
-    yield f"ffconcat version 1.0\nfile '{target}'\n".encode()
-    yield f"# VobSub index file, v7\n# {target}\nid: en, index: 0\n".encode()
-    yield f"v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nt=0 0\nm=audio 9 RTP/AVP 0\na={target}\n".encode()
-    yield (
-        '<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static"><Period>'
-        '<AdaptationSet mimeType="audio/wav"><Representation id="1" bandwidth="1">'
-        f"<BaseURL>{target}</BaseURL></Representation></AdaptationSet></Period></MPD>"
-    ).encode()
-    yield f"[Reference]\nRef1={target}\n".encode()
-    yield f"RTSPtextrtsp://{target}\r\n".encode()
-    yield f"<ASX version='3.0'><entry><ref href='{target}'/></entry></ASX>".encode()
-
-
-def test_no_script_makes_ffmpeg_open_a_file(tmp_path: Path) -> None:
-    secret = tmp_path / "secret.wav"
-    secret.write_bytes(tone_wav(2.0))
-    for name in (secret, f"file:{secret}", f"concat:{secret}", f"subfile,,start,0,end,0,,:{secret}"):
-        for script in scripts(str(name)):
-            with pytest.raises(NotAudio):
-                decode(script)
-    whole = decode(secret.read_bytes())
-    assert len(whole) == 32_000  # the file itself would have decoded
-
-
-def test_a_mov_that_refers_to_another_file_does_not_reach_it(tmp_path: Path) -> None:
-    secret = tmp_path / "secret.wav"
-    secret.write_bytes(tone_wav(2.0))
-    film = make("m4a")
-    # a data reference of type `url ` that is not self-contained, naming the file
-    url = f"file://{secret}".encode() + b"\0"
-    at = film.index(b"url \x00\x00\x00\x01")
-    entry = struct.pack(">I", 12 + len(url)) + b"url \x00\x00\x00\x00" + url
-    with pytest.raises(NotAudio):
-        decode(film[: at - 4] + entry + film[at + 8 :][:-200])
 
 
 def damaged(count: int) -> Iterator[tuple[str, bytes]]:

@@ -111,7 +111,7 @@ def decode(data: bytes) -> tuple[Audio, int]:
 
 def lag(reference: Audio, other: Audio, most: int) -> int:
     """Samples by which `other` is late, found by correlation within `most`."""
-    size = 1 << (len(reference) + len(other) - 1).bit_length()
+    size = 1 << (len(reference) + len(other) + 2 * most).bit_length()
     spectrum = np.conj(np.fft.rfft(reference, size)) * np.fft.rfft(other, size)
     correlation = np.fft.irfft(spectrum, size)
     shifts: Sequence[int] = range(-most, most + 1)

@@ -18,7 +18,9 @@ _MARKS = (b"\xff", b"\x0b\x77")
 _SPARE_PACKETS = 100_000
 _PACKETS_PER_SECOND = 4_000
 """The shortest packets in use hold 2.5 ms."""
-_SLACK_SECONDS = 0.1
+_SLACK_SECONDS = 0.02
+_MP3_SLACK_SECONDS = 0.1
+"""Some encoders count the tag itself as a frame."""
 
 
 class Tally:
@@ -36,7 +38,7 @@ class Tally:
         self._claimed = 0.0
         if (counted or container in _COUNTED) and stream.duration and stream.time_base:
             self._claimed = float(stream.duration * stream.time_base)
-        self._seconds = self._longest = 0.0
+        self._seconds = self._reached = self._longest = 0.0
         self._packets = self._damaged = 0
         self._last: av.Packet[AudioStream] | None = None
         self._last_damaged = False
@@ -58,6 +60,7 @@ class Tally:
         """It held this frame, or one of several."""
         seconds = frame.samples / frame.sample_rate
         self._seconds += seconds
+        self._reached = max(self._seconds, (frame.time or 0.0) + seconds)
         self._longest = max(self._longest, seconds)
 
     def stopped(self) -> NotAudio:
@@ -72,9 +75,10 @@ class Tally:
             raise NotAudio(
                 f"the audio is damaged: {self._damaged} of {self._packets} packets cannot be decoded"
             )
+        slack = _MP3_SLACK_SECONDS if self._container == "mp3" else _SLACK_SECONDS
         # packets that were passed over are missing too, but the file is not cut off for that
-        expected = self._claimed - self._damaged * self._longest - _SLACK_SECONDS
-        if self._seconds < expected:
+        expected = self._claimed - self._damaged * self._longest - slack
+        if self._reached < expected:
             raise NotAudio(
                 f"the file is cut off: it should hold {self._claimed:.1f} s of audio, "
                 f"but {self._seconds:.1f} s are there"

@@ -65,6 +65,8 @@ def _iff(file: BinaryIO, size: int, *, big: bool, long: bool) -> str | None:
             return None
         if at + 8 + length > size + _SLACK:
             return f"it should hold {length} bytes in one part, but {max(0, size - at - 8)} are there"
+        if name in {b"data", b"SSND"}:
+            return None  # tags may follow that are no chunks
         at += 8 + length + length % 2
     return None
 

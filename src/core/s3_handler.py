@@ -100,14 +100,11 @@ class S3Storage:
                 return content
 
     async def exists(self, key: str) -> bool:
+        name = self._prefix + checked(key)
         async with answering(_CALL_SECONDS):
-            try:
-                await self._client.head_object(Bucket=self._bucket, Key=self._prefix + checked(key))
-            except ClientError as error:
-                if is_missing(error):
-                    return False
-                raise
-            return True
+            # not head_object: some stores send a body with their 404, which spoils the connection
+            found = await self._client.list_objects_v2(Bucket=self._bucket, Prefix=name, MaxKeys=1)
+        return any(entry["Key"] == name for entry in found.get("Contents", ()))
 
     async def delete(self, key: str) -> None:
         async with answering(_CALL_SECONDS):

@@ -11,6 +11,7 @@ from contextvars import ContextVar
 from typing import Any
 
 import structlog
+from structlog.stdlib import ProcessorFormatter
 from structlog.typing import EventDict, Processor
 
 _HIDDEN = "[key]"
@@ -58,17 +59,19 @@ def configure_logging(level: str, as_json: bool, secrets: Iterable[str] = ()) ->
         ]
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
+        ProcessorFormatter(
             foreign_pre_chain=shared,
             processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                ProcessorFormatter.remove_processors_meta,
                 *renderer,
                 _StrikeOut(secrets),
             ],
         )
     )
     root = logging.getLogger()
-    root.handlers[:] = [handler]
+    # ours alone is replaced: whoever added another (a test, an embedding program) still wants it
+    others = [known for known in root.handlers if not isinstance(known.formatter, ProcessorFormatter)]
+    root.handlers[:] = [*others, handler]
     root.setLevel(level)
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "gunicorn.error", "gunicorn.access"):
         logger = logging.getLogger(name)

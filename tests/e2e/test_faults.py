@@ -9,13 +9,14 @@ from dataclasses import replace
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 
 from src.config import Settings
 from src.core.errors import EngineFailed
 from src.core.loader import Models
 from src.engines.base import Audio, EngineInfo, Load
-from tests.support.audio import tone_wav
+from tests.support.audio import tone_wav, wav_of
 from tests.support.server import KEY, OTHER_KEY, RunningServer, app_with, serve
 
 pytestmark = pytest.mark.models
@@ -69,7 +70,7 @@ def test_a_sentence_that_fails_fails_its_request_and_leaves_nothing(
     models: Models, make_settings: Callable[..., Settings], caplog: pytest.LogCaptureFixture
 ) -> None:
     settings = make_settings()
-    body = {"text": "One here. Two here. Three here. Four here. Five here.", "language": "en"}
+    body = {"text": " ".join(f"Here comes sentence {n} of five." for n in range(1, 6)), "language": "en"}
     faulty = replace(models, tts=RaisesAt(models.tts, call=3))  # type: ignore[arg-type]
     with serve(app_with(faulty, settings)) as server, server.client() as client:
         failed = client.post("/tts", json=body)
@@ -85,7 +86,7 @@ def test_a_sentence_that_fails_fails_its_request_and_leaves_nothing(
 def test_a_stream_that_fails_midway_cannot_pass_for_whole(
     models: Models, make_settings: Callable[..., Settings]
 ) -> None:
-    faulty = replace(models, tts=RaisesAt(models.tts, call=12))  # type: ignore[arg-type]
+    faulty = replace(models, tts=RaisesAt(models.tts, call=9))  # type: ignore[arg-type]
     with serve(app_with(faulty, make_settings())) as server, server.client() as client:
         with pytest.raises(httpx.RemoteProtocolError):
             client.post("/tts/stream", json={"text": PARAGRAPH, "language": "en"})
@@ -109,10 +110,14 @@ def test_a_caller_who_leaves_frees_the_place_and_the_engine(voz: RunningServer, 
 def test_a_caller_who_leaves_a_transcription_frees_it(voz: RunningServer, stream: str) -> None:
     engine = voz.app.state.services.models.stt
     with voz.client(timeout=60) as client:
-        spoken = client.post("/tts/stream", json={"text": PARAGRAPH[:900], "language": "en"}).content
+        said = client.post(
+            "/tts/stream", json={"text": "Somebody talks and talks.", "language": "en"}
+        ).content
+    samples = np.frombuffer(said[44:], "<i2").astype(np.float32) / 32768
+    long = wav_of(np.tile(samples, 60), 24_000)
     with voz.client(timeout=1.0) as client:
         try:
-            with client.stream("POST", "/stt", files={"file": spoken}, data={"stream": stream}) as answer:
+            with client.stream("POST", "/stt", files={"file": long}, data={"stream": stream}) as answer:
                 next(answer.iter_raw())
         except httpx.ReadTimeout:
             pass

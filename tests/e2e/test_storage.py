@@ -13,7 +13,14 @@ from tests.support.server import RunningServer, app_with, serve
 
 pytestmark = [pytest.mark.models, pytest.mark.s3]
 
-BODY = {"text": "This is kept in a bucket.", "language": "en"}
+BODY: dict[str, Any] = {"text": "This is kept in a bucket.", "language": "en"}
+
+
+def speak(client: httpx.Client, body: dict[str, Any]) -> dict[str, Any]:
+    answer = client.post("/tts", json=body)
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
 
 
 @pytest.fixture
@@ -47,19 +54,19 @@ def test_the_same_text_is_found_again_by_another_worker(
     s3_server: Any,
 ) -> None:
     with server.client() as client:
-        first = client.post("/tts", json=BODY).json()
-        again = client.post("/tts", json=BODY).json()
+        first = speak(client, BODY)
+        again = speak(client, BODY)
         changed = ({"speed": 1.5}, {"format": "opus"})
-        others = [client.post("/tts", json=BODY | change).json() for change in changed]
+        others = [speak(client, BODY | change) for change in changed]
     settings = make_settings(**s3_bucket.settings(s3_prefix="dev/"))
     with serve(app_with(models, settings)) as restarted, restarted.client() as client:
-        later = client.post("/tts", json=BODY).json()
+        later = speak(client, BODY)
         with s3_server.client() as s3:
             s3.delete_object(Bucket=s3_bucket.name, Key=f"dev/{first['key']}")
-        gone = client.post("/tts", json=BODY).json()
+        gone = speak(client, BODY)
     uncached = make_settings(**s3_bucket.settings(s3_prefix="dev/", tts_cache=False))
     with serve(app_with(models, uncached)) as fresh, fresh.client() as client:
-        off = client.post("/tts", json=BODY).json()
+        off = speak(client, BODY)
     assert [answer["cached"] for answer in (first, again, *others, later, gone, off)] == [
         False, True, False, False, True, False, False,
     ]  # fmt: skip

@@ -75,7 +75,7 @@ class RequestLog:
             level = logging.ERROR if status >= 500 and status != 503 else logging.INFO
             log.log(
                 level, "%s %s %s", scope["method"], route, status,
-                extra={"route": route, "status": status, "ms": milliseconds} | facts,
+                extra={"request_id": request_id, "route": route, "status": status, "ms": milliseconds} | facts,
             )  # fmt: skip
 
 

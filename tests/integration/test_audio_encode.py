@@ -183,6 +183,18 @@ def test_speed_changes_the_time_and_not_the_pitch(speed: float) -> None:
         assert np.array_equal(out, audio)
 
 
+@pytest.mark.parametrize("speed", [0.5, 0.7, 0.95, 1.05, 1.5, 2.0])
+def test_speed_keeps_the_end_of_the_shortest_word(speed: float) -> None:
+    rate = 24_000
+    for seconds in (0.05, 0.3, 1.0):
+        audio = tone(seconds, rate, 1000)
+        tempo = Tempo(rate, speed)
+        out = np.concatenate([tempo.push(audio[:500]), tempo.push(audio[500:]), tempo.finish()])
+        assert len(out) == round(len(audio) / speed)
+        end = out[-round(0.02 * rate) :]
+        assert np.sqrt(np.mean(end**2)) > 0.15
+
+
 def rms_db(audio: np.ndarray) -> float:
     return float(10 * np.log10(np.mean(audio**2)))
 

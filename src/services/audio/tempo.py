@@ -9,6 +9,9 @@ import numpy as np
 
 from src.engines.base import Audio
 
+_FILLING_SECONDS = 0.25
+"""More than two of `atempo`'s windows."""
+
 
 class Tempo:
     """Changes the rate of speech of a stream of samples.
@@ -20,7 +23,8 @@ class Tempo:
 
     def __init__(self, sample_rate: int, speed: float) -> None:
         self._sample_rate = sample_rate
-        self._at = 0
+        self._speed = speed
+        self._at = self._given = 0
         self._graph = None if speed == 1.0 else self._make_graph(speed)
 
     def _make_graph(self, speed: float) -> av.filter.Graph:
@@ -42,20 +46,30 @@ class Tempo:
         """Samples that are ready after these; what is missing comes later."""
         if self._graph is None or not len(audio):
             return audio
+        ready = self._through(self._graph, audio)
+        self._at += len(audio)
+        self._given += len(ready)
+        return ready
+
+    def finish(self) -> Audio:
+        """The last samples: with them, exactly 1 / `speed` as many have come out as went in."""
+        if self._graph is None or self._at == 0:
+            return np.zeros(0, np.float32)
+        # `atempo` swallows what does not fill its last window: silence fills it, and is cut off again
+        filling = np.zeros(round(_FILLING_SECONDS * self._sample_rate * self._speed), np.float32)
+        ready = [self._through(self._graph, filling)]
+        self._graph.push(None)
+        ready.append(self._pull(self._graph))
+        missing = max(0, round(self._at / self._speed) - self._given)
+        rest = np.concatenate(ready)[:missing]
+        return np.pad(rest, (0, missing - len(rest)))
+
+    def _through(self, graph: av.filter.Graph, audio: Audio) -> Audio:
         frame = av.AudioFrame.from_ndarray(audio.reshape(1, -1), format="flt", layout="mono")
         frame.sample_rate = self._sample_rate
         frame.time_base = Fraction(1, self._sample_rate)
-        frame.pts = self._at
-        self._at += len(audio)
-        self._graph.push(frame)
-        return self._pull(self._graph)
-
-    def finish(self) -> Audio:
-        """The last samples."""
-        if self._graph is None or self._at == 0:
-            return np.zeros(0, np.float32)
-        self._graph.push(None)
-        return self._pull(self._graph)
+        graph.push(frame)
+        return self._pull(graph)
 
     @staticmethod
     def _pull(graph: av.filter.Graph) -> Audio:

@@ -43,7 +43,7 @@ def make_settings(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Set
             "tts_engine": TtsEngine.KOKORO,
             "device": "cpu",
         }
-        return Settings(_env_file=None, **(values | overrides))  # type: ignore[call-arg]
+        return Settings(_env_file=None, **(values | overrides))
 
     return make
 

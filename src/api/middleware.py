@@ -73,10 +73,8 @@ class RequestLog:
             request_ended(scope, status, seconds, facts)
             milliseconds = round(seconds * 1000)
             level = logging.ERROR if status >= 500 and status != 503 else logging.INFO
-            log.log(
-                level, "%s %s %s", scope["method"], route, status,
-                extra={"request_id": request_id, "route": route, "status": status, "ms": milliseconds} | facts,
-            )  # fmt: skip
+            own = {"request_id": request_id, "route": route, "status": status, "ms": milliseconds}
+            log.log(level, "%s %s %s", scope["method"], route, status, extra=own | facts)
 
 
 class UnreadBody:

@@ -71,7 +71,7 @@ def test_a_sentence_that_fails_fails_its_request_and_leaves_nothing(
 ) -> None:
     settings = make_settings()
     body = {"text": " ".join(f"Here comes sentence {n} of five." for n in range(1, 6)), "language": "en"}
-    faulty = replace(models, tts=RaisesAt(models.tts, call=3))  # type: ignore[arg-type]
+    faulty = replace(models, tts=RaisesAt(models.tts, call=3))
     with serve(app_with(faulty, settings)) as server, server.client() as client:
         failed = client.post("/tts", json=body)
         assert failed.status_code == 500
@@ -86,7 +86,7 @@ def test_a_sentence_that_fails_fails_its_request_and_leaves_nothing(
 def test_a_stream_that_fails_midway_cannot_pass_for_whole(
     models: Models, make_settings: Callable[..., Settings]
 ) -> None:
-    faulty = replace(models, tts=RaisesAt(models.tts, call=9))  # type: ignore[arg-type]
+    faulty = replace(models, tts=RaisesAt(models.tts, call=9))
     with serve(app_with(faulty, make_settings())) as server, server.client() as client:
         with pytest.raises(httpx.RemoteProtocolError):
             client.post("/tts/stream", json={"text": PARAGRAPH, "language": "en"})

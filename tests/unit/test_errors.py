@@ -8,7 +8,6 @@ from src.api.errors import answer, describe, problems
 from src.core import errors
 from src.core.errors import VozError
 
-
 KINDS = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, VozError)]
 ROOTS = {VozError, errors.StartupError, errors._Unavailable}
 

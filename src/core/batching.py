@@ -52,8 +52,11 @@ class Stepper(Protocol[Row_contra, Out_co]):
     def add(self, ticket: int, row: Row_contra) -> None:
         """Take a row into work. What this raises fails that row alone."""
 
-    def step(self) -> Iterable[tuple[int, Out_co | Exception]]:
-        """Do some work; return the rows that are finished, each with its result or with why it failed."""
+    def step(self) -> Iterable[tuple[int, Out_co | Exception]] | None:
+        """Do some work; return the rows that are finished, each with its result or with why it failed.
+
+        None says that this step only waited for work that goes on elsewhere.
+        """
 
     def remove(self, ticket: int) -> None:
         """Forget a row in work: its caller has left."""
@@ -278,7 +281,10 @@ class Batcher(Generic[Row, Out]):
             return
         started, rows = time.monotonic(), len(self._active)
         try:
-            for ticket, outcome in self._stepper.step():
+            finished = self._stepper.step()
+            if finished is None:
+                return
+            for ticket, outcome in finished:
                 self._finish(ticket, outcome)
             for observer in observers:
                 observer.stepped(self._name, rows, time.monotonic() - started)

@@ -1,8 +1,7 @@
-"""Audio that streams in, cut into chunks of speech of at most 30 s.
+"""Audio that streams in, cut into chunks of speech.
 
-Pauses are left out; what is left is joined into chunks as long as the model takes, because a full chunk
-costs less than two half ones and gives the model more to go by. Speech without a pause is cut where it is
-quietest. Only the chunk in the making is held.
+Pauses are left out; what is left is joined into chunks long enough to give the model something to go by.
+Speech without a pause is cut where it is quietest. Only the chunk in the making is held.
 """
 
 from collections.abc import Iterator
@@ -22,9 +21,9 @@ _PAUSE = round(0.8 * _FRAMES_PER_SECOND)
 """Frames without speech that end a piece."""
 _PAD = round(0.32 * _FRAMES_PER_SECOND)
 """Frames kept around a piece: consonants at its edges are quiet."""
-_MAX = int(30 * _FRAMES_PER_SECOND)
-"""Frames of a chunk."""
-_CUT_FROM = int(20 * _FRAMES_PER_SECOND)
+_MAX = int(13 * _FRAMES_PER_SECOND)
+"""Frames of a chunk. The encoder's work grows with the square of it: 30 s cost twice what 2 x 15 s do."""
+_CUT_FROM = int(9 * _FRAMES_PER_SECOND)
 """Speech that fills a chunk is cut at its quietest point after this many frames."""
 
 
@@ -41,7 +40,7 @@ class _Piece:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Chunk:
-    """Speech of at most 30 s, and where in the file it came from."""
+    """Speech, and where in the file it came from."""
 
     audio: Audio
     pieces: tuple[_Piece, ...]

@@ -13,6 +13,8 @@ MAX_NO_SPEECH = 0.6
 MAX_WORDS_PER_SECOND = 8.0
 """Faster than anyone speaks for long; short rows get `_FREE_WORDS` on top."""
 _FREE_WORDS = 4
+_OVERSHOOT = 1.0
+"""Seconds: timestamps are often rounded up, and the last word is given some room."""
 _REPEATS = 4
 _LONGEST_PHRASE = 6
 
@@ -24,6 +26,8 @@ class Fault(StrEnum):
     LOGPROB = "logprob"
     REPETITION = "repetition"
     TOO_FAST = "too_fast"
+    RUN_ON = "run_on"
+    """Timestamps go on after the audio has ended: the text was said twice."""
 
 
 def is_silence(decoded: Decoded) -> bool:
@@ -35,16 +39,15 @@ def fault(decoded: Decoded, duration: float) -> Fault | None:
     """The first thing that is wrong with the text of a row of `duration` seconds, or None."""
     if is_silence(decoded):
         return None
-    if compression_ratio(decoded.text) > MAX_COMPRESSION:
-        return Fault.COMPRESSION
-    if decoded.avg_logprob < MIN_LOGPROB:
-        return Fault.LOGPROB
     words = decoded.text.lower().split()
-    if repeats(words):
-        return Fault.REPETITION
-    if len(words) > duration * MAX_WORDS_PER_SECOND + _FREE_WORDS:
-        return Fault.TOO_FAST
-    return None
+    signs = {
+        Fault.COMPRESSION: compression_ratio(decoded.text) > MAX_COMPRESSION,
+        Fault.LOGPROB: decoded.avg_logprob < MIN_LOGPROB,
+        Fault.REPETITION: repeats(words),
+        Fault.TOO_FAST: len(words) > duration * MAX_WORDS_PER_SECOND + _FREE_WORDS,
+        Fault.RUN_ON: decoded.last_timestamp > duration + _OVERSHOOT,
+    }
+    return next((fault for fault, there in signs.items() if there), None)
 
 
 def compression_ratio(text: str) -> float:

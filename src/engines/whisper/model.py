@@ -115,4 +115,12 @@ def _decoded(result: Any, temperature: float, vocabulary: Vocabulary) -> Decoded
     tokens = tuple(int(token) for token in result.sequences_ids[0])
     # the score is a mean over the tokens; faster-whisper counts the end mark as one more
     logprob = float(result.scores[0]) * len(tokens) / (len(tokens) + 1)
-    return Decoded(tokens, vocabulary.text(tokens), logprob, float(result.no_speech_prob), temperature)
+    last = next((token for token in reversed(tokens) if token >= vocabulary.first_timestamp), None)
+    return Decoded(
+        tokens=tokens,
+        text=vocabulary.text(tokens),
+        last_timestamp=0.0 if last is None else vocabulary.seconds(last),
+        avg_logprob=logprob,
+        no_speech_prob=float(result.no_speech_prob),
+        temperature=temperature,
+    )

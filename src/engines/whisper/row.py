@@ -46,6 +46,8 @@ class Decoded:
     tokens: tuple[int, ...]
     """Text and timestamp tokens, without prompt and end mark."""
     text: str
+    last_timestamp: float
+    """Seconds from the start of the row; 0 if there is none."""
     avg_logprob: float
     no_speech_prob: float
     temperature: float = 0.0

@@ -55,6 +55,8 @@ class WhisperStepper:
         self._doubtful_next = False
         self._beside: ThreadPoolExecutor | None = None
         self._running: Future[Results] | None = None
+        self._beside_tickets: set[int] = set()
+        """Rows that the second thread is at work on, but for those whose callers have left."""
         self.stats = Stats()
 
     def open(self) -> None:
@@ -89,24 +91,32 @@ class WhisperStepper:
         self._short.pop(ticket, None)
         self._long.pop(ticket, None)
         self._doubtful.pop(ticket, None)
+        self._beside_tickets.discard(ticket)
 
     def clear(self) -> None:
         self._short.clear()
         self._long.clear()
         self._doubtful.clear()
+        self._beside_tickets.clear()
         self._running = None  # what it comes to is nobody's any more
 
-    def step(self) -> Iterable[tuple[int, Outcome | Exception]]:
+    def step(self) -> Iterable[tuple[int, Outcome | Exception]] | None:
         if self._running is None:
             self._start_long()
+        done: Results = []
         if self._short:
             rows, self._short = self._short, {}
-            yield from self._settle(self._first(rows))
+            done += self._first(rows)
         elif self._running is not None:
             wait_for([self._running], timeout=_POLL)
         if self._running is not None and self._running.done():
             running, self._running = self._running, None
-            yield from self._settle(running.result())
+            # rows whose callers left meanwhile are not decoded once more
+            done += [
+                (ticket, result) for ticket, result in running.result() if ticket in self._beside_tickets
+            ]
+            self._beside_tickets.clear()
+        return self._settled(done) if done else None
 
     def _start_long(self) -> None:
         """Give the second thread its next batch: long and doubtful rows take turns."""
@@ -115,26 +125,30 @@ class WhisperStepper:
         if self._doubtful and (self._doubtful_next or not self._long):
             self._doubtful_next = False
             ticket = next(iter(self._doubtful))
+            self._beside_tickets = {ticket}
             self._running = self._beside.submit(self._again, ticket, self._doubtful.pop(ticket))
         else:
             self._doubtful_next = True
             rows, self._long = self._long, {}
+            self._beside_tickets = set(rows)
             self._running = self._beside.submit(self._first, rows)
 
-    def _settle(self, results: Results) -> Iterable[tuple[int, Outcome]]:
-        """Give what is done; line up what must be done once more."""
-        self.stats.batches += 1
+    def _settled(self, results: Results) -> list[tuple[int, Outcome | Exception]]:
+        """What is done; what must be done once more is lined up."""
+        done: list[tuple[int, Outcome | Exception]] = []
         for ticket, result in results:
-            if isinstance(result, Doubtful):
-                if len(result.tried) == 1:
-                    self.stats.retried += 1
-                    tell_retried("whisper")
-                    self.stats.faults[result.fault] += 1
-                self._doubtful[ticket] = result
+            if not isinstance(result, Doubtful):
+                done.append((ticket, result))
                 continue
-            yield ticket, result
+            if len(result.tried) == 1:
+                self.stats.retried += 1
+                self.stats.faults[result.fault] += 1
+                tell_retried("whisper")
+            self._doubtful[ticket] = result
+        return done
 
     def _first(self, rows: dict[int, Row]) -> Results:
+        self.stats.batches += 1
         return list(zip(rows, self._opened.first(list(rows.values())), strict=True))
 
     def _again(self, ticket: int, doubtful: Doubtful) -> Results:

@@ -1,0 +1,102 @@
+"""Speech that people recorded, with what they said: Debian's telephone prompts in English and Spanish.
+
+    apt-get install asterisk-core-sounds-en-wav asterisk-core-sounds-en \
+                    asterisk-core-sounds-es-wav asterisk-core-sounds-es
+"""
+
+import gzip
+import random
+import re
+import wave
+import zlib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from src.engines.base import STT_SAMPLE_RATE, Audio
+from src.services.audio import AudioSource
+
+_SOUNDS = Path("/usr/share/asterisk/sounds")
+_VOICES = {"en": "en_US_f_Allison", "es": "es_MX_f_Allison"}
+_TEXTS = "/usr/share/doc/asterisk-core-sounds-{0}/core-sounds-{0}.txt.gz"
+_MIN_SECONDS = 1.8
+_MIN_WORDS = 5
+_UNSPEAKABLE = re.compile(r"[\d()\[\]{}<>*#]")
+
+
+@dataclass(frozen=True)
+class Clip:
+    name: str
+    language: str
+    text: str
+    path: Path
+    seconds: float
+
+
+def clips(language: str) -> list[Clip]:
+    """Half of the prompts that are sentences: long enough, spelled out, picked by a hash of their names."""
+    texts = Path(_TEXTS.format(language))
+    if not texts.is_file():
+        raise SystemExit(__doc__)
+    found = []
+    for line in gzip.decompress(texts.read_bytes()).decode(errors="replace").splitlines():
+        name, colon, text = line.strip().partition(":")
+        path = _SOUNDS / _VOICES[language] / f"{name}.wav"
+        if name.startswith(";") or not colon or _UNSPEAKABLE.search(text) or len(text.split()) < _MIN_WORDS:
+            continue
+        if zlib.crc32(name.encode()) % 2 or not path.is_file():
+            continue
+        with wave.open(str(path)) as file:
+            seconds = file.getnframes() / file.getframerate()
+        if seconds >= _MIN_SECONDS:
+            found.append(Clip(name, language, text.strip(), path, seconds))
+    return found
+
+
+def decode(path: Path) -> Audio:
+    """The whole of a file, 16 kHz mono."""
+    with path.open("rb") as file, AudioSource(file, float("inf")) as source:
+        return np.concatenate(list(source.blocks()))
+
+
+def long_file(language: str, minutes: float, folder: Path) -> tuple[Path, str]:
+    """Clips joined with pauses of 0.3 to 2 s up to `minutes`, as a WAV file; and what is said in it."""
+    path = folder / f"{language}-{minutes:g}min.wav"
+    drawn, texts, seconds = random.Random(minutes), [], 0.0
+    pool = clips(language)
+    pieces: list[Audio] = []
+    while seconds < minutes * 60:
+        drawn.shuffle(pool)
+        for clip in pool:
+            pause = np.zeros(round(drawn.uniform(0.3, 2.0) * STT_SAMPLE_RATE), np.float32)
+            audio = decode(clip.path)
+            pieces += [audio, pause]
+            texts.append(clip.text)
+            seconds += (len(audio) + len(pause)) / STT_SAMPLE_RATE
+            if seconds >= minutes * 60:
+                break
+    samples = (np.concatenate(pieces) * 32767).astype("<i2")
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, STT_SAMPLE_RATE, len(samples), "NONE", ""))
+        file.writeframes(samples.tobytes())
+    return path, " ".join(texts)
+
+
+@cache
+def _normaliser(language: str):  # type: ignore[no-untyped-def]  # the package ships no types
+    from whisper_normalizer.basic import BasicTextNormalizer
+    from whisper_normalizer.english import EnglishTextNormalizer
+
+    return EnglishTextNormalizer() if language == "en" else BasicTextNormalizer(remove_diacritics=True)
+
+
+def word_error_rate(language: str, said: list[str], heard: list[str]) -> float:
+    """Per cent, after Whisper's own text normaliser."""
+    import jiwer
+
+    plain = _normaliser(language)
+    return 100 * float(
+        jiwer.wer([plain(text).strip() for text in said], [plain(text).strip() for text in heard])
+    )

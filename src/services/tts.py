@@ -142,9 +142,11 @@ class _Voice:
                 if chunk:
                     yield chunk
         chunk = await asyncio.to_thread(self._encode, encoder, tempo.finish())
-        chunk += await asyncio.to_thread(encoder.finish)
         if chunk:
             yield chunk
+        rest = encoder.finish_in_chunks()
+        while (last := await asyncio.to_thread(next, rest, None)) is not None:
+            yield last
 
     def _encode(self, encoder: Encoder, audio: Audio) -> bytes:
         self._samples += len(audio)

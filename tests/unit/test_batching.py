@@ -138,7 +138,7 @@ def test_cancelling_a_waiting_row_drops_it() -> None:
         assert batcher.waiting == 1
         model.go.release()
         model.go.release()
-        assert await asyncio.gather(first, third) == ["ONE", "THREE"]
+        assert [await first, await third] == ["ONE", "THREE"]
 
     assert play(scene).batches == [["one"], ["three"]]
 

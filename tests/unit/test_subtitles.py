@@ -1,4 +1,5 @@
 import re
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -108,7 +109,7 @@ def test_any_transcript_makes_readable_subtitles(said: list[Segment], width: int
         assert all(len(line) <= width or " " not in line for line in cue.lines)
         assert all(line and line == line.strip() for line in cue.lines)
         assert 0 < cue.end - cue.start <= 7000
-    for cue, after in zip(shown, shown[1:], strict=False):
+    for cue, after in pairwise(shown):
         assert cue.start < after.start
         assert cue.end <= after.start
         assert cue.end - cue.start >= 1000 or cue.end == after.start

@@ -47,6 +47,8 @@ class Progress:
 
     def to(self, done: int) -> None:
         """`done` bytes are here by now; fewer than before if a transfer had to start again."""
+        if self._total is not None:
+            done = min(done, self._total)  # pip has a file twice for a moment, when it moves it
         if self._bar is not None:
             self._bar.update(done - self._done)
         self._done = done

@@ -17,7 +17,9 @@ from src.engines.coqui.state import Rows
 from src.engines.coqui.stats import read_stats
 
 
-@pytest.mark.parametrize(("kind", "error"), [("float32", 1e-5), ("bfloat16", 2e-2), ("int8", 5e-2)])
+@pytest.mark.parametrize(
+    ("kind", "error"), [("float32", 1e-5), ("float16", 1e-3), ("bfloat16", 2e-2), ("int8", 5e-2)]
+)
 def test_a_matrix_multiplies_as_its_precision_allows_and_each_row_for_itself(kind: str, error: float) -> None:
     generator = torch.Generator().manual_seed(0)
     layer = torch.nn.Linear(200, 96)
@@ -32,7 +34,7 @@ def test_a_matrix_multiplies_as_its_precision_allows_and_each_row_for_itself(kin
         assert together.dtype is torch.float32
         assert ((together - layer(rows)) / scale).abs().max() < error
         for at in range(5):
-            torch.testing.assert_close(ours(rows[at : at + 1]), together[at : at + 1], rtol=1e-6, atol=1e-6)
+            torch.testing.assert_close(ours(rows[at : at + 1]), together[at : at + 1], rtol=1e-5, atol=1e-5)
 
 
 def test_rows_join_and_leave_with_the_text_of_each_as_it_was() -> None:

@@ -18,7 +18,8 @@ class CoquiEngine:
     Args:
         models: by language (ISO 639-1), the files of its model and vocoder.
         device: `cpu` or `cuda`.
-        compute_type: `auto`, `float32`, `bfloat16` or `int8` (CPU), `float16` (CUDA).
+        compute_type: of the decoder's multiplications. `auto` is `float16` on a CPU (weights alone are
+            rounded) and `float32` on a GPU; docs/internals/coqui.md has the evidence.
         threads: CPU threads of one model call.
         max_waiting: rows that may wait.
     """
@@ -33,7 +34,7 @@ class CoquiEngine:
     ) -> None:
         self._files = dict(models)
         self._device = device
-        self._compute_type = "float32" if compute_type == "auto" else compute_type
+        self._compute_type = _compute_type(compute_type, device)
         self._voices = Voices(self._files, device, self._compute_type, threads)
         self._batcher = Batcher(self._voices, "coqui", max_waiting)
 
@@ -66,3 +67,10 @@ class CoquiEngine:
     async def synthesize(self, text: str, language: str, lane: Hashable) -> Audio:
         """Speak one row; see `TextToSpeech`. Cancelling stops it before its next decoder step."""
         return await self._batcher.submit(Row(text, language), lane)
+
+
+def _compute_type(wanted: str, device: str) -> str:
+    if device == "cpu":
+        return "float16" if wanted == "auto" else wanted
+    # PyTorch multiplies int8 on a CPU only; the setting is Whisper's, too
+    return {"auto": "float32", "int8": "float16"}.get(wanted, wanted)

@@ -73,6 +73,8 @@ class Tacotron:
         self._pace = Pace(
             self._decoder.r * audio.hop_length / audio.sample_rate, int(self._model.decoder.max_decoder_steps)
         )
+        # all that is needed of it is in ours, laid out anew
+        self._model.decoder = None
         self._joining: list[_Piece] = []
         self._decoding: list[_Piece] = []
         self._rows: Rows | None = None

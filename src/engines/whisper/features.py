@@ -1,6 +1,7 @@
 """Audio to log-mel frames, and how many frames the encoder should be given."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,8 @@ _SHORTEST = 1600
 """Samples below which a row is filled up with silence: the transform needs more than half its length."""
 
 MARGIN = 200
-"""Frames of silence that the encoder sees after the speech. With 1 s of it one clip in 80 was written twice over,
-or ran on until the last token; with 2 s none was, for 4 % more work."""
+"""Frames of silence that the encoder sees after the speech. With 1 s of it one clip in 80 was written twice
+over, or ran on until the last token; with 2 s none was, for 4 % more work."""
 WINDOWS = (400, 500, 600, 700, 800, 1000, 1200, 1500, 2000, 2500, FULL_WINDOW)
 """Frames that rows are rounded up to, so that rows of about the same length share a batch."""
 LONGEST_SHORT = 1200
@@ -48,7 +49,7 @@ class Features:
         return np.ascontiguousarray(mel, dtype=np.float32)
 
 
-def stack(mels: list[Mel], window: int) -> Mel:
+def stack(mels: Sequence[Mel], window: int) -> Mel:
     """One array of shape (rows, mels, window), each row filled up with zeros as faster-whisper does."""
     out = np.zeros((len(mels), mels[0].shape[0], window), np.float32)
     for row, mel in enumerate(mels):

@@ -1,6 +1,7 @@
 """Is what the decoder wrote good enough, or should the row be decoded again?"""
 
 import zlib
+from collections.abc import Sequence
 from enum import StrEnum
 
 from src.engines.whisper.row import Decoded
@@ -16,7 +17,7 @@ _FREE_WORDS = 4
 _OVERSHOOT = 1.0
 """Seconds: timestamps are often rounded up, and the last word is given some room."""
 _REPEATS = 4
-_LONGEST_PHRASE = 6
+_LONGEST_PHRASE = 4
 
 
 class Fault(StrEnum):
@@ -56,12 +57,13 @@ def compression_ratio(text: str) -> float:
     return len(data) / len(zlib.compress(data))
 
 
-def repeats(words: list[str]) -> bool:
-    """Is a phrase of up to six words said four times in a row?"""
-    for size in range(1, _LONGEST_PHRASE + 1):
+def repeats(words: Sequence[str]) -> bool:
+    """Is a phrase of up to four words said four times in a row, or a longer one twice?"""
+    for size in range(1, len(words) // 2 + 1):
+        times = _REPEATS if size <= _LONGEST_PHRASE else 2
         run = 0
         for index in range(size, len(words)):
             run = run + 1 if words[index] == words[index - size] else 0
-            if run >= size * (_REPEATS - 1):
+            if run >= size * (times - 1):
                 return True
     return False

@@ -7,6 +7,7 @@ from typing import Any
 import ctranslate2
 import numpy as np
 
+from src.engines.whisper.features import stack
 from src.engines.whisper.row import FULL_WINDOW, MAX_TOKENS, Alignment, Decoded, Mel
 from src.engines.whisper.vocabulary import Vocabulary
 
@@ -45,9 +46,13 @@ class Model:
     def compute_type(self) -> str:
         return str(self._model.compute_type)
 
-    def encode(self, mels: Mel) -> Encoded:
-        """`mels` has shape (rows, mels, window)."""
-        return self._model.encode(ctranslate2.StorageView.from_array(mels))
+    def encode(self, mels: Sequence[Mel], window: int) -> Encoded:
+        """Encode rows, each filled up to `window` frames."""
+        if self._device != "cpu" or len(mels) == 1:
+            return self._model.encode(ctranslate2.StorageView.from_array(stack(mels, window)))
+        # row by row is as fast on a CPU, and attention over eight rows of 30 s would need 600 MB
+        rows = [np.asarray(self.encode([mel], window)) for mel in mels]
+        return ctranslate2.StorageView.from_array(np.concatenate(rows))
 
     def take(self, encoded: Encoded, rows: Sequence[int]) -> Encoded:
         """Some rows of an encoded batch."""
@@ -105,7 +110,7 @@ class Model:
     def warm(self, vocabulary: Vocabulary) -> None:
         """Run once, so that the first request does not pay for what the library sets up."""
         for window in (400, FULL_WINDOW):
-            encoded = self.encode(np.zeros((1, self.mels, window), np.float32))
+            encoded = self.encode([np.zeros((self.mels, window), np.float32)], window)
             if self.multilingual:
                 self.languages(encoded)
             self.generate(encoded, [vocabulary.start("en", "transcribe", ())], 0.0, vocabulary)

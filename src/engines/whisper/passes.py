@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from src.engines.whisper import gate
-from src.engines.whisper.features import stack
 from src.engines.whisper.model import Encoded, Model
 from src.engines.whisper.row import FULL_WINDOW, Alignment, Decoded, Guesses, Outcome, Row
 from src.engines.whisper.vocabulary import Vocabulary
@@ -37,7 +36,7 @@ class Passes:
     def first(self, rows: Sequence[Row]) -> list[Outcome | Doubtful]:
         """Read rows of one key."""
         window = rows[0].window
-        encoded = self._model.encode(stack([row.mel for row in rows], window))
+        encoded = self._model.encode([row.mel for row in rows], window)
         guesses = self._guess(rows, encoded)
         if rows[0].detect_only:
             return [Outcome(None, found) for found in guesses]
@@ -60,7 +59,7 @@ class Passes:
         """One rung of the ladder for one row; after the last, the likeliest text there was."""
         row = doubtful.row
         if doubtful.encoded is None:
-            doubtful.encoded = self._model.encode(stack([row.mel], FULL_WINDOW))
+            doubtful.encoded = self._model.encode([row.mel], FULL_WINDOW)
             doubtful.guesses = self._guess([row], doubtful.encoded)[0]
         [one] = self._decode([row], doubtful.encoded, [doubtful.guesses], LADDER[doubtful.rung])
         doubtful.tried.append(one)

@@ -1,0 +1,60 @@
+import pytest
+
+from src.engines.whisper import gate
+from src.engines.whisper.gate import Fault
+from src.engines.whisper.row import Decoded
+
+GOOD = "The conference will begin when our glorious leader arrives."
+
+
+def decoded(
+    text: str = GOOD, avg_logprob: float = -0.3, no_speech_prob: float = 0.01, last_timestamp: float = 4.0
+) -> Decoded:
+    return Decoded((), text, last_timestamp, avg_logprob, no_speech_prob)
+
+
+def test_good_text_passes() -> None:
+    assert gate.fault(decoded(), 4.0) is None
+    assert gate.fault(decoded(text="", avg_logprob=-0.5), 4.0) is None
+
+
+@pytest.mark.parametrize(
+    ("bad", "fault"),
+    [
+        (decoded(text="no " * 60), Fault.COMPRESSION),
+        (decoded(avg_logprob=-1.2), Fault.LOGPROB),
+        (decoded(text="Thank you. Thank you. Thank you. Thank you."), Fault.REPETITION),
+        (decoded(text=f"{GOOD} {GOOD}"), Fault.REPETITION),
+        (decoded(text=" ".join(map(str, range(0, 2000, 37)))), Fault.TOO_FAST),
+        (decoded(last_timestamp=12.0), Fault.RUN_ON),
+    ],
+    ids=str,
+)
+def test_each_fault(bad: Decoded, fault: Fault) -> None:
+    assert gate.fault(bad, 4.0) is fault
+
+
+@pytest.mark.parametrize(
+    ("no_speech_prob", "avg_logprob", "silent"),
+    [(0.9, -1.5, True), (0.9, -0.3, False), (0.1, -1.5, False), (0.1, -0.3, False)],
+)
+def test_silence_needs_both_signs(no_speech_prob: float, avg_logprob: float, silent: bool) -> None:
+    one = decoded(no_speech_prob=no_speech_prob, avg_logprob=avg_logprob)
+    assert gate.is_silence(one) is silent
+    if silent:
+        assert gate.fault(one, 4.0) is None  # there is nothing to try again for
+
+
+@pytest.mark.parametrize(
+    ("text", "said_again"),
+    [
+        ("no no no", False),
+        ("no no no no", True),
+        ("press one press two press three press four", False),
+        ("a b c d a b c d", False),
+        ("a b c d e a b c d e", True),
+        ("", False),
+    ],
+)
+def test_repeats(text: str, said_again: bool) -> None:
+    assert gate.repeats(text.split()) is said_again

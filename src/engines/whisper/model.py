@@ -1,4 +1,4 @@
-"""CTranslate2's Whisper, as batches of rows. Safe to use from two threads: each has a worker of its own."""
+"""CTranslate2's Whisper, as batches of rows. Safe to use from as many threads as it has workers."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,11 +26,15 @@ Encoded = Any
 class Model:
     """The weights in memory, and the four things they can do with a batch."""
 
-    def __init__(self, folder: Path, device: str, compute_type: str, threads: int) -> None:
+    def __init__(self, folder: Path, device: str, compute_type: str, threads: int, workers: int) -> None:
         # sampling happens in the fallback only, and a fixed seed makes a process repeat itself
         ctranslate2.set_random_seed(_SEED)
         self._model = ctranslate2.models.Whisper(
-            str(folder), device=device, compute_type=compute_type, intra_threads=threads, inter_threads=2
+            str(folder),
+            device=device,
+            compute_type=compute_type,
+            intra_threads=threads,
+            inter_threads=workers,
         )
         self._device = device
 

@@ -1,14 +1,15 @@
 """Drives the model for the batcher: which rows go together, and which must be done once more.
 
 A model call cannot be interrupted, and one over eight rows of 30 s takes seconds on a CPU. So there are two
-places: *short* rows are read on the batcher's own thread, and *long* ones (with those that the gate sent
-back, which need the full window) on a second thread beside it. A voice note then shares the cores with a
-two-hour file instead of waiting for it.
+kinds of place: *short* rows are read on the batcher's own thread, and *long* ones (with those that the gate
+sent back, which need the full window) on threads beside it. A voice note then shares the cores with a
+two-hour file instead of waiting for it. Two batches side by side also use two cores better than one batch
+does: while one is encoded, which scales with threads, the other is decoded, which does not.
 """
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
 from dataclasses import dataclass, field
 
@@ -19,8 +20,10 @@ from src.engines.whisper.passes import Doubtful, Passes
 from src.engines.whisper.row import Outcome, Row
 from src.engines.whisper.vocabulary import Vocabulary
 
+MAX_PLACES = 2
+"""Batches of long rows that are read at the same time."""
 _POLL = 0.005
-"""Seconds between looks at the waiting rows while only the second thread is at work."""
+"""Seconds between looks at the waiting rows while work goes on beside only."""
 
 Results = list[tuple[int, Outcome | Doubtful]]
 
@@ -43,27 +46,29 @@ class Stats:
 
 
 class WhisperStepper:
-    """A step reads one batch of short rows, or hands one batch of long ones to the second thread."""
+    """A step reads one batch of short rows, and hands batches of long ones to threads beside."""
 
-    def __init__(self, load: Callable[[], tuple[Model, Vocabulary]], max_rows: int) -> None:
+    def __init__(
+        self, load: Callable[[], tuple[Model, Vocabulary]], max_rows: int, places: int = MAX_PLACES
+    ) -> None:
         self._load = load
         self._max_rows = max_rows
+        self._places = places
         self._passes: Passes | None = None
         self._short: dict[int, Row] = {}
         self._long: dict[int, Row] = {}
         self._doubtful: dict[int, Doubtful] = {}
         self._doubtful_next = False
         self._beside: ThreadPoolExecutor | None = None
-        self._running: Future[Results] | None = None
-        self._beside_tickets: set[int] = set()
-        """Rows that the second thread is at work on, but for those whose callers have left."""
+        self._running: dict[Future[Results], set[int]] = {}
+        """What goes on beside, and whose rows those are; a caller who leaves is struck off."""
         self.stats = Stats()
 
     def open(self) -> None:
         model, vocabulary = self._load()
         model.warm(vocabulary)
         self._passes = Passes(model, vocabulary)
-        self._beside = ThreadPoolExecutor(1, thread_name_prefix="whisper-long")
+        self._beside = ThreadPoolExecutor(self._places, thread_name_prefix="whisper-long")
 
     def close(self) -> None:
         self.clear()
@@ -74,8 +79,8 @@ class WhisperStepper:
     def admit(self, waiting: Sequence[Row]) -> Sequence[int]:
         """For each place that is free, the row whose turn it is and as many as can share its batch."""
         joining: list[int] = []
-        for is_short, taken in ((True, len(self._short)), (False, len(self._long))):
-            if taken:
+        for is_short, full in ((True, bool(self._short)), (False, len(self._running) >= self._places)):
+            if full or (not is_short and self._long):
                 continue
             suited = [index for index, row in enumerate(waiting) if _is_short(row) is is_short]
             if suited:
@@ -91,47 +96,43 @@ class WhisperStepper:
         self._short.pop(ticket, None)
         self._long.pop(ticket, None)
         self._doubtful.pop(ticket, None)
-        self._beside_tickets.discard(ticket)
+        for tickets in self._running.values():
+            tickets.discard(ticket)
 
     def clear(self) -> None:
         self._short.clear()
         self._long.clear()
         self._doubtful.clear()
-        self._beside_tickets.clear()
-        self._running = None  # what it comes to is nobody's any more
+        self._running.clear()  # what it comes to is nobody's any more
 
     def step(self) -> Iterable[tuple[int, Outcome | Exception]] | None:
-        if self._running is None:
-            self._start_long()
+        self._start_long()
         done: Results = []
         if self._short:
             rows, self._short = self._short, {}
             done += self._first(rows)
-        elif self._running is not None:
-            wait_for([self._running], timeout=_POLL)
-        if self._running is not None and self._running.done():
-            running, self._running = self._running, None
-            # rows whose callers left meanwhile are not decoded once more
-            done += [
-                (ticket, result) for ticket, result in running.result() if ticket in self._beside_tickets
-            ]
-            self._beside_tickets.clear()
+        elif self._running:
+            wait_for(self._running, timeout=_POLL, return_when=FIRST_COMPLETED)
+        for running in [running for running in self._running if running.done()]:
+            tickets = self._running.pop(running)
+            # a row whose caller has left meanwhile is not decoded once more
+            done += [one for one in running.result() if one[0] in tickets]
         return self._settled(done) if done else None
 
     def _start_long(self) -> None:
-        """Give the second thread its next batch: long and doubtful rows take turns."""
-        if self._beside is None or not (self._long or self._doubtful):
-            return
-        if self._doubtful and (self._doubtful_next or not self._long):
-            self._doubtful_next = False
-            ticket = next(iter(self._doubtful))
-            self._beside_tickets = {ticket}
-            self._running = self._beside.submit(self._again, ticket, self._doubtful.pop(ticket))
-        else:
-            self._doubtful_next = True
-            rows, self._long = self._long, {}
-            self._beside_tickets = set(rows)
-            self._running = self._beside.submit(self._first, rows)
+        """Fill the places beside: long and doubtful rows take turns."""
+        while self._beside is not None and len(self._running) < self._places:
+            if self._doubtful and (self._doubtful_next or not self._long):
+                self._doubtful_next = False
+                ticket = next(iter(self._doubtful))
+                running = self._beside.submit(self._again, ticket, self._doubtful.pop(ticket))
+                self._running[running] = {ticket}
+            elif self._long:
+                self._doubtful_next = True
+                rows, self._long = self._long, {}
+                self._running[self._beside.submit(self._first, rows)] = set(rows)
+            else:
+                return
 
     def _settled(self, results: Results) -> list[tuple[int, Outcome | Exception]]:
         """What is done; what must be done once more is lined up."""

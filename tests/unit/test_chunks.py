@@ -1,0 +1,72 @@
+"""Where a file is cut, and how times in a chunk become times in the file."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from src.engines.base import STT_SAMPLE_RATE, Audio
+from src.services.chunks import MAX_SECONDS, Chunk, Chunker
+from tests.support.speech import clip, music, noise, seconds, silence, typing
+
+
+def cut(audio: Audio, block: int = STT_SAMPLE_RATE) -> list[Chunk]:
+    chunker = Chunker()
+    chunks = [chunk for at in range(0, len(audio), block) for chunk in chunker.push(audio[at : at + block])]
+    return [*chunks, *chunker.finish()]
+
+
+def test_speech_between_silences_is_found() -> None:
+    speech = clip("en-agent")
+    [chunk] = cut(np.concatenate([silence(3), speech, silence(4)]))
+    assert seconds(speech) - 1 < seconds(chunk.audio) < seconds(speech) + 1
+    assert chunk.start_in_file(0) == pytest.approx(3, abs=0.5)
+    assert chunk.end_in_file(seconds(chunk.audio)) == pytest.approx(3 + seconds(speech), abs=0.5)
+
+
+@pytest.mark.parametrize("audio", [silence(0), silence(5), noise(10), typing(10), music(10)], ids=len)
+def test_what_is_not_speech_is_left_out(audio: Audio) -> None:
+    assert sum(seconds(chunk.audio) for chunk in cut(audio)) < 1
+
+
+def test_pauses_are_left_out_and_times_lead_back_over_them() -> None:
+    first, second = clip("en-extended"), clip("en-agent")
+    [chunk] = cut(np.concatenate([first, silence(20), second]))
+    assert seconds(chunk.audio) < seconds(first) + seconds(second) + 1
+    assert chunk.start_in_file(0) == pytest.approx(0, abs=0.1)
+    end = chunk.end_in_file(seconds(chunk.audio))
+    assert end == pytest.approx(seconds(first) + 20 + seconds(second), abs=0.3)
+    border = chunk.pieces[1].at / STT_SAMPLE_RATE
+    assert chunk.end_in_file(border) < seconds(first) + 1
+    assert chunk.start_in_file(border) > 20
+    start, end = chunk.word_in_file(border - 0.3, border + 0.1)
+    assert 0 < end - start <= 0.4  # a word is not stretched over the pause
+
+
+def test_blocks_of_any_size_are_cut_alike() -> None:
+    audio = np.concatenate([clip("en-busy"), silence(1), clip("es-agent"), silence(2), clip("en-agent")])
+    one, other = cut(audio, STT_SAMPLE_RATE), cut(audio, 777)
+    assert [chunk.pieces for chunk in one] == [chunk.pieces for chunk in other]
+    assert all(np.array_equal(a.audio, b.audio) for a, b in zip(one, other, strict=True))
+
+
+def test_speech_without_a_pause_is_cut_and_none_of_it_lost() -> None:
+    speech = clip("en-busy")
+    speech = speech[np.flatnonzero(np.abs(speech) > 0.01)[0] : np.flatnonzero(np.abs(speech) > 0.01)[-1]]
+    audio = np.tile(speech, 8)
+    chunks = cut(audio)
+    assert len(chunks) > 4
+    assert all(seconds(chunk.audio) <= MAX_SECONDS for chunk in chunks)
+    pieces = [piece for chunk in chunks for piece in chunk.pieces]
+    assert pieces[0].start == 0
+    for piece, after in pairwise(pieces):
+        assert after.start == piece.start + piece.length
+    assert pieces[-1].start + pieces[-1].length >= len(audio) - STT_SAMPLE_RATE
+
+
+def test_a_chunk_is_the_files_own_samples() -> None:
+    audio = np.concatenate([silence(1), clip("en-agent"), silence(2), clip("en-extended"), silence(1)])
+    for chunk in cut(audio):
+        for piece in chunk.pieces:
+            own = audio[piece.start : piece.start + piece.length]
+            assert np.array_equal(chunk.audio[piece.at : piece.at + piece.length], own)

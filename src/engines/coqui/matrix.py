@@ -70,16 +70,15 @@ class _HalfWeights:
 
     def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None) -> None:
         rounded = weight.half().float()
-        self._few: torch.Tensor | None = None
-        if "fbgemm" in torch.backends.quantized.supported_engines:
-            self._few = torch.fbgemm_pack_gemm_matrix_fp16(rounded)
-        self._bias = weight.new_zeros(len(weight)) if bias is None else bias
-        self._many = matrix(rounded, self._bias, "float32")
+        self._few: torch.ScriptObject | None = None
+        if torch.backends.quantized.engine in {"x86", "fbgemm"}:
+            self._few = torch.ops.quantized.linear_prepack_fp16(rounded, bias)
+        self._many = matrix(rounded, bias, "float32")
 
     def __call__(self, rows: torch.Tensor) -> torch.Tensor:
         if self._few is None or len(rows) > _FEW:
             return self._many(rows)
-        made: torch.Tensor = torch.fbgemm_linear_fp16_weight_fp32_activation(rows, self._few, self._bias)
+        made: torch.Tensor = torch.ops.quantized.linear_dynamic_fp16(rows, self._few)
         return made
 
 

@@ -21,10 +21,10 @@ _PAUSE = round(0.8 * _FRAMES_PER_SECOND)
 """Frames without speech that end a piece."""
 _PAD = round(0.32 * _FRAMES_PER_SECOND)
 """Frames kept around a piece: consonants at its edges are quiet."""
-MAX_SECONDS = 18.0
+MAX_SECONDS = 17.0
 _MAX = int(MAX_SECONDS * _FRAMES_PER_SECOND)
-"""Frames of a chunk. Shorter ones cost accuracy (13 s: 0.5 points), longer ones speed: the encoder's work grows
-with the square of its window, and 30 s cost nearly three times what 20 s do."""
+"""Frames of a chunk. Shorter ones cost accuracy (13 s: 0.5 points), longer ones speed: the encoder's work
+grows with the square of its window, and 30 s cost nearly three times what 20 s do."""
 _CUT_FROM = int(12 * _FRAMES_PER_SECOND)
 """Speech that fills a chunk is cut at its quietest point after this many frames."""
 

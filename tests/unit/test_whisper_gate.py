@@ -14,8 +14,8 @@ def decoded(
 
 
 def test_good_text_passes() -> None:
-    assert gate.fault(decoded(), 4.0) is None
-    assert gate.fault(decoded(text="", avg_logprob=-0.5), 4.0) is None
+    assert gate.fault(decoded(), 4.0, fitted=True) is None
+    assert gate.fault(decoded(text="", avg_logprob=-0.5, last_timestamp=0), 4.0, fitted=True) is None
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,17 @@ def test_good_text_passes() -> None:
     ids=str,
 )
 def test_each_fault(bad: Decoded, fault: Fault) -> None:
-    assert gate.fault(bad, 4.0) is fault
+    assert gate.fault(bad, 4.0, fitted=False) is fault
+
+
+@pytest.mark.parametrize(
+    ("doubtful", "fault"),
+    [(decoded(avg_logprob=-0.8), Fault.LOGPROB), (decoded(last_timestamp=0), Fault.UNFINISHED)],
+    ids=["improbable", "unfinished"],
+)
+def test_a_fitted_window_is_judged_more_strictly(doubtful: Decoded, fault: Fault) -> None:
+    assert gate.fault(doubtful, 4.0, fitted=True) is fault
+    assert gate.fault(doubtful, 4.0, fitted=False) is None
 
 
 @pytest.mark.parametrize(
@@ -42,7 +52,7 @@ def test_silence_needs_both_signs(no_speech_prob: float, avg_logprob: float, sil
     one = decoded(no_speech_prob=no_speech_prob, avg_logprob=avg_logprob)
     assert gate.is_silence(one) is silent
     if silent:
-        assert gate.fault(one, 4.0) is None  # there is nothing to try again for
+        assert gate.fault(one, 4.0, fitted=True) is None  # there is nothing to try again for
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,8 @@ MAX_COMPRESSION = 2.4
 """Text that packs better than this repeats itself (faster-whisper's own bound)."""
 MIN_LOGPROB = -1.0
 """Mean log-probability of a token below which the text is a guess (faster-whisper's own bound)."""
+MIN_LOGPROB_FITTED = -0.7
+"""The same for a window fitted to the clip: below this, the full one reads better more often than not."""
 MAX_NO_SPEECH = 0.6
 MAX_WORDS_PER_SECOND = 8.0
 """Faster than anyone speaks for long; short rows get `_FREE_WORDS` on top."""
@@ -29,6 +31,8 @@ class Fault(StrEnum):
     TOO_FAST = "too_fast"
     RUN_ON = "run_on"
     """Timestamps go on after the audio has ended: the text was said twice."""
+    UNFINISHED = "unfinished"
+    """No timestamp closes the text: in a fitted window, its end may be missing."""
 
 
 def is_silence(decoded: Decoded) -> bool:
@@ -36,17 +40,22 @@ def is_silence(decoded: Decoded) -> bool:
     return decoded.no_speech_prob > MAX_NO_SPEECH and decoded.avg_logprob < MIN_LOGPROB
 
 
-def fault(decoded: Decoded, duration: float) -> Fault | None:
-    """The first thing that is wrong with the text of a row of `duration` seconds, or None."""
+def fault(decoded: Decoded, duration: float, fitted: bool) -> Fault | None:
+    """The first thing that is wrong with the text of a row of `duration` seconds, or None.
+
+    Args:
+        fitted: the encoder was not given the full window, so there is something better to try.
+    """
     if is_silence(decoded):
         return None
     words = decoded.text.lower().split()
     signs = {
         Fault.COMPRESSION: compression_ratio(decoded.text) > MAX_COMPRESSION,
-        Fault.LOGPROB: decoded.avg_logprob < MIN_LOGPROB,
+        Fault.LOGPROB: decoded.avg_logprob < (MIN_LOGPROB_FITTED if fitted else MIN_LOGPROB),
         Fault.REPETITION: repeats(words),
         Fault.TOO_FAST: len(words) > duration * MAX_WORDS_PER_SECOND + _FREE_WORDS,
         Fault.RUN_ON: decoded.last_timestamp > duration + _OVERSHOOT,
+        Fault.UNFINISHED: fitted and bool(words) and decoded.last_timestamp == 0,
     }
     return next((fault for fault, there in signs.items() if there), None)
 

@@ -41,14 +41,15 @@ class Passes:
         if rows[0].detect_only:
             return [Outcome(None, found) for found in guesses]
         decoded = self._decode(rows, encoded, guesses, 0.0)
-        faults = [gate.fault(one, row.duration) for row, one in zip(rows, decoded, strict=True)]
+        fitted = window < FULL_WINDOW
+        faults = [gate.fault(one, row.duration, fitted) for row, one in zip(rows, decoded, strict=True)]
         good = [index for index, fault in enumerate(faults) if fault is None]
         aligned = self._align(rows, decoded, guesses, encoded, good)
         results: list[Outcome | Doubtful] = []
         for index, (row, fault) in enumerate(zip(rows, faults, strict=True)):
             if fault is None:
                 results.append(Outcome(decoded[index], guesses[index], aligned.get(index)))
-            elif window == FULL_WINDOW:
+            elif not fitted:
                 kept = self._model.take(encoded, [index])
                 results.append(Doubtful(row, fault, [decoded[index]], 1, guesses[index], kept))
             else:
@@ -64,7 +65,7 @@ class Passes:
         [one] = self._decode([row], doubtful.encoded, [doubtful.guesses], LADDER[doubtful.rung])
         doubtful.tried.append(one)
         doubtful.rung += 1
-        if gate.fault(one, row.duration) is not None:
+        if gate.fault(one, row.duration, fitted=False) is not None:
             if doubtful.rung < len(LADDER):
                 return doubtful
             one = likeliest(doubtful.tried)

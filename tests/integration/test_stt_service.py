@@ -1,0 +1,174 @@
+"""The speech-to-text service on real Whisper: whole files, streams, silence, and callers who leave."""
+
+import asyncio
+import io
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import aclosing
+from typing import Any
+
+import numpy as np
+import pytest
+
+from src.config import Settings
+from src.core.errors import InvalidInput, NotAudio, TooLarge
+from src.core.model_store import ModelStore
+from src.engines.base import Audio, Segment, SttOptions
+from src.engines.whisper import WhisperEngine
+from src.services.stt import Result, SttService
+from tests.support.speech import clip, clip_path, music, noise, seconds, silence, typing, wav
+
+pytestmark = pytest.mark.models
+
+Scene = Callable[[SttService, WhisperEngine], Coroutine[Any, Any, object]]
+Use = Callable[[Scene], object]
+
+
+@pytest.fixture(scope="module")
+def use(make_settings: Callable[..., Settings]) -> Iterator[Use]:
+    """Runs a scene with one service that stays open for all of them."""
+    settings = make_settings(max_audio_seconds=300)
+    files = ModelStore(settings.models_dir).whisper("base")
+    engine = WhisperEngine(files.folder, name=files.name, device="cpu", compute_type="int8", threads=2)
+    with asyncio.Runner() as runner:
+        runner.run(engine.__aenter__())
+        yield lambda scene: runner.run(scene(SttService(engine, settings), engine))
+        runner.run(engine.__aexit__(None, None, None))
+
+
+LONG = ("en-agent", "en-extended", "en-busy", "en-agent", "en-busy", "en-extended")
+
+
+def long_audio() -> Audio:
+    pieces = [piece for name in LONG for piece in (clip(name), silence(1.5))]
+    return np.concatenate([silence(2), *pieces])
+
+
+def test_a_file_is_read(use: Use) -> None:
+    async def scene(service: SttService, engine: WhisperEngine) -> None:
+        with clip_path("en-agent").open("rb") as file:
+            result = await service.transcribe(file, SttOptions())
+        assert result.text == (
+            "That agent is already logged on. Please enter your agent number followed by the pound key."
+        )
+        assert (result.language, result.model) == ("en", engine.info.model)
+        assert result.duration == pytest.approx(seconds(clip("en-agent")), abs=0.01)
+        assert result.text == "".join(segment.text for segment in result.segments)
+
+    use(scene)
+
+
+def test_a_long_file_keeps_order_and_times(use: Use) -> None:
+    async def scene(service: SttService, _: WhisperEngine) -> None:
+        audio = long_audio()
+        result = await service.transcribe(wav(audio), SttOptions(word_timestamps=True))
+        heard = result.text.lower()
+        places = [heard.find("that agent"), heard.find("the conference"), heard.find("telemarketers")]
+        assert -1 < places[0] < places[1] < places[2]
+        assert heard.count("telemarketers") == heard.count("that agent") == 2
+        times = [time for segment in result.segments for time in (segment.start, segment.end)]
+        assert times == sorted(times)
+        assert result.segments[0].start == pytest.approx(2, abs=0.6)
+        assert times[-1] <= seconds(audio)
+        for segment in result.segments:
+            assert segment.words
+            assert segment.start <= segment.words[0].start <= segment.words[-1].end <= segment.end + 0.01
+        # the second "conference" is said after everything else but itself
+        last = next(word for segment in reversed(result.segments) for word in segment.words or ())
+        assert last.start > seconds(audio) - 5
+
+    use(scene)
+
+
+def test_a_stream_says_what_the_plain_answer_says(use: Use) -> None:
+    async def scene(service: SttService, _: WhisperEngine) -> None:
+        audio = long_audio()
+        plain = await service.transcribe(wav(audio), SttOptions())
+        items = [item async for item in service.stream(wav(audio), SttOptions())]
+        assert items[-1] == plain
+        assert tuple(items[:-1]) == plain.segments
+        assert len(items) > 3
+
+    use(scene)
+
+
+@pytest.mark.parametrize(
+    "audio",
+    [silence(0.001), silence(5), noise(20), typing(20), music(20)],
+    ids=["empty", "silence", "room", "typing", "music"],
+)
+def test_what_is_not_speech_gives_no_text(use: Use, audio: Audio) -> None:
+    async def scene(service: SttService, _: WhisperEngine) -> None:
+        result = await service.transcribe(wav(audio), SttOptions())
+        assert (result.text, result.segments, result.language_probability) == ("", (), 0)
+        assert result.duration == pytest.approx(seconds(audio), abs=0.01)
+        with pytest.raises(InvalidInput, match="no speech"):
+            await service.detect_language(wav(audio), ())
+
+    use(scene)
+
+
+def test_speech_in_noise_is_still_read(use: Use) -> None:
+    async def scene(service: SttService, _: WhisperEngine) -> None:
+        speech = np.concatenate([silence(2), clip("en-agent"), silence(2)])
+        noisy = speech + noise(seconds(speech), 0.005)[: len(speech)]
+        result = await service.transcribe(wav(noisy), SttOptions())
+        assert "agent number" in result.text
+
+    use(scene)
+
+
+def test_language_is_settled_once_for_the_file(use: Use) -> None:
+    async def scene(service: SttService, _: WhisperEngine) -> None:
+        audio = np.concatenate([np.concatenate([clip("es-agent"), silence(1)]) for _ in range(4)])
+        result = await service.transcribe(wav(audio), SttOptions(languages=("en", "es")))
+        assert result.language == "es"
+        assert result.language_probability > 0.5
+        guesses = await service.detect_language(wav(audio), ("en", "es"))
+        assert guesses[0].language == "es"
+
+    use(scene)
+
+
+def test_what_cannot_be_decoded_is_refused(use: Use) -> None:
+    async def scene(service: SttService, _: WhisperEngine) -> None:
+        with pytest.raises(NotAudio):
+            await service.transcribe(io.BytesIO(b"not audio at all"), SttOptions())
+        with pytest.raises(TooLarge):
+            await service.transcribe(wav(silence(301)), SttOptions())
+
+    use(scene)
+
+
+def test_a_caller_who_leaves_stops_everything(use: Use) -> None:
+    async def scene(service: SttService, engine: WhisperEngine) -> None:
+        audio = np.tile(clip("en-busy"), 20)
+        before = engine.stats.rows
+        async with aclosing(service.stream(wav(audio), SttOptions())) as items:
+            first = await anext(items)
+            assert isinstance(first, Segment)
+        assert engine.load.waiting == 0
+        with clip_path("en-extended").open("rb") as file:
+            result = await service.transcribe(file, SttOptions())
+        assert result.text == "The conference has been extended."
+        assert engine.load.active == 0
+        assert engine.stats.rows - before <= 2 + len(audio) / 16_000 / 10
+
+    use(scene)
+
+
+def test_a_cancelled_request_leaves_nothing_behind(use: Use) -> None:
+    async def scene(service: SttService, engine: WhisperEngine) -> None:
+        file = wav(np.tile(clip("en-busy"), 20))
+        task = asyncio.create_task(service.transcribe(file, SttOptions()))
+        while not engine.load.active:  # noqa: ASYNC110 - there is no event for it, and only tests would use one
+            await asyncio.sleep(0.01)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert engine.load.waiting == 0
+        file.close()
+        with clip_path("en-extended").open("rb") as other:
+            assert isinstance(await service.transcribe(other, SttOptions()), Result)
+        assert (engine.load.waiting, engine.load.active) == (0, 0)
+
+    use(scene)

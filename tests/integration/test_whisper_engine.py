@@ -1,0 +1,233 @@
+"""Whisper on its real weights: alone and in company, against faster-whisper, and when things go wrong."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from src.config import Settings
+from src.core.errors import EngineFailed, InvalidInput
+from src.core.model_store import ModelStore
+from src.engines.base import Audio, SttOptions, Transcript
+from src.engines.whisper import WhisperEngine, gate
+from src.engines.whisper.gate import Fault
+from tests.support.speech import clip, noise, seconds, silence
+
+pytestmark = pytest.mark.models
+
+SAID = {
+    "en-agent": "That agent is already logged on. Please enter your agent number followed by the pound key.",
+    "en-extended": "The conference has been extended.",
+    "es-expelled": "ha sido expulsado por el sistema de esta conferencia.",
+}
+
+
+@pytest.fixture(scope="module")
+def folder(make_settings: Callable[..., Settings]) -> Path:
+    return ModelStore(make_settings().models_dir).whisper("base").folder
+
+
+@pytest.fixture(scope="module")
+def use(folder: Path) -> Iterator["Use"]:
+    """Runs a scene with one engine that stays open for all of them."""
+    engine = WhisperEngine(folder, name="base", device="cpu", compute_type="int8", threads=2)
+    with asyncio.Runner() as runner:
+        runner.run(engine.__aenter__())
+        yield lambda scene: runner.run(scene(engine))
+        runner.run(engine.__aexit__(None, None, None))
+
+
+Use = Callable[[Callable[[WhisperEngine], Coroutine[Any, Any, object]]], object]
+
+
+def text(transcript: Transcript) -> str:
+    return "".join(segment.text for segment in transcript.segments).strip()
+
+
+def test_speech_is_read_and_its_language_told(use: Use) -> None:
+    async def scene(engine: WhisperEngine) -> None:
+        for name, said in SAID.items():
+            found = await engine.transcribe(clip(name), SttOptions(), "a")
+            assert text(found).lower() == said.lower()
+            assert found.language == name[:2]
+            assert 0.5 < found.language_probability <= 1
+            assert 0 <= found.segments[0].start <= found.segments[-1].end <= seconds(clip(name))
+
+    use(scene)
+
+
+def test_text_is_the_same_alone_and_in_company(use: Use) -> None:
+    names = ["en-agent", "en-extended", "es-agent", "es-expelled", "en-busy"]
+
+    async def scene(engine: WhisperEngine) -> None:
+        alone = [await engine.transcribe(clip(name), SttOptions(), "a") for name in names]
+        batches = engine.stats.batches
+        together = await asyncio.gather(
+            *(
+                engine.transcribe(clip(name), SttOptions(), (name, turn))
+                for turn in range(3)
+                for name in names
+            )
+        )
+        assert [text(found) for found in together] == [text(found) for found in alone] * 3
+        assert engine.stats.batches - batches < len(together)
+
+    use(scene)
+
+
+def test_rows_of_every_kind_at_once(use: Use) -> None:
+    async def scene(engine: WhisperEngine) -> None:
+        english, spanish = clip("en-agent"), clip("es-expelled")
+        plain, prompted, translated, timed, guesses = await asyncio.gather(
+            engine.transcribe(english, SttOptions(language="en"), 1),
+            engine.transcribe(english, SttOptions(prompt="Voz, a telephone exchange"), 2),
+            engine.transcribe(spanish, SttOptions(language="es", task="translate"), 3),
+            engine.transcribe(spanish, SttOptions(word_timestamps=True), 4),
+            engine.detect_language(spanish, (), 5),
+        )
+        assert text(plain) == SAID["en-agent"]
+        assert plain.language_probability == 1
+        assert "agent" in text(prompted)
+        assert "conference" in text(translated).lower()
+        assert timed.segments[0].words is not None
+        assert plain.segments[0].words is None
+        assert guesses[0].language == "es"
+        assert sum(guess.probability for guess in guesses) == pytest.approx(1)
+        assert len(guesses) == len(engine.info.languages)
+
+    use(scene)
+
+
+def test_words_are_in_order_and_make_up_the_text(use: Use) -> None:
+    async def scene(engine: WhisperEngine) -> None:
+        audio = clip("en-agent")
+        found = await engine.transcribe(audio, SttOptions(word_timestamps=True), "a")
+        words = [word for segment in found.segments for word in segment.words or ()]
+        assert "".join(word.word for word in words).strip() == text(found)
+        times = [time for word in words for time in (word.start, word.end)]
+        assert times == sorted(times)
+        assert times[-1] <= seconds(audio)
+        said = [word.word.strip().lower() for word in words]
+        assert words[said.index("agent")].start < 1
+        assert words[said.index("pound")].start > 3
+        assert all(0 <= word.probability <= 1 for word in words)
+
+    use(scene)
+
+
+def test_detection_chooses_among_the_allowed(use: Use) -> None:
+    async def scene(engine: WhisperEngine) -> None:
+        found = await engine.transcribe(clip("es-expelled"), SttOptions(languages=("en", "fr")), "a")
+        assert found.language in {"en", "fr"}
+        guesses = await engine.detect_language(clip("es-expelled"), ("es", "en"), "a")
+        assert [guess.language for guess in guesses] == ["es", "en"]
+        assert sum(guess.probability for guess in guesses) == pytest.approx(1)
+        with pytest.raises(InvalidInput, match="xx"):
+            await engine.transcribe(silence(1), SttOptions(language="xx"), "a")
+
+    use(scene)
+
+
+@pytest.mark.parametrize("audio", [silence(0), silence(0.01), silence(5), noise(1)], ids=len)
+def test_silence_and_noise_are_survived(use: Use, audio: Audio) -> None:
+    async def scene(engine: WhisperEngine) -> None:
+        found = await engine.transcribe(audio, SttOptions(word_timestamps=True), "a")
+        assert all(segment.end <= seconds(audio) + 0.01 for segment in found.segments)
+
+    use(scene)
+
+
+def test_a_doubtful_row_is_read_again_with_the_full_window(use: Use, monkeypatch: pytest.MonkeyPatch) -> None:
+    judged: list[bool] = []
+
+    def suspicious(decoded: object, duration: float, fitted: bool) -> Fault | None:
+        judged.append(fitted)
+        return Fault.LOGPROB if len(judged) < 3 else None
+
+    monkeypatch.setattr(gate, "fault", suspicious)
+
+    async def scene(engine: WhisperEngine) -> None:
+        before = deepcopy(engine.stats)
+        found = await engine.transcribe(clip("en-extended"), SttOptions(word_timestamps=True), "a")
+        assert "conference" in text(found).lower()
+        assert found.segments[0].words
+        assert judged == [True, False, False]
+        assert engine.stats.retried == before.retried + 1
+        assert engine.stats.faults[Fault.LOGPROB] == before.faults[Fault.LOGPROB] + 1
+        assert 0 < engine.stats.gate_rate < 1
+
+    use(scene)
+
+
+def test_when_nothing_helps_the_likeliest_text_is_given(use: Use, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gate, "fault", lambda *_, **__: Fault.LOGPROB)
+
+    async def scene(engine: WhisperEngine) -> None:
+        found = await engine.transcribe(clip("en-extended"), SttOptions(), "a")
+        assert text(found) == SAID["en-extended"]
+
+    use(scene)
+
+
+def test_a_row_that_breaks_the_model_fails_alone(use: Use) -> None:
+    async def scene(engine: WhisperEngine) -> None:
+        broken = clip("en-extended").reshape(1, -1)[:, :0].reshape(0, 1)
+        good, bad = await asyncio.gather(
+            engine.transcribe(clip("en-extended"), SttOptions(), 1),
+            engine.transcribe(broken, SttOptions(), 2),
+            return_exceptions=True,
+        )
+        assert isinstance(good, Transcript)
+        assert text(good) == SAID["en-extended"]
+        assert isinstance(bad, Exception)
+        again = await engine.transcribe(clip("en-extended"), SttOptions(), 3)
+        assert text(again) == SAID["en-extended"]
+
+    use(scene)
+
+
+def test_a_batch_that_raises_is_tried_row_by_row(use: Use, monkeypatch: pytest.MonkeyPatch) -> None:
+    from src.engines.whisper.model import Model
+
+    generate = Model.generate
+
+    def fussy(self: Model, encoded: object, prompts: list[list[int]], *rest: object) -> object:
+        if any(len(prompt) > 3 for prompt in prompts):
+            raise RuntimeError("a prompt")
+        return generate(self, encoded, prompts, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Model, "generate", fussy)
+
+    async def scene(engine: WhisperEngine) -> None:
+        audio = clip("en-extended")
+        good, bad = await asyncio.gather(
+            engine.transcribe(audio, SttOptions(), 1),
+            engine.transcribe(audio, SttOptions(prompt="hello"), 2),
+            return_exceptions=True,
+        )
+        assert isinstance(good, Transcript)
+        assert isinstance(bad, EngineFailed)
+
+    use(scene)
+
+
+def test_leaving_gives_rows_back(use: Use) -> None:
+    async def scene(engine: WhisperEngine) -> None:
+        before = engine.stats.rows
+        audio = np.concatenate([clip("en-busy"), clip("en-agent")])
+        tasks = [asyncio.create_task(engine.transcribe(audio, SttOptions(), turn)) for turn in range(24)]
+        while not engine.load.active:  # noqa: ASYNC110 - there is no event for it, and only tests would use one
+            await asyncio.sleep(0.01)
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        assert engine.load.waiting == 0
+        assert text(await engine.transcribe(clip("en-extended"), SttOptions(), "a")) == SAID["en-extended"]
+        assert (engine.load.waiting, engine.load.active) == (0, 0)
+        assert engine.stats.rows - before < 24
+
+    use(scene)

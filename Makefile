@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint lock format models setup setup-dev clean
+.PHONY: help run test lint lock format models bench-stt bench-tts setup setup-dev clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -32,6 +32,13 @@ format: setup-dev ## let ruff put the code in shape
 
 models: setup ## fetch the weights ahead of time
 	$(BIN)/python -m src.core.model_store
+
+bench-stt: setup-dev ## speech to text against faster-whisper, in turn
+	$(BIN)/python -m benchmarks.stt
+
+bench-tts: setup-dev ## text to speech against Coqui's synthesizer and kokoro-onnx, in turn
+	$(BIN)/python -m benchmarks.tts coqui
+	$(BIN)/python -m benchmarks.tts kokoro
 
 # uv takes no index from pip's configuration, and --no-config none from its own: the files name no host
 LOCK := $(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes \

@@ -136,7 +136,7 @@ class _Voice:
     async def encoded(self, streaming: bool) -> AsyncGenerator[bytes, None]:
         encoder = Encoder(self._request.format, self.sample_rate, streaming=streaming)
         tempo = Tempo(self.sample_rate, self._request.speed)
-        async with aclosing(self._spoken()) as spoken:
+        async with aclosing(self._spoken(first_alone=streaming)) as spoken:
             async for audio in spoken:
                 chunk = await asyncio.to_thread(self._encode, encoder, tempo.push(audio))
                 if chunk:
@@ -153,19 +153,26 @@ class _Voice:
         note(audio_seconds=round(self.seconds, 2))  # also of what is never finished
         return encoder.encode(audio)
 
-    async def _spoken(self) -> AsyncGenerator[Audio, None]:
-        """Pieces in order, each with the pause after it; a few are with the engine at any time."""
+    async def _spoken(self, first_alone: bool) -> AsyncGenerator[Audio, None]:
+        """Pieces in order, each with the pause after it; a few are with the engine at any time.
+
+        Args:
+            first_alone: let the first piece go ahead by itself. Pieces that share a batch are all done late,
+                and somebody is listening for the first.
+        """
         pieces = iter(self._pieces)
         ahead: deque[tuple[Piece, asyncio.Task[Audio]]] = deque()
+        room = 1 if first_alone else _AHEAD
         try:
             while True:
-                while len(ahead) < _AHEAD and (piece := next(pieces, None)) is not None:
+                while len(ahead) < room and (piece := next(pieces, None)) is not None:
                     ahead.append((piece, asyncio.create_task(self._speak(piece))))
                 if not ahead:
                     return
                 piece, task = ahead[0]
                 audio = await task
                 ahead.popleft()
+                room = _AHEAD
                 yield np.concatenate([audio, np.zeros(round(piece.pause * self.sample_rate), np.float32)])
         finally:
             for _, task in ahead:

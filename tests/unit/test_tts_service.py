@@ -1,0 +1,191 @@
+"""How a text goes through the engine: order, how much at once, and what is left when it breaks.
+
+The engine is a stand-in that notes its calls: what is tested here is the service's own scheduling.
+"""
+
+import asyncio
+import io
+import wave
+from collections.abc import Callable, Hashable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from src.config import Settings
+from src.core.errors import EngineFailed, InvalidInput, TooLarge
+from src.core.local_storage import LocalStorage
+from src.engines.base import Audio, EngineInfo
+from src.services.audio import AudioFormat
+from src.services.tts import SpeechRequest, TtsService
+
+RATE = 8_000
+TEXT = " ".join(f"This is the sentence number {word}." for word in (
+    "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
+))  # fmt: skip
+
+
+class Notebook:
+    """Speaks a beep for each row, and notes what it was asked while what was in work."""
+
+    info = EngineInfo("beep", "beep", "cpu", "float32", ("en",))
+
+    def __init__(self, fails_on: str = "") -> None:
+        self.said: list[str] = []
+        self.with_company: list[int] = []
+        self.in_work = 0
+        self.cancelled = 0
+        self.busy = asyncio.Event()
+        self._fails_on = fails_on
+
+    def sample_rate(self, language: str) -> int:
+        return RATE
+
+    def model(self, language: str) -> str:
+        return "beep"
+
+    async def synthesize(self, text: str, language: str, lane: Hashable) -> Audio:
+        self.said.append(text)
+        self.with_company.append(self.in_work)
+        self.in_work += 1
+        if self.in_work == 5:
+            self.busy.set()
+        try:
+            await asyncio.sleep(0.002 * (len(self.said) % 3))  # so that they do not end in order
+            if self._fails_on and self._fails_on in text:
+                raise EngineFailed("cannot say this")
+            return np.full(80, 0.1, np.float32)
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        finally:
+            self.in_work -= 1
+
+
+def run(
+    make_settings: Callable[..., Settings],
+    folder: Path,
+    engine: Notebook,
+    use: Callable[[TtsService, LocalStorage], Any],
+    **overrides: Any,
+) -> Any:
+    async def main() -> Any:
+        async with LocalStorage(folder) as storage:
+            service = TtsService(engine, storage, make_settings(**overrides))  # type: ignore[arg-type]
+            return await use(service, storage)
+
+    return asyncio.run(main())
+
+
+def stored(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
+
+
+def test_pieces_are_joined_in_order_and_few_are_in_work_at_once(
+    make_settings: Callable[..., Settings], tmp_path: Path
+) -> None:
+    engine = Notebook()
+    speech = run(make_settings, tmp_path, engine, lambda service, _: service.speak(SpeechRequest(TEXT, "en")))
+    assert [said.split()[-1] for said in engine.said][:3] == ["one.", "two.", "three."]
+    assert len(engine.said) == 12
+    assert max(engine.with_company) == 7
+    # 12 beeps of 10 ms, 11 pauses of 0.4 s
+    assert speech.duration == pytest.approx(12 * 0.01 + 11 * 0.4, abs=0.001)
+    with wave.open(io.BytesIO((tmp_path / speech.key).read_bytes())) as wav:
+        assert wav.getnframes() / RATE == pytest.approx(speech.duration)
+
+
+def test_the_first_piece_of_a_stream_goes_ahead_alone(
+    make_settings: Callable[..., Settings], tmp_path: Path
+) -> None:
+    engine = Notebook()
+
+    async def use(service: TtsService, _: LocalStorage) -> tuple[int, int]:
+        chunks = service.stream(SpeechRequest(TEXT, "en"))
+        await anext(chunks)
+        asked_before_first_sound = len(engine.said)
+        rest = [chunk async for chunk in chunks]
+        return asked_before_first_sound, len(rest)
+
+    asked, rest = run(make_settings, tmp_path, engine, use)
+    assert asked == 1
+    assert rest >= 11
+    assert len(engine.said) == 12
+    assert stored(tmp_path) == []
+
+
+def test_a_piece_that_fails_fails_the_whole_and_leaves_nothing(
+    make_settings: Callable[..., Settings], tmp_path: Path
+) -> None:
+    engine = Notebook(fails_on="three")
+    with pytest.raises(EngineFailed, match="cannot say this"):
+        run(make_settings, tmp_path, engine, lambda service, _: service.speak(SpeechRequest(TEXT, "en")))
+    assert engine.in_work == 0
+    assert len(engine.said) < 12
+    assert stored(tmp_path) == []
+
+
+def test_leaving_takes_the_rows_back(make_settings: Callable[..., Settings], tmp_path: Path) -> None:
+    engine = Notebook()
+
+    async def use(service: TtsService, _: LocalStorage) -> None:
+        task = asyncio.create_task(service.speak(SpeechRequest(TEXT, "en")))
+        await engine.busy.wait()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        assert engine.in_work == 0
+
+    run(make_settings, tmp_path, engine, use)
+    assert engine.cancelled >= 5
+    assert stored(tmp_path) == []
+
+
+def test_the_cache_tells_texts_formats_and_speeds_apart(
+    make_settings: Callable[..., Settings], tmp_path: Path
+) -> None:
+    engine = Notebook()
+
+    async def use(service: TtsService, storage: LocalStorage) -> list[bool]:
+        same = SpeechRequest("Say this once.", "en")
+        requests = [
+            same, same, SpeechRequest("Say this twice.", "en"),
+            SpeechRequest("Say this once.", "en", AudioFormat.FLAC),
+            SpeechRequest("Say this once.", "en", speed=1.2),
+        ]  # fmt: skip
+        spoken = [await service.speak(request) for request in requests]
+        await storage.delete(spoken[0].key)
+        return [speech.cached for speech in (*spoken, await service.speak(same))]
+
+    cached = run(make_settings, tmp_path, engine, use)
+    assert cached == [False, True, False, False, False, False]
+
+
+def test_a_damaged_index_is_a_miss(make_settings: Callable[..., Settings], tmp_path: Path) -> None:
+    engine = Notebook()
+
+    async def use(service: TtsService, _: LocalStorage) -> bool:
+        request = SpeechRequest("Say this once.", "en")
+        await service.speak(request)
+        [index] = (tmp_path / "index").iterdir()
+        index.write_text("[]")
+        return (await service.speak(request)).cached
+
+    assert run(make_settings, tmp_path, engine, use) is False
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [("a" * 21, TooLarge), ("!!", InvalidInput), ("", InvalidInput)],
+    ids=["long", "marks", "empty"],
+)
+def test_what_cannot_be_spoken_never_reaches_the_engine(
+    make_settings: Callable[..., Settings], tmp_path: Path, text: str, error: type[Exception]
+) -> None:
+    engine = Notebook()
+    with pytest.raises(error):
+        run(
+            make_settings, tmp_path, engine,
+            lambda service, _: service.speak(SpeechRequest(text, "en")), max_text_chars=20,
+        )  # fmt: skip
+    assert engine.said == []

@@ -1,0 +1,280 @@
+"""Speech to text against its peers: same weights, same cores, pairs in turn. Prints, asserts nothing.
+
+    python -m benchmarks.stt --model models/whisper-base                       # clips and load, in process
+    python -m benchmarks.stt --model models/whisper-base --minutes 10          # and a long file
+    python -m benchmarks.stt ... --url http://127.0.0.1:8000 --key KEY         # ours through HTTP, too
+
+Peers are faster-whisper's `WhisperModel.transcribe` (one call at a time, language detection on, beam 5),
+its `BatchedInferencePipeline`, and a batcher in WhisperLive's manner.
+"""
+
+import argparse
+import asyncio
+import os
+import queue
+import statistics
+import tempfile
+import threading
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import Future
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from benchmarks.speech import Clip, clips, long_file, word_error_rate
+from src.engines.base import SttOptions
+from src.engines.whisper import WhisperEngine
+from src.services.stt import SttService
+
+Read = Callable[[Path], Awaitable[str]]
+"""Reads one file and gives its text."""
+
+
+@dataclass
+class Tally:
+    """What one contender did."""
+
+    texts: dict[str, str] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+async def timed(read: Read, path: Path, name: str, tally: Tally) -> None:
+    start = time.perf_counter()
+    tally.texts[name] = await read(path)
+    tally.seconds[name] = time.perf_counter() - start
+
+
+async def clips_in_turn(contenders: dict[str, Read], pool: Sequence[Clip]) -> dict[str, Tally]:
+    """One client: each clip goes to every contender, the order turning from clip to clip."""
+    tallies = {name: Tally() for name in contenders}
+    names = list(contenders)
+    for number, clip in enumerate(pool):
+        for turn in range(len(names)):
+            name = names[(number + turn) % len(names)]
+            await timed(contenders[name], clip.path, clip.name, tallies[name])
+    return tallies
+
+
+async def under_load(read: Read, pool: Sequence[Clip], clients: int) -> tuple[float, Tally]:
+    """`clients` callers, each sending its next clip as soon as it has an answer. Seconds in all."""
+    waiting, tally = list(reversed(pool)), Tally()
+
+    async def client() -> None:
+        while waiting:
+            clip = waiting.pop()
+            await timed(read, clip.path, clip.name, tally)
+
+    start = time.perf_counter()
+    await asyncio.gather(*(client() for _ in range(clients)))
+    return time.perf_counter() - start, tally
+
+
+def compare(language: str, pool: Sequence[Clip], tallies: dict[str, Tally], ours: str) -> None:
+    """Print times and error rates; ratios are of sums, the spread that of single files."""
+    for name, tally in tallies.items():
+        said = [clip.text for clip in pool]
+        heard = [tally.texts[clip.name] for clip in pool]
+        total = sum(tally.seconds.values())
+        ratios = sorted(tally.seconds[clip.name] / tallies[ours].seconds[clip.name] for clip in pool)
+        low, high = ratios[len(ratios) // 10], ratios[-1 - len(ratios) // 10]
+        print(
+            f"  {language} {name:24} {total:7.1f} s   WER {word_error_rate(language, said, heard):5.2f} %   "
+            f"{ours} is {total / sum(tallies[ours].seconds.values()):4.2f} x as fast "
+            f"(80 % of files between {low:.1f} and {high:.1f})",
+            flush=True,
+        )
+
+
+class WhisperLive:
+    """A batcher in WhisperLive's manner: waits 50 ms for company, every row is padded to 30 s."""
+
+    def __init__(self, model: Any, rows: int = 8) -> None:
+        self._model = model
+        self._rows = rows
+        self._line: queue.Queue[tuple[Path, Future[str]]] = queue.Queue()
+        threading.Thread(target=self._work, daemon=True).start()
+
+    async def read(self, path: Path) -> str:
+        future: Future[str] = Future()
+        self._line.put((path, future))
+        return await asyncio.wrap_future(future)
+
+    def _work(self) -> None:
+        import ctranslate2
+        from faster_whisper.audio import decode_audio, pad_or_trim
+        from faster_whisper.tokenizer import Tokenizer
+
+        while True:
+            batch = [self._line.get()]
+            deadline = time.monotonic() + 0.05
+            while len(batch) < self._rows:
+                try:
+                    batch.append(self._line.get(timeout=max(0.0, deadline - time.monotonic())))
+                except queue.Empty:
+                    break
+            mels = [pad_or_trim(self._model.feature_extractor(decode_audio(str(path)))) for path, _ in batch]
+            encoded = self._model.model.encode(ctranslate2.StorageView.from_array(np.stack(mels)))
+            found = self._model.model.detect_language(encoded)
+            tokenizers = [
+                Tokenizer(self._model.hf_tokenizer, True, task="transcribe", language=row[0][0][2:-2])
+                for row in found
+            ]
+            results = self._model.model.generate(
+                encoded, [one.sot_sequence for one in tokenizers], beam_size=5
+            )
+            for (_, future), tokenizer, result in zip(batch, tokenizers, results, strict=True):
+                future.set_result(tokenizer.decode(result.sequences_ids[0]))
+
+
+def through_http(stack: AsyncExitStack, url: str, key: str) -> Read:
+    import httpx
+
+    client = httpx.AsyncClient(base_url=url, headers={"X-API-Key": key}, timeout=3600, trust_env=False)
+    stack.push_async_callback(client.aclose)
+
+    async def read(path: Path) -> str:
+        data = await asyncio.to_thread(path.read_bytes)
+        answer = await client.post("/stt", files={"file": (path.name, data)})
+        answer.raise_for_status()
+        return str(answer.json()["text"])
+
+    return read
+
+
+def peak_since_reset() -> float:
+    """MB of memory at its highest since `reset_peak`."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) / 1024
+
+
+def reset_peak() -> None:
+    Path("/proc/self/clear_refs").write_text("5")
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+async def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    arguments.add_argument("--model", type=Path, required=True, help="a CTranslate2 Whisper folder")
+    arguments.add_argument("--languages", nargs="+", default=["en", "es"])
+    arguments.add_argument("--clips", type=int, default=1000, help="of each language at most")
+    arguments.add_argument("--clients", type=int, nargs="*", default=[1, 4, 8, 16])
+    arguments.add_argument("--minutes", type=float, nargs="*", default=[])
+    arguments.add_argument("--batch", type=int, nargs="+", default=[1, 8], help="batch sizes of the pipeline")
+    arguments.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    arguments.add_argument("--compute-type", default="int8")
+    arguments.add_argument("--url", help="of a running server")
+    arguments.add_argument("--key", default="")
+    given = arguments.parse_args()
+    async with AsyncExitStack() as stack:
+        await run(given, stack)
+
+
+async def run(given: argparse.Namespace, stack: AsyncExitStack) -> None:
+    from faster_whisper import BatchedInferencePipeline, WhisperModel
+
+    engine = WhisperEngine(
+        given.model, name="ours", device="cpu", compute_type=given.compute_type, threads=given.threads
+    )
+    await stack.enter_async_context(engine)
+    service = SttService(engine, SimpleNamespace(max_audio_seconds=1e9))  # type: ignore[arg-type]
+    model = WhisperModel(
+        str(given.model), device="cpu", compute_type=given.compute_type, cpu_threads=given.threads
+    )
+    pipeline = BatchedInferencePipeline(model)
+    one_at_a_time = asyncio.Lock()
+
+    async def ours(path: Path) -> str:
+        with path.open("rb") as file:
+            return (await service.transcribe(file, SttOptions())).text
+
+    def theirs(call: Callable[..., Any], **options: Any) -> Read:
+        def read(path: Path) -> str:
+            return " ".join(segment.text.strip() for segment in call(str(path), **options)[0])
+
+        async def queued(path: Path) -> str:
+            async with one_at_a_time:
+                return await asyncio.to_thread(read, path)
+
+        return queued
+
+    contenders: dict[str, Read] = {"ours": ours, "WhisperModel": theirs(model.transcribe)}
+    if given.url:
+        contenders["ours, HTTP"] = through_http(stack, given.url, given.key)
+    everything: list[Clip] = []
+    for language in given.languages:
+        pool = clips(language)[: given.clips]
+        everything += pool
+        print(
+            f"{language}: {len(pool)} clips, {sum(clip.seconds for clip in pool):.0f} s, one client",
+            flush=True,
+        )
+        compare(language, pool, await clips_in_turn(contenders, pool), "ours")
+        print(
+            f"  the gate sent back {engine.stats.gate_rate:.1%} of rows so far: {dict(engine.stats.faults)}"
+        )
+    rivals = contenders | {"WhisperLive's manner": WhisperLive(model).read}
+    for clients in given.clients:
+        for name, read in rivals.items():
+            took, tally = await under_load(read, everything, clients)
+            waits = list(tally.seconds.values())
+            print(
+                f"{clients:3} clients  {name:24} {took:7.1f} s   "
+                f"{sum(clip.seconds for clip in everything) / took:5.1f} s of audio a second   "
+                f"p50 {statistics.median(waits):5.2f} s  p95 {percentile(waits, 0.95):5.2f} s",
+                flush=True,
+            )
+    for minutes in given.minutes:
+        for language in given.languages:
+            await long(language, minutes, contenders, pipeline, theirs, given.batch)
+    print(f"all in all the gate sent back {engine.stats.gate_rate:.1%}: {engine.stats}")
+
+
+async def long(
+    language: str,
+    minutes: float,
+    contenders: dict[str, Read],
+    pipeline: Any,
+    theirs: Callable[..., Read],
+    batches: Sequence[int],
+) -> None:
+    """One long file, each contender in turn; the memory of ours, and a short clip sent meanwhile."""
+    short = next(clip for clip in clips(language) if 2.8 < clip.seconds < 3.2)
+    batched = {f"Batched, {rows} rows": theirs(pipeline.transcribe, batch_size=rows) for rows in batches}
+    with tempfile.TemporaryDirectory() as folder:
+        path, said = long_file(language, minutes, Path(folder))
+        file = Clip(path.name, language, said, path, minutes * 60)
+        tallies = {}
+        print(f"{language}: a file of {minutes:g} minutes", flush=True)
+        for name, read in (contenders | batched).items():
+            tallies[name] = Tally()
+            reset_peak()
+            before = peak_since_reset()
+            await timed(read, path, file.name, tallies[name])
+            print(f"  {name}: peak of {peak_since_reset() - before:.0f} MB above the start", flush=True)
+        compare(language, [file], tallies, "ours")
+        ours, alone, beside = contenders["ours"], Tally(), Tally()
+        for turn in range(10):
+            await timed(ours, short.path, str(turn), alone)
+        work: asyncio.Future[str] = asyncio.ensure_future(ours(path))
+        while not work.done():
+            await timed(ours, short.path, str(len(beside.seconds)), beside)
+            await asyncio.wait([work], timeout=0.7)
+        waits = list(beside.seconds.values())[:-1] or list(beside.seconds.values())
+        print(
+            f"  a clip of 3 s: alone {statistics.median(alone.seconds.values()):.2f} s, beside the long file "
+            f"{statistics.median(waits):.2f} s, at worst {max(waits):.2f} s",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

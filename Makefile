@@ -34,7 +34,7 @@ models: setup ## fetch the weights ahead of time
 	$(BIN)/python -m src.core.model_store
 
 bench-stt: setup-dev ## speech to text against faster-whisper, in turn
-	$(BIN)/python -m benchmarks.stt
+	$(BIN)/python -m benchmarks.stt --model models/whisper/base --minutes 10
 
 bench-tts: setup-dev ## text to speech against Coqui's synthesizer and kokoro-onnx, in turn
 	$(BIN)/python -m benchmarks.tts coqui

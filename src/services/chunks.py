@@ -21,6 +21,8 @@ _PAUSE = round(0.8 * _FRAMES_PER_SECOND)
 """Frames without speech that end a piece."""
 _PAD = round(0.32 * _FRAMES_PER_SECOND)
 """Frames kept around a piece: consonants at its edges are quiet."""
+_EDGE = round(1.0 * _FRAMES_PER_SECOND)
+"""Frames kept at the two ends of the file: a short clip is read as it was recorded."""
 MAX_SECONDS = 17.0
 _MAX = int(MAX_SECONDS * _FRAMES_PER_SECOND)
 """Frames of a chunk. Shorter ones cost accuracy (13 s: 0.5 points), longer ones speed: the encoder's work
@@ -85,6 +87,8 @@ class Chunker:
         self._speaking_since: int | None = None
         self._last_speech = 0
         """The frame after the last one with speech."""
+        self._lead = _EDGE
+        """Frames kept before the next piece."""
         self._pieces: list[tuple[int, Audio]] = []
         """Complete pieces of the chunk in the making: first frame, samples."""
 
@@ -97,7 +101,7 @@ class Chunker:
         """No more blocks: the chunks that are left."""
         yield from self._judge(self._detector.finish().tolist())
         if self._speaking_since is not None:
-            yield from self._close_piece(min(self._seen, self._last_speech + _PAD))
+            yield from self._close_piece(min(self._seen, self._last_speech + _EDGE))
         if self._pieces:
             yield self._close_chunk()
 
@@ -107,10 +111,10 @@ class Chunker:
             self._seen += 1
             if self._speaking_since is None:
                 if probability >= _ON:
-                    self._speaking_since = max(self._seen - 1 - _PAD, self._first)
+                    self._speaking_since = max(self._seen - 1 - self._lead, self._first)
                     self._last_speech = self._seen
                 else:
-                    self._forget(self._seen - _PAD)
+                    self._forget(self._seen - self._lead)
                 continue
             if probability >= _OFF:
                 self._last_speech = self._seen
@@ -131,6 +135,7 @@ class Chunker:
         self._speaking_since = at
 
     def _close_piece(self, end: int) -> Iterator[Chunk]:
+        self._lead = _PAD
         start = end if self._speaking_since is None else self._speaking_since
         self._speaking_since = None
         audio = self._audio[(start - self._first) * FRAME : (end - self._first) * FRAME]

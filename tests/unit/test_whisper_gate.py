@@ -15,6 +15,7 @@ def decoded(
 
 def test_good_text_passes() -> None:
     assert gate.fault(decoded(), 4.0, fitted=True) is None
+    assert gate.fault(decoded(last_timestamp=0), 4.0, fitted=True) is None
     assert gate.fault(decoded(text="", avg_logprob=-0.5, last_timestamp=0), 4.0, fitted=True) is None
 
 
@@ -36,7 +37,10 @@ def test_each_fault(bad: Decoded, fault: Fault) -> None:
 
 @pytest.mark.parametrize(
     ("doubtful", "fault"),
-    [(decoded(avg_logprob=-0.8), Fault.LOGPROB), (decoded(last_timestamp=0), Fault.UNFINISHED)],
+    [
+        (decoded(avg_logprob=-0.8), Fault.LOGPROB),
+        (decoded(avg_logprob=-0.5, last_timestamp=0), Fault.UNFINISHED),
+    ],
     ids=["improbable", "unfinished"],
 )
 def test_a_fitted_window_is_judged_more_strictly(doubtful: Decoded, fault: Fault) -> None:

@@ -12,6 +12,8 @@ MIN_LOGPROB = -1.0
 """Mean log-probability of a token below which the text is a guess (faster-whisper's own bound)."""
 MIN_LOGPROB_FITTED = -0.7
 """The same for a window fitted to the clip: below this, the full one reads better more often than not."""
+_SURE_LOGPROB = -0.4
+"""Text that is likelier than this is right even if no timestamp closes it."""
 MAX_NO_SPEECH = 0.6
 MAX_WORDS_PER_SECOND = 8.0
 """Faster than anyone speaks for long; short rows get `_FREE_WORDS` on top."""
@@ -55,7 +57,9 @@ def fault(decoded: Decoded, duration: float, fitted: bool) -> Fault | None:
         Fault.REPETITION: repeats(words),
         Fault.TOO_FAST: len(words) > duration * MAX_WORDS_PER_SECOND + _FREE_WORDS,
         Fault.RUN_ON: decoded.last_timestamp > duration + _OVERSHOOT,
-        Fault.UNFINISHED: fitted and bool(words) and decoded.last_timestamp == 0,
+        Fault.UNFINISHED: (
+            fitted and decoded.last_timestamp == 0 and bool(words) and decoded.avg_logprob < _SURE_LOGPROB
+        ),
     }
     return next((fault for fault, there in signs.items() if there), None)
 

@@ -22,7 +22,7 @@ _PAUSE = round(0.8 * _FRAMES_PER_SECOND)
 _PAD = round(0.32 * _FRAMES_PER_SECOND)
 """Frames kept around a piece: consonants at its edges are quiet."""
 _EDGE = round(1.0 * _FRAMES_PER_SECOND)
-"""Frames kept before the first speech, and after the last if the file ends there: a short clip stays whole."""
+"""Frames kept before the first speech, and after the last at the end of the file: short clips stay whole."""
 MAX_SECONDS = 17.0
 _MAX = int(MAX_SECONDS * _FRAMES_PER_SECOND)
 """Frames of a chunk. Shorter ones cost accuracy (13 s: 0.5 points), longer ones speed: the encoder's work

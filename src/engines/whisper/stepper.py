@@ -85,7 +85,9 @@ class WhisperStepper:
             suited = [index for index, row in enumerate(waiting) if _is_short(row) is is_short]
             if suited:
                 key = _key(waiting[suited[0]])
-                joining += [index for index in suited if _key(waiting[index]) == key][: self._max_rows]
+                # long rows take tens of MB each: the places share what one batch may hold
+                room = self._max_rows if is_short else max(1, self._max_rows // self._places)
+                joining += [index for index in suited if _key(waiting[index]) == key][:room]
         return joining
 
     def add(self, ticket: int, row: Row) -> None:

@@ -69,7 +69,6 @@ def create_app(settings: Settings, open_engines: OpenEngines = open_models) -> F
             async with measuring(services):
                 with draining.ready():
                     yield
-            services.stt_gate.closing = services.tts_gate.closing = True
 
     stt_bytes = settings.max_upload_mb * 2**20 + _FORM_OVERHEAD
     tts_bytes = settings.max_text_chars * _BYTES_PER_CHAR + _FORM_OVERHEAD

@@ -19,7 +19,6 @@ from src.api.schemas import (
 from src.api.sse import Event, event_stream
 from src.api.transcripts import event_of, shape
 from src.core.errors import InvalidInput
-from src.core.telemetry import note
 from src.engines.base import LanguageGuess, SttOptions
 from src.services.stt import Result
 
@@ -106,9 +105,7 @@ async def detect_language(
 
 async def _transcribe(services: Services, file: UploadFile, options: SttOptions) -> Result:
     async with services.stt_gate.enter():
-        result = await services.stt.transcribe(file.file, options)
-    note(audio_seconds=round(result.duration, 2))
-    return result
+        return await services.stt.transcribe(file.file, options)
 
 
 async def _detect(services: Services, file: UploadFile, languages: tuple[str, ...]) -> list[LanguageGuess]:
@@ -122,8 +119,6 @@ async def _events(services: Services, file: UploadFile, options: SttOptions) -> 
         async for item in services.stt.stream(file.file, options):
             yield event_of(item, index, options.word_timestamps)
             index += 1
-            if isinstance(item, Result):
-                note(audio_seconds=round(item.duration, 2))
 
 
 def _allowed(services: Services, languages: list[str] | None) -> tuple[str, ...]:

@@ -34,7 +34,6 @@ class Gate:
         self.limit = limit
         self.timeout = timeout
         self.held = 0
-        self.closing = False
         self._interval = 1.0
         self._last_end: float | None = None
 
@@ -43,11 +42,9 @@ class Gate:
         """Hold a place for the length of the `async with` block.
 
         Raises:
-            Overloaded: the house is full or closing; `retry_after` is when a place should be free.
+            Overloaded: the house is full; `retry_after` is when a place should be free.
             DeadlineExceeded: the block took longer than `timeout`; whatever it was doing is cancelled.
         """
-        if self.closing:
-            raise Overloaded("the server is stopping", retry_after=5)
         if self.held >= self.limit:
             raise Overloaded(
                 f"{self.held} {self.name} requests are in work or waiting, which is all this server takes",

@@ -74,17 +74,6 @@ def test_a_timeout_of_the_work_itself_is_not_taken_for_the_deadline() -> None:
     asyncio.run(main())
 
 
-def test_a_closing_gate_lets_nobody_in() -> None:
-    async def main() -> None:
-        gate = Gate("speech", limit=1, timeout=60)
-        gate.closing = True
-        with pytest.raises(Overloaded, match="stopping"):
-            async with gate.enter():
-                pass
-
-    asyncio.run(main())
-
-
 def test_the_estimate_follows_the_pace(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 0.0
     monkeypatch.setattr("src.core.admission.time.monotonic", lambda: now)

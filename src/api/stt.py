@@ -1,6 +1,7 @@
 """Audio in, text out."""
 
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Annotated
 
 from fastapi import APIRouter, File, Form, Request, UploadFile
@@ -114,9 +115,10 @@ async def _detect(services: Services, file: UploadFile, languages: tuple[str, ..
 
 
 async def _events(services: Services, file: UploadFile, options: SttOptions) -> AsyncGenerator[Event, None]:
-    async with services.stt_gate.enter():
+    # closed here, not when it is collected: the place must not be free before the work has stopped
+    async with services.stt_gate.enter(), aclosing(services.stt.stream(file.file, options)) as items:
         index = 0
-        async for item in services.stt.stream(file.file, options):
+        async for item in items:
             yield event_of(item, index, options.word_timestamps)
             index += 1
 

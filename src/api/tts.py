@@ -1,6 +1,7 @@
 """Text in, audio out: as a link to storage, or as a stream."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
@@ -62,8 +63,9 @@ async def _speak(services: Services, wanted: SpeechRequest) -> Speech:
 
 
 async def _stream(services: Services, wanted: SpeechRequest) -> AsyncGenerator[bytes, None]:
-    async with services.tts_gate.enter():
-        async for chunk in services.tts.stream(wanted):
+    # closed here, not when it is collected: the place must not be free before the work has stopped
+    async with services.tts_gate.enter(), aclosing(services.tts.stream(wanted)) as chunks:
+        async for chunk in chunks:
             yield chunk
 
 

@@ -49,6 +49,17 @@ def make_settings(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Set
 
 
 @pytest.fixture(scope="session")
+def models_dir(make_settings: Callable[..., Settings]) -> Path:
+    """The folder of weights, filled: on a fresh machine the first test that asks fetches them."""
+    from src.core.model_store import ModelStore
+
+    folder = make_settings().models_dir
+    ModelStore(folder).whisper("base")
+    ModelStore(folder).kokoro()
+    return folder
+
+
+@pytest.fixture(scope="session")
 def models(make_settings: Callable[..., Settings]) -> "Iterator[Models]":
     """Real Whisper `base` and real Kokoro, loaded once for all tests."""
     from src.core.loader import open_models

@@ -27,7 +27,7 @@ def free_port() -> int:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(tmp_path: Path, models_dir: Path) -> Path:
     """A checkout as git would make it, with the weights at hand and no `.env`."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard",
@@ -38,7 +38,7 @@ def folder(tmp_path: Path) -> Path:
         if (REPOSITORY / name).is_file():
             (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(REPOSITORY / name, tmp_path / name)
-    (tmp_path / "models").symlink_to(REPOSITORY / "models")
+    (tmp_path / "models").symlink_to(models_dir)
     return tmp_path
 
 

@@ -5,6 +5,7 @@ import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Self
+from urllib.parse import unquote, urlsplit
 
 from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
@@ -14,6 +15,10 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from src.core.errors import ConfigurationError
 from src.core.rate_limits import parse_limits
 from src.core.security import read_key_file
+
+MIN_KEY_LENGTH = 8
+"""Of an API key. Shorter ones can be guessed; and keys are struck out of logs wherever they stand, so that
+one of a letter or two would leave no line readable."""
 
 
 class Device(StrEnum):
@@ -124,6 +129,10 @@ class Settings(BaseSettings):
     """Whether /metrics is open to everybody; else it needs a key."""
     log_level: str = "INFO"
     log_format: LogFormat = LogFormat.TEXT
+    otel_exporter_otlp_endpoint: str = ""
+    """Where OpenTelemetry traces go (OTLP over HTTP); empty: nowhere."""
+    otel_exporter_otlp_headers: SecretStr | None = None
+    """`name=value` pairs that the collector asks for, comma-separated."""
 
     @field_validator("api_key", "stt_languages", mode="before")
     @classmethod
@@ -158,6 +167,14 @@ class Settings(BaseSettings):
             raise ValueError("must be DEBUG, INFO, WARNING, ERROR or CRITICAL")
         return value.upper()
 
+    @field_validator("otel_exporter_otlp_endpoint")
+    @classmethod
+    def _web_address(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if value and not (parts.scheme in ("http", "https") and parts.hostname):
+            raise ValueError("must be an address like http://collector:4318")
+        return value
+
     @field_validator("s3_prefix")
     @classmethod
     def _prefix_is_a_folder(cls, value: str) -> str:
@@ -178,6 +195,11 @@ class Settings(BaseSettings):
                 raise ValueError(
                     "API_KEY may hold ASCII characters only: an HTTP header carries nothing else"
                 )
+            if len(key.get_secret_value()) < MIN_KEY_LENGTH:
+                raise ValueError(
+                    f"API_KEY holds a key of less than {MIN_KEY_LENGTH} characters: it could be guessed. "
+                    "`openssl rand -hex 24` makes a good one"
+                )
         if self.storage is StorageKind.S3 and not self.s3_bucket_name:
             raise ValueError("STORAGE=s3 needs S3_BUCKET_NAME")
         if (self.aws_access_key_id is None) != (self.aws_secret_access_key is None):
@@ -196,7 +218,16 @@ class Settings(BaseSettings):
     def secrets(self) -> list[str]:
         """What must never stand in a log."""
         aws = (self.aws_access_key_id, self.aws_secret_access_key, self.aws_session_token)
-        return [secret.get_secret_value() for secret in (*self.api_key, *aws) if secret]
+        own = [secret.get_secret_value() for secret in (*self.api_key, *aws) if secret]
+        # a collector's header may also be a mere word, and striking that out would spoil other lines
+        return own + [value for value in self.otel_headers.values() if len(value) >= MIN_KEY_LENGTH]
+
+    @property
+    def otel_headers(self) -> dict[str, str]:
+        """OTEL_EXPORTER_OTLP_HEADERS, taken apart; values may be percent-encoded there."""
+        given = self.otel_exporter_otlp_headers
+        pairs = [pair.partition("=") for pair in _split(given.get_secret_value())] if given else []
+        return {name.strip().lower(): unquote(value).strip() for name, _, value in pairs}
 
     @property
     def threads(self) -> int:

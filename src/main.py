@@ -15,6 +15,7 @@ from src.api.draining import Drain, Draining
 from src.api.metrics import measuring
 from src.api.middleware import DeclaredSize, KeyCheck, RequestLog, UnreadBody
 from src.api.rate_limit import RateLimit
+from src.api.tracing import RequestTrace
 from src.config import LogFormat, Settings, load_settings, unknown_keys
 from src.core.admission import Gate, default_limit
 from src.core.errors import ConfigurationError
@@ -24,6 +25,7 @@ from src.core.rate_limits import RateLimiter, parse_limits
 from src.core.security import ApiKeys
 from src.core.storage import open_storage
 from src.core.telemetry import configure_logging
+from src.core.tracing import tracing
 from src.core.workers import shared_folder
 from src.services.stt import SttService
 from src.services.tts import TtsService
@@ -54,7 +56,12 @@ def create_app(settings: Settings, open_engines: OpenEngines = open_models) -> F
             settings.log_format is LogFormat.JSON,
             settings.secrets,
         )
-        async with draining.on_signals(), open_storage(settings) as storage, open_engines(settings) as models:
+        async with (
+            draining.on_signals(),
+            tracing(settings, app.version),
+            open_storage(settings) as storage,
+            open_engines(settings) as models,
+        ):
             services = Services(
                 settings=settings,
                 models=models,
@@ -80,8 +87,11 @@ def create_app(settings: Settings, open_engines: OpenEngines = open_models) -> F
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
+        # core/tracing.py and core/metrics.py do that
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
         middleware=[
             Middleware(RequestLog),
+            *([Middleware(RequestTrace)] if settings.otel_exporter_otlp_endpoint else []),
             Middleware(UnreadBody),
             Middleware(
                 KeyCheck,

@@ -28,6 +28,7 @@ from types import TracebackType
 from typing import Generic, Protocol, Self, TypeVar
 
 from src.core.errors import EngineFailed, Overloaded
+from src.core.tracing import record
 
 log = logging.getLogger(__name__)
 
@@ -106,6 +107,8 @@ class _Job(Generic[Row, Out]):
     alone: bool = False
     """It was in a batch that raised, so it must run by itself."""
     since: float = field(default_factory=time.monotonic)
+    joined: float | None = None
+    """When it went into the model."""
 
 
 class Batcher(Generic[Row, Out]):
@@ -185,8 +188,13 @@ class Batcher(Generic[Row, Out]):
         try:
             return await job.future
         finally:
-            if not job.future.done() or job.future.cancelled():
+            left = not job.future.done() or job.future.cancelled()
+            if left:
                 self._leave(job)
+            record("queue", job.since, job.joined, {"voz.engine": self._name})
+            if job.joined is not None:
+                failed = not left and job.future.exception() is not None
+                record("engine", job.joined, None, {"voz.engine": self._name, "voz.left": left}, failed)
 
     def _leave(self, job: _Job[Row, Out]) -> None:
         for observer in observers:
@@ -245,8 +253,9 @@ class Batcher(Generic[Row, Out]):
                     self._dequeue(job)
                 self._active[job.ticket] = job
         for job in joining:
+            job.joined = job.joined or time.monotonic()
             for observer in () if job.alone else observers:
-                observer.joined(self._name, time.monotonic() - job.since)
+                observer.joined(self._name, job.joined - job.since)
             try:
                 self._stepper.add(job.ticket, job.row)
             except Exception as error:

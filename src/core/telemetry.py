@@ -96,6 +96,11 @@ def begin_request(request_id: str) -> dict[str, Any]:
     return facts
 
 
+def mark_lines(**marks: str) -> None:
+    """Put these on every further log line of this task, as `request_id` is."""
+    structlog.contextvars.bind_contextvars(**marks)
+
+
 def note(**facts: Any) -> None:
     """Add facts (such as `audio_seconds`) to the line that this request will log when it ends."""
     current = _facts.get()

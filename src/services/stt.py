@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections import deque
 from collections.abc import AsyncGenerator, Generator, Hashable, Iterator
 from contextlib import aclosing
@@ -12,6 +13,7 @@ from typing import BinaryIO, Self
 from src.config import Settings
 from src.core.errors import InvalidInput
 from src.core.telemetry import note
+from src.core.tracing import record
 from src.engines.base import (
     STT_SAMPLE_RATE,
     LanguageGuess,
@@ -240,7 +242,14 @@ class _Reader:
 
     async def next(self) -> Chunk | None:
         """The next chunk; None at the end."""
-        return await asyncio.to_thread(self._next)
+        began = time.monotonic()
+        failed = True
+        try:
+            chunk = await asyncio.to_thread(self._next)
+            failed = False
+        finally:
+            record("decode", began, failed=failed)
+        return chunk
 
     async def some(self, count: int) -> list[Chunk]:
         """The next `count` chunks, or as many as there are."""

@@ -117,12 +117,12 @@ def test_make_run_prints_two_lines_that_work_when_pasted(folder: Path) -> None:
 def test_the_user_s_own_command_serves(folder: Path, command: list[str]) -> None:
     port = free_port()
     filled = [sys.executable, "-m", *(part.format(port=port) for part in command)]
-    with started(filled, folder, API_KEY="own-key", LOG_FORMAT="json") as process:
+    with started(filled, folder, API_KEY="own-test-key", LOG_FORMAT="json") as process:
         wait_until_ready(port, process)
         answer = httpx.post(
             f"http://127.0.0.1:{port}/tts",
             json={"text": "Hello.", "language": "en"},
-            headers={"X-API-Key": "own-key"},
+            headers={"X-API-Key": "own-test-key"},
             timeout=60,
             trust_env=False,
         )
@@ -131,7 +131,7 @@ def test_the_user_s_own_command_serves(folder: Path, command: list[str]) -> None
         os.killpg(process.pid, signal.SIGINT)
         log, _ = process.communicate(timeout=60)
     assert '"status": 200' in log
-    assert "own-key" not in log
+    assert "own-test-key" not in log
 
 
 @pytest.mark.parametrize(

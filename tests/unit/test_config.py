@@ -18,9 +18,9 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def test_starts_with_a_key_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("API_KEY", "k1, k2 ,")
+    monkeypatch.setenv("API_KEY", "first-key, second-key ,")
     settings = load_settings()
-    assert [key.get_secret_value() for key in settings.api_key] == ["k1", "k2"]
+    assert [key.get_secret_value() for key in settings.api_key] == ["first-key", "second-key"]
     assert (settings.host, settings.port, settings.max_queue) == ("127.0.0.1", 8000, None)
     assert not settings.uses_s3
 
@@ -60,7 +60,7 @@ def test_a_key_that_no_header_can_carry_is_refused(monkeypatch: pytest.MonkeyPat
 def test_storage_auto_is_s3_as_soon_as_there_is_a_bucket(
     monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], uses_s3: bool
 ) -> None:
-    monkeypatch.setenv("API_KEY", "k")
+    monkeypatch.setenv("API_KEY", "some-key")
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     assert load_settings().uses_s3 is uses_s3
@@ -79,7 +79,7 @@ def test_storage_auto_is_s3_as_soon_as_there_is_a_bucket(
 def test_what_cannot_work_is_refused(
     monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], message: str
 ) -> None:
-    monkeypatch.setenv("API_KEY", "k")
+    monkeypatch.setenv("API_KEY", "some-key")
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(ConfigurationError, match=message):
@@ -88,7 +88,7 @@ def test_what_cannot_work_is_refused(
 
 def test_threads_are_shared_out_among_the_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(8)))
-    monkeypatch.setenv("API_KEY", "k")
+    monkeypatch.setenv("API_KEY", "some-key")
     shares = []
     for workers in (1, 3, 16):
         monkeypatch.setenv("WEB_CONCURRENCY", str(workers))
@@ -103,7 +103,7 @@ def test_the_example_lists_every_setting_with_its_default(monkeypatch: pytest.Mo
     }
     assert names == {name.upper() for name in Settings.model_fields}
     assert unknown_keys(example) == []
-    monkeypatch.setenv("API_KEY", "k")
+    monkeypatch.setenv("API_KEY", "some-key")
     assert Settings(_env_file=example) == Settings(_env_file=None)
 
 
@@ -139,7 +139,7 @@ def test_a_file_without_keys_is_refused(
 
 
 def test_a_rate_limit_that_cannot_be_read_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("API_KEY", "k")
+    monkeypatch.setenv("API_KEY", "some-key")
     monkeypatch.setenv("RATE_LIMIT", "lots")
     with pytest.raises(ConfigurationError, match="RATE_LIMIT: must be like 60/minute"):
         load_settings()

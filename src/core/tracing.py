@@ -1,0 +1,171 @@
+"""Traces for OpenTelemetry where OTEL_EXPORTER_OTLP_ENDPOINT is set; else its SDK is not even loaded.
+
+A request is a span (`api/tracing.py`). What was done for it is recorded inside it once it is over: `decode`,
+`queue`, `engine`, `storage put`, ... So no span is left open by whoever leaves, and none is the current one
+while a generator waits to be resumed.
+
+Spans wait in a queue of bounded length for a thread of the SDK, which sends them. A collector that is down,
+slow or wrong costs spans, never a request.
+"""
+
+import asyncio
+import logging
+import os
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
+from urllib.parse import urlsplit
+
+from opentelemetry import trace
+from opentelemetry.trace import Span, SpanKind, StatusCode, Tracer
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+from src.config import Settings
+
+log = logging.getLogger(__name__)
+
+Attributes = Mapping[str, str | int | float | bool]
+
+_FLUSH_SECONDS = 5.0
+"""What is still in the queue when the server stops has so long to be sent."""
+_QUIET_SECONDS = 60.0
+"""Each kind of trouble with the collector is told once in so many seconds."""
+
+_tracer: Tracer | None = None
+
+
+@asynccontextmanager
+async def tracing(settings: Settings, version: str) -> AsyncIterator[None]:
+    """Trace while the block runs, if the settings say where to; then send what is left."""
+    global _tracer  # noqa: PLW0603 - of the process, as its logs and metrics are
+    endpoint = settings.otel_exporter_otlp_endpoint
+    if not endpoint:
+        yield
+        return
+    from opentelemetry.exporter.otlp.proto.http import Compression
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    from opentelemetry.sdk.resources import OTELResourceDetector, Resource
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+    ours = Resource({"service.name": "voz", "service.version": version, "process.pid": os.getpid()})
+    # OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES go before ours; the SDK reads OTEL_TRACES_SAMPLER itself
+    provider = TracerProvider(resource=ours.merge(OTELResourceDetector().detect()), shutdown_on_exit=False)
+    exporter = OTLPSpanExporter(
+        endpoint.rstrip("/") + "/v1/traces", headers=settings.otel_headers, compression=Compression.Gzip
+    )
+    provider.add_span_processor(BatchSpanProcessor(exporter))
+    told = logging.getLogger(OTLPSpanExporter.__module__)
+    told.addFilter(quiet := _Quiet())
+    before, _tracer = _tracer, provider.get_tracer("voz", version)
+    log.info("traces go to %s", urlsplit(endpoint).hostname)
+    try:
+        yield
+    finally:
+        _tracer = before
+
+        def close() -> None:
+            provider.shutdown()
+            told.removeFilter(quiet)
+
+        if not await _done_within(_FLUSH_SECONDS, close):
+            log.warning("the last traces could not be sent within %g s", _FLUSH_SECONDS)
+            quiet.wholly = True  # its last words come too late
+            exporter.shutdown()  # type: ignore[no-untyped-call]
+
+
+def is_on() -> bool:
+    """Are requests traced?"""
+    return _tracer is not None
+
+
+@contextmanager
+def request_span(method: str, headers: Mapping[str, str]) -> Iterator[Span | None]:
+    """The span of a request, current in this task while the block runs; None if it is not traced.
+
+    Args:
+        method: of HTTP; the span's name until its route is known.
+        headers: of the request; `traceparent` makes the span a part of the caller's trace.
+    """
+    if _tracer is None:
+        yield None
+        return
+    # nothing else is carried over: the caller's baggage is not for us
+    carrier = {name: headers[name] for name in ("traceparent", "tracestate") if name in headers}
+    parent = TraceContextTextMapPropagator().extract(carrier)
+    with _tracer.start_as_current_span(
+        method, parent, SpanKind.SERVER, record_exception=False, set_status_on_exception=False
+    ) as span:
+        yield span if span.is_recording() else None
+
+
+def record(
+    name: str,
+    began: float,
+    ended: float | None = None,
+    attributes: Attributes | None = None,
+    failed: bool = False,
+) -> None:
+    """Add to this task's request a span that is over.
+
+    Args:
+        name: what was done.
+        began: as `time.monotonic` gave it.
+        ended: likewise; now if it is None.
+        attributes: nothing secret, and nothing of what was said or written.
+        failed: whether it ended with an error.
+    """
+    if _tracer is None or not trace.get_current_span().is_recording():
+        return
+    now, now_ns = time.monotonic(), time.time_ns()
+
+    def moment(clock: float) -> int:
+        return now_ns - round((now - clock) * 1e9)
+
+    span = _tracer.start_span(name, attributes=attributes, start_time=moment(began))
+    if failed:
+        span.set_status(StatusCode.ERROR)
+    span.end(moment(now if ended is None else ended))
+
+
+def trace_id(span: Span) -> str:
+    """As it is written in logs and in the collector's pages: 32 hex digits."""
+    return trace.format_trace_id(span.get_span_context().trace_id)
+
+
+class _Quiet(logging.Filter):
+    """Lets each message through once in a while."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._last: dict[str, float] = {}
+        self.wholly = False
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        now = time.monotonic()
+        if self.wholly or now - self._last.get(str(record.msg), -_QUIET_SECONDS) < _QUIET_SECONDS:
+            return False
+        self._last[str(record.msg)] = now
+        return True
+
+
+async def _done_within(seconds: float, work: Callable[[], None]) -> bool:
+    """Do `work` in a thread that nobody waits for any longer, not even the end of the process."""
+    loop = asyncio.get_running_loop()
+    done = asyncio.Event()
+
+    def run() -> None:
+        try:
+            work()
+        finally:
+            with suppress(RuntimeError):  # too late: the loop is closed
+                loop.call_soon_threadsafe(done.set)
+
+    threading.Thread(target=run, name="last-traces", daemon=True).start()
+    try:
+        async with asyncio.timeout(seconds):
+            await done.wait()
+    except TimeoutError:
+        return False
+    return True

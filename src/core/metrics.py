@@ -8,10 +8,12 @@ names out of the settings, errors are our own kinds.
 import contextlib
 import os
 import re
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from src.core.memory import memory_in_use
 from src.core.workers import shared_folder
 
 _folder = shared_folder()
@@ -28,6 +30,7 @@ _registry = CollectorRegistry()
 _LATENCY = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _CLIENT_GONE = 499
+_STARTED = time.time()
 
 _requests = Counter(
     "voz_requests", "Requests ended", ["method", "route", "status", "key"], registry=_registry
@@ -119,6 +122,24 @@ _memory = Gauge(
 _descriptors = Gauge(
     "voz_process_open_descriptors", "Open files of a worker", registry=_registry, multiprocess_mode="liveall"
 )
+_started = Gauge(
+    "voz_newest_worker_start_time_seconds",
+    "When the newest worker started, in seconds since 1970",
+    registry=_registry,
+    multiprocess_mode="livemax",
+)
+_memory_used = Gauge(
+    "voz_memory_used_bytes",
+    "Memory in use by the container, or on the machine where no container has a limit",
+    registry=_registry,
+    multiprocess_mode="livemax",
+)
+_memory_limit = Gauge(
+    "voz_memory_limit_bytes",
+    "Memory that there is for it",
+    registry=_registry,
+    multiprocess_mode="livemax",
+)
 
 
 def request_ended(scope: Mapping[str, Any], status: int, seconds: float, facts: Mapping[str, Any]) -> None:
@@ -141,7 +162,7 @@ def request_ended(scope: Mapping[str, Any], status: int, seconds: float, facts: 
     elif status >= 400:
         problem = facts.get("problem", "unknown")
         _errors.labels(route, problem).inc()
-        if status in (429, 503):
+        if status in (429, 503) and "problem" in facts:  # /health/ready says 503 of itself
             _shed.labels(problem).inc()
     if "cached" in facts:
         _cache.labels("hit" if facts["cached"] else "miss").inc()
@@ -194,8 +215,12 @@ def gate_state(gate: str, held: int, limit: int) -> None:
 
 
 def process_state() -> None:
-    """Memory and open files of this process, from /proc."""
-    with contextlib.suppress(OSError):  # no /proc: not Linux
+    """Memory, open files and age of this process, and the memory there is for all."""
+    _started.set(_STARTED)
+    with contextlib.suppress(OSError, ValueError):  # no /proc: not Linux
+        used, limit = memory_in_use()
+        _memory_used.set(used)
+        _memory_limit.set(limit)
         pages = int(Path("/proc/self/statm").read_text().split()[1])
         _memory.set(pages * os.sysconf("SC_PAGE_SIZE"))
         _descriptors.set(sum(1 for _ in Path("/proc/self/fd").iterdir()))

@@ -42,6 +42,22 @@ def test_a_problem_names_the_variable_and_never_its_value(monkeypatch: pytest.Mo
     assert "secret" not in str(caught.value)
 
 
+def test_a_key_that_is_too_short_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("API_KEY", "long-enough,sesame7")
+    with pytest.raises(ConfigurationError, match="less than 8 characters") as caught:
+        load_settings()
+    assert "sesame" not in str(caught.value)
+    monkeypatch.setenv("API_KEY", "long-enough,sesame78")
+    assert len(load_settings().api_key) == 2
+
+
+def test_a_collector_must_have_an_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("API_KEY", "some-key")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4317")
+    with pytest.raises(ConfigurationError, match="OTEL_EXPORTER_OTLP_ENDPOINT: must be an address"):
+        load_settings()
+
+
 def test_a_key_that_no_header_can_carry_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("API_KEY", "contraseña")
     with pytest.raises(ConfigurationError, match="ASCII"):

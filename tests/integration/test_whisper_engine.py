@@ -1,7 +1,7 @@
 """Whisper on its real weights: alone and in company, against faster-whisper, and when things go wrong."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -31,9 +31,16 @@ def folder(make_settings: Callable[..., Settings]) -> Path:
     return ModelStore(make_settings().models_dir).whisper("base").folder
 
 
-@pytest.fixture(scope="module")
-def use(folder: Path) -> Iterator["Use"]:
-    """Runs a scene with one engine that stays open for all of them."""
+@pytest.fixture(scope="module", params=["loop", "batches"])
+def use(folder: Path, request: pytest.FixtureRequest) -> Iterator["Use"]:
+    """Runs a scene with one engine that stays open for all of them; one of each of the two ways to decode."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "batches":
+            patch.setattr("src.engines.whisper.engine.serves", lambda *_: False)  # as on a GPU
+        yield from opened(folder)
+
+
+def opened(folder: Path) -> Iterator["Use"]:
     engine = WhisperEngine(folder, name="base", device="cpu", compute_type="int8", threads=2)
     with asyncio.Runner() as runner:
         runner.run(engine.__aenter__())
@@ -65,7 +72,7 @@ def test_text_is_the_same_alone_and_in_company(use: Use) -> None:
 
     async def scene(engine: WhisperEngine) -> None:
         alone = [await engine.transcribe(clip(name), SttOptions(), "a") for name in names]
-        batches = engine.stats.batches
+        before = deepcopy(engine.stats)
         together = await asyncio.gather(
             *(
                 engine.transcribe(clip(name), SttOptions(), (name, turn))
@@ -74,7 +81,8 @@ def test_text_is_the_same_alone_and_in_company(use: Use) -> None:
             )
         )
         assert [text(found) for found in together] == [text(found) for found in alone] * 3
-        assert engine.stats.batches - batches < len(together)
+        steps, row_steps = engine.stats.steps - before.steps, engine.stats.row_steps - before.row_steps
+        assert row_steps > steps > 0
 
     use(scene)
 
@@ -191,16 +199,23 @@ def test_a_row_that_breaks_the_model_fails_alone(use: Use) -> None:
 
 
 def test_a_batch_that_raises_is_tried_row_by_row(use: Use, monkeypatch: pytest.MonkeyPatch) -> None:
+    from src.engines.whisper.loop.decoder import Decoder, Feed
     from src.engines.whisper.model import Model
 
-    generate = Model.generate
+    generate, step = Model.generate, Decoder.step
 
     def fussy(self: Model, encoded: object, prompts: list[list[int]], *rest: object) -> object:
         if any(len(prompt) > 3 for prompt in prompts):
             raise RuntimeError("a prompt")
         return generate(self, encoded, prompts, *rest)  # type: ignore[arg-type]
 
+    def fussy_step(self: Decoder, feeds: Sequence[Feed], wanted: Sequence[int]) -> object:
+        if any(feed.mask is None and len(feed.tokens) > 3 for feed in feeds):
+            raise RuntimeError("a prompt")
+        return step(self, feeds, wanted)
+
     monkeypatch.setattr(Model, "generate", fussy)
+    monkeypatch.setattr(Decoder, "step", fussy_step)
 
     async def scene(engine: WhisperEngine) -> None:
         audio = clip("en-extended")

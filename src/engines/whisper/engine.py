@@ -21,10 +21,12 @@ from src.engines.base import (
 )
 from src.engines.whisper import gate
 from src.engines.whisper.features import Features, window_for
+from src.engines.whisper.loop import LoopStepper, serves
 from src.engines.whisper.model import Model
 from src.engines.whisper.row import FRAMES_PER_SECOND, FULL_WINDOW, Outcome, Row
 from src.engines.whisper.segments import spans
-from src.engines.whisper.stepper import MAX_PLACES, Stats, WhisperStepper
+from src.engines.whisper.stats import Stats
+from src.engines.whisper.stepper import MAX_PLACES, WhisperStepper
 from src.engines.whisper.vocabulary import ALL_LANGUAGES, Vocabulary
 from src.engines.whisper.words import words
 
@@ -65,9 +67,16 @@ class WhisperEngine:
         self._languages: tuple[str, ...] = ALL_LANGUAGES
         self._features: Features | None = None
         self._vocabulary: Vocabulary | None = None
-        self._places = min(MAX_PLACES, threads)
+        self._workers = 0
         rows = max_rows or (16 if device == "cuda" else 8)
-        self._stepper = WhisperStepper(self._load_model, rows, self._places)
+        self._stepper: LoopStepper | WhisperStepper
+        if serves(device, compute_type):
+            self._workers = 2  # one encodes while the other aligns words
+            self._stepper = LoopStepper(self._load_model, folder, compute_type, rows)
+        else:
+            places = min(MAX_PLACES, threads)
+            self._workers = places + 1  # the batcher's own thread makes one more than the places beside it
+            self._stepper = WhisperStepper(self._load_model, rows, places)
         self._batcher: Batcher[Row, Outcome] = Batcher(self._stepper, "whisper")
         self._side: ThreadPoolExecutor | None = None
 
@@ -112,9 +121,7 @@ class WhisperEngine:
 
     def _load_model(self) -> tuple[Model, Vocabulary]:
         """Runs on the batcher's thread, which owns the model from here on."""
-        # the batcher's own thread makes one more than the places beside it
-        workers = self._places + 1
-        model = Model(self._folder, self._device, self._compute_type, self._threads, workers)
+        model = Model(self._folder, self._device, self._compute_type, self._threads, self._workers)
         self._vocabulary = Vocabulary(self._folder, model.multilingual)
         self._features = Features(self._folder, model.mels)
         self._languages = self._vocabulary.languages

@@ -6,6 +6,8 @@ from enum import StrEnum
 
 from src.engines.whisper.row import Decoded
 
+LADDER = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+"""Temperatures that a doubtful row is decoded at, in turn, with the full window; faster-whisper's own."""
 MAX_COMPRESSION = 2.4
 """Text that packs better than this repeats itself (faster-whisper's own bound)."""
 MIN_LOGPROB = -1.0
@@ -80,3 +82,9 @@ def repeats(words: Sequence[str]) -> bool:
             if run >= size * (times - 1):
                 return True
     return False
+
+
+def likeliest(tried: Sequence[Decoded]) -> Decoded:
+    """The best of several bad texts: one that does not repeat itself, if there is one."""
+    plain = [one for one in tried if compression_ratio(one.text) <= MAX_COMPRESSION]
+    return max(plain or tried, key=lambda one: one.avg_logprob)

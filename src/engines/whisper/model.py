@@ -8,15 +8,18 @@ import ctranslate2
 import numpy as np
 
 from src.engines.whisper.features import stack
-from src.engines.whisper.row import FULL_WINDOW, MAX_TOKENS, Alignment, Decoded, Mel
+from src.engines.whisper.row import (
+    BEAM,
+    BEST_OF,
+    FULL_WINDOW,
+    MAX_INITIAL_TIMESTAMP,
+    MAX_TOKENS,
+    Alignment,
+    Decoded,
+    Mel,
+)
 from src.engines.whisper.vocabulary import Vocabulary
 
-BEAM = 5
-"""faster-whisper's default."""
-_BEST_OF = 5
-"""Samples drawn when the temperature is above 0; the likeliest is kept."""
-_MAX_INITIAL_TIMESTAMP = 50
-"""The first words start within this many timestamps of 20 ms."""
 _SEED = 20
 
 Encoded = Any
@@ -80,7 +83,7 @@ class Model:
             if temperature == 0
             else {
                 "beam_size": 1,
-                "num_hypotheses": _BEST_OF,
+                "num_hypotheses": BEST_OF,
                 "sampling_topk": 0,
                 "sampling_temperature": temperature,
             }
@@ -93,7 +96,7 @@ class Model:
             return_no_speech_prob=True,
             suppress_blank=True,
             suppress_tokens=vocabulary.suppressed,
-            max_initial_timestamp_index=_MAX_INITIAL_TIMESTAMP,
+            max_initial_timestamp_index=MAX_INITIAL_TIMESTAMP,
             **how,
         )
         return [_decoded(result, temperature, vocabulary) for result in results]

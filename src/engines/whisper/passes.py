@@ -4,12 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from src.engines.whisper import gate
+from src.engines.whisper.languages import choose
 from src.engines.whisper.model import Encoded, Model
 from src.engines.whisper.row import FULL_WINDOW, Alignment, Decoded, Guesses, Outcome, Row
 from src.engines.whisper.vocabulary import Vocabulary
-
-LADDER = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
-"""Temperatures that a doubtful row is decoded at, in turn, with the full window; faster-whisper's own."""
 
 
 @dataclass(slots=True, eq=False)
@@ -62,13 +60,13 @@ class Passes:
         if doubtful.encoded is None:
             doubtful.encoded = self._model.encode([row.mel], FULL_WINDOW)
             doubtful.guesses = self._guess([row], doubtful.encoded)[0]
-        [one] = self._decode([row], doubtful.encoded, [doubtful.guesses], LADDER[doubtful.rung])
+        [one] = self._decode([row], doubtful.encoded, [doubtful.guesses], gate.LADDER[doubtful.rung])
         doubtful.tried.append(one)
         doubtful.rung += 1
         if gate.fault(one, row.duration, fitted=False) is not None:
-            if doubtful.rung < len(LADDER):
+            if doubtful.rung < len(gate.LADDER):
                 return doubtful
-            one = likeliest(doubtful.tried)
+            one = gate.likeliest(doubtful.tried)
         aligned = self._align([row], [one], [doubtful.guesses], doubtful.encoded, [0])
         return Outcome(one, doubtful.guesses, aligned.get(0))
 
@@ -118,18 +116,3 @@ class Passes:
             )
             aligned.update(zip(indexes, found, strict=True))
         return aligned
-
-
-def choose(found: dict[str, float], allowed: Sequence[str]) -> Guesses:
-    """The allowed languages, likeliest first, with probabilities that sum to 1."""
-    kept = {language: found.get(language, 0.0) for language in allowed}
-    total = sum(kept.values())
-    even = 1 / len(kept)
-    shares = {language: value / total if total > 0 else even for language, value in kept.items()}
-    return tuple(sorted(shares.items(), key=lambda item: -item[1]))
-
-
-def likeliest(tried: Sequence[Decoded]) -> Decoded:
-    """The best of several bad texts: one that does not repeat itself, if there is one."""
-    plain = [one for one in tried if gate.compression_ratio(one.text) <= gate.MAX_COMPRESSION]
-    return max(plain or tried, key=lambda one: one.avg_logprob)

@@ -16,6 +16,12 @@ FULL_WINDOW = 3000
 """Frames that Whisper was trained on: 30 s."""
 MAX_TOKENS = 448
 """Positions in Whisper's decoder: prompt and answer together."""
+BEAM = 5
+"""Texts that are written side by side; faster-whisper's default."""
+BEST_OF = 5
+"""Texts that are drawn when the temperature is above 0; the likeliest is kept."""
+MAX_INITIAL_TIMESTAMP = 50
+"""The first words start within this many timestamps of 20 ms."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,17 +7,16 @@ two-hour file instead of waiting for it. Two batches side by side also use two c
 does: while one is encoded, which scales with threads, the other is decoded, which does not.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
-from dataclasses import dataclass, field
 
 from src.core.batching import tell_retried
 from src.engines.whisper.features import LONGEST_SHORT
 from src.engines.whisper.model import Model
 from src.engines.whisper.passes import Doubtful, Passes
 from src.engines.whisper.row import Outcome, Row
+from src.engines.whisper.stats import Stats
 from src.engines.whisper.vocabulary import Vocabulary
 
 MAX_PLACES = 2
@@ -26,23 +25,6 @@ _POLL = 0.005
 """Seconds between looks at the waiting rows while work goes on beside only."""
 
 Results = list[tuple[int, Outcome | Doubtful]]
-
-
-@dataclass(slots=True)
-class Stats:
-    """Counters since the start."""
-
-    rows: int = 0
-    batches: int = 0
-    retried: int = 0
-    """Rows that the gate sent back."""
-    faults: Counter[str] = field(default_factory=Counter)
-    """Why."""
-
-    @property
-    def gate_rate(self) -> float:
-        """Share of rows that the gate sent back."""
-        return self.retried / self.rows if self.rows else 0.0
 
 
 class WhisperStepper:
@@ -151,7 +133,8 @@ class WhisperStepper:
         return done
 
     def _first(self, rows: dict[int, Row]) -> Results:
-        self.stats.batches += 1
+        self.stats.steps += 1
+        self.stats.row_steps += len(rows)
         return list(zip(rows, self._opened.first(list(rows.values())), strict=True))
 
     def _again(self, ticket: int, doubtful: Doubtful) -> Results:

@@ -20,15 +20,22 @@ class Vocabulary:
 
     def __init__(self, folder: Path, multilingual: bool) -> None:
         self._tokenizer = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
-        self._multilingual = multilingual
+        self.multilingual = multilingual
         self.languages: tuple[str, ...] = tuple(
             code for code in ALL_LANGUAGES if self._tokenizer.token_to_id(f"<|{code}|>") is not None
         )
         if not multilingual:
             self.languages = ("en",)
+        self.language_tokens: list[int] = []
+        """Of each of `languages`, if there is a choice."""
+        if multilingual:
+            self.language_tokens = [self.of(code, "transcribe").language for code in self.languages]
         plain = self.of("en", "transcribe")
         self.end: int = plain.eot
         self.first_timestamp: int = plain.timestamp_begin
+        self.start_of_transcript: int = plain.sot
+        self.no_speech: int = plain.no_speech
+        self.no_timestamps: int = plain.no_timestamps
         self._previous: int = plain.sot_prev
         self.suppressed: list[int] = sorted(
             {
@@ -41,7 +48,7 @@ class Vocabulary:
     @lru_cache(maxsize=256)  # noqa: B019 - as many as there are languages and tasks; lives as long as the engine
     def of(self, language: str, task: str) -> Tokenizer:
         """faster-whisper's tokenizer for one language and task."""
-        return Tokenizer(self._tokenizer, self._multilingual, task=task, language=language)
+        return Tokenizer(self._tokenizer, self.multilingual, task=task, language=language)
 
     def previous(self, text: str) -> tuple[int, ...]:
         """Tokens of a caller's hint, in the place of the text that came before; its end if it is too long."""

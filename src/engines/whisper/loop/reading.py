@@ -1,0 +1,184 @@
+"""One row's way through the decoder: its language, its text, and again if the gate is not satisfied."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from src.engines.whisper import gate
+from src.engines.whisper.languages import choose
+from src.engines.whisper.loop.decoder import Feed, Memory
+from src.engines.whisper.loop.rules import Rules
+from src.engines.whisper.loop.search import BeamSearch, Sampling, Search
+from src.engines.whisper.row import BEAM, BEST_OF, FULL_WINDOW, MAX_TOKENS, Decoded, Guesses, Row
+from src.engines.whisper.vocabulary import Vocabulary
+
+_COMPACT = 96
+"""Places of a store at which those that no hypothesis looks at any more are given up."""
+
+
+@dataclass(slots=True, eq=False)
+class Heard:
+    """A row's audio, ready to be decoded."""
+
+    memory: Memory
+    encoded: Any
+    """The encoder's output, for the alignment of words; None if none are asked for."""
+    full: bool
+    """The encoder was given the full window."""
+
+
+class Reading:
+    """A row in the decoder. Give it the logits that it asks for with each `feed` until it is over."""
+
+    def __init__(
+        self, row: Row, vocabulary: Vocabulary, rules: Rules, told: Callable[[gate.Fault], None]
+    ) -> None:
+        self.row = row
+        self.heard: Heard | None = None
+        """None: the encoder must be run, with the window of `window`."""
+        self.window = row.window
+        self.guesses: Guesses = ()
+        self.decoded: Decoded | None = None
+        """The text that the gate let pass, or the likeliest there was."""
+        self.over = False
+        self._vocabulary = vocabulary
+        self._rules = rules
+        self._told = told
+        self._tried: list[Decoded] = []
+        self._rung = 0
+        """Of the ladder. On the first one a row is read twice if its window is not the full one at first."""
+        self._no_speech = 0.0
+        self._prompt: list[int] = []
+        self._search: Search | None = None
+        self._mask: Tensor | None = None
+        if row.language:
+            self.guesses = ((row.language, 1.0),)
+        elif not vocabulary.multilingual:
+            self.guesses = (("en", 1.0),)
+
+    def hear(self, heard: Heard) -> None:
+        """The encoder's answer."""
+        self.heard = heard
+
+    @property
+    def memory(self) -> Memory:
+        if self.heard is None:
+            raise RuntimeError("the row has not been encoded")
+        return self.heard.memory
+
+    def feed(self) -> tuple[Feed, Sequence[int]]:
+        """The tokens that the decoder should take in next, and of which of them the logits are wanted."""
+        if not self.guesses or self.row.detect_only:
+            start = self._vocabulary.start_of_transcript
+            return Feed(self.memory, [start], 0, None), [0]
+        if self._search is None:
+            language, task = self.guesses[0][0], self.row.task
+            self._prompt = self._vocabulary.start(language, task, self.row.prompt)
+            begin = self._prompt.index(self._vocabulary.start_of_transcript)
+            return Feed(self.memory, self._prompt, 0, None), [begin, len(self._prompt) - 1]
+        texts = self._search.texts
+        position = len(self._prompt) + len(texts[0]) - 1
+        return Feed(self.memory, [text[-1] for text in texts], position, self._own_mask()), range(len(texts))
+
+    def take(self, logits: Tensor) -> list[Sequence[int]]:
+        """Take the logits that were wanted, of shape (wanted, vocabulary).
+
+        Returns:
+            the texts for which `choose` must be given what may follow, whose logits are the last ones; none
+            if the next `feed` comes first.
+        """
+        if not self.guesses or self.row.detect_only:
+            self._detect(logits[0])
+            return []
+        if self._search is None:
+            self._no_speech = float(logits[0].softmax(0)[self._vocabulary.no_speech])
+            self._search = self._new_search()
+        return list(self._search.texts)
+
+    def choose(self, logprobs: Tensor) -> None:
+        """Continue the texts, given the log-probabilities of what may follow each."""
+        if self._search is None:
+            raise RuntimeError("no text is being written")
+        parents = self._search.take(logprobs)
+        if not parents:
+            self._judge(self._search.result.tokens, self._search.result.logprob)
+        else:
+            self._adopt(parents)
+
+    def _detect(self, logits: Tensor) -> None:
+        vocabulary = self._vocabulary
+        if not self.guesses:
+            shares = logits[vocabulary.language_tokens].softmax(0).tolist()
+            found = dict(zip(vocabulary.languages, shares, strict=True))
+            self.guesses = choose(found, self.row.languages or vocabulary.languages)
+        self.memory.forget()
+        self.over = self.row.detect_only
+
+    def _new_search(self) -> Search:
+        # CTranslate2's bound: half of what the decoder can hold, or what the prompt leaves of it
+        longest = min(MAX_TOKENS // 2, MAX_TOKENS - len(self._prompt) + 1)
+        temperature = gate.LADDER[self._rung]
+        if temperature == 0:
+            return BeamSearch(self._rules, BEAM, longest, self._vocabulary.end)
+        return Sampling(temperature, BEST_OF, longest, self._vocabulary.end)
+
+    def _adopt(self, parents: Sequence[int]) -> None:
+        """Each text may see what its parent saw, and what it says itself when that is fed."""
+        if self._mask is None:  # only the prompt is there, and all see it
+            self._mask = torch.zeros(len(parents), self.memory.used)
+            return
+        self._mask = self._mask[list(parents)]
+        if self.memory.used >= _COMPACT:
+            seen = (self._mask == 0).any(0).nonzero()[:, 0]
+            if 2 * len(seen) < self.memory.used:
+                self.memory.keep(seen)
+                self._mask = self._mask[:, seen]
+
+    def _own_mask(self) -> Tensor:
+        """The mask with a place for each text's new token, which itself alone sees."""
+        if self._mask is None:
+            raise RuntimeError("no text is being written")
+        count = len(self._mask)
+        own = torch.full((count, count), float("-inf")).fill_diagonal_(0)
+        self._mask = torch.cat([self._mask, own], 1)
+        return self._mask
+
+    def _judge(self, tokens: list[int], logprob: float) -> None:
+        vocabulary = self._vocabulary
+        last = next((token for token in reversed(tokens) if token >= vocabulary.first_timestamp), None)
+        one = Decoded(
+            tokens=tuple(tokens),
+            text=vocabulary.text(tokens),
+            last_timestamp=0.0 if last is None else vocabulary.seconds(last),
+            # faster-whisper counts the end mark as one more token
+            avg_logprob=logprob / (len(tokens) + 1),
+            no_speech_prob=self._no_speech,
+            temperature=gate.LADDER[self._rung],
+        )
+        full = self.heard is not None and self.heard.full
+        self._tried.append(one)
+        fault = gate.fault(one, self.row.duration, fitted=not full)
+        if fault is None:
+            self._end(one)
+            return
+        if len(self._tried) == 1:
+            self._told(fault)
+        if full:
+            self._rung += 1
+        if self._rung == len(gate.LADDER):
+            self._end(gate.likeliest(self._tried))
+            return
+        self._search, self._mask = None, None
+        self.memory.forget()
+        if not full:
+            self.window = FULL_WINDOW
+            self.heard = None
+            if self.row.language is None and self._vocabulary.multilingual:
+                self.guesses = ()
+
+    def _end(self, decoded: Decoded) -> None:
+        self.decoded = decoded
+        self.over = True

@@ -1,5 +1,6 @@
 """A storage whose every use is timed."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -59,6 +60,11 @@ class MeasuredStorage:
         try:
             yield
             outcome = "ok"
+        except BaseException as error:
+            # no fault of the storage: the caller left, or the audio broke off
+            if isinstance(error, asyncio.CancelledError) or (pauses and pauses.broke_off):
+                outcome = "left"
+            raise
         finally:
             seconds = time.monotonic() - started - (pauses.seconds if pauses else 0)
             storage_used(self.name, operation, outcome, seconds)
@@ -72,6 +78,7 @@ class _Pauses:
     def __init__(self, chunks: AsyncIterator[bytes]) -> None:
         self._chunks = chunks
         self.seconds = 0.0
+        self.broke_off = False
 
     def __aiter__(self) -> Self:
         return self
@@ -80,5 +87,10 @@ class _Pauses:
         started = time.monotonic()
         try:
             return await anext(self._chunks)
+        except StopAsyncIteration:
+            raise
+        except BaseException:
+            self.broke_off = True
+            raise
         finally:
             self.seconds += time.monotonic() - started

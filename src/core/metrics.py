@@ -192,7 +192,7 @@ class BatchMetrics:
 
 
 def storage_used(storage: str, operation: str, outcome: str, seconds: float) -> None:
-    """Count one use of storage; `outcome` is `ok` or `failed`."""
+    """Count one use of storage; `outcome` is `ok`, `failed`, or `left` (by the caller, or for want of audio)."""
     _storage_seconds.labels(storage, operation, outcome).observe(seconds)
 
 

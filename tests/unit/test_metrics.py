@@ -227,10 +227,6 @@ def test_storage_is_timed_without_the_wait_for_audio(tmp_path: Path) -> None:
             await asyncio.sleep(0.4)
             yield b"x"
 
-    async def broken() -> AsyncIterator[bytes]:
-        yield b"x"
-        raise StorageUnavailable("gone")
-
     async def main() -> None:
         async with LocalStorage(tmp_path) as local, MeasuredStorage(local) as storage:
             assert await storage.put("a.wav", slow(), "audio/wav") == 3
@@ -238,8 +234,6 @@ def test_storage_is_timed_without_the_wait_for_audio(tmp_path: Path) -> None:
             assert (await storage.url("a.wav", 60)).startswith("/files/a.wav")
             await storage.check()
             await storage.delete("a.wav")
-            with pytest.raises(StorageUnavailable):
-                await storage.put("b.wav", broken(), "audio/wav")
 
     before = now()
     asyncio.run(main())
@@ -248,10 +242,46 @@ def test_storage_is_timed_without_the_wait_for_audio(tmp_path: Path) -> None:
         labels = {"storage": "local", "operation": operation, "outcome": "ok"}
         name = "voz_storage_seconds_count"
         assert after(name, **labels) - before(name, **labels) == 1
-    assert after("voz_storage_seconds_count", operation="put", outcome="failed") >= 1
     put = {"operation": "put", "outcome": "ok"}
     spent = after("voz_storage_seconds_sum", **put) - before("voz_storage_seconds_sum", **put)
     assert 0 < spent < 1.2  # which is what was waited for the audio
+
+
+def test_storage_fails_by_its_own_fault_only(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("where a folder should be")
+
+    async def whole() -> AsyncIterator[bytes]:
+        yield b"x"
+
+    async def broken() -> AsyncIterator[bytes]:
+        yield b"x"
+        raise EngineFailed("no more audio")
+
+    async def endless() -> AsyncIterator[bytes]:
+        while True:
+            yield b"x"
+            await asyncio.sleep(0.01)
+
+    async def main() -> None:
+        async with LocalStorage(tmp_path) as local, MeasuredStorage(local) as storage:
+            with pytest.raises(StorageUnavailable):
+                await storage.put("file/a.wav", whole(), "audio/wav")
+            with pytest.raises(EngineFailed):
+                await storage.put("b.wav", broken(), "audio/wav")
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.05):
+                    await storage.put("c.wav", endless(), "audio/wav")
+
+    before = now()
+    asyncio.run(main())
+    after = now()
+    put = {"storage": "local", "operation": "put"}
+    grown = {
+        outcome: after("voz_storage_seconds_count", **put, outcome=outcome)
+        - before("voz_storage_seconds_count", **put, outcome=outcome)
+        for outcome in ("ok", "failed", "left")
+    }
+    assert grown == {"ok": 0, "failed": 1, "left": 2}
 
 
 def test_workers_are_added_up_and_the_dead_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

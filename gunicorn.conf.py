@@ -73,6 +73,10 @@ def on_starting(server: Any) -> None:
     )
 
 
+def on_reload(server: Any) -> None:
+    on_starting(server)  # gunicorn has just put its own handlers back: every line would come twice
+
+
 def post_fork(server: Any, worker: Any) -> None:
     config = getattr(worker, "config", None)
     if config is None:  # not one of uvicorn's workers
@@ -80,6 +84,8 @@ def post_fork(server: Any, worker: Any) -> None:
     # Streams that outlast the grace time are ended by the worker itself, so that it still closes its
     # engines and its storage, rather than by SIGKILL.
     config.timeout_graceful_shutdown = max(1, server.cfg.graceful_timeout - 5)
+    if config.http == "auto":
+        config.http = "src.api.protocol:BoundedProtocol"
     _beat_while_loading(worker, config, server.cfg.timeout)
 
 

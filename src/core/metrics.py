@@ -192,7 +192,7 @@ class BatchMetrics:
 
 
 def storage_used(storage: str, operation: str, outcome: str, seconds: float) -> None:
-    """Count one use of storage; `outcome` is `ok`, `failed`, or `left` (by the caller, or for want of audio)."""
+    """Count one use of storage; `outcome`: `ok`, `failed`, or `left` (the caller went, or audio broke off)."""
     _storage_seconds.labels(storage, operation, outcome).observe(seconds)
 
 

@@ -125,6 +125,20 @@ def test_recycling_drops_no_request(tmp_path: Path) -> None:
     assert len({pid for _, pid in answers}) > 4, "workers were replaced meanwhile"
 
 
+def test_a_reload_leaves_the_log_as_it_was(tmp_path: Path) -> None:
+    with gunicorn(tmp_path, LOG_FORMAT="json") as (port, log, master):
+        before = get(port)
+        os.kill(master, signal.SIGHUP)
+        for _ in range(600):
+            if get(port) != before:
+                break
+            time.sleep(0.1)
+    # the first line is written before gunicorn reads its settings
+    lines = log.read_text().splitlines()[1:]
+    assert [line for line in lines if line.startswith("[")] == []
+    assert sum("Handling signal: hup" in line for line in lines) == 1
+
+
 def test_wrong_settings_are_named_once(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "gunicorn", "src.main:app"]
     variables = os.environ | {"API_KEY": "k", "MAX_UPLOAD_MB": "none"}

@@ -192,7 +192,7 @@ class BatchMetrics:
 
 
 def storage_used(storage: str, operation: str, outcome: str, seconds: float) -> None:
-    """Count one use of storage; `outcome`: `ok`, `failed`, or `left` (the caller went, or audio broke off)."""
+    """Count one use of storage; `outcome`: `ok`, `failed`, or `left` (the caller, or the audio, is gone)."""
     _storage_seconds.labels(storage, operation, outcome).observe(seconds)
 
 

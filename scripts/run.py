@@ -26,7 +26,7 @@ def main() -> int:
         return 3
     command = [sys.executable, "-m", "uvicorn", "src.main:app"]
     command += ["--host", settings.host, "--port", str(settings.port)]
-    command += ["--workers", str(settings.web_concurrency)]
+    command += ["--workers", str(settings.web_concurrency), "--http", "src.api.protocol:BoundedProtocol"]
     server = subprocess.Popen(command)
     # Ctrl-C reaches the server by itself; this process only has to outlive it
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -107,6 +107,8 @@ class Settings(BaseSettings):
     """Seconds that a URL works; S3 allows a week at most."""
 
     max_upload_mb: int = Field(default=100, ge=1)
+    upload_timeout: float = Field(default=30, gt=0)
+    """Seconds in which a request must arrive, and one more for each KiB of its body."""
     max_audio_seconds: float = Field(default=7200, gt=0)
     max_text_chars: int = Field(default=5000, ge=1)
     max_queue: Annotated[int | None, NoDecode] = Field(default=None, ge=1)

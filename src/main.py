@@ -13,11 +13,13 @@ from src.api import docs, errors, files, health, metrics, stt, tts
 from src.api.dependencies import Services
 from src.api.draining import Drain, Draining
 from src.api.metrics import measuring
-from src.api.middleware import DeclaredSize, KeyCheck, RequestLog, UnreadBody
+from src.api.middleware import DeclaredSize, KeyCheck, RequestLog, SlowBody, UnreadBody
+from src.api.protocol import HEAD_TIMEOUT
 from src.api.rate_limit import RateLimit
 from src.api.tracing import RequestTrace
 from src.config import LogFormat, Settings, load_settings, unknown_keys
 from src.core.admission import Gate, default_limit
+from src.core.descriptors import raise_descriptor_limit
 from src.core.errors import ConfigurationError
 from src.core.loader import Models, open_models
 from src.core.measured_storage import MeasuredStorage
@@ -50,7 +52,8 @@ def create_app(settings: Settings, open_engines: OpenEngines = open_models) -> F
     draining = Draining(settings.shutdown_timeout)
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, float]]:
+        raise_descriptor_limit()
         configure_logging(
             settings.log_level,
             settings.log_format is LogFormat.JSON,
@@ -75,7 +78,7 @@ def create_app(settings: Settings, open_engines: OpenEngines = open_models) -> F
             app.state.services = services
             async with measuring(services):
                 with draining.ready():
-                    yield
+                    yield {HEAD_TIMEOUT: settings.upload_timeout}
 
     stt_bytes = settings.max_upload_mb * 2**20 + _FORM_OVERHEAD
     tts_bytes = settings.max_text_chars * _BYTES_PER_CHAR + _FORM_OVERHEAD
@@ -93,6 +96,7 @@ def create_app(settings: Settings, open_engines: OpenEngines = open_models) -> F
             Middleware(RequestLog),
             *([Middleware(RequestTrace)] if settings.otel_exporter_otlp_endpoint else []),
             Middleware(UnreadBody),
+            Middleware(SlowBody, seconds=settings.upload_timeout),
             Middleware(
                 KeyCheck,
                 keys=ApiKeys(settings.api_key, settings.api_keys_file),

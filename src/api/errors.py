@@ -12,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from src.core import errors
 from src.core.telemetry import note
@@ -26,6 +27,7 @@ _STATUS: dict[type[errors.VozError], tuple[int, str, str]] = {
     errors.Unauthorized: (401, "unauthorized", "No valid API key"),
     errors.Forbidden: (403, "forbidden", "Link expired or not valid"),
     errors.NotFound: (404, "not-found", "Not found"),
+    errors.TooSlow: (408, "too-slow", "The request did not arrive in time"),
     errors.TooLarge: (413, "too-large", "Too large"),
     errors.NotAudio: (415, "not-audio", "Not decodable as audio"),
     errors.InvalidInput: (422, "invalid-input", "Invalid input"),
@@ -117,6 +119,9 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def on_http(request: Request, error: HTTPException) -> JSONResponse:
+        behind = _while_reading(error.__cause__)
+        if behind is not None:
+            return await on_voz_error(request, behind)
         status = HTTPStatus(error.status_code)
         if status is HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
             return answer(errors.TooLarge(TOO_LARGE), request.state.request_id)
@@ -124,3 +129,20 @@ def install(app: FastAPI) -> None:
         response = problem(request.state.request_id, status, kind, status.phrase, str(error.detail))
         response.headers.update(error.headers or {})
         return response
+
+
+def _while_reading(cause: BaseException | None) -> errors.VozError | None:
+    """What kept FastAPI from reading a body, which it always takes for the caller's mistake (400).
+
+    Raises:
+        ClientGone: the caller left.
+    """
+    if isinstance(cause, ClientDisconnect):
+        raise ClientGone
+    if isinstance(cause, OSError):  # of the file that an upload passes through
+        failed = errors.StorageUnavailable(
+            f"the upload cannot be kept while it is read: {cause.strerror}", retry_after=60
+        )
+        failed.__cause__ = cause
+        return failed
+    return cause if isinstance(cause, errors.VozError) else None

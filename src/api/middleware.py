@@ -16,7 +16,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from src.api.errors import REQUEST_ID, TOO_LARGE, ClientGone, answer
-from src.core.errors import TooLarge, Unauthorized
+from src.core.errors import TooLarge, TooSlow, Unauthorized
 from src.core.metrics import request_ended
 from src.core.security import ApiKeys
 from src.core.telemetry import begin_request, note
@@ -29,6 +29,7 @@ _BEARER = re.compile(r"/metrics|/v1/.*")
 """Routes whose usual callers cannot send X-API-Key."""
 _LINGER_BYTES = 4 * 2**20
 _LINGER_SECONDS = 2.0
+_BYTES_A_SECOND = 1024
 
 
 class RequestLog:
@@ -121,6 +122,44 @@ async def _drain(receive: Receive, unread: Callable[[], bool]) -> None:
         async with asyncio.timeout(_LINGER_SECONDS):
             while unread() and seen < _LINGER_BYTES:
                 seen += len((await receive()).get("body", b""))
+
+
+class SlowBody:
+    """Gives up on a body that comes too slowly, as Apache's mod_reqtimeout does.
+
+    Only the time in which the server waits for its caller counts. The head is `api/protocol.py`'s business.
+
+    Args:
+        seconds: for all of it, and one more for each KiB that has come: slower than any live recording.
+    """
+
+    def __init__(self, app: ASGIApp, seconds: float) -> None:
+        self._app = app
+        self._seconds = seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        more, left = True, self._seconds
+
+        async def receive_in_time() -> Message:
+            nonlocal more, left
+            if not more:
+                return await receive()  # the caller may take as long as the work does to leave
+            started = time.monotonic()
+            try:
+                async with asyncio.timeout(left):
+                    message = await receive()
+            except TimeoutError:
+                raise TooSlow(
+                    f"the body did not arrive within {self._seconds:g} s and a second more for each KiB"
+                ) from None
+            more = message.get("more_body", False)
+            left += len(message.get("body", b"")) / _BYTES_A_SECOND - (time.monotonic() - started)
+            return message
+
+        await self._app(scope, receive_in_time, send)
 
 
 class DeclaredSize:

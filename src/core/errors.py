@@ -10,6 +10,7 @@
     ├── InvalidInput               understood, but cannot be worked on (unknown language, empty text)
     ├── NotFound                   there is no such thing
     ├── TooLarge                   more bytes, seconds or characters than a limit allows
+    ├── TooSlow                    the request does not arrive in time (UPLOAD_TIMEOUT)
     ├── NotAudio                   the upload cannot be decoded as audio
     ├── RateLimited                this key is over its limit
     ├── Overloaded                 the queue is full, or the server is stopping
@@ -59,6 +60,10 @@ class NotFound(VozError):
 
 class TooLarge(VozError):
     """The upload, the decoded audio or the text is larger than a limit allows."""
+
+
+class TooSlow(VozError):
+    """The request does not arrive in time (UPLOAD_TIMEOUT)."""
 
 
 class NotAudio(VozError):

@@ -1,0 +1,133 @@
+"""HTTP/1.1 as uvicorn speaks it, for callers who may never finish what they began.
+
+uvicorn waits for a request for ever, and on as many connections as there are. Here the head of a request has
+UPLOAD_TIMEOUT and 64 KiB (its body is the business of `SlowBody` in `api/middleware.py`). And a process with
+as many connections as its open files allow lets go of the one that has been without a request longest, as
+nginx does: ten thousand callers who say nothing do not keep out one who does.
+
+gunicorn.conf.py and `make run` use it. By hand: `uvicorn --http src.api.protocol:BoundedProtocol`.
+"""
+
+import asyncio
+import logging
+import secrets
+import time
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from src.api.errors import REQUEST_ID, answer
+from src.core.descriptors import connection_limit
+from src.core.errors import Overloaded, TooLarge, TooSlow, VozError
+
+log = logging.getLogger(__name__)
+
+HEAD_TIMEOUT = "head_timeout"
+"""Where the lifespan's state says how many seconds the head of a request may take."""
+_HEAD_SECONDS = 30.0
+_HEAD_BYTES = 64 * 1024
+_RETRY_SECONDS = 10.0
+_LOG_SECONDS = 60.0
+
+
+class _Idle:
+    """Connections of one server that have no request in hand, longest first."""
+
+    def __init__(self) -> None:
+        self.connections: dict[BoundedProtocol, None] = {}
+        self._told = -_LOG_SECONDS
+
+    def make_room(self, held: int, newest: "BoundedProtocol") -> None:
+        """Let go of a connection; it is the newest one where all others are at work."""
+        now = time.monotonic()
+        if now - self._told >= _LOG_SECONDS:
+            self._told = now
+            log.warning("%d connections, which is all this process takes: those without a request go", held)
+        oldest = next(iter(self.connections))
+        if oldest is newest:
+            oldest.refuse(Overloaded("too many connections", _RETRY_SECONDS))
+        else:
+            oldest.transport.close()
+        self.connections.pop(oldest)
+
+
+_idle: WeakKeyDictionary[ServerState, _Idle] = WeakKeyDictionary()
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._idle = _idle.setdefault(self.server_state, _Idle())
+        self._head_timeout = float(self.app_state.get(HEAD_TIMEOUT, _HEAD_SECONDS))
+        self._head_timer: asyncio.TimerHandle | None = None
+        self._head_bytes = 0
+        self._in_head = True
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._idle.connections[self] = None
+        self._await_head()
+        held = len(self.connections)
+        if held > connection_limit():
+            self._idle.make_room(held, self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._end_head()
+        self._idle.connections.pop(self, None)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._in_head and self._head_timer is None:
+            self._await_head()
+        self._head_bytes += len(data)
+        super().data_received(data)
+        if not self._in_head:
+            self._head_bytes = 0
+        elif self._head_bytes > _HEAD_BYTES and not self.transport.is_closing():
+            self.refuse(TooLarge(f"the head of the request is longer than {_HEAD_BYTES // 1024} KiB"))
+
+    def on_headers_complete(self) -> None:
+        self._end_head()
+        self._in_head = False
+        self._idle.connections.pop(self, None)
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        self._in_head = True
+        self._head_bytes = 0
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.cycle.response_complete and not self.transport.is_closing():
+            self._idle.connections[self] = None
+
+    def refuse(self, error: VozError) -> None:
+        """Answer before there is a request, and close."""
+        request_id = secrets.token_hex(8)
+        log.info("no request: %s", error, extra={"request_id": request_id})
+        response = answer(error, request_id)
+        response.headers.update({REQUEST_ID: request_id, "Connection": "close"})
+        lines = b"".join(name + b": " + value + b"\r\n" for name, value in response.raw_headers)
+        self.transport.write(STATUS_LINE[response.status_code] + lines + b"\r\n" + bytes(response.body))
+        self.transport.close()
+
+    def _await_head(self) -> None:
+        self._head_timer = self.loop.call_later(self._head_timeout, self._head_is_late)
+
+    def _end_head(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _head_is_late(self) -> None:
+        if self.transport.is_closing():
+            return
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._await_head()  # the answer to the request before this one comes first
+        elif not self._head_bytes:
+            self.transport.close()
+        else:
+            self.refuse(TooSlow(f"the head of the request did not arrive within {self._head_timeout:g} s"))

@@ -1,0 +1,24 @@
+"""How many connections a process may hold: what its open files allow."""
+
+import resource
+
+_ENOUGH = 65_536
+"""Open files that no server of this kind is short of; hard limits go up to a billion."""
+_MOST_CONNECTIONS = 16_384
+
+
+def raise_descriptor_limit() -> None:
+    """Take as many open files as the system lets this process have.
+
+    The usual limit of 1024 is for programs that use `select`, which cannot count further; nothing here does.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = _ENOUGH if hard == resource.RLIM_INFINITY else min(hard, _ENOUGH)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
+def connection_limit() -> int:
+    """Connections that this process may hold; a quarter of its open files is left for uploads and models."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return _MOST_CONNECTIONS if soft == resource.RLIM_INFINITY else min(soft * 3 // 4, _MOST_CONNECTIONS)

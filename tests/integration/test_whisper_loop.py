@@ -1,0 +1,197 @@
+"""Our own decoder against CTranslate2's, on the same weights."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from src.config import Settings
+from src.core.errors import ModelUnavailable
+from src.core.model_store import ModelStore
+from src.engines.whisper import gate
+from src.engines.whisper.features import Features, window_for
+from src.engines.whisper.loop import LoopStepper, reading
+from src.engines.whisper.loop.linear import Float32, Int8
+from src.engines.whisper.loop.rules import Rules
+from src.engines.whisper.loop.weights import read
+from src.engines.whisper.model import Model
+from src.engines.whisper.row import FULL_WINDOW, Decoded, Outcome, Row
+from src.engines.whisper.vocabulary import Vocabulary
+from tests.support.speech import clip, noise, seconds
+
+pytestmark = pytest.mark.models
+
+
+@pytest.fixture(scope="module")
+def folder(make_settings: Callable[..., Settings]) -> Path:
+    return ModelStore(make_settings().models_dir).whisper("base").folder
+
+
+@pytest.fixture(scope="module")
+def exact(folder: Path) -> Model:
+    return Model(folder, "cpu", "float32", 2, 2)
+
+
+@pytest.fixture(scope="module")
+def vocabulary(folder: Path) -> Vocabulary:
+    return Vocabulary(folder, multilingual=True)
+
+
+@contextmanager
+def loop(folder: Path, model: Model, vocabulary: Vocabulary, compute_type: str) -> Iterator[LoopStepper]:
+    stepper = LoopStepper(lambda: (model, vocabulary), folder, compute_type, 16)
+    threads = torch.get_num_threads()
+    stepper.open()
+    try:
+        yield stepper
+    finally:
+        stepper.close()
+        torch.set_num_threads(threads)
+
+
+def row(folder: Path, model: Model, name: str, **options: object) -> Row:
+    audio = clip(name)
+    mel = Features(folder, model.mels)(audio)
+    given = {"language": name[:2], "window": window_for(mel.shape[1])} | options
+    return Row(mel=mel, duration=seconds(audio), **given)  # type: ignore[arg-type]
+
+
+def run(stepper: LoopStepper, *rows: Row) -> list[Outcome]:
+    for ticket, one in enumerate(rows):
+        stepper.add(ticket, one)
+    done: dict[int, Outcome | Exception] = {}
+    while len(done) < len(rows):
+        done |= dict(stepper.step() or ())
+    found = [done[ticket] for ticket in range(len(rows))]
+    assert all(isinstance(one, Outcome) for one in found)
+    return found  # type: ignore[return-value]
+
+
+def written(stepper: LoopStepper, *rows: Row) -> list[Decoded]:
+    found = [one.decoded for one in run(stepper, *rows)]
+    assert None not in found
+    return found  # type: ignore[return-value]
+
+
+def test_in_float32_it_writes_what_ctranslate2_writes(
+    folder: Path, exact: Model, vocabulary: Vocabulary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gate, "fault", lambda *_, **__: None)
+    prompt = vocabulary.previous("Voz, a telephone exchange")
+    rows = [
+        row(folder, exact, "en-agent"),
+        row(folder, exact, "es-agent", window=FULL_WINDOW),
+        row(folder, exact, "en-busy", prompt=prompt),
+        row(folder, exact, "es-expelled", task="translate"),
+        row(folder, exact, "en-extended", language="es"),
+    ]
+    with loop(folder, exact, vocabulary, "float32") as stepper:
+        ours = written(stepper, *rows)
+    for one, mine in zip(rows, ours, strict=True):
+        encoded = exact.encode([one.mel], one.window)
+        start = vocabulary.start(one.language or "", one.task, one.prompt)
+        [theirs] = exact.generate(encoded, [start], 0.0, vocabulary)
+        assert mine.text == theirs.text
+        assert mine.tokens == theirs.tokens
+        assert mine.avg_logprob == pytest.approx(theirs.avg_logprob, abs=1e-3)
+        assert mine.no_speech_prob == pytest.approx(theirs.no_speech_prob, abs=1e-4)
+
+
+def test_in_float32_languages_are_as_likely_as_ctranslate2_says(
+    folder: Path, exact: Model, vocabulary: Vocabulary
+) -> None:
+    one = row(folder, exact, "es-expelled", language=None, detect_only=True)
+    [theirs] = exact.languages(exact.encode([one.mel], one.window))
+    with loop(folder, exact, vocabulary, "float32") as stepper:
+        [found] = run(stepper, one)
+    assert found.decoded is None
+    assert dict(found.languages) == pytest.approx(theirs, abs=1e-4)
+
+
+def test_a_row_is_the_same_to_the_bit_alone_and_in_company(
+    folder: Path, exact: Model, vocabulary: Vocabulary
+) -> None:
+    names = ["en-agent", "en-extended", "es-agent", "es-expelled", "en-busy"]
+    rows = [row(folder, exact, name) for name in names]
+    with loop(folder, exact, vocabulary, "int8") as stepper:
+        alone = [written(stepper, one)[0] for one in rows]
+        assert written(stepper, *rows, *rows, *rows) == alone * 3
+
+
+def test_giving_up_what_nobody_looks_at_changes_nothing(
+    folder: Path, exact: Model, vocabulary: Vocabulary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [row(folder, exact, "en-agent"), row(folder, exact, "es-agent")]
+    with loop(folder, exact, vocabulary, "float32") as stepper:
+        monkeypatch.setattr(reading, "_COMPACT", 0)
+        often = written(stepper, *rows)
+        monkeypatch.setattr(reading, "_COMPACT", 10_000)
+        never = written(stepper, *rows)
+    assert [one.tokens for one in often] == [one.tokens for one in never]
+    assert often[0].avg_logprob == pytest.approx(never[0].avg_logprob, abs=1e-4)
+
+
+def test_a_row_that_falls_down_the_ladder_says_the_same_each_time(
+    folder: Path, exact: Model, vocabulary: Vocabulary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Decoded] = []
+
+    def hardly(decoded: Decoded, duration: float, fitted: bool) -> gate.Fault | None:
+        seen.append(decoded)
+        return gate.Fault.LOGPROB if decoded.temperature < 0.8 else None
+
+    monkeypatch.setattr(gate, "fault", hardly)
+    with loop(folder, exact, vocabulary, "int8") as stepper:
+        first, again = (written(stepper, row(folder, exact, "en-extended"))[0] for _ in range(2))
+        assert stepper.stats.retried == 2
+    assert first == again
+    assert [one.temperature for one in seen[:6]] == [0.0, 0.0, 0.2, 0.4, 0.6, 0.8]
+
+
+def test_noise_ends(folder: Path, exact: Model, vocabulary: Vocabulary) -> None:
+    mel = Features(folder, exact.mels)(noise(3))
+    with loop(folder, exact, vocabulary, "int8") as stepper:
+        [found] = written(stepper, Row(mel=mel, duration=3.0, window=window_for(mel.shape[1]), language="en"))
+    assert len(found.tokens) <= 224
+
+
+def test_eight_bits_are_close_to_thirty_two() -> None:
+    torch.manual_seed(1)
+    weight, bias, rows = torch.randn(96, 64), torch.randn(96), torch.randn(5, 64)
+    rows *= torch.tensor([1e-6, 0.1, 1.0, 10.0, 1e4])[:, None]
+    exact, rough = Float32(weight, bias)(rows) - bias, Int8(weight, bias)(rows) - bias
+    assert torch.all((exact - rough).norm(dim=1)[1:] < 0.02 * exact.norm(dim=1)[1:])
+    assert torch.equal(Int8(weight, bias)(torch.zeros(1, 64)), bias[None])
+
+
+def test_timestamps_come_in_pairs_and_never_run_backwards(vocabulary: Vocabulary) -> None:
+    stamp, word, size = vocabulary.first_timestamp, 1000, vocabulary.first_timestamp + 1501
+    rules = Rules(vocabulary, size)
+
+    def allowed(text: list[int], likely: int = word) -> set[int]:
+        logits = torch.zeros(1, size)
+        logits[0, likely] = 30.0
+        logprobs = rules.apply(logits, [text])
+        assert float(logprobs.exp().sum()) == pytest.approx(1, abs=1e-4)
+        return set(np.flatnonzero(np.isfinite(logprobs[0].numpy())).tolist())
+
+    assert allowed([]) == set(range(stamp, stamp + 51))
+    assert not {one for one in allowed([stamp]) if one >= stamp}
+    assert {word, stamp + 40, stamp + 1500} <= allowed([stamp + 40, word])
+    assert stamp + 39 not in allowed([stamp + 40, word])
+    # a stretch that is closed is followed by the next one's start or the end of all
+    closed = allowed([stamp, word, stamp + 70], likely=vocabulary.end)
+    assert vocabulary.end in closed
+    assert word not in closed
+    assert stamp + 69 not in closed
+    # together the timestamps are likelier than any word
+    assert word not in allowed([stamp, word], likely=stamp + 3)
+
+
+def test_a_file_of_another_format_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "model.bin").write_bytes((99).to_bytes(4, "little") + bytes(64))
+    with pytest.raises(ModelUnavailable, match="format 99"):
+        read(tmp_path, "decoder/")

@@ -280,7 +280,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for each request
     try:
         # weights need no key, and no other setting is looked at
-        settings = Settings(api_key=[SecretStr("unused")])
+        settings = Settings(api_key=[SecretStr("not used here")])
         store = ModelStore(options.models_dir or settings.models_dir, verify=options.verify)
         stt = store.whisper(options.stt or settings.stt_model)
         tts = store.tts_files(

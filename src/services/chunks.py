@@ -23,11 +23,11 @@ _PAD = round(0.32 * _FRAMES_PER_SECOND)
 """Frames kept around a piece: consonants at its edges are quiet."""
 _EDGE = round(1.0 * _FRAMES_PER_SECOND)
 """Frames kept before the first speech, and after the last at the end of the file: short clips stay whole."""
-MAX_SECONDS = 17.0
+MAX_SECONDS = 22.0
 _MAX = int(MAX_SECONDS * _FRAMES_PER_SECOND)
 """Frames of a chunk. Shorter ones cost accuracy (13 s: 0.5 points), longer ones speed: the encoder's work
 grows with the square of its window, and 30 s cost nearly three times what 20 s do."""
-_CUT_FROM = int(12 * _FRAMES_PER_SECOND)
+_CUT_FROM = int(17 * _FRAMES_PER_SECOND)
 """Speech that fills a chunk is cut at its quietest point after this many frames."""
 
 

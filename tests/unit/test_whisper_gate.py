@@ -26,6 +26,7 @@ def test_good_text_passes() -> None:
         (decoded(avg_logprob=-1.2), Fault.LOGPROB),
         (decoded(text="Thank you. Thank you. Thank you. Thank you."), Fault.REPETITION),
         (decoded(text=f"{GOOD} {GOOD}"), Fault.REPETITION),
+        (decoded(text="Please hold while we try. Please hold, while we try"), Fault.REPETITION),
         (decoded(text=" ".join(map(str, range(0, 2000, 37)))), Fault.TOO_FAST),
         (decoded(last_timestamp=12.0), Fault.RUN_ON),
     ],

@@ -1,5 +1,6 @@
 """Is what the decoder wrote good enough, or should the row be decoded again?"""
 
+import re
 import zlib
 from collections.abc import Sequence
 from enum import StrEnum
@@ -24,6 +25,8 @@ _OVERSHOOT = 1.0
 """Seconds: timestamps are often rounded up, and the last word is given some room."""
 _REPEATS = 4
 _LONGEST_PHRASE = 4
+_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+"""Without punctuation: a text that is said twice often lacks its full stop the second time."""
 
 
 class Fault(StrEnum):
@@ -52,7 +55,7 @@ def fault(decoded: Decoded, duration: float, fitted: bool) -> Fault | None:
     """
     if is_silence(decoded):
         return None
-    words = decoded.text.lower().split()
+    words = _WORD.findall(decoded.text.lower())
     signs = {
         Fault.COMPRESSION: compression_ratio(decoded.text) > MAX_COMPRESSION,
         Fault.LOGPROB: decoded.avg_logprob < (MIN_LOGPROB_FITTED if fitted else MIN_LOGPROB),

@@ -10,10 +10,12 @@ the codec: what an encoder adds in front is trimmed by the player, as the header
 
 import weakref
 from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 
 import numpy as np
 
+from src.core.errors import StorageUnavailable
 from src.engines.base import Audio
 from src.services.audio.mp3 import MP3_BIT_RATE, Mp3Stream, mp3_rate
 from src.services.audio.writers import Muxer, Spool, Wav, Writer
@@ -48,6 +50,9 @@ class Encoder:
         format: of the file.
         sample_rate: Hz of what `encode` gets, and of the file if its format has it (Opus has 48 kHz only).
         streaming: hand bytes out as they are made.
+
+    Raises:
+        StorageUnavailable: by its methods; there is no room in the system's folder for temporary files.
     """
 
     def __init__(self, format: AudioFormat, sample_rate: int, streaming: bool) -> None:  # noqa: A002
@@ -65,7 +70,8 @@ class Encoder:
         """
         if not len(audio):
             return b""
-        return self._writer.write(np.rint(np.clip(audio, -1.0, 1.0) * 32767.0).astype(np.int16))
+        with _spooling():
+            return self._writer.write(np.rint(np.clip(audio, -1.0, 1.0) * 32767.0).astype(np.int16))
 
     def finish(self) -> bytes:
         """The last bytes; of a stored file, all of them."""
@@ -73,14 +79,24 @@ class Encoder:
 
     def finish_in_chunks(self) -> Iterator[bytes]:
         """As `finish`, a few at a time: a long stored file need not be in memory as a whole."""
-        last = self._writer.finish()
-        if last:
-            yield last
-        if self._spool is not None:
-            self._spool.seek(0)
-            while chunk := self._spool.read(_CHUNK):
-                yield chunk
-            self._spool.close()
+        with _spooling():
+            last = self._writer.finish()
+            if last:
+                yield last
+            if self._spool is not None:
+                self._spool.seek(0)
+                while chunk := self._spool.read(_CHUNK):
+                    yield chunk
+                self._spool.close()
+
+
+@contextmanager
+def _spooling() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise StorageUnavailable(f"the audio cannot be kept while it is made: {reason}", 60) from error
 
 
 def _writer(format: AudioFormat, sample_rate: int, spool: Spool | None) -> Writer:  # noqa: A002

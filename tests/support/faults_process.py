@@ -1,0 +1,207 @@
+"""A real server process, and what it holds: open files, threads, memory."""
+
+import contextlib
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tests.support.deploy_host import REPOSITORY, free_port
+
+KEY = "faults-test-key"
+APP = "tests.support.faults_app:app"
+SPEECH = {"text": "Good morning.", "language": "en"}
+_MEBIBYTE = 2**20
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """What a process holds."""
+
+    files: int
+    threads: int
+    memory: int
+    """Resident bytes."""
+
+    @classmethod
+    def of(cls, pid: int) -> "Footprint":
+        process = Path(f"/proc/{pid}")
+        return cls(
+            files=len(list((process / "fd").iterdir())),
+            threads=len(list((process / "task").iterdir())),
+            memory=int((process / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE"),
+        )
+
+    def grown_since(self, before: "Footprint", memory: int, files: int) -> list[str]:
+        """What is more than before; in threads, more than the pool of the event loop may have added."""
+        pool = min(32, (os.cpu_count() or 1) + 4)
+        more = {
+            "files": self.files - before.files > files,
+            "threads": self.threads - before.threads > pool,
+            "memory": self.memory - before.memory > memory * _MEBIBYTE,
+        }
+        return [what for what, grown in more.items() if grown]
+
+
+def gives_back(pid: int, before: Footprint, memory: int = 64, files: int = 2) -> None:
+    """Wait until the process holds what it held, to within `memory` MiB and so many open files."""
+    until(
+        lambda: not Footprint.of(pid).grown_since(before, memory, files),
+        lambda: f"it held {before}, and still holds {Footprint.of(pid)}: {open_files(pid)}",
+    )
+
+
+def open_files(pid: int) -> list[str]:
+    """Where the descriptors of a process lead."""
+    links = []
+    for file in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            links.append(str(file.readlink()))
+    return sorted(links)
+
+
+def until(reached: Callable[[], bool], otherwise: Callable[[], str], seconds: float = 30) -> None:
+    end = time.monotonic() + seconds
+    while not reached():
+        assert time.monotonic() < end, otherwise()
+        time.sleep(0.05)
+
+
+@dataclass
+class Server:
+    """gunicorn and its workers, as in production but for the engines."""
+
+    process: "subprocess.Popen[bytes]"
+    port: int
+    folder: Path
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def storage(self) -> Path:
+        return self.folder / "storage"
+
+    @property
+    def workers(self) -> list[int]:
+        tasks = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return [int(pid) for pid in tasks.read_text().split()]
+
+    @property
+    def worker(self) -> int:
+        [pid] = self.workers
+        return pid
+
+    def log(self) -> str:
+        return (self.folder / "log").read_text()
+
+    def events(self) -> list[dict[str, Any]]:
+        """The log's lines that are JSON, which all but the interpreter's own are."""
+        return [json.loads(line) for line in self.log().splitlines() if line.startswith("{")]
+
+    def told(self, request_id: str) -> list[dict[str, Any]]:
+        """What the log says of a request, once it has its last line."""
+
+        def lines() -> list[dict[str, Any]]:
+            return [line for line in self.events() if line.get("request_id") == request_id]
+
+        until(lambda: any("status" in line for line in lines()), self.log)
+        return lines()
+
+    def client(self, timeout: float = 60) -> httpx.Client:
+        return httpx.Client(base_url=self.url, headers={"X-API-Key": KEY}, timeout=timeout, trust_env=False)
+
+    def works(self) -> None:
+        """Alive, ready, and able to speak and to read."""
+        with self.client() as client:
+            for path in ("/health/live", "/health/ready"):
+                answer = client.get(path)
+                assert answer.status_code == 200, (path, answer.text)
+            spoken = client.post("/tts", json=SPEECH)
+            assert spoken.status_code == 200, spoken.text
+            audio = client.get(spoken.json()["url"]).content
+            read = client.post("/stt", files={"file": audio}, data={"language": "en"})
+            assert read.status_code == 200, read.text
+
+    def warm(self) -> Footprint:
+        """What its only worker holds after some requests of each kind."""
+        for _ in range(3):
+            self.works()
+        return Footprint.of(self.worker)
+
+
+@contextmanager
+def serving(
+    folder: Path, workers: int = 1, open_files: int | None = None, **environment: str
+) -> Iterator[Server]:
+    """gunicorn with gunicorn.conf.py, on a port of its own, ended well.
+
+    Args:
+        open_files: RLIMIT_NOFILE of the server, soft and hard; as it is, if None.
+    """
+    temporary, port = folder / "tmp", free_port()
+    temporary.mkdir()
+    variables = {
+        "API_KEY": KEY,
+        "PORT": str(port),
+        "TMPDIR": str(temporary),
+        "STORAGE": "local",
+        "STORAGE_DIR": str(folder / "storage"),
+        "TTS_CACHE": "false",
+        "LOG_FORMAT": "json",
+        "WEB_CONCURRENCY": str(workers),
+    }
+    command = [sys.executable, "-m", "gunicorn", APP]
+    if open_files is not None:
+        command = ["/bin/sh", "-c", f'ulimit -n {open_files} && exec "$@"', "sh", *command]
+    with (folder / "log").open("wb") as output:
+        process = subprocess.Popen(
+            command, cwd=REPOSITORY, env=os.environ | variables | environment,
+            stdout=output, stderr=output, start_new_session=True,
+        )  # fmt: skip
+    server = Server(process, port, folder)
+    try:
+        until(lambda: _ready(server), server.log, 60)
+        until(lambda: len(server.workers) == workers, server.log)
+        yield server
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=60) == 0, server.log()
+    except BaseException:
+        sys.stderr.write(server.log()[-20_000:])
+        raise
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _ready(server: Server) -> bool:
+    assert server.process.poll() is None, server.log()
+    with contextlib.suppress(httpx.TransportError), server.client() as client:
+        return client.get("/health/ready").status_code == 200
+    return False
+
+
+@contextmanager
+def no_file_larger_than(size: int, pid: int) -> Iterator[None]:
+    """A disk that is full, as far as a process can tell: what it writes beyond `size` bytes of a file fails.
+
+    A small file system of its own would take rights that a container's root does not have.
+    """
+    before = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, before)

@@ -4,26 +4,36 @@ from pathlib import Path
 
 _CGROUP = Path("/sys/fs/cgroup")
 _MACHINE = Path("/proc/meminfo")
+_KINDS = (
+    ("memory.max", "memory.current", "memory.stat", "inactive_file"),  # cgroup v2
+    (
+        "memory/memory.limit_in_bytes",
+        "memory/memory.usage_in_bytes",
+        "memory/memory.stat",
+        "total_inactive_file",
+    ),
+)
 
 
 def memory_in_use(cgroup: Path = _CGROUP, machine: Path = _MACHINE) -> tuple[int, int]:
     """Bytes in use, and bytes there are.
 
-    Of the container, all its processes and what lies in its /tmp included, where it has a limit (cgroup v2);
-    else of the whole machine. File contents that can be dropped at once do not count.
+    Of the container, all its processes and what lies in its /tmp included, where it has a limit; else of the
+    whole machine. File contents that can be dropped at once do not count.
 
     Raises:
         OSError, ValueError: this is not Linux.
     """
     numbers = _numbers(machine)
     total = 1024 * numbers["MemTotal"]
-    try:
-        limit = int((cgroup / "memory.max").read_text())  # "max": none
-        if limit < total:
-            used = int((cgroup / "memory.current").read_text())
-            return used - _numbers(cgroup / "memory.stat")["inactive_file"], limit
-    except (OSError, ValueError):
-        pass
+    for limit_file, used_file, parts_file, droppable in _KINDS:
+        try:
+            limit = int((cgroup / limit_file).read_text())  # "max": none
+            if limit < total:
+                used = int((cgroup / used_file).read_text())
+                return used - _numbers(cgroup / parts_file)[droppable], limit
+        except (OSError, ValueError):
+            continue
     return total - 1024 * numbers["MemAvailable"], total
 
 

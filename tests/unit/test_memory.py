@@ -1,5 +1,6 @@
 """The memory that there is: of a container with a limit, of the machine without one."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,14 @@ def machine(tmp_path: Path) -> Path:
     return file
 
 
+def old_container(folder: Path, limit: str) -> Path:
+    (folder / "memory").mkdir()
+    (folder / "memory" / "memory.limit_in_bytes").write_text(f"{2**63 - 4096 if limit == 'max' else limit}\n")
+    (folder / "memory" / "memory.usage_in_bytes").write_text(f"{3 * MIB}\n")
+    (folder / "memory" / "memory.stat").write_text(f"inactive_file 0\ntotal_inactive_file {MIB}\n")
+    return folder
+
+
 def container(folder: Path, limit: str) -> Path:
     (folder / "memory.max").write_text(limit + "\n")
     (folder / "memory.current").write_text(f"{3 * MIB}\n")
@@ -25,6 +34,7 @@ def container(folder: Path, limit: str) -> Path:
     return folder
 
 
+@pytest.mark.parametrize("cgroup", [container, old_container], ids=["v2", "v1"])
 @pytest.mark.parametrize(
     ("limit", "expected"),
     [
@@ -35,9 +45,9 @@ def container(folder: Path, limit: str) -> Path:
     ids=["limited", "unlimited", "a limit that the machine has not"],
 )
 def test_a_container_counts_where_it_is_limited(
-    tmp_path: Path, machine: Path, limit: str, expected: tuple[int, int]
+    tmp_path: Path, machine: Path, limit: str, expected: tuple[int, int], cgroup: Callable[[Path, str], Path]
 ) -> None:
-    assert memory_in_use(container(tmp_path, limit), machine) == expected
+    assert memory_in_use(cgroup(tmp_path, limit), machine) == expected
 
 
 def test_without_a_cgroup_it_is_the_machine(tmp_path: Path, machine: Path) -> None:

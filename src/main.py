@@ -14,7 +14,7 @@ from src.api.dependencies import Services
 from src.api.draining import Drain, Draining
 from src.api.metrics import measuring
 from src.api.middleware import DeclaredSize, KeyCheck, RequestLog, SlowBody, UnreadBody
-from src.api.protocol import HEAD_TIMEOUT
+from src.api.protocol import PATIENCE
 from src.api.rate_limit import RateLimit
 from src.api.tracing import RequestTrace
 from src.config import LogFormat, Settings, load_settings, unknown_keys
@@ -78,7 +78,7 @@ def create_app(settings: Settings, open_engines: OpenEngines = open_models) -> F
             app.state.services = services
             async with measuring(services):
                 with draining.ready():
-                    yield {HEAD_TIMEOUT: settings.upload_timeout}
+                    yield {PATIENCE: settings.upload_timeout}
 
     stt_bytes = settings.max_upload_mb * 2**20 + _FORM_OVERHEAD
     tts_bytes = settings.max_text_chars * _BYTES_PER_CHAR + _FORM_OVERHEAD

@@ -3,7 +3,8 @@
 uvicorn waits for a request for ever, and on as many connections as there are. Here the head of a request has
 UPLOAD_TIMEOUT and 64 KiB (its body is the business of `SlowBody` in `api/middleware.py`). And a process with
 as many connections as its open files allow lets go of the one that has been without a request longest, as
-nginx does: ten thousand callers who say nothing do not keep out one who does.
+nginx does: ten thousand callers who say nothing do not keep out one who does. A caller who does not read on
+within UPLOAD_TIMEOUT is let go, too.
 
 gunicorn.conf.py and `make run` use it. By hand: `uvicorn --http src.api.protocol:BoundedProtocol`.
 """
@@ -24,9 +25,9 @@ from src.core.errors import Overloaded, TooLarge, TooSlow, VozError
 
 log = logging.getLogger(__name__)
 
-HEAD_TIMEOUT = "head_timeout"
-"""Where the lifespan's state says how many seconds the head of a request may take."""
-_HEAD_SECONDS = 30.0
+PATIENCE = "patience"
+"""Where the lifespan's state says how many seconds a caller has."""
+_PATIENCE_SECONDS = 30.0
 _HEAD_BYTES = 64 * 1024
 _RETRY_SECONDS = 10.0
 _LOG_SECONDS = 60.0
@@ -60,8 +61,9 @@ class BoundedProtocol(HttpToolsProtocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._idle = _idle.setdefault(self.server_state, _Idle())
-        self._head_timeout = float(self.app_state.get(HEAD_TIMEOUT, _HEAD_SECONDS))
+        self._patience = float(self.app_state.get(PATIENCE, _PATIENCE_SECONDS))
         self._head_timer: asyncio.TimerHandle | None = None
+        self._unread_timer: asyncio.TimerHandle | None = None
         self._head_bytes = 0
         self._in_head = True
 
@@ -75,6 +77,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._end_head()
+        self._end_unread()
         self._idle.connections.pop(self, None)
         super().connection_lost(exc)
 
@@ -104,6 +107,14 @@ class BoundedProtocol(HttpToolsProtocol):
         if self.cycle.response_complete and not self.transport.is_closing():
             self._idle.connections[self] = None
 
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._unread_timer = self.loop.call_later(self._patience, self._is_not_read)
+
+    def resume_writing(self) -> None:
+        self._end_unread()
+        super().resume_writing()
+
     def refuse(self, error: VozError) -> None:
         """Answer before there is a request, and close."""
         request_id = secrets.token_hex(8)
@@ -115,12 +126,22 @@ class BoundedProtocol(HttpToolsProtocol):
         self.transport.close()
 
     def _await_head(self) -> None:
-        self._head_timer = self.loop.call_later(self._head_timeout, self._head_is_late)
+        self._head_timer = self.loop.call_later(self._patience, self._head_is_late)
 
     def _end_head(self) -> None:
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
+
+    def _end_unread(self) -> None:
+        if self._unread_timer is not None:
+            self._unread_timer.cancel()
+            self._unread_timer = None
+
+    def _is_not_read(self) -> None:
+        path = self.scope["path"] if self.scope else "a request"
+        log.info("the answer to %s was not read on within %g s", path, self._patience)
+        self.transport.abort()  # closing would wait until it is read
 
     def _head_is_late(self) -> None:
         if self.transport.is_closing():
@@ -130,4 +151,4 @@ class BoundedProtocol(HttpToolsProtocol):
         elif not self._head_bytes:
             self.transport.close()
         else:
-            self.refuse(TooSlow(f"the head of the request did not arrive within {self._head_timeout:g} s"))
+            self.refuse(TooSlow(f"the head of the request did not arrive within {self._patience:g} s"))

@@ -1,11 +1,10 @@
-"""What goes wrong once goes wrong once: an engine that raises, callers that leave, too many at a time."""
+"""What goes wrong once goes wrong once: callers that leave, too many at a time."""
 
 import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable, Hashable
-from dataclasses import replace
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -13,9 +12,7 @@ import numpy as np
 import pytest
 
 from src.config import Settings
-from src.core.errors import EngineFailed
 from src.core.loader import Models
-from src.engines.base import Audio, EngineInfo, Load
 from tests.support.audio import tone_wav, wav_of
 from tests.support.server import KEY, OTHER_KEY, RunningServer, app_with, serve
 
@@ -36,61 +33,6 @@ def until(condition: Callable[[], bool], what: str, seconds: float = 20) -> None
 def places(server: RunningServer) -> int:
     services = server.app.state.services
     return int(services.stt_gate.held + services.tts_gate.held)
-
-
-class RaisesAt:
-    """The real engine, but one call of `synthesize` raises: no input makes a good model fail on demand."""
-
-    def __init__(self, engine: Any, call: int) -> None:
-        self._engine = engine
-        self._left = call
-
-    @property
-    def info(self) -> EngineInfo:
-        info: EngineInfo = self._engine.info
-        return info
-
-    @property
-    def load(self) -> Load:
-        load: Load = self._engine.load
-        return load
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._engine, name)
-
-    async def synthesize(self, text: str, language: str, lane: Hashable) -> Audio:
-        self._left -= 1
-        if self._left == 0:
-            raise EngineFailed("the model raised on this sentence")
-        audio: Audio = await self._engine.synthesize(text, language, lane)
-        return audio
-
-
-def test_a_sentence_that_fails_fails_its_request_and_leaves_nothing(
-    models: Models, make_settings: Callable[..., Settings], caplog: pytest.LogCaptureFixture
-) -> None:
-    settings = make_settings()
-    body = {"text": " ".join(f"Here comes sentence {n} of five." for n in range(1, 6)), "language": "en"}
-    faulty = replace(models, tts=RaisesAt(models.tts, call=3))
-    with serve(app_with(faulty, settings)) as server, server.client() as client:
-        failed = client.post("/tts", json=body)
-        assert failed.status_code == 500
-        assert failed.json()["detail"] == "the model raised on this sentence"
-        assert failed.json()["request_id"] in str([vars(record) for record in caplog.records])
-        assert not list(settings.storage_dir.rglob("*.wav*"))
-        assert client.post("/tts", json=body).status_code == 200
-        assert client.get("/health/ready").status_code == 200
-        assert places(server) == 0
-
-
-def test_a_stream_that_fails_midway_cannot_pass_for_whole(
-    models: Models, make_settings: Callable[..., Settings]
-) -> None:
-    faulty = replace(models, tts=RaisesAt(models.tts, call=9))
-    with serve(app_with(faulty, make_settings())) as server, server.client() as client:
-        with pytest.raises(httpx.RemoteProtocolError):
-            client.post("/tts/stream", json={"text": PARAGRAPH, "language": "en"})
-        until(lambda: places(server) == 0, "the place came back")
 
 
 @pytest.mark.parametrize("path", ["/tts", "/tts/stream"])

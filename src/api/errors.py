@@ -141,7 +141,8 @@ def _while_reading(cause: BaseException | None) -> errors.VozError | None:
         raise ClientGone
     if isinstance(cause, OSError):  # of the file that an upload passes through
         failed = errors.StorageUnavailable(
-            f"the upload cannot be kept while it is read: {cause.strerror}", retry_after=60
+            f"the upload cannot be kept while it is read: {cause.strerror or type(cause).__name__}",
+            retry_after=60,
         )
         failed.__cause__ = cause
         return failed

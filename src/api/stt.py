@@ -36,7 +36,7 @@ Languages = Annotated[
     "",
     summary="Transcribe, or translate to English",
     response_model=None,
-    responses=problems(401, 413, 415, 422, 429, 500, 503)
+    responses=problems(401, 408, 413, 415, 422, 429, 500, 503)
     | {
         200: {
             "model": VerboseTranscription | Transcription,
@@ -90,7 +90,7 @@ async def transcribe(
 
 
 @router.post(
-    "/language", summary="Detect the language", responses=problems(401, 413, 415, 422, 429, 500, 503)
+    "/language", summary="Detect the language", responses=problems(401, 408, 413, 415, 422, 429, 500, 503)
 )
 async def detect_language(
     request: Request, services: ServicesDep, file: Upload, languages: Languages = None

@@ -22,7 +22,9 @@ _AUDIO: dict[str, dict[str, str]] = {
 
 
 @router.post(
-    "", summary="Speak a text and get a link to the audio", responses=problems(401, 413, 422, 429, 500, 503)
+    "",
+    summary="Speak a text and get a link to the audio",
+    responses=problems(401, 408, 413, 422, 429, 500, 503),
 )
 async def speak(request: Request, services: ServicesDep, body: SpeechIn) -> SpeechOut:
     """The audio is kept in storage; `url` is a presigned link to it that works for `expires_in` seconds."""
@@ -48,7 +50,8 @@ async def speak(request: Request, services: ServicesDep, body: SpeechIn) -> Spee
     "/stream",
     summary="Speak a text and get the audio as it is made",
     response_class=StreamingResponse,
-    responses=problems(401, 413, 422, 429, 500, 503) | {200: {"description": "The audio", "content": _AUDIO}},
+    responses=problems(401, 408, 413, 422, 429, 500, 503)
+    | {200: {"description": "The audio", "content": _AUDIO}},
 )
 async def stream(request: Request, services: ServicesDep, body: SpeechIn) -> StreamingResponse:
     """The first sentence is sent as soon as it is spoken. Nothing is stored."""

@@ -1,23 +1,29 @@
 """An engine that raises: what it was working on fails or is tried again, and the next request works."""
 
 import os
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
 from src.core.loader import Models
-from tests.support.faults_process import Footprint, gives_back, serving, until
+from tests.support.faults_process import Footprint, Server, gives_back, serving, until
 from tests.support.server import RunningServer
 
 HALFWAY = " ".join(f"Here comes sentence number {n}, which is fine." for n in range(1, 30)) + " Then poison."
 
 
-def test_a_batch_that_fails_loses_only_the_row_at_fault(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serving(tmp_path_factory.mktemp("engine")) as running:
+        yield running
+
+
+def test_a_batch_that_fails_loses_only_the_row_at_fault(server: Server) -> None:
     texts = ["Good morning.", "A drop of poison.", *(f"Number {n} is fine." for n in range(14))]
-    with serving(tmp_path) as server, server.client() as client, ThreadPoolExecutor(len(texts)) as pool:
+    with server.client() as client, ThreadPoolExecutor(len(texts)) as pool:
 
         def speak(text: str) -> httpx.Response:
             return client.post("/tts", json={"text": text, "language": "en"})
@@ -43,9 +49,9 @@ def test_a_batch_that_fails_loses_only_the_row_at_fault(tmp_path: Path) -> None:
         gives_back(server.worker, before, files=len(texts))  # connections that callers keep
 
 
-def test_a_text_that_fails_halfway_leaves_nothing(tmp_path: Path) -> None:
+def test_a_text_that_fails_halfway_leaves_nothing(server: Server) -> None:
     body = {"text": HALFWAY, "language": "en"}
-    with serving(tmp_path) as server, server.client() as client:
+    with server.client() as client:
         before = server.warm()
         kept = set(server.storage.rglob("*"))
         for format_ in ("wav", "opus"):  # stored when it is whole, and while it is made

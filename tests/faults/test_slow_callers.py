@@ -13,7 +13,7 @@ import pytest
 from tests.support.audio import tone_wav
 from tests.support.faults_process import KEY, SPEECH, Footprint, Server, gives_back, serving, until
 
-LIMIT = 3.0
+LIMIT = 2.0
 MANY = 100
 BEATS = 60
 """Seconds for which a slow caller goes on if nobody stops it."""

@@ -15,6 +15,8 @@ from src.engines.whisper.loop.search import BeamSearch, Sampling, Search
 from src.engines.whisper.row import BEAM, BEST_OF, FULL_WINDOW, MAX_TOKENS, Decoded, Guesses, Row
 from src.engines.whisper.vocabulary import Vocabulary
 
+WIDE = 2000
+"""Frames that a doubtful row is given before the full window: mostly as good, at less than half the cost."""
 _COMPACT = 96
 """Places of a store at which those that no hypothesis looks at any more are given up."""
 
@@ -49,7 +51,7 @@ class Reading:
         self._told = told
         self._tried: list[Decoded] = []
         self._rung = 0
-        """Of the ladder. On the first one a row is read twice if its window is not the full one at first."""
+        """Of the ladder. On the first one a row is read with each wider window in turn."""
         self._no_speech = 0.0
         self._prompt: list[int] = []
         self._search: Search | None = None
@@ -160,7 +162,8 @@ class Reading:
         )
         full = self.heard is not None and self.heard.full
         self._tried.append(one)
-        fault = gate.fault(one, self.row.duration, fitted=not full)
+        fitted = not full and self.window == self.row.window
+        fault = gate.fault(one, self.row.duration, fitted=fitted)
         if fault is None:
             self._end(one)
             return
@@ -174,7 +177,7 @@ class Reading:
         self._search, self._mask = None, None
         self.memory.forget()
         if not full:
-            self.window = FULL_WINDOW
+            self.window = WIDE if self.window < WIDE else FULL_WINDOW
             self.heard = None
             if self.row.language is None and self._vocabulary.multilingual:
                 self.guesses = ()

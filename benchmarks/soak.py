@@ -5,8 +5,8 @@
 
 Every answer must be right, or an honest 429 or 503 with `Retry-After`: a text must be, to the letter, the one
 that the same audio gave on an idle server. Memory must come back to within 5 % of what it was after the first
-tenth, and `/health/live` must answer within 100 ms in 99 of 100 cases. How much memory the server has is asked
-of `/metrics`, so it need not be on this machine.
+tenth, and `/health/live` must answer within 100 ms in 99 of 100 cases. The server's memory is asked of
+`/metrics`, so it need not run on this machine.
 """
 
 import argparse

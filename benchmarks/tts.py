@@ -12,20 +12,29 @@ for both sides alike: eight clients stand in line for it, since it can be in one
 
 import argparse
 import asyncio
-import statistics
+import itertools
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.tts_report import Rounds, line, memory, percentiles
+from benchmarks import tts_peers
+from benchmarks.tts_peers import Peer
+from benchmarks.tts_report import Rounds, line, memory, percentiles, stream_line
+from src.config import Settings
+from src.core.local_storage import LocalStorage
 from src.core.model_store import CoquiFiles, ModelStore
 from src.engines.base import Audio, TextToSpeech
 from src.engines.coqui import CoquiEngine
 from src.engines.kokoro import KokoroEngine
+from src.services.tts import SpeechRequest, TtsService
+
+WAV_HEADER = 44
+"""Bytes that are no sound."""
 
 PARAGRAPHS = {
     "en": [
@@ -50,40 +59,66 @@ PARAGRAPHS = {
     ],
 }
 
-Peer = Callable[[Sequence[str]], list[Audio]]
-"""Speaks sentences one after the other, as its users would."""
+CASES = {"1 sentence": 1, "paragraph of 8": 8, "8 clients": 8}
+"""Sentences of each; those of a paragraph share a lane, as those of a request do."""
 
 
 async def compare(engine: TextToSpeech, peer: Peer, language: str, rounds: int) -> None:
     """One sentence, a paragraph, eight clients: seconds of both, in turn."""
-    sentences = PARAGRAPHS[language]
-    cases = {"1 sentence": sentences[:1], "paragraph of 8": sentences, "8 clients": sentences}
-    for name, texts in cases.items():
-        ours, theirs, first = Rounds(), Rounds(), Rounds()
+    for name, count in CASES.items():
+        texts = PARAGRAPHS[language][:count]
+        ours, theirs = Rounds(), Rounds()
         audio: list[Audio] = []
+        spoken = peer.speak(texts[:1])
         for _ in range(rounds):
-            begun = time.perf_counter()
-            rows = [
-                asyncio.ensure_future(engine.synthesize(text, language, lane=name if len(cases) else text))
-                for text in texts
-            ]
-            await rows[0]
-            first.add(time.perf_counter() - begun)
-            audio = [await row for row in rows]
-            ours.add(time.perf_counter() - begun)
-            begun = time.perf_counter()
-            expected = await asyncio.to_thread(peer, texts)
-            theirs.add(time.perf_counter() - begun)
+            with ours.timed():
+                lanes = [text if name == "8 clients" else name for text in texts]
+                audio = await asyncio.gather(
+                    *(
+                        engine.synthesize(text, language, lane)
+                        for text, lane in zip(texts, lanes, strict=True)
+                    )
+                )
+            spoken = await asyncio.to_thread(peer.speak, texts)
+            theirs.add(spoken.seconds, spoken.cpu)
         seconds = sum(map(len, audio)) / engine.sample_rate(language)
         line(name, ours, theirs, seconds)
-        print(f"{'':18}first sound after {first.median:.2f} s, {first.median / ours.median:.0%} of the whole")
+        pairs = list(zip(audio, spoken.audio, strict=True))
         differences = [
             float(np.abs(mine[:shorter] - other[:shorter]).max())
-            for mine, other in zip(audio, expected, strict=True)
+            for mine, other in pairs
             if (shorter := min(len(mine), len(other)))
         ]
-        drift = max(abs(len(mine) - len(other)) for mine, other in zip(audio, expected, strict=True))
+        drift = max(abs(len(mine) - len(other)) for mine, other in pairs)
         print(f"{'':18}largest difference of a sample {max(differences):.1e}, of length {drift} samples")
+    print(f"{'':18}{memory()} here, {spoken.memory:.0f} MB theirs")
+
+
+async def first_sound(engine: TextToSpeech, options: argparse.Namespace) -> None:
+    """A paragraph as `POST /tts/stream` has it, less HTTP: when does its first sound come?"""
+    with tempfile.TemporaryDirectory() as scratch:
+        storage_dir = Path(scratch)
+        settings = Settings(
+            _env_file=None, api_key="benchmark-" * 4, storage="local", storage_dir=storage_dir
+        )
+        async with LocalStorage(storage_dir) as storage:
+            service = TtsService(engine, storage, settings)
+            request = SpeechRequest(" ".join(PARAGRAPHS[options.language]), options.language)
+            firsts, wholes = Rounds(), Rounds()
+            for _ in range(options.rounds):
+                async with aclosing(service.stream(request)) as chunks:
+                    await _listen(chunks, firsts, wholes)
+    stream_line(firsts, wholes)
+
+
+async def _listen(chunks: AsyncIterator[bytes], firsts: Rounds, wholes: Rounds) -> None:
+    begun, size = time.perf_counter(), 0
+    while size <= WAV_HEADER:
+        size += len(await anext(chunks))
+    firsts.add(time.perf_counter() - begun)
+    async for _ in chunks:
+        pass
+    wholes.add(time.perf_counter() - begun)
 
 
 async def clients(speak: Callable[[str], Awaitable[None]], texts: Sequence[str]) -> None:
@@ -104,31 +139,13 @@ async def clients(speak: Callable[[str], Awaitable[None]], texts: Sequence[str])
 
 
 async def coqui(options: argparse.Namespace) -> None:
-    import torch
-    from TTS.utils.synthesizer import Synthesizer
-
-    torch.set_num_threads(options.threads)
     with tempfile.TemporaryDirectory() as scratch:
         files = _coqui_files(options, Path(scratch))
-        async with CoquiEngine(
-            {options.language: files}, "cpu", options.compute_type, options.threads
-        ) as engine:
-            print(f"{engine.info}, {options.threads} threads, {memory()} with ours open")
-            synthesizer = Synthesizer(
-                tts_checkpoint=files.checkpoint,
-                tts_config_path=files.config,
-                vocoder_checkpoint=files.vocoder_checkpoint,
-                vocoder_config=files.vocoder_config,
-            )
-
-            def peer(texts: Sequence[str]) -> list[Audio]:
-                return [
-                    np.array(synthesizer.tts(text, split_sentences=False)[:-10_000], np.float32)
-                    for text in texts
-                ]
-
-            await _both(engine, peer, options)
-    print(f"{memory()} in all")
+        with Peer(tts_peers.coqui, files, options.threads) as peer:
+            async with CoquiEngine(
+                {options.language: files}, "cpu", options.compute_type, options.threads
+            ) as engine:
+                await _both(engine, peer, options)
 
 
 def _coqui_files(options: argparse.Namespace, scratch: Path) -> CoquiFiles:
@@ -140,30 +157,17 @@ def _coqui_files(options: argparse.Namespace, scratch: Path) -> CoquiFiles:
 
 
 async def kokoro(options: argparse.Namespace) -> None:
-    import onnxruntime
-    from kokoro_onnx import Kokoro
-
     files = ModelStore(options.models_dir).kokoro()
-    settings = onnxruntime.SessionOptions()
-    settings.intra_op_num_threads = options.threads
-    with tempfile.TemporaryDirectory() as scratch:
-        voices = Path(scratch) / "voices.npz"
-        style = np.fromfile(files.voices[options.language], np.float32).reshape(-1, 1, 256)
-        np.savez(voices, voice=style)
-        session = onnxruntime.InferenceSession(str(files.model), settings, providers=["CPUExecutionProvider"])
-        theirs = Kokoro.from_session(session, str(voices))
-
-    def peer(texts: Sequence[str]) -> list[Audio]:
-        espeak = {"en": "en-us", "es": "es"}[options.language]
-        return [theirs.create(text, "voice", lang=espeak)[0] for text in texts]
-
-    async with KokoroEngine(files.model, files.voices, options.threads) as engine:
-        print(f"{engine.info}, {options.threads} threads, {memory()} with both open")
-        await _both(engine, peer, options)
+    voice = files.voices[options.language]
+    with Peer(tts_peers.kokoro, files.model, voice, options.language, options.threads) as peer:
+        async with KokoroEngine(files.model, {options.language: voice}, options.threads) as engine:
+            await _both(engine, peer, options)
 
 
 async def _both(engine: TextToSpeech, peer: Peer, options: argparse.Namespace) -> None:
+    print(f"{engine.info}, {options.threads} threads")
     await compare(engine, peer, options.language, options.rounds)
+    await first_sound(engine, options)
 
     async def speak(text: str) -> None:
         await engine.synthesize(text, options.language, lane=object())
@@ -177,30 +181,24 @@ async def http(options: argparse.Namespace) -> None:
     texts = PARAGRAPHS[options.language]
     limits = httpx.Limits(max_connections=64)
     headers = {"X-API-Key": options.key}
+    numbers = itertools.count()
     async with httpx.AsyncClient(base_url=options.url, headers=headers, timeout=600, limits=limits) as client:
 
         def body(text: str) -> dict[str, Any]:
             return {"text": text, "language": options.language, "format": "wav"}
 
         async def speak(text: str) -> None:
-            (await client.post("/tts", json=body(text))).raise_for_status()
+            # a text that was spoken before would come from storage
+            new = f"{text} {chr(ord('a') + next(numbers) % 26)}."
+            (await client.post("/tts", json=body(new))).raise_for_status()
 
         await speak(texts[0])
-        first, whole = Rounds(), Rounds()
+        firsts, wholes = Rounds(), Rounds()
         for _ in range(options.rounds):
-            begun = time.perf_counter()
             async with client.stream("POST", "/tts/stream", json=body(" ".join(texts))) as answer:
                 answer.raise_for_status()
-                chunks = answer.aiter_bytes()
-                size = len(await anext(chunks))
-                while size <= 44:  # the header of a WAV is no sound
-                    size += len(await anext(chunks))
-                first.add(time.perf_counter() - begun)
-                async for _ in chunks:
-                    pass
-            whole.add(time.perf_counter() - begun)
-        share = statistics.median(a / b for a, b in zip(first.seconds, whole.seconds, strict=True))
-        print(f"streamed paragraph {whole.median:.2f} s, first sound after {first.median:.2f} s, {share:.0%}")
+                await _listen(answer.aiter_bytes(), firsts, wholes)
+        stream_line(firsts, wholes)
         await clients(speak, texts)
 
 

@@ -2,7 +2,9 @@
 
 import resource
 import statistics
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 
 class Rounds:
@@ -10,9 +12,18 @@ class Rounds:
 
     def __init__(self) -> None:
         self.seconds: list[float] = []
+        self.cpu: list[float] = []
+        """Of all threads together."""
 
-    def add(self, seconds: float) -> None:
+    def add(self, seconds: float, cpu: float = 0.0) -> None:
         self.seconds.append(seconds)
+        self.cpu.append(cpu)
+
+    @contextmanager
+    def timed(self) -> Iterator[None]:
+        begun, cpu = time.perf_counter(), time.process_time()
+        yield
+        self.add(time.perf_counter() - begun, time.process_time() - cpu)
 
     @property
     def median(self) -> float:
@@ -26,6 +37,19 @@ def line(name: str, ours: Rounds, theirs: Rounds, sound: float) -> None:
         f"{name:18}{theirs.median:.2f} s -> {ours.median:.2f} s: {statistics.median(ratios):.2f}x "
         f"({ratios[0]:.2f} to {ratios[-1]:.2f}), real-time factor {ours.median / sound:.3f}, "
         f"theirs {theirs.median / sound:.3f}"
+    )
+    print(
+        f"{'':18}CPU {statistics.median(theirs.cpu):.2f} s -> {statistics.median(ours.cpu):.2f} s, "
+        f"best rounds {min(theirs.seconds):.2f} s -> {min(ours.seconds):.2f} s, {sound:.1f} s of sound"
+    )
+
+
+def stream_line(firsts: Rounds, wholes: Rounds) -> None:
+    """When the first sound came, and what share of the whole that was, round by round."""
+    shares = sorted(first / whole for first, whole in zip(firsts.seconds, wholes.seconds, strict=True))
+    print(
+        f"{'streamed':18}first sound after {firsts.median:.2f} s of {wholes.median:.2f} s: "
+        f"{statistics.median(shares):.0%} ({shares[0]:.0%} to {shares[-1]:.0%})"
     )
 
 

@@ -128,7 +128,7 @@ def test_removing_a_row_ends_its_decoding_at_once_and_leaves_the_others(
     model.remove(0)
     model.remove(2)
 
-    outcomes = [outcome for _ in range(40) for outcome in model.step()]
+    outcomes = [outcome for _ in range(40) for outcome in model.step() or ()]
     assert [ticket for ticket, _ in outcomes] == [1]
 
 
@@ -232,17 +232,24 @@ def test_weights_that_would_run_code_are_refused(
     assert not (tmp_path / "sprung").exists()
 
 
-def test_the_thread_of_the_model_takes_the_threads_that_it_is_given(voices: dict[str, CoquiFiles]) -> None:
+@pytest.mark.parametrize(("threads", "decoding", "sounding"), [(1, 1, 0), (2, 1, 1), (5, 3, 2)])
+def test_threads_are_shared_out_between_decoding_and_sound(
+    voices: dict[str, CoquiFiles], threads: int, decoding: int, sounding: int
+) -> None:
+    def crew() -> list[str]:
+        return [thread.name for thread in threading.enumerate() if thread.name.startswith("coqui-sound")]
+
     seen = []
 
     def open_there() -> None:
-        model = Voices({"en": voices["en"]}, "cpu", "float32", threads=2)
+        model = Voices({"en": voices["en"]}, "cpu", "float32", threads)
         model.open()
-        seen.append(torch.get_num_threads())
+        seen.append((torch.get_num_threads(), len(crew())))
         model.close()
 
     thread = threading.Thread(target=open_there)
     thread.start()
     thread.join()
 
-    assert seen == [2]
+    assert seen == [(decoding, sounding)]
+    assert crew() == []

@@ -1,7 +1,6 @@
 """From a Coqui model folder to networks in memory."""
 
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,7 @@ import torch
 
 from src.core.errors import ModelUnavailable
 from src.engines.coqui.stats import read_stats
-from src.engines.coqui.vocoder import GanVocoder, GriffinLim
+from src.engines.coqui.vocoder import GanVocoder, GriffinLim, Vocoder
 
 if TYPE_CHECKING:
     from src.core.model_store import CoquiFiles
@@ -21,7 +20,7 @@ class Networks:
     """A voice: `model` is Coqui's own class with its weights, ready for inference."""
 
     model: Any
-    vocoder: Callable[[torch.Tensor], torch.Tensor] | None
+    vocoder: Vocoder | None
     """Mel (frames, mels), as the model makes it, to samples (n,); None: the model makes samples itself."""
     sample_rate: int
     """Hz of the samples."""
@@ -65,10 +64,10 @@ def _load(files: "CoquiFiles", device: str) -> Networks:
     model.to(device)
     audio = config.audio
     rate = int(audio.get("output_sample_rate") or audio["sample_rate"])
-    vocoder: GanVocoder | GriffinLim | None = None
+    vocoder: Vocoder | None = None
     if files.vocoder_checkpoint and files.vocoder_config:
-        vocoder = _load_vocoder(files.vocoder_checkpoint, files.vocoder_config, model.ap, device)
-        rate = vocoder.sample_rate
+        gan = _load_vocoder(files.vocoder_checkpoint, files.vocoder_config, model.ap, device)
+        vocoder, rate = gan, gan.sample_rate
     elif hasattr(model, "postnet"):
         vocoder = GriffinLim(model.ap)
     return Networks(model, vocoder, rate, bool(audio.get("do_trim_silence")))

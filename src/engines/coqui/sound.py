@@ -1,19 +1,15 @@
-"""From the mel of a sentence to its samples, as `Synthesizer.tts` has them."""
+"""What is done to the samples of a sentence, as `Synthesizer.tts` does it."""
 
 from typing import Any
 
 import numpy as np
-import torch
 
 from src.engines.base import Audio
 from src.engines.coqui.loading import Networks
 
 
-def finished(mel: torch.Tensor, networks: Networks) -> Audio:
-    """Run the vocoder on a mel (frames, mels), and cut silence off the end if the config wants that."""
-    if networks.vocoder is None:
-        raise ValueError("the model makes no mel")
-    samples = networks.vocoder(mel).float().cpu().numpy()
+def finished(samples: Audio, networks: Networks) -> Audio:
+    """The vocoder's samples (n,), without the silence at their end if the config wants that."""
     if networks.trims_silence:
         samples = samples[: end_of_speech(samples, networks.model.ap)]
     return np.clip(np.asarray(samples, np.float32), -1.0, 1.0)

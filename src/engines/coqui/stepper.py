@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,6 +10,7 @@ import torch
 
 from src.core.errors import EngineFailed
 from src.engines.base import Audio
+from src.engines.coqui.crew import Crew
 from src.engines.coqui.loading import load
 from src.engines.coqui.tacotron import Tacotron
 from src.engines.coqui.whole import WholeSentences
@@ -21,6 +22,8 @@ log = logging.getLogger(__name__)
 
 _WARM_UP = {"en": "Ready to speak.", "es": "Lista para hablar."}
 _NOBODY = -1
+_PATIENCE = 0.01
+"""Seconds between looks at what joins and leaves, while there is nothing to decode."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,31 +42,39 @@ class Voices:
         self._device = device
         self._compute_type = compute_type
         self._threads = threads
+        # where the decoder is batched on a CPU, half of the threads are its own, half make sound meanwhile;
+        # a GPU does one thing after the other
+        self._crew_size = threads // 2 if device == "cpu" else 0
+        self._crew: Crew | None = None
         self._voices: dict[str, Tacotron | WholeSentences] = {}
 
     def sample_rate(self, language: str) -> int:
         return self._voices[language].sample_rate
 
     def open(self) -> None:
-        # a setting of the calling thread, which is the one that runs every model call
+        # a setting of the calling thread, which is the one that runs every decoder step
         torch.set_num_threads(self._threads)
+        self._crew = Crew(self._crew_size)
         for language, files in self._files.items():
-            self._voices[language] = self._open(files)
+            self._voices[language] = self._open(files, self._crew)
+        if any(isinstance(voice, Tacotron) for voice in self._voices.values()):
+            torch.set_num_threads(self._threads - self._crew_size)
+        for language in self._voices:
             self._warm_up(language)
 
-    def _open(self, files: "CoquiFiles") -> Tacotron | WholeSentences:
+    def _open(self, files: "CoquiFiles", crew: Crew) -> Tacotron | WholeSentences:
         networks = load(files, self._device)
         with torch.inference_mode():
             attention = Tacotron.attention_for(networks)
             if attention is not None:
-                return Tacotron(networks, attention, self._compute_type)
+                return Tacotron(networks, attention, self._compute_type, crew)
         log.info("%s cannot be batched: it speaks a sentence at a time", files.name)
         return WholeSentences(networks)
 
     def _warm_up(self, language: str) -> None:
         voice = self._voices[language]
         voice.add(_NOBODY, _WARM_UP.get(language, _WARM_UP["en"]))
-        while not (outcomes := voice.step()):
+        while not (outcomes := self._step([voice])):
             pass
         _, outcome = outcomes[0]
         if isinstance(outcome, Exception):
@@ -83,8 +94,23 @@ class Voices:
     def add(self, ticket: int, row: Row) -> None:
         self._voices[row.language].add(ticket, row.text)
 
-    def step(self) -> list[tuple[int, Audio | Exception]]:
-        return [outcome for voice in self._voices.values() for outcome in voice.step()]
+    def step(self) -> list[tuple[int, Audio | Exception]] | None:
+        return self._step(self._voices.values())
+
+    def _step(
+        self, voices: Collection[Tacotron | WholeSentences]
+    ) -> list[tuple[int, Audio | Exception]] | None:
+        decoding = any(voice.decoding for voice in voices)
+        outcomes = [outcome for voice in voices for outcome in voice.step()]
+        if outcomes or self._crew is None:
+            return outcomes
+        # where the crew has no threads, this one does its work; where it has, this one helps while it is free
+        if (self._crew.alone or not decoding) and self._crew.help():
+            return []
+        if decoding:
+            return []
+        self._crew.wait(_PATIENCE)
+        return None
 
     def remove(self, ticket: int) -> None:
         for voice in self._voices.values():
@@ -96,3 +122,6 @@ class Voices:
 
     def close(self) -> None:
         self._voices.clear()
+        if self._crew is not None:
+            self._crew.close()
+            self._crew = None

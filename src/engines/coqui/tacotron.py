@@ -1,7 +1,6 @@
 """Tacotron2 at work on many sentences: they join, are decoded together, are watched, leave, become sound."""
 
 import logging
-from collections import deque
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,11 +10,12 @@ from src.core.batching import tell_retried
 from src.core.errors import EngineFailed
 from src.engines.base import Audio
 from src.engines.coqui.attention import Attention, attention_of
+from src.engines.coqui.crew import Crew
 from src.engines.coqui.decoder import Decoder
-from src.engines.coqui.encoder import encode, refine
+from src.engines.coqui.encoder import encode
 from src.engines.coqui.guards import Pace, Trouble, Watch, in_two
 from src.engines.coqui.loading import Networks
-from src.engines.coqui.sound import finished
+from src.engines.coqui.parts import Sound, Studio
 from src.engines.coqui.state import Rows
 from src.engines.coqui.text import to_ids
 
@@ -48,9 +48,8 @@ class _Piece:
     text: str
     ids: list[int]
     watch: Watch
+    sound: Sound
     depth: int = 0
-    frames: list[torch.Tensor] = field(default_factory=list)
-    """One a step, (r x mels,)."""
     audio: Audio | None = None
 
 
@@ -63,9 +62,10 @@ class Tacotron:
     Args:
         networks: a `Tacotron2` that `fits`, and its vocoder.
         compute_type: see `matrix`.
+        crew: makes the sound.
     """
 
-    def __init__(self, networks: Networks, attention: Attention, compute_type: str) -> None:
+    def __init__(self, networks: Networks, attention: Attention, compute_type: str, crew: Crew) -> None:
         self._networks = networks
         self._model = networks.model
         self._decoder = Decoder(self._model.decoder, attention, compute_type)
@@ -73,12 +73,14 @@ class Tacotron:
         self._pace = Pace(
             self._decoder.r * audio.hop_length / audio.sample_rate, int(self._model.decoder.max_decoder_steps)
         )
+        self._studio = Studio(networks, self._decoder.r, self._decoder.mels, crew)
         # all that is needed of it is in ours, laid out anew
         self._model.decoder = None
         self._joining: list[_Piece] = []
         self._decoding: list[_Piece] = []
         self._rows: Rows | None = None
-        self._decoded: deque[_Piece] = deque()
+        self._sounding: list[_Piece] = []
+        """Decoded, and not all sound yet."""
         self.sample_rate = networks.sample_rate
 
     @staticmethod
@@ -95,7 +97,12 @@ class Tacotron:
     @property
     def room(self) -> int:
         """Rows that may be added now."""
-        return MOST_ROWS - len(self._joining) - len(self._decoding) - len(self._decoded)
+        return MOST_ROWS - len(self._joining) - len(self._decoding) - len(self._sounding)
+
+    @property
+    def decoding(self) -> bool:
+        """Its next step has something to do."""
+        return bool(self._joining or self._decoding)
 
     def add(self, ticket: int, text: str) -> None:
         sentence = _Sentence(ticket, text)
@@ -104,27 +111,29 @@ class Tacotron:
 
     def remove(self, ticket: int) -> None:
         self._joining = [piece for piece in self._joining if piece.sentence.ticket != ticket]
-        self._decoded = deque(piece for piece in self._decoded if piece.sentence.ticket != ticket)
+        for piece in (*self._decoding, *self._sounding):
+            if piece.sentence.ticket == ticket:
+                piece.sound.drop()
+        self._sounding = [piece for piece in self._sounding if piece.sentence.ticket != ticket]
         self._keep([at for at, piece in enumerate(self._decoding) if piece.sentence.ticket != ticket])
 
     def clear(self) -> None:
+        for piece in (*self._decoding, *self._sounding):
+            piece.sound.drop()
         self._joining.clear()
         self._decoding.clear()
-        self._decoded.clear()
+        self._sounding.clear()
         self._rows = None
 
     @torch.inference_mode()
     def step(self) -> list[Outcome]:
-        """One decoder step of all rows; then the sound of one row that is decoded, if there is any."""
+        """One decoder step of all rows; what came of those whose sound is complete by now."""
         self._join()
-        outcomes = self._decode()
-        if self._decoded:
-            outcomes += self._sound(self._decoded.popleft())
-        return outcomes
+        return self._decode() + self._collect()
 
     def _piece(self, sentence: _Sentence, text: str, depth: int) -> _Piece:
         ids = to_ids(self._model, text)
-        return _Piece(sentence, text, ids, Watch(self._pace, len(ids)), depth)
+        return _Piece(sentence, text, ids, Watch(self._pace, len(ids)), Sound(self._studio), depth)
 
     def _join(self) -> None:
         joining = [piece for piece in self._joining if not piece.sentence.failed]
@@ -156,16 +165,17 @@ class Tacotron:
         staying = []
         told = zip(self._decoding, made.frames, made.stop.tolist(), made.position.tolist(), strict=True)
         for place, (piece, frames, stop, position) in enumerate(told):
-            piece.frames.append(frames)
+            piece.sound.add(frames)
             # Coqui never stops at the first step, whatever its stop token says
-            stopped = stop > self._decoder.stop_threshold and len(piece.frames) > 1
+            stopped = stop > self._decoder.stop_threshold and len(piece.sound) > 1
             trouble = piece.watch.stop(position) if stopped else piece.watch.see(position)
             if piece.sentence.failed:
-                continue
-            if trouble is not None:
+                piece.sound.drop()
+            elif trouble is not None:
                 outcomes += self._retry(piece, trouble)
             elif stopped:
-                self._decoded.append(piece)
+                piece.sound.end()
+                self._sounding.append(piece)
             else:
                 staying.append(place)
         self._keep([place for place in staying if not self._decoding[place].sentence.failed])
@@ -184,27 +194,43 @@ class Tacotron:
             log.warning("%d characters went wrong (%s); speaking them in two", len(piece.text), trouble)
             at = sentence.pieces.index(piece)
             sentence.pieces[at : at + 1] = pieces
+            piece.sound.drop()
             self._joining += pieces
             return []
         if trouble is Trouble.RUNAWAY and piece.watch.end is not None:
             log.warning("%d characters did not end by themselves; cut where their text ends", len(piece.text))
-            del piece.frames[piece.watch.end :]
-            self._decoded.append(piece)
+            piece.sound.end(piece.watch.end)
+            self._sounding.append(piece)
             return []
         return self._give_up(sentence, EngineFailed(f"the voice cannot speak {piece.text!r}: {trouble}"))
 
-    def _give_up(self, sentence: _Sentence, error: EngineFailed) -> list[Outcome]:
+    def _give_up(self, sentence: _Sentence, error: Exception) -> list[Outcome]:
         sentence.failed = True
+        for piece in sentence.pieces:
+            piece.sound.drop()
         return [(sentence.ticket, error)]
 
-    def _sound(self, piece: _Piece) -> list[Outcome]:
-        if piece.sentence.failed:
-            return []
-        mel = torch.stack(piece.frames).view(-1, self._decoder.mels)
-        piece.frames = []
-        piece.audio = finished(refine(self._model, [mel])[0], self._networks)
-        sentence = piece.sentence
-        made = [each.audio for each in sentence.pieces]
+    def _collect(self) -> list[Outcome]:
+        """Sentences whose sound is complete."""
+        outcomes: list[Outcome] = []
+        waiting = []
+        for piece in self._sounding:
+            if piece.sentence.failed:
+                continue
+            try:
+                piece.audio = piece.sound.take()
+            except Exception as error:
+                outcomes += self._give_up(piece.sentence, error)
+                continue
+            if piece.audio is None:
+                waiting.append(piece)
+            else:
+                outcomes += self._joined(piece.sentence)
+        self._sounding = waiting
+        return outcomes
+
+    def _joined(self, sentence: _Sentence) -> list[Outcome]:
+        made = [piece.audio for piece in sentence.pieces]
         if any(audio is None for audio in made):
             return []
         pause = np.zeros(round(_PAUSE * self.sample_rate), np.float32)

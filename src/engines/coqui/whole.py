@@ -30,6 +30,11 @@ class WholeSentences:
     def add(self, ticket: int, text: str) -> None:
         self._row = (ticket, text)
 
+    @property
+    def decoding(self) -> bool:
+        """Its next step has something to do."""
+        return self._row is not None
+
     def step(self) -> list[tuple[int, Audio | Exception]]:
         if self._row is None:
             return []
@@ -51,7 +56,8 @@ class WholeSentences:
         if limit is not None and len(made["alignments"][0]) >= limit:
             raise EngineFailed(f"the voice cannot speak {text!r}: {Trouble.RUNAWAY}")
         if self._networks.vocoder is not None:
-            return finished(made["outputs"]["model_outputs"][0], self._networks)
+            voice = self._networks.vocoder(made["outputs"]["model_outputs"][0])
+            return finished(voice.float().cpu().numpy(), self._networks)
         samples = np.asarray(made["wav"], np.float32)
         if not samples.size:
             raise EngineFailed(f"the voice made no sound of {text!r}")

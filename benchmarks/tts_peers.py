@@ -1,0 +1,105 @@
+"""Those that `benchmarks/tts.py` compares with, each in a process of its own.
+
+In one process, thread counts and memory could not be told apart: PyTorch keeps one number for all threads.
+"""
+
+import multiprocessing
+import resource
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Self
+
+import numpy as np
+
+from src.core.model_store import CoquiFiles
+from src.engines.base import Audio
+
+Speak = Callable[[str], Audio]
+
+
+@dataclass(frozen=True)
+class Spoken:
+    audio: list[Audio]
+    seconds: float
+    cpu: float
+    """Seconds of all threads together."""
+    memory: float
+    """MB: the most that the process ever held."""
+
+
+class Peer:
+    """Speaks sentences one after the other, as its users would.
+
+    Args:
+        prepare: makes the function that speaks; called in the new process, with `arguments`.
+    """
+
+    def __init__(self, prepare: Callable[..., Speak], *arguments: object) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(theirs, prepare, arguments), daemon=True)
+        self._process.start()
+        theirs.close()
+        self._pipe.recv()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._pipe.close()
+        self._process.join()
+
+    def speak(self, texts: Sequence[str]) -> Spoken:
+        self._pipe.send(list(texts))
+        spoken: Spoken = self._pipe.recv()
+        return spoken
+
+
+def _serve(pipe: Connection, prepare: Callable[..., Speak], arguments: tuple[object, ...]) -> None:
+    speak = prepare(*arguments)
+    speak("Ready.")
+    pipe.send(None)
+    while True:
+        try:
+            texts = pipe.recv()
+        except EOFError:
+            return
+        begun, cpu = time.perf_counter(), time.process_time()
+        audio = [speak(text) for text in texts]
+        seconds, cpu = time.perf_counter() - begun, time.process_time() - cpu
+        pipe.send(Spoken(audio, seconds, cpu, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
+
+
+def coqui(files: CoquiFiles, threads: int) -> Speak:
+    """`Synthesizer.tts`, a sentence a call; without the 10,000 zeros that it puts after each."""
+    import torch
+    from TTS.utils.synthesizer import Synthesizer
+
+    torch.set_num_threads(threads)
+    synthesizer = Synthesizer(
+        tts_checkpoint=files.checkpoint,
+        tts_config_path=files.config,
+        vocoder_checkpoint=files.vocoder_checkpoint,
+        vocoder_config=files.vocoder_config,
+    )
+    return lambda text: np.array(synthesizer.tts(text, split_sentences=False)[:-10_000], np.float32)
+
+
+def kokoro(model: Path, voice: Path, language: str, threads: int) -> Speak:
+    """`kokoro_onnx.Kokoro.create`, a sentence a call."""
+    import onnxruntime
+    from kokoro_onnx import Kokoro
+
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads = threads
+    session = onnxruntime.InferenceSession(str(model), settings, providers=["CPUExecutionProvider"])
+    with TemporaryDirectory() as scratch:
+        voices = Path(scratch) / "voices.npz"
+        np.savez(voices, voice=np.fromfile(voice, np.float32).reshape(-1, 1, 256))
+        theirs = Kokoro.from_session(session, str(voices))
+    espeak = {"en": "en-us", "es": "es"}[language]
+    return lambda text: theirs.create(text, "voice", lang=espeak)[0]

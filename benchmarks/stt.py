@@ -1,7 +1,7 @@
 """Speech to text against its peers: same weights, same cores, pairs in turn. Prints, asserts nothing.
 
-    python -m benchmarks.stt --model models/whisper-base                       # clips and load, in process
-    python -m benchmarks.stt --model models/whisper-base --minutes 10          # and a long file
+    python -m benchmarks.stt --model models/whisper/base                       # clips and load, in process
+    python -m benchmarks.stt --model models/whisper/base --minutes 10          # and a long file
     python -m benchmarks.stt ... --url http://127.0.0.1:8000 --key KEY         # ours through HTTP, too
 
 Peers are faster-whisper's `WhisperModel.transcribe` (one call at a time, language detection on, beam 5),
@@ -84,7 +84,7 @@ def compare(language: str, pool: Sequence[Clip], tallies: dict[str, Tally], ours
         low, high = ratios[len(ratios) // 10], ratios[-1 - len(ratios) // 10]
         print(
             f"  {language} {name:24} {total:7.1f} s   WER {word_error_rate(language, said, heard):5.2f} %   "
-            f"{ours} is {total / sum(tallies[ours].seconds.values()):4.2f} x as fast "
+            f"{ours}: {total / sum(tallies[ours].seconds.values()):4.2f} x as fast "
             f"(80 % of files between {low:.1f} and {high:.1f})",
             flush=True,
         )
@@ -171,6 +171,7 @@ async def main() -> None:
     arguments.add_argument("--batch", type=int, nargs="+", default=[1, 8], help="batch sizes of the pipeline")
     arguments.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     arguments.add_argument("--compute-type", default="int8")
+    arguments.add_argument("--only", nargs="+", help="contenders, by the names that are printed")
     arguments.add_argument("--url", help="of a running server")
     arguments.add_argument("--key", default="")
     given = arguments.parse_args()
@@ -209,6 +210,10 @@ async def run(given: argparse.Namespace, stack: AsyncExitStack) -> None:
     contenders: dict[str, Read] = {"ours": ours, "WhisperModel": theirs(model.transcribe)}
     if given.url:
         contenders["ours, HTTP"] = through_http(stack, given.url, given.key)
+    rivals = contenders | {"WhisperLive's manner": WhisperLive(model).read}
+    if given.only:
+        contenders = {name: read for name, read in contenders.items() if name in given.only}
+        rivals = {name: read for name, read in rivals.items() if name in given.only}
     everything: list[Clip] = []
     for language in given.languages:
         pool = clips(language)[: given.clips]
@@ -217,11 +222,10 @@ async def run(given: argparse.Namespace, stack: AsyncExitStack) -> None:
             f"{language}: {len(pool)} clips, {sum(clip.seconds for clip in pool):.0f} s, one client",
             flush=True,
         )
-        compare(language, pool, await clips_in_turn(contenders, pool), "ours")
+        compare(language, pool, await clips_in_turn(contenders, pool), next(iter(contenders)))
         print(
             f"  the gate sent back {engine.stats.gate_rate:.1%} of rows so far: {dict(engine.stats.faults)}"
         )
-    rivals = contenders | {"WhisperLive's manner": WhisperLive(model).read}
     for clients in given.clients:
         for name, read in rivals.items():
             took, tally = await under_load(read, everything, clients)

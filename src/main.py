@@ -82,7 +82,7 @@ def create_app(settings: Settings, open_engines: OpenEngines = open_models) -> F
 
     stt_bytes = settings.max_upload_mb * 2**20 + _FORM_OVERHEAD
     tts_bytes = settings.max_text_chars * _BYTES_PER_CHAR + _FORM_OVERHEAD
-    app = FastAPI(
+    app = docs.Documented(
         title="Voz",
         version="0.1.0",
         summary="A self-hosted speech API: audio to text, English and Spanish text to audio.",

@@ -1,6 +1,7 @@
-"""Swagger UI from files of our own, so that it works without the internet, and the way to it from `/`."""
+"""The OpenAPI document; Swagger UI from files of our own, which needs no internet; the way to it from `/`."""
 
 from pathlib import Path
+from typing import Any
 
 import fastapi_offline
 from fastapi import APIRouter, FastAPI
@@ -8,9 +9,20 @@ from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
 
+from src.api.errors import describe_problems
+
 _ASSETS = Path(fastapi_offline.__file__).parent / "static"
 
 router = APIRouter(include_in_schema=False)
+
+
+class Documented(FastAPI):
+    """FastAPI whose document also says what an error looks like."""
+
+    def openapi(self) -> dict[str, Any]:
+        document = super().openapi()
+        describe_problems(document)
+        return document
 
 
 def install(app: FastAPI) -> None:

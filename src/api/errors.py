@@ -4,6 +4,7 @@ The tree itself is drawn in `core/errors.py`.
 """
 
 import logging
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -11,6 +12,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
+from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
@@ -39,6 +41,11 @@ _STATUS: dict[type[errors.VozError], tuple[int, str, str]] = {
 }
 
 
+class WrongField(BaseModel):
+    field: str = Field(description="Where in the request, dots between the levels.", examples=["speed"])
+    message: str = Field(examples=["Input should be less than or equal to 2"])
+
+
 class Problem(BaseModel):
     """What every error answers (RFC 9457)."""
 
@@ -49,6 +56,9 @@ class Problem(BaseModel):
     status: int = Field(description="The HTTP status.", examples=[415])
     detail: str = Field(description="What was wrong this time.", examples=["the file is empty"])
     request_id: str = Field(description="Stands in the server's log, too.", examples=["3f0c9a52b7e84d1f"])
+    errors: list[WrongField] = Field(
+        default=[], description="Each field that is wrong; left out where no single one is."
+    )
 
 
 class ClientGone(Exception):
@@ -63,13 +73,20 @@ def describe(error: errors.VozError) -> tuple[int, str, str]:
     return 500, "internal", "Internal error"
 
 
-def problem(request_id: str, status: int, kind: str, title: str, detail: str, **extra: Any) -> JSONResponse:
+def problem(
+    request_id: str, status: int, kind: str, title: str, detail: str, wrong: Sequence[WrongField] = ()
+) -> JSONResponse:
     """The response itself."""
     note(problem=kind)
     body = Problem(
-        type=f"urn:voz:{kind}", title=title, status=status, detail=detail, request_id=request_id
-    ).model_dump()
-    return JSONResponse(body | extra, status, media_type=_MEDIA_TYPE)
+        type=f"urn:voz:{kind}",
+        title=title,
+        status=status,
+        detail=detail,
+        request_id=request_id,
+        errors=list(wrong),
+    )
+    return JSONResponse(body.model_dump(exclude_defaults=True), status, media_type=_MEDIA_TYPE)
 
 
 def answer(error: Exception, request_id: str) -> JSONResponse:
@@ -92,10 +109,15 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The `responses=` of a route that may answer these errors."""
     known = {status: title for status, _, title in _STATUS.values()}
     known |= {503: "Full, stopping, too slow, or without storage"}
-    return {
-        status: {"model": Problem, "description": known[status], "content": {_MEDIA_TYPE: {}}}
-        for status in statuses
-    }
+    # not `model=`: FastAPI would document it as application/json, which it is not
+    content = {_MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {status: {"description": known[status], "content": content} for status in statuses}
+
+
+def describe_problems(document: dict[str, Any]) -> None:
+    """Put what `problems` refers to into an OpenAPI document."""
+    _, models = models_json_schema([(Problem, "serialization")], ref_template="#/components/schemas/{model}")
+    document["components"]["schemas"] |= models["$defs"]
 
 
 def install(app: FastAPI) -> None:
@@ -111,11 +133,11 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def on_invalid(request: Request, error: RequestValidationError) -> JSONResponse:
         found = [
-            {"field": ".".join(str(part) for part in item["loc"][1:]) or "body", "message": item["msg"]}
+            WrongField(field=".".join(str(part) for part in item["loc"][1:]) or "body", message=item["msg"])
             for item in error.errors()
         ]
-        detail = "; ".join(f"{item['field']}: {item['message']}" for item in found)
-        return problem(request.state.request_id, 422, "invalid-input", "Invalid input", detail, errors=found)
+        detail = "; ".join(f"{item.field}: {item.message}" for item in found)
+        return problem(request.state.request_id, 422, "invalid-input", "Invalid input", detail, found)
 
     @app.exception_handler(HTTPException)
     async def on_http(request: Request, error: HTTPException) -> JSONResponse:
@@ -125,6 +147,8 @@ def install(app: FastAPI) -> None:
         status = HTTPStatus(error.status_code)
         if status is HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
             return answer(errors.TooLarge(TOO_LARGE), request.state.request_id)
+        if status is HTTPStatus.BAD_REQUEST:  # a body that is no form, or no JSON in UTF-8
+            return answer(errors.InvalidInput(str(error.detail)), request.state.request_id)
         kind = status.phrase.lower().replace(" ", "-")
         response = problem(request.state.request_id, status, kind, status.phrase, str(error.detail))
         response.headers.update(error.headers or {})

@@ -48,7 +48,7 @@ async def ready(services: ServicesDep, response: Response) -> ReadyOut:
     )
 
 
-@router.get("/models", summary="What runs, where, and how busy it is", responses=problems(401))
+@router.get("/models", summary="What runs, where, and how busy it is", responses=problems(401, 429, 503))
 async def models(services: ServicesDep) -> ModelsOut:
     """The engines in use, their device and compute type, and the state of their queues."""
     return _models(services)

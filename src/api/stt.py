@@ -26,9 +26,13 @@ from src.services.stt import Result
 router = APIRouter(prefix="/stt", tags=["speech to text"], dependencies=[require_key])
 
 Upload = Annotated[UploadFile, File(description="Audio or video, any container and codec FFmpeg reads.")]
+# no field may be null, though FastAPI could take it: a form has no such value
 Languages = Annotated[
-    list[str] | None,
-    Form(description="Detection chooses among these only (repeatable, or comma-separated)."),
+    list[str],
+    Form(
+        default_factory=list,
+        description="Detection chooses among these only (repeatable, or comma-separated).",
+    ),
 ]
 
 
@@ -54,8 +58,8 @@ async def transcribe(
     request: Request,
     services: ServicesDep,
     file: Upload,
-    language: Annotated[str | None, Form(description="ISO 639-1; absent: detected.")] = None,
-    languages: Languages = None,
+    languages: Languages,
+    language: Annotated[str, Form(description="ISO 639-1; absent: detected.")] = "",
     task: Annotated[str, Form(pattern="^(transcribe|translate)$", description="`translate`: to English.")] = (
         "transcribe"
     ),
@@ -63,7 +67,7 @@ async def transcribe(
         SttFormat, Form(description="`verbose_json` adds segments with times; `srt`, `vtt`: subtitles.")
     ] = SttFormat.JSON,
     word_timestamps: Annotated[bool, Form(description="Words with start, end and probability.")] = False,
-    prompt: Annotated[str | None, Form(max_length=2000, description="Spelling and context hints.")] = None,
+    prompt: Annotated[str, Form(max_length=2000, description="Spelling and context hints.")] = "",
     stream: Annotated[bool, Form(description="Server-sent events: each segment as it is final.")] = False,
     max_line_width: Annotated[int, Form(ge=10, le=200, description="Characters in a subtitle line.")] = 42,
     max_line_count: Annotated[int, Form(ge=1, le=5, description="Lines in a subtitle.")] = 2,
@@ -93,7 +97,7 @@ async def transcribe(
     "/language", summary="Detect the language", responses=problems(401, 408, 413, 415, 422, 429, 500, 503)
 )
 async def detect_language(
-    request: Request, services: ServicesDep, file: Upload, languages: Languages = None
+    request: Request, services: ServicesDep, file: Upload, languages: Languages
 ) -> LanguageDetection:
     """Which language is spoken, without transcribing."""
     guesses = await while_connected(request, _detect(services, file, _allowed(services, languages)))
@@ -123,8 +127,8 @@ async def _events(services: Services, file: UploadFile, options: SttOptions) -> 
             index += 1
 
 
-def _allowed(services: Services, languages: list[str] | None) -> tuple[str, ...]:
-    asked = [code.strip() for item in languages or [] for code in item.split(",") if code.strip()]
+def _allowed(services: Services, languages: list[str]) -> tuple[str, ...]:
+    asked = [code.strip() for item in languages for code in item.split(",") if code.strip()]
     known = services.models.stt.info.languages
     return tuple(_known(code, known) for code in asked) or tuple(services.settings.stt_languages)
 

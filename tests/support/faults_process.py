@@ -79,7 +79,7 @@ def until(reached: Callable[[], bool], otherwise: Callable[[], str], seconds: fl
 
 @dataclass
 class Server:
-    """gunicorn and its workers, as in production but for the engines."""
+    """gunicorn and its workers, as in production but, mostly, for the engines."""
 
     process: "subprocess.Popen[bytes]"
     port: int
@@ -147,12 +147,13 @@ class Server:
 
 @contextmanager
 def serving(
-    folder: Path, workers: int = 1, open_files: int | None = None, **environment: str
+    folder: Path, workers: int = 1, open_files: int | None = None, app: str = APP, **environment: str
 ) -> Iterator[Server]:
     """gunicorn with gunicorn.conf.py, on a port of its own, ended well.
 
     Args:
         open_files: RLIMIT_NOFILE of the server, soft and hard; as it is, if None.
+        app: what is served; as gunicorn takes it.
     """
     temporary, port = folder / "tmp", free_port()
     temporary.mkdir()
@@ -166,7 +167,7 @@ def serving(
         "LOG_FORMAT": "json",
         "WEB_CONCURRENCY": str(workers),
     }
-    command = [sys.executable, "-m", "gunicorn", APP]
+    command = [sys.executable, "-m", "gunicorn", app]
     if open_files is not None:
         command = ["/bin/sh", "-c", f'ulimit -n {open_files} && exec "$@"', "sh", *command]
     with (folder / "log").open("wb") as output:
@@ -176,7 +177,7 @@ def serving(
         )  # fmt: skip
     server = Server(process, port, folder)
     try:
-        until(lambda: _ready(server), server.log, 60)
+        until(lambda: _ready(server), server.log, 180)
         until(lambda: len(server.workers) == workers, server.log)
         yield server
         process.send_signal(signal.SIGTERM)

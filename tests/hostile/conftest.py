@@ -1,0 +1,30 @@
+"""One server for all hostile tests: a process of its own, as in production, with the real models."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.faults_process import Server, serving
+
+MAX_UPLOAD_MB = 2
+MAX_AUDIO_SECONDS = 7200
+MAX_TEXT_CHARS = 60
+
+
+@pytest.fixture(scope="session")
+def server(models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Real Whisper and Kokoro behind gunicorn; limits are low where large inputs would only take time."""
+    with serving(
+        tmp_path_factory.mktemp("hostile"),
+        app="src.main:app",
+        MODELS_DIR=str(models_dir),
+        STT_MODEL="base",
+        TTS_ENGINE="kokoro",
+        DEVICE="cpu",
+        MAX_UPLOAD_MB=str(MAX_UPLOAD_MB),
+        MAX_AUDIO_SECONDS=str(MAX_AUDIO_SECONDS),
+        MAX_TEXT_CHARS=str(MAX_TEXT_CHARS),
+        TTS_CACHE="true",
+    ) as running:
+        yield running

@@ -1,0 +1,57 @@
+"""What `schemathesis` cannot make up by itself: speech, the codes of languages, a text with a word in it.
+
+Loaded by `schemathesis`, in a process of its own. A request that is meant to be right is made right in what
+an OpenAPI document has no words for, so that it must be answered with 200. One that is meant to be wrong goes
+as it is.
+"""
+
+from typing import Any, cast
+
+import numpy as np
+import schemathesis
+
+from tests.support.audio import wav_around
+from tests.support.speech import clip
+
+LANGUAGES = ("en", "es", "EN", " fr ")
+EXAMPLES = ("Hello, and welcome to Voz.", "Hola, te damos la bienvenida a Voz.")
+"""Of the document: sent again and again, and long."""
+WORD = "Yes"
+_MOST_CHARACTERS = 8
+
+
+def speech() -> str:
+    """Two seconds of speech as a WAV file of 7-bit bytes.
+
+    `schemathesis` takes anything but text for a mistake, whatever the document says of a file.
+    """
+    audio = np.resize(clip("en-extended")[::2], 0x4000)
+    samples = np.round(64 + 62 * audio / np.abs(audio).max()).astype(np.uint8)
+    return wav_around(samples.tobytes(), 8_000, bits=8).decode("ascii")
+
+
+SPEECH = speech()
+
+
+@schemathesis.hook
+def before_call(
+    context: schemathesis.HookContext, case: schemathesis.Case[Any], kwargs: dict[str, Any]
+) -> None:
+    """Called by `schemathesis` before each request."""
+    body = cast(Any, case.body)
+    if case.meta is None or not case.meta.generation.mode.is_positive or not isinstance(body, dict):
+        return
+    if "file" in body:
+        body["file"] = SPEECH
+        if body.get("language"):
+            body["language"] = _code(body["language"])
+        if body.get("languages"):
+            body["languages"] = [_code(language) for language in body["languages"]]
+    elif "text" in body:
+        text = "" if body["text"] in EXAMPLES else body["text"][:_MOST_CHARACTERS]
+        body["text"] = f"{text} {WORD}"
+
+
+def _code(language: str) -> str:
+    """Always the same for the same text, so that a run can be repeated."""
+    return LANGUAGES[len(language) % len(LANGUAGES)]

@@ -69,7 +69,8 @@ class LoopStepper:
         self.stats = Stats()
 
     def open(self) -> None:
-        # between the small operations of a step, threads wait for each other longer than they work
+        # between the small operations of a step, threads wait for each other longer than they work; on a busy
+        # machine, a hundred times longer
         torch.set_num_threads(1)
         self._model, self._vocabulary = self._load()
         stored = torch.float32
@@ -80,6 +81,14 @@ class LoopStepper:
         self._beside = ThreadPoolExecutor(
             1, "whisper-encoder", initializer=torch.set_num_threads, initargs=(1,)
         )
+        self._warm(self._model.mels)
+
+    def _warm(self, mels: int) -> None:
+        """Run once, so that the first request does not pay for what the libraries set up."""
+        self.add(0, Row(np.zeros((mels, 1), np.float32), 0.01, FULL_WINDOW, None, detect_only=True))
+        while not self.step():
+            pass
+        self.stats = Stats()
 
     def close(self) -> None:
         self.clear()

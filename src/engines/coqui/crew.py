@@ -64,6 +64,11 @@ class Crew:
         """There are no threads."""
         return not self._threads
 
+    @property
+    def idle(self) -> bool:
+        """Nothing waits to be done."""
+        return not self._jobs
+
     def submit(self, job: Job) -> None:
         with self._changed:
             self._jobs.append(job)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from src.core.errors import ModelUnavailable
+from src.engines.coqui.hifigan import HifiGan, fits
 from src.engines.coqui.stats import read_stats
 from src.engines.coqui.vocoder import GanVocoder, GriffinLim, Vocoder
 
@@ -98,7 +99,8 @@ def _load_vocoder(checkpoint: Path, config_file: Path, tts_audio: Any, device: s
     generator.eval()
     if hasattr(generator, "remove_weight_norm"):
         generator.remove_weight_norm()
-    return GanVocoder(generator.to(device), audio, tts_audio)
+    generator.to(device)
+    return GanVocoder(HifiGan(generator) if fits(generator) else generator, audio, tts_audio, device)
 
 
 def _take_stats(audio: Any) -> dict[str, Any] | None:

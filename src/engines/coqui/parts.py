@@ -91,8 +91,12 @@ class Sound:
         """What one step made, (r x mels,)."""
         self._steps.append(frames)
         part, margin = self._studio.part, self._studio.margin
-        if part is not None and len(self._steps) >= self._given + part + margin:
-            self._give(self._given + part)
+        # one that would have to wait may as well grow: less is made twice
+        if (
+            part is not None
+            and len(self._steps) >= self._given + part * (1 if self._studio.crew.idle else 2) + margin
+        ):
+            self._give(len(self._steps) - margin)
 
     def end(self, steps: int | None = None) -> None:
         """There will be no more; if given, only so many are kept."""

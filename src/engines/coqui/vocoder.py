@@ -36,20 +36,21 @@ class GanVocoder:
     time if their sample rates differ.
 
     Args:
-        generator: Coqui's module, weights loaded.
+        generator: Coqui's module, weights loaded; or `HifiGan` in its place.
         audio: the vocoder's `AudioProcessor`.
         tts_audio: the speech model's.
+        device: that the generator is on.
     """
 
-    def __init__(self, generator: Any, audio: Any, tts_audio: Any) -> None:
+    def __init__(self, generator: Any, audio: Any, tts_audio: Any, device: str) -> None:
         self._generator = generator
         self._audio = audio
         self._tts_audio = tts_audio
+        self._device = device
         self.sample_rate = int(audio.sample_rate)
 
     def __call__(self, mel: torch.Tensor) -> torch.Tensor:
         """Mel (frames, mels) to samples (n,)."""
-        device = next(self._generator.parameters()).device
         spectrogram = self._tts_audio.denormalize(mel.float().cpu().numpy().T)
         ready = torch.from_numpy(np.ascontiguousarray(self._audio.normalize(spectrogram)))
         stretch = self.sample_rate / self._tts_audio.sample_rate
@@ -61,7 +62,7 @@ class GanVocoder:
                 mode="bilinear",
                 align_corners=False,
             )[0, 0]
-        samples: torch.Tensor = self._generator.inference(ready[None].to(device))
+        samples: torch.Tensor = self._generator.inference(ready[None].to(self._device))
         return samples.flatten()
 
     def part(self, mel: torch.Tensor, left: int, right: int) -> torch.Tensor:

@@ -1,0 +1,159 @@
+"""Coqui's HiFi-GAN (`TTS/vocoder/models/hifigan_generator.py`), laid out as a CPU likes it.
+
+PyTorch's `Conv1d` brings every tensor into oneDNN's layout and back. Here they stay in one that it takes as
+it is (channels last), and what follows a convolution is done as its outcome is written. Same samples.
+"""
+
+from typing import Any
+
+import torch
+from torch.nn import functional
+
+_SLOPE = 0.1
+_LANES = 16
+"""Numbers in a vector register: with fewer channels than these, most of each is empty."""
+_WORTH_FOLDING = 7
+"""Taps from which on the emptiness costs more than the zeros that folding adds."""
+
+
+def fits(generator: Any) -> bool:
+    """It is a plain HiFi-GAN, of one voice, on a CPU with oneDNN; its weight norm is removed."""
+    from TTS.vocoder.models.hifigan_generator import HifiganGenerator
+
+    return (
+        type(generator) is HifiganGenerator
+        and not any(hasattr(generator, name) for name in ("lin_pre", "cond_layer", "conds"))
+        and generator.conv_pre.weight.is_cpu
+        and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    )
+
+
+class HifiGan:
+    """See `fits`. Tensors inside are (1, channels, 1, samples), channels last."""
+
+    def __init__(self, generator: Any) -> None:
+        self._padding = int(generator.inference_padding)
+        self._pre = _Conv(generator.conv_pre)
+        self._ups = [_Up(up) for up in generator.ups]
+        count = int(generator.num_kernels)
+        blocks = [_Block(block) for block in generator.resblocks]
+        self._blocks = [blocks[at : at + count] for at in range(0, len(blocks), count)]
+        self._post = _Conv(generator.conv_post)
+
+    def inference(self, mel: torch.Tensor) -> torch.Tensor:
+        """Mel (1, mels, frames) to samples (1, 1, n)."""
+        x = functional.pad(mel, (self._padding, self._padding), "replicate").unsqueeze(2)
+        x = self._pre(x.contiguous(memory_format=torch.channels_last))
+        for up, blocks in zip(self._ups, self._blocks, strict=True):
+            x = up(functional.leaky_relu_(x, _SLOPE))
+            made = blocks[0](x)
+            for block in blocks[1:]:
+                made += block(x)
+            x = made.div_(len(blocks))
+        return torch.tanh_(self._post(functional.leaky_relu_(x, 0.01))).squeeze(2)
+
+
+class _Conv:
+    """A `Conv1d` of stride 1 that keeps the length."""
+
+    def __init__(self, module: Any) -> None:
+        weight, bias = module.weight.detach(), module.bias
+        dilation, padding = int(module.dilation[0]), int(module.padding[0])
+        channels, inputs, taps = weight.shape
+        bias = None if bias is None else bias.detach()
+        self._plain = _arguments(weight, bias, padding, dilation)
+        self._folded: tuple[Any, ...] | None = None
+        if channels == inputs == _LANES // 2 and dilation == 1 and taps >= _WORTH_FOLDING:
+            weight = _folded(weight)
+            bias = None if bias is None else bias.repeat(2)
+            self._folded = _arguments(weight, bias, weight.shape[2] // 2, 1)
+
+    def __call__(self, x: torch.Tensor, *, leaky: bool = False) -> torch.Tensor:
+        """With `leaky`, a leaky ReLU follows."""
+        after: tuple[Any, ...] = ("leaky_relu", [_SLOPE], "") if leaky else ("none", [], "")
+        run = torch.ops.mkldnn._convolution_pointwise
+        if self._folded is None or x.shape[3] % 2:
+            made: torch.Tensor = run(x, *self._plain, *after)
+            return made
+        return _unfold(run(_fold(x), *self._folded, *after))
+
+    def add_to(self, other: torch.Tensor, x: torch.Tensor) -> None:
+        """`other` + the convolution of `x`, written where `other` was."""
+        after: tuple[Any, ...] = ("add", 1.0, None, [], None)
+        run = torch.ops.mkldnn._convolution_pointwise_.binary
+        if self._folded is None or x.shape[3] % 2:
+            run(other, x, *self._plain, *after)
+        else:
+            run(_fold(other), _fold(x), *self._folded, *after)
+
+
+def _arguments(
+    weight: torch.Tensor, bias: torch.Tensor | None, padding: int, dilation: int
+) -> tuple[Any, ...]:
+    """Of oneDNN's convolution, those between the input and what is done to the outcome."""
+    laid_out = weight.unsqueeze(2).contiguous(memory_format=torch.channels_last)
+    return laid_out, bias, [0, padding], [1, 1], [1, dilation], 1
+
+
+class _Block:
+    """`ResBlock1`, or `ResBlock2`, which has every other convolution of it only."""
+
+    def __init__(self, module: Any) -> None:
+        pairs = zip(module.convs1, module.convs2, strict=True) if hasattr(module, "convs1") else None
+        self._pairs = [(_Conv(one), _Conv(two)) for one, two in pairs or ()]
+        self._singles = [_Conv(conv) for conv in module.convs] if pairs is None else []
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        x = x.clone(memory_format=torch.channels_last)
+        for one, two in self._pairs:
+            two.add_to(x, one(functional.leaky_relu(x, _SLOPE), leaky=True))
+        for conv in self._singles:
+            conv.add_to(x, functional.leaky_relu(x, _SLOPE))
+        return x
+
+
+class _Up:
+    """A `ConvTranspose1d` as a convolution that makes all samples of a stride at once."""
+
+    def __init__(self, module: Any) -> None:
+        weight = module.weight.detach()
+        inputs, self._outputs, taps = weight.shape
+        self._stride, self._cut = int(module.stride[0]), int(module.padding[0])
+        self._longer = taps - 2 * self._cut + int(module.output_padding[0]) - self._stride
+        spread = -(-taps // self._stride)
+        weight = functional.pad(weight, (0, spread * self._stride - taps))
+        weight = weight.view(inputs, self._outputs, spread, self._stride).flip(2).permute(3, 1, 0, 2)
+        weight = weight.reshape(self._stride * self._outputs, inputs, 1, spread)
+        self._weight = weight.contiguous(memory_format=torch.channels_last)
+        self._bias = None if module.bias is None else module.bias.detach().repeat(self._stride)
+        self._padding = (0, spread - 1)
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        length = x.shape[3] * self._stride + self._longer
+        made = functional.conv2d(x, self._weight, self._bias, padding=self._padding)
+        samples = made.permute(0, 2, 3, 1).reshape(1, 1, -1, self._outputs)
+        return samples[:, :, self._cut : self._cut + length].permute(0, 3, 1, 2)
+
+
+def _folded(weight: torch.Tensor) -> torch.Tensor:
+    """Weights for two samples at once, side by side as channels: (2 x outputs, 2 x inputs, taps)."""
+    outputs, inputs, taps = weight.shape
+    middle = taps // 2
+    reach = (middle + 1) // 2
+    folded = weight.new_zeros(2, outputs, 2, inputs, 2 * reach + 1)
+    for made in range(2):
+        for tap in range(taps):
+            pair, taken = divmod(made + tap - middle, 2)
+            folded[made, :, taken, :, reach + pair] = weight[:, :, tap]
+    return folded.view(2 * outputs, 2 * inputs, -1)
+
+
+def _fold(x: torch.Tensor) -> torch.Tensor:
+    """(1, channels, 1, n) to (1, 2 x channels, 1, n / 2): in memory it is the same."""
+    _, channels, _, length = x.shape
+    return x.permute(0, 2, 3, 1).view(1, 1, length // 2, 2 * channels).permute(0, 3, 1, 2)
+
+
+def _unfold(x: torch.Tensor) -> torch.Tensor:
+    _, channels, _, length = x.shape
+    return x.permute(0, 2, 3, 1).view(1, 1, 2 * length, channels // 2).permute(0, 3, 1, 2)

@@ -1,0 +1,224 @@
+"""From decoder steps to samples: in parts, by others, and as Coqui has it."""
+
+import threading
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from TTS.config.shared_configs import BaseAudioConfig
+from TTS.tts.configs.tacotron2_config import Tacotron2Config
+from TTS.tts.models.tacotron2 import Tacotron2
+from TTS.utils.audio import AudioProcessor
+from TTS.vocoder.models.fullband_melgan_generator import FullbandMelganGenerator
+from TTS.vocoder.models.hifigan_generator import HifiganGenerator
+
+from src.engines.base import Audio
+from src.engines.coqui.crew import Crew, Job
+from src.engines.coqui.hifigan import HifiGan, fits
+from src.engines.coqui.loading import Networks
+from src.engines.coqui.parts import Sound, Studio
+from src.engines.coqui.vocoder import GanVocoder, GriffinLim
+
+MELS = 80
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    yield
+    torch.set_num_threads(threads)
+
+
+def hifigan(**settings: Any) -> HifiganGenerator:
+    chosen: dict[str, Any] = {
+        "in_channels": MELS,
+        "out_channels": 1,
+        "resblock_type": "1",
+        "resblock_dilation_sizes": [[1, 3, 5], [1, 3, 5], [1, 3, 5]],
+        "resblock_kernel_sizes": [3, 7, 11],
+        "upsample_kernel_sizes": [16, 16, 4, 4],
+        "upsample_initial_channel": 128,
+        "upsample_factors": [8, 8, 2, 2],
+    } | settings
+    made = HifiganGenerator(**chosen).eval()
+    made.remove_weight_norm()
+    return made
+
+
+@pytest.mark.parametrize("frames", [1, 2, 37])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"resblock_type": "2", "resblock_dilation_sizes": [[1, 3], [1, 3], [1, 3]]},
+        # 75 samples a frame: what two at a time cannot be done with; kernels no multiple of their strides
+        {
+            "upsample_factors": [5, 5, 3],
+            "upsample_kernel_sizes": [11, 9, 7],
+            "upsample_initial_channel": 64,
+        },
+        {"conv_post_bias": False, "inference_padding": 0},
+    ],
+    ids=["released", "other blocks", "odd", "no padding"],
+)
+def test_our_hifigan_makes_coquis_samples(settings: dict[str, Any], frames: int) -> None:
+    theirs = hifigan(**settings)
+    assert fits(theirs)
+    mel = torch.randn(1, MELS, frames)
+    with torch.inference_mode():
+        ours = HifiGan(theirs).inference(mel)
+        expected = theirs.inference(mel)
+    assert ours.shape == expected.shape
+    assert expected.abs().max() > 0.01
+    torch.testing.assert_close(ours, expected, rtol=0, atol=2e-6)
+
+
+def test_a_hifigan_with_more_to_it_is_left_to_coqui() -> None:
+    assert not fits(hifigan(cond_channels=16))
+    assert not fits(FullbandMelganGenerator(num_res_blocks=1))
+
+
+def networks(kind: str, r: int) -> Networks:
+    """A Tacotron2's post-net and a vocoder, with as much to do as the released ones, if less of it."""
+    model = Tacotron2(Tacotron2Config(r=r)).eval()
+    rate, vocoder_rate = (16_000, 24_000) if kind == "stretched" else (22_050, 22_050)
+    audio = AudioProcessor(BaseAudioConfig(sample_rate=rate, signal_norm=False))
+    vocoder_audio = AudioProcessor(BaseAudioConfig(sample_rate=vocoder_rate, signal_norm=False))
+    vocoder: GanVocoder | GriffinLim
+    if kind == "griffin-lim":
+        vocoder = GriffinLim(audio)
+    elif kind == "stretched":
+        generator = FullbandMelganGenerator(
+            base_channels=64, upsample_factors=(8, 8, 2, 2), num_res_blocks=2
+        ).eval()
+        generator.remove_weight_norm()
+        vocoder = GanVocoder(generator, vocoder_audio, audio, "cpu")
+    else:
+        vocoder = GanVocoder(HifiGan(hifigan(upsample_initial_channel=32)), vocoder_audio, audio, "cpu")
+    return Networks(model, vocoder, vocoder_rate, trims_silence=False)
+
+
+def spoken(studio: Studio, steps: torch.Tensor, keep: int | None = None) -> tuple[Audio, int]:
+    """Samples of steps that come one by one, and the number of parts in which they were made."""
+    sound, parts = Sound(studio), 0
+    for step in steps:
+        sound.add(step)
+        assert sound.take() is None
+        parts += studio.crew.help()
+    sound.end(keep)
+    while studio.crew.help():
+        parts += 1
+    audio = sound.take()
+    assert audio is not None
+    return audio, parts
+
+
+@pytest.mark.parametrize(
+    ("kind", "r", "in_parts"),
+    [("plain", 2, True), ("plain", 5, True), ("stretched", 2, True), ("stretched", 5, False)],
+)
+@torch.inference_mode()
+def test_sound_made_in_parts_is_that_of_the_whole(kind: str, r: int, in_parts: bool) -> None:
+    made = networks(kind, r)
+    studio = Studio(made, r, MELS, Crew(0))
+    if not in_parts:  # stretched by half, five frames are no whole number of frames
+        assert studio.part is None
+        return
+    assert studio.part is not None
+    margin = studio.margin
+    for count in (1, margin, studio.part, studio.part + margin, 2 * studio.part + margin + 1):
+        steps = torch.rand(count, r * MELS) * 2 - 1
+        whole = studio.record(steps, 0, 0)
+
+        audio, parts = spoken(studio, steps)
+
+        assert parts == 1 if count < studio.part + margin else parts > 1
+        np.testing.assert_allclose(audio, whole, rtol=0, atol=1e-6)
+
+
+@torch.inference_mode()
+def test_what_is_cut_off_the_end_leaves_no_trace() -> None:
+    studio = Studio(networks("plain", 2), 2, MELS, Crew(0))
+    steps = torch.rand(300, 2 * MELS) * 2 - 1
+
+    audio, parts = spoken(studio, steps, keep=120)
+
+    assert parts > 2
+    np.testing.assert_allclose(audio, studio.record(steps[:120], 0, 0), rtol=0, atol=1e-6)
+
+
+@torch.inference_mode()
+def test_griffin_lim_is_given_the_whole() -> None:
+    studio = Studio(networks("griffin-lim", 2), 2, MELS, Crew(0))
+
+    sound = Sound(studio)
+    for step in torch.zeros(150, 2 * MELS):
+        sound.add(step)
+    assert studio.crew.idle
+    sound.end()
+    assert not studio.crew.idle
+
+
+@torch.inference_mode()
+def test_a_vocoder_that_fails_fails_its_own_sound_alone() -> None:
+    made = networks("plain", 2)
+    studio = Studio(made, 2, MELS, Crew(0))
+    sound = Sound(studio)
+    sound.add(torch.zeros(3))  # no mel
+    sound.end()
+    studio.crew.help()
+    with pytest.raises(RuntimeError):
+        sound.take()
+    assert len(spoken(studio, torch.zeros(4, 2 * MELS))[0])
+
+
+def test_a_crew_does_what_is_wanted_in_order_and_goes_home() -> None:
+    crew, done = Crew(1), []
+    begun, go = threading.Event(), threading.Event()
+
+    def first() -> Audio:
+        begun.set()
+        assert go.wait(60)
+        return np.zeros(1, np.float32)
+
+    def other(name: str) -> Audio:
+        done.append((name, threading.current_thread().name, torch.get_num_threads()))
+        return np.zeros(2, np.float32)
+
+    jobs = [Job(first), *(Job(lambda name=name: other(name)) for name in "abc")]  # type: ignore[misc]
+    for job in jobs:
+        crew.submit(job)
+    assert begun.wait(60)
+    assert not crew.idle
+    jobs[2].drop()
+    go.set()
+    while jobs[3].outcome is None:
+        crew.wait(1)
+
+    assert [name for name, _, _ in done] == ["a", "c"]
+    assert {threads for _, _, threads in done} == {1}
+    assert jobs[2].outcome is None
+    assert crew.idle
+    crew.close()
+    assert not [thread for thread in threading.enumerate() if thread.name == done[0][1]]
+
+
+def test_a_closing_crew_forgets_what_waits() -> None:
+    crew = Crew(0)
+    job = Job(lambda: np.zeros(1, np.float32))
+    crew.submit(job)
+    crew.close()
+    assert not crew.help()
+    assert job.outcome is None
+
+
+def test_models_without_a_mel_have_no_parts() -> None:
+    model = SimpleNamespace(postnet=SimpleNamespace(convolutions=[]))
+    studio = Studio(Networks(model, None, 8_000, trims_silence=False), 1, MELS, Crew(0))
+    with pytest.raises(ValueError, match="no mel"):
+        studio.record(torch.zeros(1, MELS), 0, 0)

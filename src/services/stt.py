@@ -5,10 +5,10 @@ import threading
 import time
 from collections import deque
 from collections.abc import AsyncGenerator, Generator, Hashable, Iterator
-from contextlib import aclosing
+from contextlib import aclosing, closing
 from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import BinaryIO, Final, Self
 
 from src.config import Settings
 from src.core.errors import InvalidInput
@@ -16,6 +16,7 @@ from src.core.telemetry import note
 from src.core.tracing import record
 from src.engines.base import (
     STT_SAMPLE_RATE,
+    Audio,
     LanguageGuess,
     Segment,
     SpeechToText,
@@ -32,6 +33,8 @@ _SURE = 0.5
 """Probability below which the language of the first chunk is checked against the next ones."""
 _VOTERS = 3
 """Chunks that are asked then."""
+_VISIT_SECONDS = 0.1
+"""For how long a file may keep a thread: they are few, and hours of silence must not hold up all else."""
 _UNSPACED = frozenset({"zh", "ja", "th", "lo", "my", "yue"})
 
 
@@ -215,12 +218,20 @@ def _in_file(chunk: Chunk, segment: Segment) -> Segment:
     return replace(segment, start=start, end=max(start, end), words=words)
 
 
+class _NotYet:
+    """No chunk, but not the end either."""
+
+
+_NOT_YET: Final = _NotYet()
+
+
 class _Reader:
     """Chunks of one file, decoded in a thread as they are asked for."""
 
     def __init__(self, file: BinaryIO, max_seconds: float) -> None:
         self._chunks = self._read(file, max_seconds)
         self._samples = 0
+        self._visit_ends = 0.0
         self._stop = threading.Event()
         self._busy = threading.Lock()
 
@@ -245,7 +256,8 @@ class _Reader:
         began = time.monotonic()
         failed = True
         try:
-            chunk = await asyncio.to_thread(self._next)
+            while isinstance(chunk := await asyncio.to_thread(self._next), _NotYet):
+                pass
             failed = False
         finally:
             record("decode", began, failed=failed)
@@ -258,20 +270,36 @@ class _Reader:
             found.append(chunk)
         return found
 
-    def _next(self) -> Chunk | None:
+    def _next(self) -> Chunk | _NotYet | None:
         with self._busy:
+            self._visit_ends = time.monotonic() + _VISIT_SECONDS
             return next(self._chunks, None)
 
     def _close(self) -> None:
         with self._busy:
             self._chunks.close()
 
-    def _read(self, file: BinaryIO, max_seconds: float) -> Generator[Chunk, None, None]:
+    def _read(self, file: BinaryIO, max_seconds: float) -> Generator[Chunk | _NotYet, None, None]:
         chunker = Chunker()
-        with AudioSource(file, max_seconds) as source:
-            for block in source.blocks():
+        with closing(_decode(file, max_seconds)) as blocks:
+            for block in blocks:
                 if self._stop.is_set():
                     return
                 self._samples += len(block)
                 yield from chunker.push(block)
+                if time.monotonic() > self._visit_ends:
+                    yield _NOT_YET
         yield from chunker.finish()
+
+
+def _decode(file: BinaryIO, max_seconds: float) -> Generator[Audio, None, None]:
+    with AudioSource(file, max_seconds) as source:
+        if (source.duration_hint or 0) <= max_seconds:
+            yield from source.blocks()
+            return
+        # It says that it is too long. Were that believed, a wrong header would cost a good file; were it
+        # not looked into now, hours of speech would be read first, and then refused.
+        for block in source.blocks():
+            yield block[:0]
+    with AudioSource(file, max_seconds) as source:
+        yield from source.blocks()

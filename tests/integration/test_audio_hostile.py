@@ -17,6 +17,7 @@ from src.services.audio import AudioSource, decode
 from src.services.audio.bounded import BoundedReader
 from tests.support.audio import box, encoded, sweep, tone, tone_wav, wav_around
 from tests.support.canary import Canary, canary
+from tests.support.traps import SCRIPTS, claims_fragment, claims_samples, concat, mov_reference, names
 
 
 def run(content: bytes, max_seconds: float = 60) -> int:
@@ -33,106 +34,6 @@ def bait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Canary]:
         assert run(opened.path.read_bytes()) > 16_000
         assert opened.touched > 0
         yield opened
-
-
-def names(bait: Canary) -> list[str]:
-    path = str(bait.path)
-    return [
-        bait.path.name, f"./{bait.path.name}", path, f"file:{path}", f"file://{path}", bait.url,
-        f"concat:{path}", f"subfile,,start,0,end,0,,:{path}", f"crypto:{path}", f"cache:{bait.url}",
-        f"async:{bait.url}",
-        f"tcp:{bait.url[5:]}", "data:audio/wav;base64,UklGRg==",
-    ]  # fmt: skip
-
-
-def hls(name: str) -> bytes:
-    return f"#EXTM3U\n#EXT-X-TARGETDURATION:5\n#EXTINF:2,\n{name}\n#EXT-X-ENDLIST\n".encode()
-
-
-def hls_master(name: str) -> bytes:
-    return f"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=9\n{name}\n".encode()
-
-
-def hls_key(name: str) -> bytes:
-    key = f'#EXT-X-KEY:METHOD=AES-128,URI="{name}",IV=0x{"0" * 32}'
-    return f"#EXTM3U\n#EXT-X-TARGETDURATION:5\n{key}\n#EXTINF:2,\nx.ts\n#EXT-X-ENDLIST\n".encode()
-
-
-def concat(name: str) -> bytes:
-    return f"ffconcat version 1.0\nfile '{name}'\n".encode()
-
-
-def concat_unsafe(name: str) -> bytes:
-    options = "option safe 0\noption protocol_whitelist file,http,tcp\n"
-    return f"ffconcat version 1.0\nfile {name}\n{options}".encode()
-
-
-def dash(name: str) -> bytes:
-    return (
-        '<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static" '
-        'mediaPresentationDuration="PT2S"><Period><AdaptationSet contentType="audio" mimeType="audio/mp4">'
-        f'<Representation id="1" bandwidth="1"><BaseURL>{name}</BaseURL><SegmentBase/></Representation>'
-        "</AdaptationSet></Period></MPD>"
-    ).encode()
-
-
-def vobsub(name: str) -> bytes:
-    return (
-        "# VobSub index file, v7 (do not modify this line!)\nsize: 720x576\n"
-        f"# {name}\nid: en, index: 0\ntimestamp: 00:00:01:000, filepos: 000000000\n"
-    ).encode()
-
-
-def sdp(name: str) -> bytes:
-    return (
-        "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=x\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
-        f"a=control:{name}\r\nm=audio 9 RTP/AVP 0\r\n"
-    ).encode()
-
-
-def asx(name: str) -> bytes:
-    return f"<ASX version='3.0'><entry><ref href='{name}'/></entry></ASX>".encode()
-
-
-def reference(name: str) -> bytes:
-    return f"[Reference]\r\nRef1={name}\r\n".encode()
-
-
-def rtsp_text(name: str) -> bytes:
-    return f"RTSPtext\r\nrtsp://{name}\r\n".encode()
-
-
-def ffmetadata(name: str) -> bytes:
-    return f";FFMETADATA1\ntitle={name}\n".encode()
-
-
-def ted(name: str) -> bytes:
-    return (
-        f'{{"captions":[{{"duration":1,"content":"{name}","startOfParagraph":true,"startTime":0}}]}}'.encode()
-    )
-
-
-def svg(name: str) -> bytes:
-    return f'<svg xmlns="http://www.w3.org/2000/svg"><image href="{name}"/></svg>'.encode()
-
-
-def mov_reference(name: str) -> bytes:
-    """An M4A whose data is said to be in another file."""
-    film = encoded(tone(0.5, 16_000), 16_000, "ipod", "aac")
-    at = film.index(b"url \x00\x00\x00\x01") - 4
-    entry = box(b"url ", bytes(4), name.encode() + b"\0")
-    grown = bytearray(film[:at] + entry + film[at + 12 :])
-    for parent in (b"dref", b"dinf", b"minf", b"mdia", b"trak", b"moov"):
-        start = grown.rindex(parent, 0, at + 4) - 4
-        (length,) = struct.unpack_from(">I", grown, start)
-        struct.pack_into(">I", grown, start, length + len(entry) - 12)
-    return bytes(grown)
-
-
-SCRIPTS = [
-    hls, hls_master, hls_key, concat, concat_unsafe, dash, vobsub, sdp, asx, reference, rtsp_text, ffmetadata,
-    ted, svg,
-]  # fmt: skip
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.__name__)
@@ -171,20 +72,6 @@ def test_each_layer_alone_keeps_ffmpeg_from_the_bait(layer: str, bait: Canary) -
             options = {layer: decode._OPTIONS[layer], "safe": "0"}
             av.open(io.BytesIO(concat(name)), mode="r", container_options=options)
     assert bait.touched == 0
-
-
-def claims_samples(count: int, box_name: bytes = b"stsz") -> bytes:
-    film = bytearray(encoded(tone(0.5, 8_000), 8_000, "3gp", "libopencore_amrnb"))
-    at = film.index(box_name)
-    struct.pack_into(">I", film, at + 12, count)
-    return bytes(film)
-
-
-def claims_fragment(count: int) -> bytes:
-    options = {"movflags": "+frag_keyframe+empty_moov"}
-    film = bytearray(encoded(tone(0.5, 16_000), 16_000, "mp4", "aac", options=options))
-    struct.pack_into(">I", film, film.index(b"trun") + 8, count)
-    return bytes(film)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,40 @@ from av.audio.stream import AudioStream
 
 from src.engines.base import Audio
 
+KINDS: dict[str, tuple[int, str, str, str, bool]] = {
+    "wav 8 bit": (16_000, "wav", "pcm_u8", "mono", False),
+    "wav 16 bit": (22_050, "wav", "pcm_s16le", "mono", False),
+    "wav 32 bit": (16_000, "wav", "pcm_s32le", "stereo", False),
+    "wav 24 bit stereo": (44_100, "wav", "pcm_s24le", "stereo", False),
+    "wav float": (48_000, "wav", "pcm_f32le", "mono", False),
+    "wav telephone": (8_000, "wav", "pcm_mulaw", "mono", False),
+    "mp3": (22_050, "mp3", "libmp3lame", "mono", False),
+    "mp3 stereo": (44_100, "mp3", "libmp3lame", "stereo", False),
+    "opus": (48_000, "ogg", "libopus", "mono", False),
+    "browser": (48_000, "webm", "libopus", "mono", False),
+    "m4a": (44_100, "mp4", "aac", "stereo", False),
+    "flac": (24_000, "flac", "flac", "mono", False),
+    "ogg flac": (16_000, "ogg", "flac", "mono", False),
+    "phone recorder": (8_000, "amr", "libopencore_amrnb", "mono", False),
+    "phone film": (8_000, "3gp", "libopencore_amrnb", "mono", False),
+    "aac": (16_000, "adts", "aac", "mono", False),
+    "mp2": (16_000, "mp2", "mp2", "mono", False),
+    "au": (16_000, "au", "pcm_s16be", "mono", False),
+    "caf": (16_000, "caf", "pcm_s16le", "mono", False),
+    "wave64": (16_000, "w64", "pcm_s16le", "mono", False),
+    "true audio": (16_000, "tta", "tta", "mono", False),
+    "wavpack": (16_000, "wv", "wavpack", "mono", False),
+    "quicktime": (48_000, "mov", "pcm_s16le", "stereo", False),
+    "avi": (44_100, "avi", "libmp3lame", "stereo", True),
+    "flash": (44_100, "flv", "aac", "mono", False),
+    "transport stream": (48_000, "mpegts", "aac", "mono", False),
+    "5.1": (48_000, "mp4", "aac", "5.1", False),
+    "aiff": (32_000, "aiff", "pcm_s16be", "mono", False),
+    "film": (44_100, "mp4", "aac", "mono", True),
+    "matroska film": (48_000, "matroska", "ac3", "stereo", True),
+}
+"""What people record with: name -> rate, container, codec, layout, whether there are pictures, too."""
+
 
 def tone(seconds: float, rate: int = 16_000, frequency: float = 440.0, level: float = 0.4) -> Audio:
     """A sine, mono, with peaks at `level`."""

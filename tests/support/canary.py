@@ -29,8 +29,11 @@ class Canary:
         self._visits = visits = [0]
 
         class Handler(BaseHTTPRequestHandler):
+            def setup(self) -> None:
+                visits[0] += 1  # whoever connects, and says nothing
+                super().setup()
+
             def do_GET(self) -> None:
-                visits[0] += 1
                 self.send_response(200)
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()

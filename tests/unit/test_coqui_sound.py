@@ -123,22 +123,35 @@ def spoken(studio: Studio, steps: torch.Tensor, keep: int | None = None) -> tupl
     [("plain", 2, True), ("plain", 5, True), ("stretched", 2, True), ("stretched", 5, False)],
 )
 @torch.inference_mode()
-def test_sound_made_in_parts_is_that_of_the_whole(kind: str, r: int, in_parts: bool) -> None:
+def test_sound_made_in_parts_is_that_of_the_whole(
+    kind: str, r: int, in_parts: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     made = networks(kind, r)
     studio = Studio(made, r, MELS, Crew(0))
     if not in_parts:  # stretched by half, five frames are no whole number of frames
-        assert studio.part is None
+        assert studio.stretch is None
         return
-    assert studio.part is not None
-    margin = studio.margin
-    for count in (1, margin, studio.part, studio.part + margin, 2 * studio.part + margin + 1):
+    assert studio.stretch is not None
+    stretch, grain, margin = studio.stretch, studio.grain, studio.margin
+    lengths: list[int] = []
+    record = studio.record
+
+    def noted(steps: torch.Tensor, left: int, right: int) -> Audio:
+        lengths.append(len(steps))
+        return record(steps, left, right)
+
+    monkeypatch.setattr(studio, "record", noted)
+    for count in (1, margin, 4 * grain, 5 * grain + 1, stretch, stretch + 1, 2 * stretch + margin + 1):
         steps = torch.rand(count, r * MELS) * 2 - 1
-        whole = studio.record(steps, 0, 0)
+        whole = record(steps, 0, 0)
+        lengths.clear()
 
         audio, parts = spoken(studio, steps)
 
-        assert parts == 1 if count < studio.part + margin else parts > 1
         np.testing.assert_allclose(audio, whole, rtol=0, atol=1e-6)
+        assert parts == len(lengths)
+        assert max(lengths) <= 1.5 * stretch + grain
+        assert count < 4 * grain or not any(length % grain for length in lengths)
 
 
 @torch.inference_mode()

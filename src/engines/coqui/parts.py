@@ -1,4 +1,4 @@
-"""The sound of a sentence, made in parts while the sentence is still being decoded.
+"""The sound of a sentence, made in stretches while the sentence is still being decoded.
 
 Post-net and vocoder look a few frames to either side and no further, so a stretch of the mel, with those
 frames around it, gives the samples that the whole would give.
@@ -16,9 +16,12 @@ from src.engines.coqui.encoder import refine
 from src.engines.coqui.loading import Networks
 from src.engines.coqui.sound import finished
 
-_FRAMES = 192
-"""Of a part. Fewer would be made twice too often (each part comes with its surroundings); more fall out of
-the core's cache, and let the first part wait."""
+_FRAMES = 256
+"""Of a stretch. Fewer would be made twice too often (each comes with its surroundings); more fall out of the
+core's cache, and let the first wait."""
+_GRAIN = 32
+"""Frames: stretches are as long as a multiple. For each length that it has not seen oneDNN prepares itself,
+which takes as long as two seconds of sound, and some tens of megabytes."""
 
 
 class Studio:
@@ -36,8 +39,9 @@ class Studio:
         self.crew = crew
         layers: Any = networks.model.postnet.convolutions
         reach = None if networks.vocoder is None else networks.vocoder.reach(r)
-        self.part = None if reach is None else max(1, _FRAMES // r)
-        """Steps of a part; None: the vocoder wants a sentence as a whole."""
+        self.grain = max(1, _GRAIN // r)
+        self.stretch = None if reach is None else self.grain * (_FRAMES // _GRAIN)
+        """Steps of a stretch; None: the vocoder wants a sentence as a whole."""
         # steps on either side that a mel, and that a sound depends on
         self._around = (
             0 if reach is None else _steps(sum(each.convolution1d.padding[0] for each in layers), r)
@@ -90,26 +94,28 @@ class Sound:
     def add(self, frames: torch.Tensor) -> None:
         """What one step made, (r x mels,)."""
         self._steps.append(frames)
-        part, margin = self._studio.part, self._studio.margin
+        stretch = self._studio.stretch
+        if stretch is None:
+            return
         # one that would have to wait may as well grow: less is made twice
-        if (
-            part is not None
-            and len(self._steps) >= self._given + part * (1 if self._studio.crew.idle else 2) + margin
-        ):
-            self._give(len(self._steps) - margin)
+        length = stretch if self._studio.crew.idle else 2 * stretch
+        if len(self._steps) >= self._next + length:
+            self._give(self._next, self._next + length)
 
     def end(self, steps: int | None = None) -> None:
         """There will be no more; if given, only so many are kept."""
         if steps is not None and steps < len(self._steps):
-            # parts may have been made that look past this end
+            # stretches may have been given that look past this end
             self.drop()
             self._given = 0
             del self._steps[steps:]
-        part = self._studio.part or len(self._steps)
-        while len(self._steps) - self._given > 1.5 * part:
-            self._give(self._given + part)
-        if self._given < len(self._steps):
-            self._give(len(self._steps))
+        stretch = self._studio.stretch
+        if stretch is not None:
+            while len(self._steps) - self._next > 1.5 * stretch:
+                self._give(self._next, self._next + stretch)
+            self._give_last()
+        else:
+            self._give(0, len(self._steps), more=False)
         self._ended = True
         self._steps = []
 
@@ -132,10 +138,34 @@ class Sound:
         made = [outcome for outcome in outcomes if isinstance(outcome, np.ndarray)]
         return self._studio.whole(made) if self._ended and len(made) == len(outcomes) else None
 
-    def _give(self, end: int) -> None:
+    @property
+    def _next(self) -> int:
+        """Where the next stretch begins, surroundings and all."""
+        return max(0, self._given - self._studio.margin)
+
+    def _give_last(self) -> None:
+        """What is left, with more before it than it needs, so that its length is one of the usual."""
+        count, grain, margin = len(self._steps), self._studio.grain, self._studio.margin
+        usual = math.ceil((count - self._next) / grain) * grain
+        if usual <= count:
+            self._give(count - usual, count, more=False)
+            return
+        # less than that was said in all: twice the most that there is, if the two overlap by enough
+        usual -= grain
+        if self._given == 0 and 2 * usual >= count + 2 * margin:
+            self._give(0, usual)
+            self._give(count - usual, count, more=False)
+        else:
+            self._give(self._next, count, more=False)
+
+    def _give(self, first: int, last: int, more: bool = True) -> None:
+        """Have the steps from `first` to `last` made, as far as they are new and have their surroundings.
+
+        Args:
+            more: steps come after `last`.
+        """
         studio, begin = self._studio, self._given
-        first = max(0, begin - studio.margin)
-        last = min(len(self._steps), end + studio.margin)
+        end = last - studio.margin if more else last
         steps = torch.stack(self._steps[first:last])
         job = Job(lambda: studio.record(steps, begin - first, last - end))
         self._given = end

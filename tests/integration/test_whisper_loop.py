@@ -1,5 +1,6 @@
 """Our own decoder against CTranslate2's, on the same weights."""
 
+import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from src.config import Settings
 from src.core.errors import ModelUnavailable
@@ -14,7 +16,7 @@ from src.core.model_store import ModelStore
 from src.engines.whisper import gate
 from src.engines.whisper.features import Features, window_for
 from src.engines.whisper.loop import LoopStepper, reading
-from src.engines.whisper.loop.linear import Float32, Int8
+from src.engines.whisper.loop.linear import Float32, Int8, Layers
 from src.engines.whisper.loop.rules import Rules
 from src.engines.whisper.loop.weights import read
 from src.engines.whisper.model import Model
@@ -190,6 +192,40 @@ def test_timestamps_come_in_pairs_and_never_run_backwards(vocabulary: Vocabulary
     assert stamp + 69 not in closed
     # together the timestamps are likelier than any word
     assert word not in allowed([stamp, word], likely=stamp + 3)
+
+
+def model_file(folder: Path, variables: dict[str, tuple[int, NDArray[np.generic]]]) -> None:
+    """What CTranslate2's converters write: each variable with the number of its type."""
+
+    def text(value: str) -> bytes:
+        return struct.pack("<H", len(value) + 1) + value.encode() + b"\0"
+
+    data = struct.pack("<I", 6) + text("WhisperSpec") + struct.pack("<II", 3, len(variables))
+    for name, (kind, array) in variables.items():
+        data += text(name) + struct.pack("<B", array.ndim) + struct.pack(f"<{array.ndim}I", *array.shape)
+        data += struct.pack("<BI", kind, array.nbytes) + array.tobytes()
+    (folder / "model.bin").write_bytes(data + struct.pack("<I", 0))
+
+
+def test_weights_are_read_in_every_type_they_are_kept_in(tmp_path: Path) -> None:
+    wanted = np.array([[1.0, -2.0], [0.5, 4.0]], np.float32)
+    scale = np.array([63.5, 31.75], np.float32)  # the factor that made the integers
+    model_file(
+        tmp_path,
+        {
+            "decoder/a": (0, wanted),
+            "decoder/b": (4, wanted.astype(np.float16)),
+            "decoder/c": (5, (wanted.view(np.uint32) >> 16).astype(np.uint16)),
+            "decoder/d": (1, np.round(wanted * scale[:, None]).astype(np.int8)),
+            "decoder/d_scale": (0, scale),
+            "encoder/a": (0, wanted),
+        },
+    )
+    arrays = read(tmp_path, "decoder/")
+    assert sorted(arrays) == ["a", "b", "c", "d", "d_scale"]
+    layers = Layers(arrays, "float32")
+    for name in "abcd":
+        assert torch.allclose(layers.tensor(name), torch.from_numpy(wanted), atol=0.02)
 
 
 def test_a_file_of_another_format_is_refused(tmp_path: Path) -> None:

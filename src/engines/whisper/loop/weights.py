@@ -16,8 +16,8 @@ from src.core.errors import ModelUnavailable
 Arrays = dict[str, NDArray[np.generic]]
 
 _VERSION = 6
-_TYPES = ("float32", "int8", "int16", "int32", "float16")
-"""By their number in the file; bfloat16, the next, is not known to NumPy."""
+_TYPES = ("float32", "int8", "int16", "int32", "float16", "bfloat16")
+"""By their number in the file."""
 
 
 class _Reader:
@@ -37,22 +37,25 @@ class _Reader:
         start, self._at = self._at, self._at + size
         return self._data[start : self._at - 1].decode()
 
-    def array(self) -> tuple[str, NDArray[np.generic] | None]:
+    def array(self) -> tuple[str, NDArray[np.generic]]:
         name = self.text()
         shape = [self.number("I") for _ in range(self.number("B"))]
         kind = self.number("B")
         size = self.number("I")
         start, self._at = self._at, self._at + size
-        if kind >= len(_TYPES):
-            return name, None
-        return name, np.frombuffer(self._data[start : self._at], _TYPES[kind]).reshape(shape)
+        data = self._data[start : self._at]
+        if _TYPES[kind] == "bfloat16":  # NumPy does not know it: the upper half of a float32
+            array = (np.frombuffer(data, np.uint16).astype(np.uint32) << 16).view(np.float32)
+        else:
+            array = np.frombuffer(data, _TYPES[kind])
+        return name, array.reshape(shape)
 
 
 def read(folder: Path, part: str) -> Arrays:
     """Variables whose names begin with `part`, that prefix taken off.
 
     Raises:
-        ModelUnavailable: `model.bin` is of another format, or its numbers are of a type we cannot use.
+        ModelUnavailable: `model.bin` is of another format.
     """
     path = folder / "model.bin"
     found: Arrays = {}
@@ -65,9 +68,6 @@ def read(folder: Path, part: str) -> Arrays:
         reader.number("I")
         for _ in range(reader.number("I")):
             name, array = reader.array()
-            if not name.startswith(part):
-                continue
-            if array is None:
-                raise ModelUnavailable(f"{path} has numbers of a type that only CTranslate2 reads")
-            found[name.removeprefix(part)] = array
+            if name.startswith(part):
+                found[name.removeprefix(part)] = array
     return found

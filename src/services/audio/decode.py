@@ -186,6 +186,8 @@ class AudioSource:
                 parts, held = [joined[whole:]], held - whole
         if held:
             yield np.concatenate(parts)
+        elif not total:  # a sample or two, of which none is left at our rate
+            raise NotAudio("the file holds no audio that can be decoded")
 
     def _decoded(self) -> Iterator[Audio]:
         resampler: av.AudioResampler | None = None

@@ -60,7 +60,7 @@ def test_blocks_of_any_size_are_cut_alike() -> None:
 def test_speech_without_a_pause_is_cut_and_none_of_it_lost() -> None:
     speech = clip("en-busy")
     speech = speech[np.flatnonzero(np.abs(speech) > 0.01)[0] : np.flatnonzero(np.abs(speech) > 0.01)[-1]]
-    audio = np.tile(speech, 8)
+    audio = np.tile(speech, 12)
     chunks = cut(audio)
     assert len(chunks) > 4
     assert all(seconds(chunk.audio) <= MAX_SECONDS for chunk in chunks)

@@ -105,8 +105,9 @@ def test_a_client_that_gives_up_waiting_frees_its_place() -> None:
         for round_ in range(1, 6):
             with pytest.raises(httpx.ReadTimeout):
                 client.get("/plain")
+            # on a busy machine the client may leave before its work has begun
+            until(lambda count=round_: work.ended == count, "the work ended")  # type: ignore[misc]
             until(lambda: work.gate.held == 0, "the place came back")
-            assert work.ended == round_
 
 
 def test_a_stream_that_fails_at_once_has_its_own_status() -> None:

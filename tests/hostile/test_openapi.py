@@ -24,7 +24,7 @@ from tests.support.faults_process import KEY, Server
 pytestmark = pytest.mark.models
 
 EXAMPLES = os.environ.get("HOSTILE_EXAMPLES", "")
-FEW = "10"
+FEW = "6"
 BOUNDARY = "multipart/form-data; boundary=b"
 PART = b"--b\r\nContent-Disposition: form-data"
 CONFIGURATION = Path(__file__).parent / "schemathesis.toml"

@@ -33,10 +33,22 @@ class RateLimit:
             await self._app(scope, receive, send)
             return
         standing = await self._limiter.take(key_name)
+        charged = False
+
+        def charge() -> None:
+            nonlocal charged
+            if charged:
+                return
+            charged = True
+            facts = noted()
+            if not facts.get("cached"):
+                self._limiter.charge(key_name, float(facts.get("audio_seconds", 0)))
 
         async def send_with_standing(message: Message) -> None:
             if message["type"] == "http.response.start":
                 MutableHeaders(scope=message).update(_headers(standing))
+            elif not message.get("more_body"):
+                charge()  # now, so that a request that follows this answer finds it counted
             await send(message)
 
         if standing.refused is not None:
@@ -51,9 +63,7 @@ class RateLimit:
         try:
             await self._app(scope, receive, send_with_standing)
         finally:
-            facts = noted()
-            if not facts.get("cached"):
-                self._limiter.charge(key_name, float(facts.get("audio_seconds", 0)))
+            charge()
 
 
 def _headers(standing: Standing) -> dict[str, str]:

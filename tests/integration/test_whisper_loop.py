@@ -1,7 +1,7 @@
 """Our own decoder against CTranslate2's, on the same weights."""
 
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,12 +15,16 @@ from src.core.errors import ModelUnavailable
 from src.core.model_store import ModelStore
 from src.engines.whisper import gate
 from src.engines.whisper.features import Features, window_for
-from src.engines.whisper.loop import LoopStepper, reading
-from src.engines.whisper.loop.linear import Float32, Int8, Layers
-from src.engines.whisper.loop.rules import Rules
+from src.engines.whisper.loop import LoopStepper, linear, reading
+from src.engines.whisper.loop.decoder import Memory
+from src.engines.whisper.loop.encoder import Encoder, Parts
+from src.engines.whisper.loop.encoding import Encoders, Encoding
+from src.engines.whisper.loop.linear import Float32, Int8, Layers, WideInt8
+from src.engines.whisper.loop.reading import Heard
+from src.engines.whisper.loop.rules import BLOCK, Rules
 from src.engines.whisper.loop.weights import read
 from src.engines.whisper.model import Model
-from src.engines.whisper.row import FULL_WINDOW, Decoded, Outcome, Row
+from src.engines.whisper.row import FULL_WINDOW, Decoded, Guesses, Outcome, Row
 from src.engines.whisper.vocabulary import Vocabulary
 from tests.support.speech import clip, noise, seconds
 
@@ -44,7 +48,7 @@ def vocabulary(folder: Path) -> Vocabulary:
 
 @contextmanager
 def loop(folder: Path, model: Model, vocabulary: Vocabulary, compute_type: str) -> Iterator[LoopStepper]:
-    stepper = LoopStepper(lambda: (model, vocabulary), folder, compute_type, 16)
+    stepper = LoopStepper(lambda: (model, vocabulary), folder, compute_type, 16, 2)
     threads = torch.get_num_threads()
     stepper.open()
     try:
@@ -161,21 +165,67 @@ def test_noise_ends(folder: Path, exact: Model, vocabulary: Vocabulary) -> None:
     assert len(found.tokens) <= 224
 
 
-def test_eight_bits_are_close_to_thirty_two() -> None:
+def test_in_float32_it_hears_what_ctranslate2_hears(folder: Path, exact: Model) -> None:
+    one = row(folder, exact, "es-agent")
+    encoder = Encoder(Layers(read(folder, "encoder/"), "float32", wide=True))
+    encoders, encoding = Encoders(0), Encoding(heard(encoder, one), short=True)
+    encoders.submit(encoding)
+    while encoders.help():
+        pass
+    assert isinstance(encoding.outcome, Heard)
+    theirs = np.asarray(exact.encode([one.mel], one.window))[0]
+    assert encoding.outcome.encoded is not None
+    assert np.abs(encoding.outcome.encoded.numpy() - theirs).max() < 1e-3 * np.abs(theirs).max()
+
+
+def heard(encoder: Encoder, one: Row) -> Generator[Parts, None, Heard]:
+    encoded = yield from encoder.run(one.mel, one.window)
+    return Heard(Memory([(torch.zeros(1, 1, 1, 1), torch.zeros(1, 1, 1))]), encoded, full=False)
+
+
+def test_a_language_that_detection_gets_wrong_is_told_by_the_text(
+    folder: Path, exact: Model, vocabulary: Vocabulary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wrong(_: object, __: object) -> Guesses:
+        return (("it", 0.6), ("es", 0.3), ("la", 0.1))
+
+    monkeypatch.setattr(reading, "choose", wrong)
+    monkeypatch.setattr(
+        gate, "_UNSURE_TEXT", 0.0
+    )  # the clip is so plain that its text is likely in Italian, too
+    with loop(folder, exact, vocabulary, "int8") as stepper:
+        [found] = run(stepper, row(folder, exact, "es-agent", language=None))
+        [known] = written(stepper, row(folder, exact, "es-agent"))
+        assert stepper.stats.faults[gate.Fault.LANGUAGE] == 1
+    assert found.languages == (("es", 0.3), ("it", 0.6), ("la", 0.1))
+    assert found.decoded is not None
+    assert found.decoded.text == known.text
+
+
+@pytest.mark.parametrize("kind", [Int8, WideInt8])
+@pytest.mark.parametrize("vnni", [True, False])
+def test_eight_bits_are_close_to_thirty_two(
+    kind: type[Int8 | WideInt8], vnni: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    levels, zero = linear.row_levels(vnni)
+    monkeypatch.setattr(linear, "_LEVELS", levels)
+    monkeypatch.setattr(linear, "_ZERO", zero)
     torch.manual_seed(1)
     weight, bias, rows = torch.randn(96, 64), torch.randn(96), torch.randn(5, 64)
     rows *= torch.tensor([1e-6, 0.1, 1.0, 10.0, 1e4])[:, None]
-    exact, rough = Float32(weight, bias)(rows) - bias, Int8(weight, bias)(rows) - bias
-    assert torch.all((exact - rough).norm(dim=1)[1:] < 0.02 * exact.norm(dim=1)[1:])
-    assert torch.equal(Int8(weight, bias)(torch.zeros(1, 64)), bias[None])
+    exact, rough = Float32(weight, bias)(rows) - bias, kind(weight, bias)(rows) - bias
+    assert torch.all((exact - rough).norm(dim=1)[1:] < (0.02 if vnni else 0.03) * exact.norm(dim=1)[1:])
+    assert torch.equal(kind(weight, bias)(torch.zeros(1, 64)), bias[None])
 
 
 def test_timestamps_come_in_pairs_and_never_run_backwards(vocabulary: Vocabulary) -> None:
-    stamp, word, size = vocabulary.first_timestamp, 1000, vocabulary.first_timestamp + 1501
+    stamp, word = vocabulary.first_timestamp, 1000
+    size = stamp + 1501 + -(stamp + 1501) % BLOCK
     rules = Rules(vocabulary, size)
 
     def allowed(text: list[int], likely: int = word) -> set[int]:
         logits = torch.zeros(1, size)
+        logits[:, stamp + 1501 :] = float("-inf")
         logits[0, likely] = 30.0
         logprobs = rules.apply(logits, [text])
         assert float(logprobs.exp().sum()) == pytest.approx(1, abs=1e-4)

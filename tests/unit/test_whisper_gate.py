@@ -2,7 +2,7 @@ import pytest
 
 from src.engines.whisper import gate
 from src.engines.whisper.gate import Fault
-from src.engines.whisper.row import Decoded
+from src.engines.whisper.row import Decoded, Guess, Guesses
 
 GOOD = "The conference will begin when our glorious leader arrives."
 
@@ -73,3 +73,39 @@ def test_silence_needs_both_signs(no_speech_prob: float, avg_logprob: float, sil
 )
 def test_repeats(text: str, said_again: bool) -> None:
     assert gate.repeats(text.split()) is said_again
+
+
+GUESSES = (("it", 0.6), ("es", 0.3), ("la", 0.09), ("fr", 0.01))
+
+
+def version(language: str, avg_logprob: float, no_speech_prob: float = 0.0) -> tuple[Guess, Decoded]:
+    one = Decoded((), "", 0.0, avg_logprob, no_speech_prob)
+    return (language, dict(GUESSES)[language]), one
+
+
+def test_an_unsure_language_with_an_unsure_text_is_tried_beside_others() -> None:
+    versions = [version("it", -0.6)]
+    assert gate.other_language(GUESSES, versions) == ("es", 0.3)
+    versions.append(version("es", -0.4))
+    assert gate.other_language(GUESSES, versions) == ("la", 0.09)
+    versions.append(version("la", -0.7))
+    assert gate.other_language(GUESSES, versions) is None
+    assert gate.right_language(versions) == versions[1]
+
+
+@pytest.mark.parametrize(
+    ("guesses", "first"),
+    [
+        ((("it", 0.8), ("es", 0.2)), version("it", -0.9)),  # the language is sure
+        (GUESSES, version("it", -0.3)),  # the text is
+        (GUESSES, version("it", -1.5, no_speech_prob=0.9)),  # there is none
+        ((("it", 0.6), ("es", 0.05)), version("it", -0.9)),  # no other is likely
+    ],
+)
+def test_otherwise_one_language_is_enough(guesses: Guesses, first: tuple[Guess, Decoded]) -> None:
+    assert gate.other_language(guesses, [first]) is None
+
+
+def test_a_slightly_likelier_text_does_not_outweigh_a_much_unlikelier_language() -> None:
+    likely, unlikely = version("it", -0.5), version("fr", -0.45)
+    assert gate.right_language([likely, unlikely]) == likely

@@ -20,7 +20,7 @@ from src.engines.base import (
     Transcript,
 )
 from src.engines.whisper import gate
-from src.engines.whisper.features import Features, window_for
+from src.engines.whisper.features import FINE_WINDOWS, WINDOWS, Features, window_for
 from src.engines.whisper.loop import LoopStepper, serves
 from src.engines.whisper.model import Model
 from src.engines.whisper.row import FRAMES_PER_SECOND, FULL_WINDOW, Outcome, Row
@@ -68,11 +68,13 @@ class WhisperEngine:
         self._features: Features | None = None
         self._vocabulary: Vocabulary | None = None
         self._workers = 0
-        rows = max_rows or (16 if device == "cuda" else 8)
+        self._windows: Sequence[int] = WINDOWS
+        rows = max_rows or (16 if device == "cuda" else 12)
         self._stepper: LoopStepper | WhisperStepper
         if serves(device, compute_type):
-            self._workers = 2  # one encodes while the other aligns words
-            self._stepper = LoopStepper(self._load_model, folder, compute_type, rows)
+            self._workers = 1
+            self._windows = FINE_WINDOWS
+            self._stepper = LoopStepper(self._load_model, folder, compute_type, rows, threads)
         else:
             places = min(MAX_PLACES, threads)
             self._workers = places + 1  # the batcher's own thread makes one more than the places beside it
@@ -140,7 +142,7 @@ class WhisperEngine:
         return Row(
             mel=mel,
             duration=min(len(audio) / STT_SAMPLE_RATE, _ROW_SECONDS),
-            window=window_for(mel.shape[1]),
+            window=window_for(mel.shape[1], self._windows),
             language=options.language,
             languages=options.languages or self._allowed,
             task=options.task,

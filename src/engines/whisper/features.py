@@ -19,13 +19,15 @@ MARGIN = 300
 over or ran on until the last token; with 2 s none was, and 3 s leave fewer texts without their end."""
 WINDOWS = (500, 600, 700, 800, 900, 1000, 1200, 1500, 2000, 2500, FULL_WINDOW)
 """Frames that rows are rounded up to, so that rows of about the same length share a batch."""
+FINE_WINDOWS = range(WINDOWS[0], FULL_WINDOW + 1, 100)
+"""The same where each row is encoded by itself."""
 LONGEST_SHORT = 1200
 """Windows up to this one are short: read in a fraction of a second, and not made to wait for longer."""
 
 
-def window_for(frames: int) -> int:
+def window_for(frames: int, windows: Sequence[int] = WINDOWS) -> int:
     """The smallest window that holds `frames` and the margin, or the full one."""
-    return next((window for window in WINDOWS if frames + MARGIN <= window), FULL_WINDOW)
+    return next((window for window in windows if frames + MARGIN <= window), FULL_WINDOW)
 
 
 class Features:

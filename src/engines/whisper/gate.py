@@ -1,11 +1,12 @@
 """Is what the decoder wrote good enough, or should the row be decoded again?"""
 
+import math
 import re
 import zlib
 from collections.abc import Sequence
 from enum import StrEnum
 
-from src.engines.whisper.row import Decoded
+from src.engines.whisper.row import Decoded, Guess, Guesses
 
 LADDER = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 """Temperatures that a doubtful row is decoded at, in turn, with the full window; faster-whisper's own."""
@@ -29,6 +30,17 @@ _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 """Without punctuation: a text that is said twice often lacks its full stop the second time."""
 
 
+UNSURE_LANGUAGE = 0.7
+"""Probability below which the likeliest language may be the wrong one..."""
+_UNSURE_TEXT = -0.45
+"""... and mean log-probability below which its text does not say otherwise: it is read in others, too."""
+_POSSIBLE = 0.09
+"""Probability of a language that is tried."""
+_MOST_LANGUAGES = 3
+_WEIGHT = 0.1
+"""Of a language's log-probability beside the text's: as if it were told by one token in ten."""
+
+
 class Fault(StrEnum):
     """Why a row is decoded again."""
 
@@ -38,6 +50,8 @@ class Fault(StrEnum):
     TOO_FAST = "too_fast"
     RUN_ON = "run_on"
     """Timestamps go on after the audio has ended: the text was said twice."""
+    LANGUAGE = "language"
+    """Neither the language nor the text is sure."""
     UNFINISHED = "unfinished"
     """No timestamp closes the text: in a fitted window, its end may be missing."""
 
@@ -67,6 +81,31 @@ def fault(decoded: Decoded, duration: float, fitted: bool) -> Fault | None:
         ),
     }
     return next((fault for fault, there in signs.items() if there), None)
+
+
+def other_language(guesses: Guesses, versions: Sequence[tuple[Guess, Decoded]]) -> Guess | None:
+    """The language that a row should be read in as well; None: those that it was read in are enough.
+
+    Args:
+        guesses: all languages, likeliest first.
+        versions: what was read so far, that in the likeliest language first.
+    """
+    first = versions[0][1]
+    if guesses[0][1] >= UNSURE_LANGUAGE or first.avg_logprob >= _UNSURE_TEXT or is_silence(first):
+        return None
+    known = {language for (language, _), _ in versions}
+    return next(
+        (one for one in guesses[:_MOST_LANGUAGES] if one[0] not in known and one[1] >= _POSSIBLE), None
+    )
+
+
+def right_language(versions: Sequence[tuple[Guess, Decoded]]) -> tuple[Guess, Decoded]:
+    """The version whose language and text together are the likeliest.
+
+    Text that is read in the wrong language is less likely, and that says more than detection does: of 155
+    Spanish clips, 13 are taken for Italian, Latin, Hebrew... by detection alone, and right like this.
+    """
+    return max(versions, key=lambda one: one[1].avg_logprob + _WEIGHT * math.log(max(one[0][1], 1e-9)))
 
 
 def compression_ratio(text: str) -> float:

@@ -8,7 +8,10 @@ from numpy.typing import NDArray
 Mel = NDArray[np.float32]
 """Log-mel spectrogram, shape (mels, frames), 10 ms a frame."""
 
-Guesses = tuple[tuple[str, float], ...]
+Guess = tuple[str, float]
+"""A language and its probability."""
+
+Guesses = tuple[Guess, ...]
 """Languages and their probabilities, likeliest first."""
 
 FRAMES_PER_SECOND = 100

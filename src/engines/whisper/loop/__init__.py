@@ -1,11 +1,13 @@
-"""Whisper's decoder as a loop of our own, for CPUs: CTranslate2 encodes, this writes.
+"""Whisper as a loop of our own, for CPUs.
 
-    weights.py ── linear.py ── decoder.py      the network
-    rules.py ── search.py ── reading.py        one row's text
-    stepper.py                                 all rows, a token at a time
+    weights.py ── linear.py ── encoder.py, decoder.py     the network
+    encoding.py                                           rows in the encoder, in parts
+    rules.py ── search.py ── reading.py                   one row's text
+    stepper.py                                            all rows, a token at a time
 
-CTranslate2 decodes a batch in one call, so rows wait for the longest among them and nobody joins; and its
-8-bit products of the few rows of a decoder step are several times slower than FBGEMM's, on one core only.
+CTranslate2 decodes a batch in one call, so rows wait for the longest among them and nobody joins; its 8-bit
+products of the few rows of a decoder step are several times slower than FBGEMM's, on one core only; and its
+encoder writes the scores of all positions out, which in long windows takes twice the time.
 """
 
 import torch

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,7 +11,7 @@ from src.engines.whisper.languages import choose
 from src.engines.whisper.loop.decoder import Feed, Memory
 from src.engines.whisper.loop.rules import Rules
 from src.engines.whisper.loop.search import BeamSearch, Sampling, Search
-from src.engines.whisper.row import BEAM, BEST_OF, FULL_WINDOW, MAX_TOKENS, Decoded, Guesses, Row
+from src.engines.whisper.row import BEAM, BEST_OF, FULL_WINDOW, MAX_TOKENS, Decoded, Guess, Guesses, Row
 from src.engines.whisper.vocabulary import Vocabulary
 
 WIDE = 2000
@@ -26,7 +25,7 @@ class Heard:
     """A row's audio, ready to be decoded."""
 
     memory: Memory
-    encoded: Any
+    encoded: Tensor | None
     """The encoder's output, for the alignment of words; None if none are asked for."""
     full: bool
     """The encoder was given the full window."""
@@ -43,6 +42,8 @@ class Reading:
         """None: the encoder must be run, with the window of `window`."""
         self.window = row.window
         self.guesses: Guesses = ()
+        """Languages: the one that the row is read in first, the others by their probability."""
+        self._detected: Guesses = ()
         self.decoded: Decoded | None = None
         """The text that the gate let pass, or the likeliest there was."""
         self.over = False
@@ -50,6 +51,8 @@ class Reading:
         self._rules = rules
         self._told = told
         self._tried: list[Decoded] = []
+        self._versions: list[tuple[Guess, Decoded]] = []
+        """The text in each language that was tried, of the window that is in work."""
         self._rung = 0
         """Of the ladder. On the first one a row is read with each wider window in turn."""
         self._no_speech = 0.0
@@ -59,7 +62,7 @@ class Reading:
         if row.language:
             self.guesses = ((row.language, 1.0),)
         elif not vocabulary.multilingual:
-            self.guesses = (("en", 1.0),)
+            self.guesses = self._detected = (("en", 1.0),)
 
     def hear(self, heard: Heard) -> None:
         """The encoder's answer."""
@@ -115,7 +118,7 @@ class Reading:
         if not self.guesses:
             shares = logits[vocabulary.language_tokens].softmax(0).tolist()
             found = dict(zip(vocabulary.languages, shares, strict=True))
-            self.guesses = choose(found, self.row.languages or vocabulary.languages)
+            self.guesses = self._detected = choose(found, self.row.languages or vocabulary.languages)
         self.memory.forget()
         self.over = self.row.detect_only
 
@@ -160,6 +163,17 @@ class Reading:
             no_speech_prob=self._no_speech,
             temperature=gate.LADDER[self._rung],
         )
+        if self.row.language is None and self._rung == 0:
+            self._versions.append((self.guesses[0], one))
+            if (other := gate.other_language(self._detected, self._versions)) is not None:
+                if len(self._versions) == 1 and not self._tried:
+                    self._told(gate.Fault.LANGUAGE)
+                self._turn_to(other)
+                self._start_again()
+                return
+            language, one = gate.right_language(self._versions)
+            self._turn_to(language)
+            self._versions = []
         full = self.heard is not None and self.heard.full
         self._tried.append(one)
         fitted = not full and self.window == self.row.window
@@ -174,13 +188,20 @@ class Reading:
         if self._rung == len(gate.LADDER):
             self._end(gate.likeliest(self._tried))
             return
-        self._search, self._mask = None, None
-        self.memory.forget()
+        self._start_again()
         if not full:
             self.window = WIDE if self.window < WIDE else FULL_WINDOW
             self.heard = None
             if self.row.language is None and self._vocabulary.multilingual:
                 self.guesses = ()
+
+    def _turn_to(self, language: Guess) -> None:
+        """Read the row in this language."""
+        self.guesses = (language, *(one for one in self._detected if one != language))
+
+    def _start_again(self) -> None:
+        self._search, self._mask = None, None
+        self.memory.forget()
 
     def _end(self, decoded: Decoded) -> None:
         self.decoded = decoded

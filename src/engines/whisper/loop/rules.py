@@ -14,7 +14,8 @@ from torch import Tensor
 from src.engines.whisper.row import MAX_INITIAL_TIMESTAMP
 from src.engines.whisper.vocabulary import Vocabulary
 
-_BLOCK = 64
+BLOCK = 64
+"""Tokens among which the likeliest is found first; logits come as a multiple."""
 _NEVER = float("-inf")
 
 
@@ -27,40 +28,37 @@ class Choices:
 
 
 class Rules:
-    """The rules for one vocabulary."""
+    """The rules for one vocabulary.
+
+    Args:
+        size: of a line of logits, a multiple of `BLOCK`.
+    """
 
     def __init__(self, vocabulary: Vocabulary, size: int) -> None:
         self._end = vocabulary.end
         self._stamps = vocabulary.first_timestamp
         self._static = torch.zeros(size)
         self._static[[*vocabulary.suppressed, vocabulary.no_timestamps]] = _NEVER
-        self._padding = -size % _BLOCK
 
     def apply(self, logits: Tensor, texts: Sequence[Sequence[int]]) -> Tensor:
         """Log-probabilities of what may follow each text, -inf for what may not; `logits` is overwritten.
 
         Args:
-            logits: shape (texts, vocabulary).
+            logits: shape (texts, size).
             texts: the tokens written so far, prompts left out.
         """
         logits += self._static
-        either = []
-        for number, text in enumerate(texts):
-            if self._close(logits[number], text):
-                either.append(number)
-        words, stamps = logits[:, : self._stamps], logits[:, self._stamps :]
-        of_stamps = stamps.logsumexp(1)
+        either = [number for number, text in enumerate(texts) if self._close(logits[number], text)]
+        logprobs = logits.log_softmax(1)
         if either:
-            stamped = [
-                number
-                for number, time, word in zip(
-                    either, of_stamps[either].tolist(), words[either].amax(1).tolist(), strict=True
-                )
-                if time > word
-            ]
-            words[stamped] = _NEVER
-        logits -= torch.logaddexp(words.logsumexp(1), of_stamps)[:, None]
-        return logits
+            words, stamps = logprobs[:, : self._stamps], logprobs[:, self._stamps :]
+            of_stamps, of_words = stamps.logsumexp(1), words.amax(1)
+            likelier = (of_stamps > of_words).tolist()
+            for number in either:
+                if likelier[number]:
+                    words[number] = _NEVER
+                    stamps[number] -= of_stamps[number]
+        return logprobs
 
     def _close(self, logits: Tensor, text: Sequence[int]) -> bool:
         """Rule out what may not follow `text`. True if a word and a timestamp may."""
@@ -80,12 +78,9 @@ class Rules:
 
     def likeliest(self, logprobs: Tensor, count: int) -> Choices:
         """The `count` likeliest tokens of each line: the best blocks are found first, and sorted then."""
-        padded = (
-            torch.nn.functional.pad(logprobs, (0, self._padding), value=_NEVER) if self._padding else logprobs
-        )
-        blocks = padded.view(len(padded), -1, _BLOCK)
+        blocks = logprobs.view(len(logprobs), -1, BLOCK)
         among = blocks.amax(2).topk(count, 1).indices
-        inside = blocks.gather(1, among[:, :, None].expand(-1, -1, _BLOCK)).flatten(1)
+        inside = blocks.gather(1, among[:, :, None].expand(-1, -1, BLOCK)).flatten(1)
         best = inside.topk(count, 1)
-        tokens = among.gather(1, best.indices // _BLOCK) * _BLOCK + best.indices % _BLOCK
+        tokens = among.gather(1, best.indices // BLOCK) * BLOCK + best.indices % BLOCK
         return Choices(best.values.tolist(), tokens.tolist())

@@ -1,17 +1,15 @@
-"""Drives our own decoder for the batcher: a step writes one token of every row in work.
+"""Drives our own network for the batcher: a step writes one token of every row in work.
 
 Rows join and leave between steps, whatever their language, task, prompt or length: nothing is grouped, and
-no row waits for a longer one to end. Meanwhile the encoder reads the next row on a thread beside: one core
-encodes while another decodes. A step is milliseconds, and each row is encoded on its own, so a voice note
-shares the machine with a two-hour file instead of waiting for it.
+no row waits for a longer one to end. Meanwhile others are encoded on threads beside, a layer at a time.
+Steps and layers are milliseconds, so a voice note shares the machine with a two-hour file instead of waiting
+for it.
 """
 
-from collections import deque
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from concurrent.futures import wait as wait_for
+from collections.abc import Callable, Collection, Generator, Iterable, Sequence
 from pathlib import Path
 
+import ctranslate2
 import numpy as np
 import torch
 
@@ -19,6 +17,8 @@ from src.core.batching import tell_retried
 from src.engines.whisper import gate
 from src.engines.whisper.features import LONGEST_SHORT
 from src.engines.whisper.loop.decoder import Decoder, Feed
+from src.engines.whisper.loop.encoder import Encoder, Parts
+from src.engines.whisper.loop.encoding import Encoders, Encoding
 from src.engines.whisper.loop.linear import Layers
 from src.engines.whisper.loop.reading import Heard, Reading
 from src.engines.whisper.loop.rules import Rules
@@ -30,18 +30,25 @@ from src.engines.whisper.vocabulary import Vocabulary
 
 _POLL = 0.05
 """Seconds that a step waits for the encoder when there is nothing to decode."""
-_TURNS = 3
-"""Short rows that are encoded before a long one that waits."""
+_SHORT_STEPS = 4
+"""While there are short rows, long ones take part in every so many-th step only."""
+
+_COMPANY = 4
+"""Rows that are decoded together where there are as many. A long one alone costs 10 ms a step, one of four
+6.5, and more than that bring little; but while the last of a file are decoded, none is left to encode."""
+
+Done = list[tuple[int, Outcome | Exception]]
 
 
 class LoopStepper:
-    """A step is one decoder step over all rows in work.
+    """A step is one decoder step over the rows in work, or a layer of the encoder.
 
     Args:
-        load: gives CTranslate2's model, for the encoder and for alignment, and the vocabulary.
-        folder: the model's, for the decoder's weights.
+        load: gives CTranslate2's model, for the alignment of words, and the vocabulary.
+        folder: the model's, for the weights.
         compute_type: `int8` or `float32`.
         max_rows: in work at once; half of them may be long.
+        threads: one decodes, the others encode; of one, two are made.
     """
 
     def __init__(
@@ -50,22 +57,24 @@ class LoopStepper:
         folder: Path,
         compute_type: str,
         max_rows: int,
+        threads: int,
     ) -> None:
         self._load = load
         self._folder = folder
         self._compute_type = compute_type
         self._max_rows = max_rows
         self._max_long = max(1, max_rows // 2)
+        self._beside = max(1, threads - 1)
         self._model: Model | None = None
         self._vocabulary: Vocabulary | None = None
+        self._encoder: Encoder | None = None
         self._decoder: Decoder | None = None
         self._rules: Rules | None = None
+        self._encoders: Encoders | None = None
         self._readings: dict[int, Reading] = {}
-        self._deaf: deque[int] = deque()
-        """Rows that the encoder has not been given yet."""
+        self._encodings: dict[int, Encoding] = {}
+        """Of rows whose audio is not there yet."""
         self._since_long = 0
-        self._encoding: tuple[int, Future[Heard]] | None = None
-        self._beside: ThreadPoolExecutor | None = None
         self.stats = Stats()
 
     def open(self) -> None:
@@ -76,12 +85,11 @@ class LoopStepper:
         stored = torch.float32
         if self._compute_type != "float32" and torch.cpu._is_avx512_bf16_supported():
             stored = torch.bfloat16
+        self._encoder = Encoder(Layers(read(self._folder, "encoder/"), self._compute_type, wide=True), stored)
         self._decoder = Decoder(Layers(read(self._folder, "decoder/"), self._compute_type), stored)
-        self._rules = Rules(self._vocabulary, self._decoder.vocabulary_size)
-        self._beside = ThreadPoolExecutor(
-            1, "whisper-encoder", initializer=torch.set_num_threads, initargs=(1,)
-        )
-        self._warm(self._model.mels)
+        self._rules = Rules(self._vocabulary, self._decoder.outputs)
+        self._encoders = Encoders(self._beside)
+        self._warm(self._encoder.mels)
 
     def _warm(self, mels: int) -> None:
         """Run once, so that the first request does not pay for what the libraries set up."""
@@ -92,9 +100,9 @@ class LoopStepper:
 
     def close(self) -> None:
         self.clear()
-        if self._beside is not None:
-            self._beside.shutdown(wait=True, cancel_futures=True)
-        self._model = self._decoder = self._rules = None
+        if self._encoders is not None:
+            self._encoders.close()
+        self._model = self._encoder = self._decoder = self._rules = self._encoders = None
 
     def admit(self, waiting: Sequence[Row]) -> Sequence[int]:
         """The first that there is room for; long rows leave some of it to short ones."""
@@ -112,67 +120,87 @@ class LoopStepper:
         return joining
 
     def add(self, ticket: int, row: Row) -> None:
-        self._readings[ticket] = self._reading(row)
-        self._deaf.append(ticket)
+        self._readings[ticket] = reading = self._reading(row)
+        self._encode(ticket, reading)
         self.stats.rows += 1
 
     def remove(self, ticket: int) -> None:
         self._readings.pop(ticket, None)
-        if ticket in self._deaf:
-            self._deaf.remove(ticket)
+        if self._encoders is not None and (encoding := self._encodings.pop(ticket, None)) is not None:
+            self._encoders.drop(encoding)
 
     def clear(self) -> None:
-        self._readings.clear()
-        self._deaf.clear()
-        self._encoding = None  # what it comes to is nobody's any more
+        for ticket in list(self._readings):
+            self.remove(ticket)
 
     def step(self) -> Iterable[tuple[int, Outcome | Exception]] | None:
-        self._encode_next()
-        ready = {ticket: one for ticket, one in self._readings.items() if one.heard is not None}
+        if self._encoders is None:
+            raise RuntimeError("the stepper is not open")
+        failed = self._take_encoded()
+        ready = self._in_turn(
+            {ticket: one for ticket, one in self._readings.items() if one.heard is not None}
+        )
+        if (not ready or self._want_company(ready.values())) and (self._encoders.help() or failed):
+            return failed
         if not ready:
-            if self._encoding is not None:
-                wait_for([self._encoding[1]], timeout=_POLL)
+            self._encoders.wait(_POLL)
             return None
         with torch.inference_mode():
             self._decode(list(ready.values()))
-            return self._settled(ready)
+            return failed + self._settled(ready)
 
-    def _encode_next(self) -> None:
-        """Take what the encoder has done, and give it the next row."""
-        if self._encoding is not None:
-            ticket, work = self._encoding
-            if not work.done():
-                return
-            self._encoding = None
-            if (reading := self._readings.get(ticket)) is not None:
-                reading.hear(work.result())
-        if self._deaf and self._beside is not None:
-            ticket = self._next_to_encode()
-            self._deaf.remove(ticket)
-            self._encoding = (ticket, self._beside.submit(self._hear, self._readings[ticket]))
+    def _encode(self, ticket: int, reading: Reading) -> None:
+        if self._encoders is None:
+            raise RuntimeError("the stepper is not open")
+        encoding = Encoding(self._hear(reading), reading.window <= LONGEST_SHORT)
+        self._encodings[ticket] = encoding
+        self._encoders.submit(encoding)
 
-    def _next_to_encode(self) -> int:
-        """Short rows go first, but not for ever."""
-        shorts = (ticket for ticket in self._deaf if self._readings[ticket].window <= LONGEST_SHORT)
-        longs = (ticket for ticket in self._deaf if self._readings[ticket].window > LONGEST_SHORT)
-        short, long = next(shorts, None), next(longs, None)
-        if long is None or (short is not None and self._since_long < _TURNS):
-            self._since_long += 1
-            return self._deaf[0] if short is None else short
-        self._since_long = 0
-        return long
+    def _take_encoded(self) -> Done:
+        """Rows whose audio is there can be decoded; those that could not be encoded have failed."""
+        failed: Done = []
+        for ticket, encoding in list(self._encodings.items()):
+            outcome = encoding.outcome
+            if outcome is None:
+                continue
+            del self._encodings[ticket]
+            if isinstance(outcome, Exception):
+                del self._readings[ticket]
+                failed.append((ticket, outcome))
+            else:
+                self._readings[ticket].hear(outcome)
+        return failed
 
-    def _hear(self, reading: Reading) -> Heard:
-        """Runs on the thread beside."""
-        model, decoder, _ = self._opened
-        encoded = model.encode([reading.row.mel], reading.window)
-        with torch.inference_mode():
-            memory = decoder.listen(torch.from_numpy(np.array(encoded))[0])
+    def _in_turn(self, ready: dict[int, Reading]) -> dict[int, Reading]:
+        """Those that take part in this step: long rows do not make each step of short ones longer."""
+        short = {ticket: one for ticket, one in ready.items() if _is_short(one.row)}
+        self._since_long += 1
+        if not short or len(short) == len(ready) or self._since_long >= _SHORT_STEPS:
+            self._since_long = 0
+            return ready
+        return short
+
+    def _want_company(self, ready: Collection[Reading]) -> bool:
+        """A step over few rows costs each of them more: if more are to come, let them come first.
+
+        Short rows wait for short ones only.
+        """
+        if self._encoders is None or len(ready) >= _COMPANY:
+            return False
+        short = any(_is_short(one.row) for one in ready)
+        return self._encoders.short_waiting if short else self._encoders.waiting
+
+    def _hear(self, reading: Reading) -> Generator[Parts, None, Heard]:
+        """Runs on whichever threads have time, part by part."""
+        if self._encoder is None or self._decoder is None:
+            raise RuntimeError("the stepper is not open")
+        encoded = yield from self._encoder.run(reading.row.mel, reading.window)
+        memory = yield from self._decoder.listen(encoded)
         return Heard(memory, encoded if reading.row.words else None, reading.window == FULL_WINDOW)
 
     def _decode(self, readings: Sequence[Reading]) -> None:
         """One step of the decoder, and what each row makes of it."""
-        _, decoder, rules = self._opened
+        decoder, rules = self._opened
         feeds: list[Feed] = []
         wanted: list[int] = []
         counts: list[int] = []
@@ -205,19 +233,19 @@ class LoopStepper:
             reading.choose(logprobs[start : start + count])
             start += count
 
-    def _settled(self, readings: dict[int, Reading]) -> list[tuple[int, Outcome | Exception]]:
-        done: list[tuple[int, Outcome | Exception]] = []
+    def _settled(self, readings: dict[int, Reading]) -> Done:
+        done: Done = []
         for ticket, reading in readings.items():
             if reading.over:
                 del self._readings[ticket]
                 done.append((ticket, Outcome(reading.decoded, reading.guesses, self._alignment(reading))))
             elif reading.heard is None:
-                self._deaf.append(ticket)
+                self._encode(ticket, reading)
         return done
 
     def _alignment(self, reading: Reading) -> Alignment | None:
         row, decoded, heard = reading.row, reading.decoded, reading.heard
-        if not row.words or decoded is None or heard is None:
+        if decoded is None or heard is None or heard.encoded is None:
             return None
         if not decoded.text.strip() or gate.is_silence(decoded):
             return None
@@ -225,7 +253,8 @@ class LoopStepper:
             raise RuntimeError("the stepper is not open")
         start = self._vocabulary.start(reading.guesses[0][0], row.task, ())
         words = self._vocabulary.words_of(decoded.tokens)
-        return self._model.align(heard.encoded, start, [words], [row.mel.shape[1]])[0]
+        encoded = ctranslate2.StorageView.from_array(heard.encoded[None].numpy())
+        return self._model.align(encoded, start, [words], [row.mel.shape[1]])[0]
 
     def _reading(self, row: Row) -> Reading:
         if self._vocabulary is None or self._rules is None:
@@ -238,10 +267,10 @@ class LoopStepper:
         tell_retried("whisper")
 
     @property
-    def _opened(self) -> tuple[Model, Decoder, Rules]:
-        if self._model is None or self._decoder is None or self._rules is None:
+    def _opened(self) -> tuple[Decoder, Rules]:
+        if self._decoder is None or self._rules is None:
             raise RuntimeError("the stepper is not open")
-        return self._model, self._decoder, self._rules
+        return self._decoder, self._rules
 
 
 def _is_short(row: Row) -> bool:

@@ -36,7 +36,8 @@ _UNSURE_TEXT = -0.45
 """... and mean log-probability below which its text does not say otherwise: it is read in others, too."""
 _POSSIBLE = 0.09
 """Probability of a language that is tried."""
-_MOST_LANGUAGES = 3
+_MOST_LANGUAGES = 2
+"""A third would mend four words of 1700 more, and cost half as much again."""
 _WEIGHT = 0.1
 """Of a language's log-probability beside the text's: as if it were told by one token in ten."""
 

@@ -126,7 +126,10 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(errors.VozError)
     async def on_voz_error(request: Request, error: errors.VozError) -> JSONResponse:
         response = answer(error, request.state.request_id)
-        if response.status_code >= 500:
+        if isinstance(error, errors.Overloaded | errors.DeadlineExceeded):
+            # the server does what it is meant to; and a traceback for each of many would be work, too
+            log.warning("%s: %s", type(error).__name__, error)
+        elif response.status_code >= 500:
             log.error("%s: %s", type(error).__name__, error, exc_info=error)
         return response
 

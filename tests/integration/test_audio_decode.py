@@ -99,9 +99,13 @@ def test_a_film_without_sound_has_no_audio_track() -> None:
 def test_a_file_that_is_cut_off_is_refused(name: str) -> None:
     whole = make(name, seconds=3.0)
     for share in (0.11, 0.33, 0.5, 0.77, 0.97):
-        # odd, so that no cut is at the end of a frame by chance
-        with pytest.raises(NotAudio):
-            decode(whole[: int(len(whole) * share) | 1])
+        try:
+            # odd, so that no cut is at the end of a frame by chance
+            heard = decode(whole[: int(len(whole) * share) | 1])
+        except NotAudio:
+            continue
+        # a few bytes of an AVI's index, which comes last, may be what is missing
+        assert (name, share, len(heard)) == ("avi", 0.97, len(decode(whole)))
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 from src.config import Settings
 from src.core.errors import EngineFailed, InvalidInput
 from src.core.model_store import ModelStore
-from src.engines.base import Audio, SttOptions, Transcript
+from src.engines.base import SttOptions, Transcript
 from src.engines.whisper import WhisperEngine, gate
 from src.engines.whisper.gate import Fault
 from tests.support.speech import clip, noise, seconds, silence
@@ -140,11 +140,11 @@ def test_detection_chooses_among_the_allowed(use: Use) -> None:
     use(scene)
 
 
-@pytest.mark.parametrize("audio", [silence(0), silence(0.01), silence(5), noise(1)], ids=len)
-def test_silence_and_noise_are_survived(use: Use, audio: Audio) -> None:
+def test_silence_and_noise_are_survived(use: Use) -> None:
     async def scene(engine: WhisperEngine) -> None:
-        found = await engine.transcribe(audio, SttOptions(word_timestamps=True), "a")
-        assert all(segment.end <= seconds(audio) + 0.01 for segment in found.segments)
+        for audio in (silence(0), silence(0.01), silence(5), noise(1)):
+            found = await engine.transcribe(audio, SttOptions(word_timestamps=True), "a")
+            assert all(segment.end <= seconds(audio) + 0.01 for segment in found.segments)
 
     use(scene)
 

@@ -53,9 +53,7 @@ class Int8:
     """
 
     def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
-        scale, none = _scales(weight)
-        packed = torch.quantize_per_channel(weight, scale.double(), none, 0, torch.qint8)
-        self._weight = torch.ops.quantized.linear_prepack(packed, None)
+        self._weight = torch.ops.quantized.linear_prepack(_quantized(weight), None)
         self._bias = bias
 
     def __call__(self, rows: Tensor, /) -> Tensor:
@@ -70,10 +68,10 @@ class WideInt8:
     """The same arithmetic on oneDNN's kernels, which are quicker for hundreds of rows."""
 
     def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
-        scale, self._none = _scales(weight)
-        packed = torch.quantize_per_channel(weight, scale.double(), self._none, 0, torch.qint8)
-        self._weight = torch.ops.onednn.qlinear_prepack(packed.int_repr(), None)
-        self._scale = scale / _LEVELS
+        small = _quantized(weight)
+        self._weight = torch.ops.onednn.qlinear_prepack(small.int_repr(), None)
+        self._scale = small.q_per_channel_scales().float() / _LEVELS
+        self._none = small.q_per_channel_zero_points()
         self._bias = bias
 
     def __call__(self, rows: Tensor, /) -> Tensor:
@@ -85,10 +83,11 @@ class WideInt8:
         return _scaled(out, largest, self._bias)
 
 
-def _scales(weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Of the outputs, and where they are centred: at nothing."""
+def _quantized(weight: Tensor) -> Tensor:
+    """8 bits, with a scale for each output."""
     scale = weight.abs().amax(1).clamp_min(1e-12) / _WEIGHT_LEVELS
-    return scale, torch.zeros(len(weight), dtype=torch.long)
+    none = torch.zeros(len(weight), dtype=torch.long)
+    return torch.quantize_per_channel(weight, scale.double(), none, 0, torch.qint8)
 
 
 def _scaled(out: Tensor, largest: Tensor, bias: Tensor | None) -> Tensor:

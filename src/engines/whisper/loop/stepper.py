@@ -1,8 +1,8 @@
 """Drives our own network for the batcher: a step writes one token of every row in work.
 
 Rows join and leave between steps, whatever their language, task, prompt or length: nothing is grouped, and
-no row waits for a longer one to end. Meanwhile others are encoded on threads beside, a layer at a time.
-Steps and layers are milliseconds, so a voice note shares the machine with a two-hour file instead of waiting
+no row waits for a longer one to end. Meanwhile others are encoded on threads beside, part by part.
+Steps and parts are milliseconds, so a voice note shares the machine with a two-hour file instead of waiting
 for it.
 """
 
@@ -32,7 +32,6 @@ _POLL = 0.05
 """Seconds that a step waits for the encoder when there is nothing to decode."""
 _SHORT_STEPS = 4
 """While there are short rows, long ones take part in every so many-th step only."""
-
 _COMPANY = 4
 """Rows that are decoded together where there are as many. A long one alone costs 10 ms a step, one of four
 6.5, and more than that bring little; but while the last of a file are decoded, none is left to encode."""
@@ -41,7 +40,7 @@ Done = list[tuple[int, Outcome | Exception]]
 
 
 class LoopStepper:
-    """A step is one decoder step over the rows in work, or a layer of the encoder.
+    """A step is one decoder step over the rows in work, or a part of what the encoder has to do.
 
     Args:
         load: gives CTranslate2's model, for the alignment of words, and the vocabulary.

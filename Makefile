@@ -13,7 +13,9 @@ run: setup ## install, fetch the weights, serve on 127.0.0.1:8000
 	@$(BIN)/python -m scripts.run
 
 test: setup-dev lint ## lint, types and every test, with the real models
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/unit tests/integration tests/deploy tests/e2e
+	# these hold a server to its times: nothing else may run beside them
+	$(BIN)/python -m pytest tests/faults tests/hostile
 
 lint: setup-dev ## ruff, mypy, and the linters of the image, compose and the workflows
 	$(BIN)/ruff check .

@@ -19,6 +19,7 @@ from src.api.rate_limit import RateLimit
 from src.api.tracing import RequestTrace
 from src.config import LogFormat, Settings, load_settings, unknown_keys
 from src.core.admission import Gate, default_limit
+from src.core.allocator import giving_back, share_arenas
 from src.core.descriptors import raise_descriptor_limit
 from src.core.errors import ConfigurationError
 from src.core.loader import Models, open_models
@@ -54,6 +55,7 @@ def create_app(settings: Settings, open_engines: OpenEngines = open_models) -> F
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, float]]:
         raise_descriptor_limit()
+        share_arenas()
         configure_logging(
             settings.log_level,
             settings.log_format is LogFormat.JSON,
@@ -76,7 +78,7 @@ def create_app(settings: Settings, open_engines: OpenEngines = open_models) -> F
                 draining=draining,
             )
             app.state.services = services
-            async with measuring(services):
+            async with measuring(services), giving_back():
                 with draining.ready():
                     yield {PATIENCE: settings.upload_timeout}
 

@@ -99,11 +99,26 @@ def test_in_float32_it_writes_what_ctranslate2_writes(
     for one, mine in zip(rows, ours, strict=True):
         encoded = exact.encode([one.mel], one.window)
         start = vocabulary.start(one.language or "", one.task, one.prompt)
-        [theirs] = exact.generate(encoded, [start], 0.0, vocabulary)
+        [theirs] = exact.generate(encoded, [start], one.most_tokens, 0.0, vocabulary)
         assert mine.text == theirs.text
         assert mine.tokens == theirs.tokens
         assert mine.avg_logprob == pytest.approx(theirs.avg_logprob, abs=1e-3)
         assert mine.no_speech_prob == pytest.approx(theirs.no_speech_prob, abs=1e-4)
+
+
+@pytest.mark.parametrize("before", [0, 60])
+def test_text_ends_at_its_bound(
+    folder: Path, exact: Model, vocabulary: Vocabulary, monkeypatch: pytest.MonkeyPatch, before: int
+) -> None:
+    monkeypatch.setattr(gate, "fault", lambda *_, **__: None)
+    monkeypatch.setattr(Row, "most_tokens", 7)
+    prompt = vocabulary.previous("one, two, three, " * (before // 3)) if before else ()
+    one = row(folder, exact, "en-agent", prompt=prompt)
+    with loop(folder, exact, vocabulary, "int8") as stepper:
+        [ours] = written(stepper, one)
+    start = vocabulary.start("en", one.task, one.prompt)
+    [theirs] = exact.generate(exact.encode([one.mel], one.window), [start], 7, 0.0, vocabulary)
+    assert len(ours.tokens) == len(theirs.tokens) == 7
 
 
 def test_in_float32_languages_are_as_likely_as_ctranslate2_says(

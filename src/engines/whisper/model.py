@@ -75,9 +75,16 @@ class Model:
         return [{token[2:-2]: float(probability) for token, probability in row} for row in found]
 
     def generate(
-        self, encoded: Encoded, prompts: list[list[int]], temperature: float, vocabulary: Vocabulary
+        self,
+        encoded: Encoded,
+        prompts: list[list[int]],
+        most_tokens: int,
+        temperature: float,
+        vocabulary: Vocabulary,
     ) -> list[Decoded]:
         """Write the text of each row. Prompts must be of one length up to their language and task."""
+        # what CTranslate2 makes of it: half of it for the text, or what the prompt leaves if that is less
+        max_length = min(MAX_TOKENS, max(2 * most_tokens, most_tokens + max(map(len, prompts)) - 1))
         how = (
             {"beam_size": BEAM, "patience": 1.0}
             if temperature == 0
@@ -91,7 +98,7 @@ class Model:
         results = self._model.generate(
             encoded,
             prompts,
-            max_length=MAX_TOKENS,
+            max_length=max_length,
             return_scores=True,
             return_no_speech_prob=True,
             suppress_blank=True,
@@ -120,7 +127,8 @@ class Model:
             encoded = self.encode([np.zeros((self.mels, window), np.float32)], window)
             if self.multilingual:
                 self.languages(encoded)
-            self.generate(encoded, [vocabulary.start("en", "transcribe", ())], 0.0, vocabulary)
+            start = vocabulary.start("en", "transcribe", ())
+            self.generate(encoded, [start], MAX_TOKENS // 2, 0.0, vocabulary)
 
 
 def _decoded(result: Any, temperature: float, vocabulary: Vocabulary) -> Decoded:

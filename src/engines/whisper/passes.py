@@ -91,7 +91,8 @@ class Passes:
             self._vocabulary.start(found[0][0], row.task, row.prompt)
             for row, found in zip(rows, guesses, strict=True)
         ]
-        return self._model.generate(encoded, prompts, temperature, self._vocabulary)
+        most_tokens = max(row.most_tokens for row in rows)
+        return self._model.generate(encoded, prompts, most_tokens, temperature, self._vocabulary)
 
     def _align(
         self,

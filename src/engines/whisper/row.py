@@ -19,6 +19,10 @@ FULL_WINDOW = 3000
 """Frames that Whisper was trained on: 30 s."""
 MAX_TOKENS = 448
 """Positions in Whisper's decoder: prompt and answer together."""
+_FREE_TOKENS = 64
+_TOKENS_PER_SECOND = 20
+"""More than anyone says in any script (30 s of Whisper's own training hold at most 224): a decoder that
+writes more repeats itself, which is seen so much the sooner in a short row."""
 BEAM = 5
 """Texts that are written side by side; faster-whisper's default."""
 BEST_OF = 5
@@ -46,6 +50,11 @@ class Row:
     words: bool = False
     """Align words with the audio."""
     detect_only: bool = False
+
+    @property
+    def most_tokens(self) -> int:
+        """Tokens of text at which decoding ends."""
+        return min(MAX_TOKENS // 2, _FREE_TOKENS + int(_TOKENS_PER_SECOND * self.duration))
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,8 +123,7 @@ class Reading:
         self.over = self.row.detect_only
 
     def _new_search(self) -> Search:
-        # CTranslate2's bound: half of what the decoder can hold, or what the prompt leaves of it
-        longest = min(MAX_TOKENS // 2, MAX_TOKENS - len(self._prompt) + 1)
+        longest = min(self.row.most_tokens, MAX_TOKENS - len(self._prompt) + 1)
         temperature = gate.LADDER[self._rung]
         if temperature == 0:
             return BeamSearch(self._rules, BEAM, longest, self._vocabulary.end)

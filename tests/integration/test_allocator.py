@@ -1,0 +1,64 @@
+"""Freed memory goes back to the system. In a process of its own: what is set holds for all of one."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+FREED = """
+import asyncio, os
+from src.core.allocator import giving_back, share_arenas
+
+def resident():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+async def main():
+    share_arenas()
+    blocks = [b"x" * 50_000 for _ in range(4000)]  # too small to be mapped by themselves
+    full, last = resident(), blocks[-1]
+    del blocks  # what lies at the end keeps all before it
+    print(full - resident())
+    async with giving_back(0.05):
+        await asyncio.sleep(0.5)
+        print(full - resident())
+
+asyncio.run(main())
+"""
+THREADS = """
+import ctypes, threading
+from src.core.allocator import share_arenas
+
+share_arenas()
+libc = ctypes.CDLL(None)
+libc.malloc.restype = libc.fopen.restype = ctypes.c_void_p
+all_there = threading.Barrier(17)
+
+def allocate():
+    assert libc.malloc(50_000)
+    all_there.wait()
+
+for _ in range(16):
+    threading.Thread(target=allocate).start()
+all_there.wait()
+file = ctypes.c_void_p(libc.fopen(b"/dev/stdout", b"w"))
+libc.malloc_info(0, file)
+libc.fclose(file)
+"""
+
+
+def run(scene: str) -> str:
+    return subprocess.run(
+        [sys.executable, "-c", scene],
+        cwd=Path(__file__).parents[2], check=True, capture_output=True, text=True,
+    ).stdout  # fmt: skip
+
+
+def test_what_was_freed_goes_back() -> None:
+    kept, given_back = map(float, run(FREED).split())
+    assert kept < 50
+    assert given_back > 150
+
+
+def test_threads_share_two_arenas() -> None:
+    assert run(THREADS).count("<heap nr=") == 2
+    assert run(THREADS.replace("share_arenas()\n", "", 1)).count("<heap nr=") > 2

@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.speech import Clip, clips, long_file, word_error_rate
+from src.core.allocator import giving_back, share_arenas
 from src.engines.base import SttOptions
 from src.engines.whisper import WhisperEngine
 from src.services.stt import SttService
@@ -175,7 +176,8 @@ async def main() -> None:
     arguments.add_argument("--url", help="of a running server")
     arguments.add_argument("--key", default="")
     given = arguments.parse_args()
-    async with AsyncExitStack() as stack:
+    share_arenas()  # as the server does, and `giving_back` as well
+    async with AsyncExitStack() as stack, giving_back():
         await run(given, stack)
 
 

@@ -11,7 +11,8 @@ import torch
 from torch.nn import functional
 
 Matrix = Callable[[torch.Tensor], torch.Tensor]
-"""Rows (n, inputs) to rows (n, outputs), both float32. A row's outcome does not depend on its company."""
+"""Rows (n, inputs) to rows (n, outputs), both float32. A row's outcome does not depend on its company, but
+for how it is rounded in `bfloat16`."""
 
 _FEW = 2
 """Rows up to which FBGEMM is the faster."""
@@ -24,18 +25,31 @@ def matrix(weight: torch.Tensor, bias: torch.Tensor | None, compute_type: str) -
 
     Args:
         compute_type: `float32`, `bfloat16`, `float16`; `int8` on a CPU. `float16` on a CPU is of the weights
-            alone: the arithmetic is float32.
+            alone: the arithmetic is float32. So it is in `bfloat16` for a row or two, where it is faster.
     """
     weight = weight.detach()
     bias = None if bias is None else bias.detach()
     if compute_type == "int8":
         return _Int8(weight, bias)
-    if compute_type == "float16" and weight.is_cpu:
-        return _HalfWeights(weight, bias)
+    if weight.is_cpu and compute_type == "float16":
+        rounded = weight.half().float()
+        return _few_or_many(rounded, bias, _plain_or_packed(rounded, bias, torch.float32))
+    if weight.is_cpu and compute_type == "bfloat16":
+        return _few_or_many(weight, bias, _plain_or_packed(weight, bias, torch.bfloat16))
     kind = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}[compute_type]
+    return _plain_or_packed(weight, bias, kind)
+
+
+def _plain_or_packed(weight: torch.Tensor, bias: torch.Tensor | None, kind: torch.dtype) -> Matrix:
     if weight.is_cpu and torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return _Packed(weight, bias, kind)
     return _Plain(weight, bias, kind)
+
+
+def _few_or_many(weight: torch.Tensor, bias: torch.Tensor | None, many: Matrix) -> Matrix:
+    if torch.backends.quantized.engine in {"x86", "fbgemm"}:
+        return _FewOrMany(weight, bias, many)
+    return many
 
 
 class _Plain:
@@ -61,22 +75,19 @@ class _Packed:
         return made.float()
 
 
-class _HalfWeights:
-    """Weights rounded to float16, everything else float32.
+class _FewOrMany:
+    """For a row or two, weights rounded to float16, everything else float32; for more, `many`.
 
     FBGEMM reads them as float16, half the bytes, which is all that counts for a row or two; from three rows
-    on oneDNN is the faster, on the same numbers.
+    on oneDNN is the faster.
     """
 
-    def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None) -> None:
-        rounded = weight.half().float()
-        self._few: torch.ScriptObject | None = None
-        if torch.backends.quantized.engine in {"x86", "fbgemm"}:
-            self._few = torch.ops.quantized.linear_prepack_fp16(rounded, bias)
-        self._many = matrix(rounded, bias, "float32")
+    def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None, many: Matrix) -> None:
+        self._few: torch.ScriptObject = torch.ops.quantized.linear_prepack_fp16(weight.float(), bias)
+        self._many = many
 
     def __call__(self, rows: torch.Tensor) -> torch.Tensor:
-        if self._few is None or len(rows) > _FEW:
+        if len(rows) > _FEW:
             return self._many(rows)
         made: torch.Tensor = torch.ops.quantized.linear_dynamic_fp16(rows, self._few)
         return made

@@ -91,14 +91,20 @@ class Sound:
         """Decoder steps so far."""
         return len(self._steps)
 
-    def add(self, frames: torch.Tensor) -> None:
-        """What one step made, (r x mels,)."""
+    def add(self, frames: torch.Tensor, alone: bool = False) -> None:
+        """What one step made, (r x mels,).
+
+        Args:
+            alone: nothing else is being decoded, so nobody else wants the core that makes sound.
+        """
         self._steps.append(frames)
         stretch = self._studio.stretch
         if stretch is None:
             return
         # one that would have to wait may as well grow: less is made twice
         length = stretch if self._studio.crew.idle else 2 * stretch
+        if alone:
+            length //= 2  # so that little is left to be made at the end
         if len(self._steps) >= self._next + length:
             self._give(self._next, self._next + length)
 

@@ -163,9 +163,9 @@ class Tacotron:
         made = self._decoder.step(self._rows)
         outcomes: list[Outcome] = []
         staying = []
-        told = zip(self._decoding, made.frames, made.stop.tolist(), made.position.tolist(), strict=True)
+        told = list(zip(self._decoding, made.frames, made.stop.tolist(), made.position.tolist(), strict=True))
         for place, (piece, frames, stop, position) in enumerate(told):
-            piece.sound.add(frames)
+            piece.sound.add(frames, alone=len(told) == 1)
             # Coqui never stops at the first step, whatever its stop token says
             stopped = stop > self._decoder.stop_threshold and len(piece.sound) > 1
             trouble = piece.watch.stop(position) if stopped else piece.watch.see(position)

@@ -12,7 +12,7 @@ for both sides alike: eight clients stand in line for it, since it can be in one
 
 import argparse
 import asyncio
-import itertools
+import random
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -181,7 +181,6 @@ async def http(options: argparse.Namespace) -> None:
     texts = PARAGRAPHS[options.language]
     limits = httpx.Limits(max_connections=64)
     headers = {"X-API-Key": options.key}
-    numbers = itertools.count()
     async with httpx.AsyncClient(base_url=options.url, headers=headers, timeout=600, limits=limits) as client:
 
         def body(text: str) -> dict[str, Any]:
@@ -189,15 +188,20 @@ async def http(options: argparse.Namespace) -> None:
 
         async def speak(text: str) -> None:
             # a text that was spoken before would come from storage
-            new = f"{text} {chr(ord('a') + next(numbers) % 26)}."
+            new = f"{text} {''.join(random.choices('aeioulmnrst', k=5))}."
             (await client.post("/tts", json=body(new))).raise_for_status()
+
+        async def streamed() -> AsyncIterator[bytes]:
+            # the answer's headers come with the first sound: the clock must run before
+            async with client.stream("POST", "/tts/stream", json=body(" ".join(texts))) as answer:
+                answer.raise_for_status()
+                async for chunk in answer.aiter_bytes():
+                    yield chunk
 
         await speak(texts[0])
         firsts, wholes = Rounds(), Rounds()
         for _ in range(options.rounds):
-            async with client.stream("POST", "/tts/stream", json=body(" ".join(texts))) as answer:
-                answer.raise_for_status()
-                await _listen(answer.aiter_bytes(), firsts, wholes)
+            await _listen(streamed(), firsts, wholes)
         stream_line(firsts, wholes)
         await clients(speak, texts)
 

@@ -14,11 +14,16 @@ from TTS.tts.models.tacotron2 import Tacotron2
 from TTS.utils.audio import AudioProcessor
 from TTS.vocoder.models.fullband_melgan_generator import FullbandMelganGenerator
 from TTS.vocoder.models.hifigan_generator import HifiganGenerator
+from TTS.vocoder.models.melgan_generator import MelganGenerator
+from TTS.vocoder.models.multiband_melgan_generator import MultibandMelganGenerator
 
 from src.engines.base import Audio
+from src.engines.coqui import hifigan as our_hifigan
+from src.engines.coqui import melgan as our_melgan
 from src.engines.coqui.crew import Crew, Job
-from src.engines.coqui.hifigan import HifiGan, fits
+from src.engines.coqui.hifigan import HifiGan
 from src.engines.coqui.loading import Networks
+from src.engines.coqui.melgan import MelGan
 from src.engines.coqui.parts import Sound, Studio
 from src.engines.coqui.vocoder import GanVocoder, GriffinLim
 
@@ -68,7 +73,7 @@ def hifigan(**settings: Any) -> HifiganGenerator:
 )
 def test_our_hifigan_makes_coquis_samples(settings: dict[str, Any], frames: int) -> None:
     theirs = hifigan(**settings)
-    assert fits(theirs)
+    assert our_hifigan.fits(theirs)
     mel = torch.randn(1, MELS, frames)
     with torch.inference_mode():
         ours = HifiGan(theirs).inference(mel)
@@ -79,8 +84,53 @@ def test_our_hifigan_makes_coquis_samples(settings: dict[str, Any], frames: int)
 
 
 def test_a_hifigan_with_more_to_it_is_left_to_coqui() -> None:
-    assert not fits(hifigan(cond_channels=16))
-    assert not fits(FullbandMelganGenerator(num_res_blocks=1))
+    assert not our_hifigan.fits(hifigan(cond_channels=16))
+    assert not our_hifigan.fits(melgan(num_res_blocks=1))
+
+
+def melgan(kind: type[MelganGenerator] = FullbandMelganGenerator, **settings: Any) -> MelganGenerator:
+    chosen: dict[str, Any] = {
+        "base_channels": 128,
+        "upsample_factors": (8, 8, 4),
+        "num_res_blocks": 4,
+    } | settings
+    made = kind(**chosen).eval()
+    with torch.no_grad():
+        for weights in made.parameters():
+            if weights.dim() > 1:  # louder than Coqui's initial weights, which whisper
+                weights.mul_(1.3)
+    made.remove_weight_norm()
+    return made
+
+
+@pytest.mark.parametrize(
+    ("settings", "frames"),
+    [
+        ({}, (1, 2, 37)),
+        # as many samples as several tiles have, and one more
+        ({"base_channels": 512}, (60, 141)),
+        ({"kind": MelganGenerator, "upsample_factors": (8, 8, 2, 2), "num_res_blocks": 3}, (1, 20)),
+        ({"upsample_factors": (5, 3), "num_res_blocks": 2, "proj_kernel": 5, "res_kernel": 5}, (9, 10)),
+    ],
+    ids=["released", "long", "plain", "odd"],
+)
+def test_our_melgan_makes_coquis_samples(settings: dict[str, Any], frames: tuple[int, ...]) -> None:
+    theirs = melgan(**settings)
+    assert our_melgan.fits(theirs)
+    ours = MelGan(theirs)
+    for count in frames:
+        mel = torch.randn(1, MELS, count)
+        with torch.inference_mode():
+            made = ours.inference(mel)
+            expected = theirs.inference(mel)
+        assert made.shape == expected.shape
+        assert expected.abs().max() > 0.01
+        torch.testing.assert_close(made, expected, rtol=0, atol=2e-6)
+
+
+def test_a_melgan_of_several_bands_is_left_to_coqui() -> None:
+    assert not our_melgan.fits(melgan(MultibandMelganGenerator, out_channels=4))
+    assert not our_melgan.fits(hifigan())
 
 
 def networks(kind: str, r: int) -> Networks:
@@ -93,10 +143,7 @@ def networks(kind: str, r: int) -> Networks:
     if kind == "griffin-lim":
         vocoder = GriffinLim(audio)
     elif kind == "stretched":
-        generator = FullbandMelganGenerator(
-            base_channels=64, upsample_factors=(8, 8, 2, 2), num_res_blocks=2
-        ).eval()
-        generator.remove_weight_norm()
+        generator = MelGan(melgan(base_channels=64, upsample_factors=(8, 8, 2, 2), num_res_blocks=2))
         vocoder = GanVocoder(generator, vocoder_audio, audio, "cpu")
     else:
         vocoder = GanVocoder(HifiGan(hifigan(upsample_initial_channel=32)), vocoder_audio, audio, "cpu")

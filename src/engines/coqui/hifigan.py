@@ -1,13 +1,14 @@
 """Coqui's HiFi-GAN (`TTS/vocoder/models/hifigan_generator.py`), laid out as a CPU likes it.
 
-PyTorch's `Conv1d` brings every tensor into oneDNN's layout and back. Here they stay in one that it takes as
-it is (channels last), and what follows a convolution is done as its outcome is written. Same samples.
+See `convolution`; what follows one is done as its outcome is written. Same samples.
 """
 
 from typing import Any
 
 import torch
 from torch.nn import functional
+
+from src.engines.coqui.convolution import Up, arguments, channels_last
 
 _SLOPE = 0.1
 _LANES = 16
@@ -34,7 +35,7 @@ class HifiGan:
     def __init__(self, generator: Any) -> None:
         self._padding = int(generator.inference_padding)
         self._pre = _Conv(generator.conv_pre)
-        self._ups = [_Up(up) for up in generator.ups]
+        self._ups = [Up(up) for up in generator.ups]
         count = int(generator.num_kernels)
         blocks = [_Block(block) for block in generator.resblocks]
         self._blocks = [blocks[at : at + count] for at in range(0, len(blocks), count)]
@@ -43,7 +44,7 @@ class HifiGan:
     def inference(self, mel: torch.Tensor) -> torch.Tensor:
         """Mel (1, mels, frames) to samples (1, 1, n)."""
         x = functional.pad(mel, (self._padding, self._padding), "replicate").unsqueeze(2)
-        x = self._pre(x.contiguous(memory_format=torch.channels_last))
+        x = self._pre(channels_last(x))
         for up, blocks in zip(self._ups, self._blocks, strict=True):
             x = up(functional.leaky_relu_(x, _SLOPE))
             made = blocks[0](x)
@@ -61,12 +62,12 @@ class _Conv:
         dilation, padding = int(module.dilation[0]), int(module.padding[0])
         channels, inputs, taps = weight.shape
         bias = None if bias is None else bias.detach()
-        self._plain = _arguments(weight, bias, padding, dilation)
+        self._plain = arguments(weight, bias, padding, dilation)
         self._folded: tuple[Any, ...] | None = None
         if channels == inputs == _LANES // 2 and dilation == 1 and taps >= _WORTH_FOLDING:
             weight = _folded(weight)
             bias = None if bias is None else bias.repeat(2)
-            self._folded = _arguments(weight, bias, weight.shape[2] // 2, 1)
+            self._folded = arguments(weight, bias, weight.shape[2] // 2, 1)
 
     def __call__(self, x: torch.Tensor, *, leaky: bool = False) -> torch.Tensor:
         """With `leaky`, a leaky ReLU follows."""
@@ -87,14 +88,6 @@ class _Conv:
             run(_fold(other), _fold(x), *self._folded, *after)
 
 
-def _arguments(
-    weight: torch.Tensor, bias: torch.Tensor | None, padding: int, dilation: int
-) -> tuple[Any, ...]:
-    """Of oneDNN's convolution, those between the input and what is done to the outcome."""
-    laid_out = weight.unsqueeze(2).contiguous(memory_format=torch.channels_last)
-    return laid_out, bias, [0, padding], [1, 1], [1, dilation], 1
-
-
 class _Block:
     """`ResBlock1`, or `ResBlock2`, which has every other convolution of it only."""
 
@@ -110,29 +103,6 @@ class _Block:
         for conv in self._singles:
             conv.add_to(x, functional.leaky_relu(x, _SLOPE))
         return x
-
-
-class _Up:
-    """A `ConvTranspose1d` as a convolution that makes all samples of a stride at once."""
-
-    def __init__(self, module: Any) -> None:
-        weight = module.weight.detach()
-        inputs, self._outputs, taps = weight.shape
-        self._stride, self._cut = int(module.stride[0]), int(module.padding[0])
-        self._longer = taps - 2 * self._cut + int(module.output_padding[0]) - self._stride
-        spread = -(-taps // self._stride)
-        weight = functional.pad(weight, (0, spread * self._stride - taps))
-        weight = weight.view(inputs, self._outputs, spread, self._stride).flip(2).permute(3, 1, 0, 2)
-        weight = weight.reshape(self._stride * self._outputs, inputs, 1, spread)
-        self._weight = weight.contiguous(memory_format=torch.channels_last)
-        self._bias = None if module.bias is None else module.bias.detach().repeat(self._stride)
-        self._padding = (0, spread - 1)
-
-    def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        length = x.shape[3] * self._stride + self._longer
-        made = functional.conv2d(x, self._weight, self._bias, padding=self._padding)
-        samples = made.permute(0, 2, 3, 1).reshape(1, 1, -1, self._outputs)
-        return samples[:, :, self._cut : self._cut + length].permute(0, 3, 1, 2)
 
 
 def _folded(weight: torch.Tensor) -> torch.Tensor:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from src.core.errors import ModelUnavailable
-from src.engines.coqui.hifigan import HifiGan, fits
+from src.engines.coqui import hifigan, melgan
 from src.engines.coqui.stats import read_stats
 from src.engines.coqui.vocoder import GanVocoder, GriffinLim, Vocoder
 
@@ -100,7 +100,14 @@ def _load_vocoder(checkpoint: Path, config_file: Path, tts_audio: Any, device: s
     if hasattr(generator, "remove_weight_norm"):
         generator.remove_weight_norm()
     generator.to(device)
-    return GanVocoder(HifiGan(generator) if fits(generator) else generator, audio, tts_audio, device)
+    return GanVocoder(_laid_out(generator), audio, tts_audio, device)
+
+
+def _laid_out(generator: Any) -> Any:
+    """Ours in the generator's place, if there is one for it."""
+    if hifigan.fits(generator):
+        return hifigan.HifiGan(generator)
+    return melgan.MelGan(generator) if melgan.fits(generator) else generator
 
 
 def _take_stats(audio: Any) -> dict[str, Any] | None:

@@ -36,7 +36,7 @@ class GanVocoder:
     time if their sample rates differ.
 
     Args:
-        generator: Coqui's module, weights loaded; or `HifiGan` in its place.
+        generator: Coqui's module, weights loaded; or `HifiGan` or `MelGan` in its place.
         audio: the vocoder's `AudioProcessor`.
         tts_audio: the speech model's.
         device: that the generator is on.

@@ -14,14 +14,17 @@ from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.functional import gelu, pad
+from torch.nn.functional import pad
 
+from src.engines.whisper.loop import kernels
+from src.engines.whisper.loop.affine import Affine, Attention, FeedForward, Normal
 from src.engines.whisper.loop.encoder import Parts
-from src.engines.whisper.loop.layers import Block, normal
-from src.engines.whisper.loop.linear import Layers
-from src.engines.whisper.loop.rules import BLOCK
+from src.engines.whisper.loop.kernels import Mask, Rows
+from src.engines.whisper.loop.linear import Layers, Linear, Product
 
 _KEYS = 64
 """Positions of a block of keys."""
@@ -32,15 +35,17 @@ _PLACES = 128
 class Memory:
     """One row's keys and values: of its audio, and of the tokens so far."""
 
-    __slots__ = ("audio", "keys", "used", "values")
+    __slots__ = ("audio", "keys", "scores", "used", "values")
 
     def __init__(self, audio: list[tuple[Tensor, Tensor]]) -> None:
         self.audio = audio
         """Of each layer; keys (heads, blocks, width of a head, positions of a block),
         values (heads, positions, width)."""
         heads, _, width = audio[0][1].shape
-        self.keys = torch.empty(len(audio), heads, _PLACES, width)
-        self.values = torch.empty(len(audio), heads, _PLACES, width)
+        self.keys = np.empty((len(audio), heads, _PLACES, width), np.float32)
+        self.values = np.empty_like(self.keys)
+        self.scores = np.empty(_PLACES, np.float32)
+        """Room for those of one token in one head."""
         self.used = 0
         """Places taken: one for each token of the prompt, then one for each hypothesis a step."""
 
@@ -53,11 +58,12 @@ class Memory:
         """Grow, if there is less room than that, to twice the size at least."""
         if self.room < tokens:
             layers, heads, places, width = self.keys.shape
-            more = self.keys.new_empty(layers, heads, max(tokens, places), width)
-            self.keys = torch.cat([self.keys, more], 2)
-            self.values = torch.cat([self.values, more], 2)
+            more = np.empty((layers, heads, max(tokens, places), width), np.float32)
+            self.keys = np.concatenate([self.keys, more], 2)
+            self.values = np.concatenate([self.values, more], 2)
+            self.scores = np.empty(self.keys.shape[2], np.float32)
 
-    def keep(self, places: Tensor) -> None:
+    def keep(self, places: NDArray[np.int64]) -> None:
         """Move these places (indexes, rising) to the front and forget the others."""
         self.used = len(places)
         self.keys[:, :, : self.used] = self.keys[:, :, places]
@@ -77,15 +83,14 @@ class Feed:
     """New ones: those of the prompt, one after the other, or one of each hypothesis, side by side."""
     position: int
     """Of the first in the text."""
-    mask: Tensor | None
-    """What each token must not see: -inf there, else 0; shape (tokens, places taken and these tokens).
-    None: the tokens follow each other, and see all that came before."""
+    mask: Mask | None
+    """What each token may look at; None: they follow each other, and see all that came before."""
 
 
 class _Layer(NamedTuple):
-    tokens: Block
-    audio: Block
-    feed_forward: Block
+    tokens: Attention
+    audio: Attention
+    feed_forward: FeedForward
 
 
 class Decoder:
@@ -93,29 +98,48 @@ class Decoder:
 
     Args:
         layers: what is under `decoder/` in the model.
-        stored: numbers in which the audio's keys and values are kept. Reading them is the most of a step over
+        listening: likewise; of it the layers that make keys and values of the audio.
+        stored: numbers in which these are kept. Reading them is the most of a step over
             many rows, so half the bytes is nearly half the time where the CPU multiplies bfloat16 itself.
     """
 
-    def __init__(self, layers: Layers, stored: torch.dtype = torch.float32) -> None:
+    def __init__(
+        self, layers: Layers[Product], listening: Layers[Linear], stored: torch.dtype = torch.float32
+    ) -> None:
         self._stored = stored
-        self._embedding = layers.tensor(
-            "embeddings/weight"
-        ).half()  # half the memory; a step reads a few lines
-        self._positions = layers.tensor("position_encodings/encodings")
-        self._gamma = layers.tensor("layer_norm/gamma")
-        self._beta = layers.tensor("layer_norm/beta")
+        # half the memory; a step reads a few lines
+        self._embedding = layers.tensor("embeddings/weight").half().numpy()
+        self._positions = layers.tensor("position_encodings/encodings").numpy()
         self._heads = int(layers.tensor("num_heads"))
-        self._project = layers.projection("embeddings/weight", BLOCK)
-        self.outputs = len(self._embedding) + -len(self._embedding) % BLOCK
+        self._normal = Normal(layers, "layer_norm")
+        self._project = Affine(layers.projection("embeddings/weight", kernels.BLOCK))
+        self.outputs = len(self._embedding) + -len(self._embedding) % kernels.BLOCK
         """Length of a line of logits."""
+
+        def affine(name: str) -> Affine:
+            return Affine(layers.linear(name))
+
+        names = [f"layer_{n}" for n in range(layers.count("layer_{}/ffn/linear_0/weight"))]
+        self._listening = [listening.linear(f"{name}/attention/linear_1") for name in names]
         self._layers = [
             _Layer(
-                Block(layers, f"layer_{n}/self_attention"),
-                Block(layers, f"layer_{n}/attention"),
-                Block(layers, f"layer_{n}/ffn"),
+                Attention(
+                    Normal(layers, f"{name}/self_attention/layer_norm"),
+                    affine(f"{name}/self_attention/linear_0"),
+                    affine(f"{name}/self_attention/linear_1"),
+                ),
+                Attention(
+                    Normal(layers, f"{name}/attention/layer_norm"),
+                    affine(f"{name}/attention/linear_0"),
+                    affine(f"{name}/attention/linear_2"),
+                ),
+                FeedForward(
+                    Normal(layers, f"{name}/ffn/layer_norm"),
+                    affine(f"{name}/ffn/linear_0"),
+                    affine(f"{name}/ffn/linear_1"),
+                ),
             )
-            for n in range(layers.count("layer_{}/ffn/linear_0/weight"))
+            for name in names
         ]
 
     def listen(self, encoded: Tensor) -> Generator[Parts, None, Memory]:
@@ -125,15 +149,15 @@ class Decoder:
             what is to be done before it goes on, in any order or at once.
         """
         audio: dict[int, tuple[Tensor, Tensor]] = {}
-        yield [partial(self._listen, encoded, audio, number) for number in range(len(self._layers))]
+        yield [partial(self._listen, encoded, audio, number) for number in range(len(self._listening))]
         return Memory([audio[number] for number in range(len(self._layers))])
 
     def _listen(self, encoded: Tensor, audio: dict[int, tuple[Tensor, Tensor]], number: int) -> None:
-        both = self._layers[number].audio.linears[1](encoded)
+        both = self._listening[number](encoded)
         keys, values = both.view(len(encoded), 2, self._heads, -1).to(self._stored).permute(1, 2, 0, 3)
         audio[number] = _blocks(keys), values.contiguous()
 
-    def step(self, feeds: Sequence[Feed], wanted: Sequence[int]) -> Tensor:
+    def step(self, feeds: Sequence[Feed], wanted: Sequence[int]) -> Rows:
         """Take the new tokens of all rows in.
 
         Args:
@@ -142,62 +166,47 @@ class Decoder:
         Returns:
             logits of shape (wanted, outputs).
         """
-        tokens = torch.tensor([token for feed in feeds for token in feed.tokens])
-        places = torch.tensor(
-            [
-                feed.position + (0 if feed.mask is not None else offset)
-                for feed in feeds
-                for offset in range(len(feed.tokens))
-            ]
-        )
+        tokens = [token for feed in feeds for token in feed.tokens]
+        places = [
+            feed.position + (0 if feed.mask is not None else offset)
+            for feed in feeds
+            for offset in range(len(feed.tokens))
+        ]
         masks = [_following(feed) if feed.mask is None else feed.mask for feed in feeds]
         for feed in feeds:
             feed.memory.make_room(len(feed.tokens))
-        x = self._embedding[tokens].float() + self._positions[places]
+        x: Rows = self._embedding[tokens] + self._positions[places]
         for number, layer in enumerate(self._layers):
-            x = x + self._among_tokens(layer.tokens, x, feeds, masks, number)
-            x = x + self._to_audio(layer.audio, x, feeds, number)
-            up, down = layer.feed_forward.linears
-            x = x + down(gelu(up(layer.feed_forward.normal(x))))
+            self._look_at_tokens(layer.tokens, x, feeds, masks, number)
+            self._look_at_audio(layer.audio, x, feeds, number)
+            normal, up, down = layer.feed_forward
+            down.add_to(x, up.gelu(normal(x)))
         for feed in feeds:
             feed.memory.used += len(feed.tokens)
-        return self._project(normal(x[torch.tensor(wanted)], self._gamma, self._beta))
+        return self._project(self._normal(x[list(wanted)]))
 
-    def _among_tokens(
-        self, attention: Block, x: Tensor, feeds: Sequence[Feed], masks: Sequence[Tensor], number: int
-    ) -> Tensor:
-        every = attention.linears[0](attention.normal(x))
-        # (3, heads, tokens, width)
-        every = every.view(len(x), 3, self._heads, -1).permute(1, 2, 0, 3)
-        scale = every.shape[3] ** -0.5
-        seen, start = [], 0
+    def _look_at_tokens(
+        self, attention: Attention, x: Rows, feeds: Sequence[Feed], masks: Sequence[Mask], number: int
+    ) -> None:
+        every = attention.ask(attention.normal(x))
+        seen, start = np.empty_like(x), 0
         for feed, mask in zip(feeds, masks, strict=True):
             memory, end = feed.memory, start + len(feed.tokens)
-            after = memory.used + len(feed.tokens)
-            memory.keys[number, :, memory.used : after] = every[1, :, start:end]
-            memory.values[number, :, memory.used : after] = every[2, :, start:end]
-            seen.append(
-                _attend_masked(
-                    every[0, :, start:end] * scale,
-                    memory.keys[number, :, :after],
-                    memory.values[number, :, :after],
-                    mask,
-                )
-            )
+            keys, values = memory.keys[number], memory.values[number]
+            kernels.attend(every[start:end], keys, values, mask, memory.scores, seen[start:end])
             start = end
-        return attention.linears[1](_joined(seen, len(x)))
+        attention.answer.add_to(x, seen)
 
-    def _to_audio(self, attention: Block, x: Tensor, feeds: Sequence[Feed], number: int) -> Tensor:
-        asked = attention.linears[0](attention.normal(x))
-        asked = asked.view(len(x), self._heads, -1).transpose(0, 1)
-        asked = asked * asked.shape[2] ** -0.5
-        seen, start = [], 0
+    def _look_at_audio(self, attention: Attention, x: Rows, feeds: Sequence[Feed], number: int) -> None:
+        width = x.shape[1] // self._heads
+        asked = torch.from_numpy(attention.ask(attention.normal(x), np.float32(width**-0.5)))
+        asked = asked.view(len(x), self._heads, width).transpose(0, 1)
+        seen, start = torch.empty(len(x), self._heads, width), 0
         for feed in feeds:
             end = start + len(feed.tokens)
-            keys, values = feed.memory.audio[number]
-            seen.append(_attend(asked[:, start:end], keys, values))
+            seen[start:end] = _attend(asked[:, start:end], *feed.memory.audio[number]).transpose(0, 1)
             start = end
-        return attention.linears[2](_joined(seen, len(x)))
+        attention.answer.add_to(x, seen.view(len(x), -1).numpy())
 
 
 def _blocks(keys: Tensor) -> Tensor:
@@ -216,17 +225,7 @@ def _attend(asked: Tensor, keys: Tensor, values: Tensor) -> Tensor:
     return torch.bmm(shares, values).to(asked.dtype)
 
 
-def _attend_masked(asked: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:
-    return torch.bmm(torch.baddbmm(mask, asked, keys.transpose(1, 2)).softmax(2), values)
-
-
-def _joined(seen: Sequence[Tensor], tokens: int) -> Tensor:
-    """Heads side by side again: shape (tokens, heads x width)."""
-    every = seen[0] if len(seen) == 1 else torch.cat(list(seen), 1)
-    return every.transpose(0, 1).reshape(tokens, -1)
-
-
-def _following(feed: Feed) -> Tensor:
+def _following(feed: Feed) -> Mask:
     """Each token sees what was there before, those before it, and itself."""
     count, before = len(feed.tokens), feed.memory.used
-    return torch.full((count, before + count), float("-inf")).triu_(before + 1)
+    return np.tri(count, before + count, before, dtype=np.bool_)

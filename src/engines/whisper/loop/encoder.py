@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.functional import conv1d, gelu
 
 from src.engines.whisper.loop.layers import Block, normal
-from src.engines.whisper.loop.linear import Layers
+from src.engines.whisper.loop.linear import Layers, Linear
 from src.engines.whisper.row import Mel
 
 _BLOCK = 128
@@ -41,7 +41,7 @@ class Encoder:
         stored: numbers in which attention is done.
     """
 
-    def __init__(self, layers: Layers, stored: torch.dtype = torch.float32) -> None:
+    def __init__(self, layers: Layers[Linear], stored: torch.dtype = torch.float32) -> None:
         self._stored = stored
         first, second = (layers.tensor(f"conv{n}/weight") for n in (1, 2))
         self._first = first, layers.tensor("conv1/bias")

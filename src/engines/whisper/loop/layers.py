@@ -3,13 +3,13 @@
 from torch import Tensor
 from torch.nn.functional import layer_norm
 
-from src.engines.whisper.loop.linear import Layers
+from src.engines.whisper.loop.linear import Layers, Linear
 
 
 class Block:
     """A normalisation and the linear layers after it: of an attention or a feed-forward network."""
 
-    def __init__(self, layers: Layers, name: str) -> None:
+    def __init__(self, layers: Layers[Linear], name: str) -> None:
         self._gamma = layers.tensor(f"{name}/layer_norm/gamma")
         self._beta = layers.tensor(f"{name}/layer_norm/beta")
         self.linears = [

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Callable
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 from src.engines.whisper.loop.weights import Arrays
 
 _WEIGHT_LEVELS = 127.0
+_L = TypeVar("_L")
 
 
 def row_levels(exact: bool) -> tuple[int, int]:
@@ -30,18 +31,38 @@ _LEVELS, _ZERO = row_levels(torch.cpu._is_vnni_supported())
 class Linear(Protocol):
     """From (rows, inputs) to (rows, outputs), both float32."""
 
+    def __init__(self, weight: Tensor, bias: Tensor | None) -> None: ...
+
     def __call__(self, rows: Tensor, /) -> Tensor: ...
+
+
+class Product(Protocol):
+    """A `Linear` without what can be done together with other things, for the few rows of a decoder step."""
+
+    bias: Tensor
+    """To be added to the outcome."""
+    scales: bool
+    """`multiply` wants each row divided by its largest number, and the outcome multiplied by that."""
+
+    def __init__(self, weight: Tensor, bias: Tensor | None) -> None: ...
+
+    def multiply(self, rows: Tensor, /) -> Tensor: ...
 
 
 class Float32:
     """Plain multiplication."""
 
+    scales = False
+
     def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
         self._weight = weight
-        self._bias = bias
+        self.bias = weight.new_zeros(len(weight)) if bias is None else bias
 
     def __call__(self, rows: Tensor, /) -> Tensor:
-        return torch.nn.functional.linear(rows, self._weight, self._bias)
+        return torch.nn.functional.linear(rows, self._weight, self.bias)
+
+    def multiply(self, rows: Tensor, /) -> Tensor:
+        return torch.nn.functional.linear(rows, self._weight)
 
 
 class Int8:
@@ -52,20 +73,21 @@ class Int8:
     dynamic layers have one for all) makes a row's outcome the same to the bit alone and in company.
     """
 
+    scales = True
+
     def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
         self._weight = torch.ops.quantized.linear_prepack(_quantized(weight), None)
-        self._bias = bias
+        self.bias = weight.new_zeros(len(weight)) if bias is None else bias
 
-    def __call__(self, rows: Tensor, /) -> Tensor:
-        largest = _largest(rows)
+    def multiply(self, rows: Tensor, /) -> Tensor:
         out: Tensor = torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32(
-            rows / largest, 1 / _LEVELS, _ZERO, self._weight
+            rows, 1 / _LEVELS, _ZERO, self._weight
         )
-        return _scaled(out, largest, self._bias)
+        return out
 
 
 class WideInt8:
-    """The same arithmetic on oneDNN's kernels, which are quicker for hundreds of rows."""
+    """The arithmetic of `Int8` on oneDNN's kernels, which are quicker for hundreds of rows."""
 
     def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
         small = _quantized(weight)
@@ -75,12 +97,12 @@ class WideInt8:
         self._bias = bias
 
     def __call__(self, rows: Tensor, /) -> Tensor:
-        largest = _largest(rows)
+        largest = rows.abs().amax(1, keepdim=True).clamp_min_(1e-12)
         small = torch.quantize_per_tensor(rows / largest, 1 / _LEVELS, _ZERO, torch.quint8).int_repr()
         scales = (1.0, _ZERO, self._weight, self._scale, self._none)
         after: tuple[object, ...] = (None, 1.0, 0, torch.float32, "none", [], "")
         out: Tensor = torch.ops.onednn.qlinear_pointwise(small, *scales, *after)
-        return _scaled(out, largest, self._bias)
+        return out.mul_(largest) if self._bias is None else torch.addcmul(self._bias, out, largest, out=out)
 
 
 def _quantized(weight: Tensor) -> Tensor:
@@ -90,27 +112,26 @@ def _quantized(weight: Tensor) -> Tensor:
     return torch.quantize_per_channel(weight, scale.double(), none, 0, torch.qint8)
 
 
-def _scaled(out: Tensor, largest: Tensor, bias: Tensor | None) -> Tensor:
-    return out.mul_(largest) if bias is None else torch.addcmul(bias, out, largest, out=out)
+def for_many_rows(compute_type: str) -> type[Linear]:
+    """What hundreds of rows are multiplied with. `float32`, or else 8 bits."""
+    return Float32 if compute_type == "float32" else WideInt8
 
 
-def _largest(rows: Tensor) -> Tensor:
-    return rows.abs().amax(1, keepdim=True).clamp_min_(1e-12)
+def for_few_rows(compute_type: str) -> type[Product]:
+    """What a decoder step's rows are multiplied with. `float32`, or else 8 bits."""
+    return Float32 if compute_type == "float32" else Int8
 
 
-class Layers:
+class Layers(Generic[_L]):
     """Makes layers of a model's arrays.
 
     Args:
-        compute_type: `float32`, or else 8 bits.
-        wide: they will be given hundreds of rows at a time.
+        kind: of the linear ones.
     """
 
-    def __init__(self, arrays: Arrays, compute_type: str, wide: bool = False) -> None:
+    def __init__(self, arrays: Arrays, kind: Callable[[Tensor, Tensor | None], _L]) -> None:
         self._arrays = arrays
-        self._linear: Callable[[Tensor, Tensor | None], Linear] = Float32
-        if compute_type != "float32":
-            self._linear = WideInt8 if wide else Int8
+        self._kind = kind
 
     def __contains__(self, name: str) -> bool:
         return name in self._arrays
@@ -123,17 +144,17 @@ class Layers:
         """float32, whatever the file has."""
         return _float(self._arrays[name], self._arrays.get(f"{name}_scale"))
 
-    def linear(self, name: str) -> Linear:
+    def linear(self, name: str) -> _L:
         bias = self.tensor(f"{name}/bias") if f"{name}/bias" in self else None
-        return self._linear(self.tensor(f"{name}/weight"), bias)
+        return self._kind(self.tensor(f"{name}/weight"), bias)
 
-    def projection(self, name: str, multiple: int) -> Linear:
+    def projection(self, name: str, multiple: int) -> _L:
         """The layer whose weight is an embedding; what is added to make its outputs a multiple is -inf."""
         weight = self.tensor(name)
         more = -len(weight) % multiple
         bias = torch.zeros(len(weight) + more)
         bias[len(weight) :] = float("-inf")
-        return self._linear(torch.nn.functional.pad(weight, (0, 0, 0, more)), bias)
+        return self._kind(torch.nn.functional.pad(weight, (0, 0, 0, more)), bias)
 
 
 def _float(array: NDArray[np.generic], scale: NDArray[np.generic] | None) -> Tensor:

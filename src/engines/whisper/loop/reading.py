@@ -3,12 +3,14 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from src.engines.whisper import gate
 from src.engines.whisper.languages import choose
 from src.engines.whisper.loop.decoder import Feed, Memory
+from src.engines.whisper.loop.kernels import Mask, Rows
 from src.engines.whisper.loop.rules import Rules
 from src.engines.whisper.loop.search import BeamSearch, Sampling, Search
 from src.engines.whisper.row import BEAM, BEST_OF, FULL_WINDOW, MAX_TOKENS, Decoded, Guess, Guesses, Row
@@ -58,7 +60,7 @@ class Reading:
         self._no_speech = 0.0
         self._prompt: list[int] = []
         self._search: Search | None = None
-        self._mask: Tensor | None = None
+        self._mask: Mask | None = None
         if row.language:
             self.guesses = ((row.language, 1.0),)
         elif not vocabulary.multilingual:
@@ -88,7 +90,7 @@ class Reading:
         position = len(self._prompt) + len(texts[0]) - 1
         return Feed(self.memory, [text[-1] for text in texts], position, self._own_mask()), range(len(texts))
 
-    def take(self, logits: Tensor) -> list[Sequence[int]]:
+    def take(self, logits: Rows) -> list[Sequence[int]]:
         """Take the logits that were wanted, of shape (wanted, vocabulary).
 
         Returns:
@@ -99,11 +101,11 @@ class Reading:
             self._detect(logits[0])
             return []
         if self._search is None:
-            self._no_speech = float(logits[0].softmax(0)[self._vocabulary.no_speech])
+            self._no_speech = float(_softmax(logits[0])[self._vocabulary.no_speech])
             self._search = self._new_search()
         return list(self._search.texts)
 
-    def choose(self, logprobs: Tensor) -> None:
+    def choose(self, logprobs: Rows) -> None:
         """Continue the texts, given the log-probabilities of what may follow each."""
         if self._search is None:
             raise RuntimeError("no text is being written")
@@ -113,10 +115,10 @@ class Reading:
         else:
             self._adopt(parents)
 
-    def _detect(self, logits: Tensor) -> None:
+    def _detect(self, logits: Rows) -> None:
         vocabulary = self._vocabulary
         if not self.guesses:
-            shares = logits[vocabulary.language_tokens].softmax(0).tolist()
+            shares = _softmax(logits[vocabulary.language_tokens]).tolist()
             found = dict(zip(vocabulary.languages, shares, strict=True))
             self.guesses = self._detected = choose(found, self.row.languages or vocabulary.languages)
         self.memory.forget()
@@ -132,22 +134,20 @@ class Reading:
     def _adopt(self, parents: Sequence[int]) -> None:
         """Each text may see what its parent saw, and what it says itself when that is fed."""
         if self._mask is None:  # only the prompt is there, and all see it
-            self._mask = torch.zeros(len(parents), self.memory.used)
+            self._mask = np.ones((len(parents), self.memory.used), np.bool_)
             return
         self._mask = self._mask[list(parents)]
         if self.memory.used >= _COMPACT:
-            seen = (self._mask == 0).any(0).nonzero()[:, 0]
+            seen = np.flatnonzero(self._mask.any(0))
             if 2 * len(seen) < self.memory.used:
                 self.memory.keep(seen)
-                self._mask = self._mask[:, seen]
+                self._mask = np.ascontiguousarray(self._mask[:, seen])
 
-    def _own_mask(self) -> Tensor:
+    def _own_mask(self) -> Mask:
         """The mask with a place for each text's new token, which itself alone sees."""
         if self._mask is None:
             raise RuntimeError("no text is being written")
-        count = len(self._mask)
-        own = torch.full((count, count), float("-inf")).fill_diagonal_(0)
-        self._mask = torch.cat([self._mask, own], 1)
+        self._mask = np.concatenate([self._mask, np.eye(len(self._mask), dtype=np.bool_)], 1)
         return self._mask
 
     def _judge(self, tokens: list[int], logprob: float) -> None:
@@ -205,3 +205,7 @@ class Reading:
     def _end(self, decoded: Decoded) -> None:
         self.decoded = decoded
         self.over = True
+
+
+def _softmax(logits: Rows) -> Tensor:
+    return torch.from_numpy(logits).softmax(0)

@@ -8,15 +8,15 @@ written whenever together they are likelier than any word.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor
+import numpy as np
 
+from src.engines.whisper.loop import kernels
+from src.engines.whisper.loop.kernels import Rows
 from src.engines.whisper.row import MAX_INITIAL_TIMESTAMP
 from src.engines.whisper.vocabulary import Vocabulary
 
-BLOCK = 64
-"""Tokens among which the likeliest is found first; logits come as a multiple."""
-_NEVER = float("-inf")
+_Stretches = list[tuple[int, int]]
+"""Tokens, from one to before another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,56 +31,48 @@ class Rules:
     """The rules for one vocabulary.
 
     Args:
-        size: of a line of logits, a multiple of `BLOCK`.
+        size: of a line of logits, a multiple of `kernels.BLOCK`.
     """
 
     def __init__(self, vocabulary: Vocabulary, size: int) -> None:
+        self._size = size
         self._end = vocabulary.end
         self._stamps = vocabulary.first_timestamp
-        self._static = torch.zeros(size)
-        self._static[[*vocabulary.suppressed, vocabulary.no_timestamps]] = _NEVER
+        self._static = np.zeros(size, np.float32)
+        self._static[[*vocabulary.suppressed, vocabulary.no_timestamps]] = -np.inf
 
-    def apply(self, logits: Tensor, texts: Sequence[Sequence[int]]) -> Tensor:
-        """Log-probabilities of what may follow each text, -inf for what may not; `logits` is overwritten.
+    def apply(self, logits: Rows, texts: Sequence[Sequence[int]]) -> None:
+        """Make logits the log-probabilities of what may follow each text, -inf for what may not.
 
         Args:
             logits: shape (texts, size).
             texts: the tokens written so far, prompts left out.
         """
-        logits += self._static
-        either = [number for number, text in enumerate(texts) if self._close(logits[number], text)]
-        logprobs = logits.log_softmax(1)
-        if either:
-            words, stamps = logprobs[:, : self._stamps], logprobs[:, self._stamps :]
-            of_stamps, of_words = stamps.logsumexp(1), words.amax(1)
-            likelier = (of_stamps > of_words).tolist()
-            for number in either:
-                if likelier[number]:
-                    words[number] = _NEVER
-                    stamps[number] -= of_stamps[number]
-        return logprobs
+        barred = np.zeros((len(texts), 2, 2), np.int64)
+        either = np.zeros(len(texts), np.bool_)
+        for number, text in enumerate(texts):
+            stretches, either[number] = self._barred(text)
+            barred[number, : len(stretches)] = stretches
+        kernels.weigh(logits, self._static, barred, either, self._stamps)
 
-    def _close(self, logits: Tensor, text: Sequence[int]) -> bool:
-        """Rule out what may not follow `text`. True if a word and a timestamp may."""
+    def _barred(self, text: Sequence[int]) -> tuple[_Stretches, bool]:
+        """What may not follow `text`, two stretches at most; and whether a word and a timestamp may."""
         if not text:
-            logits[: self._stamps] = _NEVER
-            logits[self._stamps + MAX_INITIAL_TIMESTAMP + 1 :] = _NEVER
-            return False
-        latest = next((token for token in reversed(text) if token >= self._stamps), self._stamps)
-        logits[self._stamps : latest] = _NEVER
+            latest_begin = self._stamps + MAX_INITIAL_TIMESTAMP + 1
+            return [(0, self._stamps), (latest_begin, self._size)], False
+        if text[-1] >= self._stamps and (len(text) == 1 or text[-2] >= self._stamps):
+            return [(self._stamps, self._size)], False
+        past = (
+            self._stamps,
+            next((token for token in reversed(text) if token >= self._stamps), self._stamps),
+        )
         if text[-1] < self._stamps:
-            return True
-        if len(text) == 1 or text[-2] >= self._stamps:
-            logits[self._stamps :] = _NEVER
-            return False
-        logits[: self._end] = _NEVER
-        return True
+            return [past], True
+        return [past, (0, self._end)], True
 
-    def likeliest(self, logprobs: Tensor, count: int) -> Choices:
-        """The `count` likeliest tokens of each line: the best blocks are found first, and sorted then."""
-        blocks = logprobs.view(len(logprobs), -1, BLOCK)
-        among = blocks.amax(2).topk(count, 1).indices
-        inside = blocks.gather(1, among[:, :, None].expand(-1, -1, BLOCK)).flatten(1)
-        best = inside.topk(count, 1)
-        tokens = among.gather(1, best.indices // BLOCK) * BLOCK + best.indices % BLOCK
-        return Choices(best.values.tolist(), tokens.tolist())
+    def likeliest(self, logprobs: Rows, count: int) -> Choices:
+        """The `count` likeliest tokens of each line, likeliest first."""
+        best = np.empty((len(logprobs), count), np.float32)
+        tokens = np.empty((len(logprobs), count), np.int64)
+        kernels.likeliest(logprobs, best, tokens)
+        return Choices(best.tolist(), tokens.tolist())

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import torch
-from torch import Tensor
 
+from src.engines.whisper.loop.kernels import Rows
 from src.engines.whisper.loop.rules import Rules
 
 _SEED = 20
@@ -30,7 +30,7 @@ class Search(Protocol):
     texts: list[list[int]]
     """Hypotheses that are to be continued; at first one that is empty."""
 
-    def take(self, logprobs: Tensor) -> list[int]:
+    def take(self, logprobs: Rows) -> list[int]:
         """Continue.
 
         Args:
@@ -63,7 +63,7 @@ class BeamSearch:
         self._done: list[Written] = []
         self.texts: list[list[int]] = [[]]
 
-    def take(self, logprobs: Tensor) -> list[int]:
+    def take(self, logprobs: Rows) -> list[int]:
         """See `Search.take`."""
         # twice the beam: if half of the candidates end, the other half still fills it
         found = self._rules.likeliest(logprobs, 2 * self._beam)
@@ -115,9 +115,9 @@ class Sampling:
         self._done: list[Written] = []
         self.texts: list[list[int]] = [[]]
 
-    def take(self, logprobs: Tensor) -> list[int]:
+    def take(self, logprobs: Rows) -> list[int]:
         """See `Search.take`."""
-        shares = (logprobs / self._temperature).softmax(1)
+        shares = torch.from_numpy(logprobs / self._temperature).softmax(1)
         draws = self._best_of if not self.texts[0] else 1
         drawn = torch.multinomial(shares, draws, replacement=True, generator=self._generator)
         texts, scores, parents = [], [], []

@@ -19,7 +19,7 @@ from src.engines.whisper.features import LONGEST_SHORT
 from src.engines.whisper.loop.decoder import Decoder, Feed
 from src.engines.whisper.loop.encoder import Encoder, Parts
 from src.engines.whisper.loop.encoding import Encoders, Encoding
-from src.engines.whisper.loop.linear import Layers
+from src.engines.whisper.loop.linear import Layers, for_few_rows, for_many_rows
 from src.engines.whisper.loop.reading import Heard, Reading
 from src.engines.whisper.loop.rules import Rules
 from src.engines.whisper.loop.weights import read
@@ -35,6 +35,8 @@ _SHORT_STEPS = 4
 _COMPANY = 4
 """Rows that are decoded together where there are as many. A long one alone costs 10 ms a step, one of four
 6.5, and more than that bring little; but while the last of a file are decoded, none is left to encode."""
+_WARM_STEPS = 5
+"""Detection, the prompt, and some tokens of several texts."""
 
 Done = list[tuple[int, Outcome | Exception]]
 
@@ -84,17 +86,21 @@ class LoopStepper:
         stored = torch.float32
         if self._compute_type != "float32" and torch.cpu._is_avx512_bf16_supported():
             stored = torch.bfloat16
-        self._encoder = Encoder(Layers(read(self._folder, "encoder/"), self._compute_type, wide=True), stored)
-        self._decoder = Decoder(Layers(read(self._folder, "decoder/"), self._compute_type), stored)
+        few, many = for_few_rows(self._compute_type), for_many_rows(self._compute_type)
+        self._encoder = Encoder(Layers(read(self._folder, "encoder/"), many), stored)
+        arrays = read(self._folder, "decoder/")
+        self._decoder = Decoder(Layers(arrays, few), Layers(arrays, many), stored)
         self._rules = Rules(self._vocabulary, self._decoder.outputs)
         self._encoders = Encoders(self._beside)
         self._warm(self._encoder.mels)
 
     def _warm(self, mels: int) -> None:
-        """Run once, so that the first request does not pay for what the libraries set up."""
-        self.add(0, Row(np.zeros((mels, 1), np.float32), 0.01, FULL_WINDOW, None, detect_only=True))
-        while not self.step():
-            pass
+        """Write a few tokens of silence, so that the first request does not pay for what libraries set up and
+        compile."""
+        self.add(0, Row(np.zeros((mels, 1), np.float32), 0.01, FULL_WINDOW, None))
+        while self._readings and self.stats.steps < _WARM_STEPS:
+            self.step()
+        self.clear()
         self.stats = Stats()
 
     def close(self) -> None:
@@ -226,10 +232,12 @@ class LoopStepper:
             start = end
         if not writing:
             return
-        logprobs = rules.apply(logits if len(lines) == len(logits) else logits[lines], texts)
+        if len(lines) < len(logits):
+            logits = logits[lines]
+        rules.apply(logits, texts)
         start = 0
         for reading, count in writing:
-            reading.choose(logprobs[start : start + count])
+            reading.choose(logits[start : start + count])
             start += count
 
     def _settled(self, readings: dict[int, Reading]) -> Done:

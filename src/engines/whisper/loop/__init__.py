@@ -1,6 +1,6 @@
 """Whisper as a loop of our own, for CPUs.
 
-    weights.py ── linear.py ── encoder.py, decoder.py     the network
+    kernels.py ── products.py ── layers.py ── encoder.py, decoder.py     the network
     encoding.py                                           rows in the encoder, in parts
     rules.py ── search.py ── reading.py                   one row's text
     stepper.py                                            all rows, a token at a time

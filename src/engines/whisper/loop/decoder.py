@@ -21,10 +21,9 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from src.engines.whisper.loop import kernels
-from src.engines.whisper.loop.affine import Affine, Attention, FeedForward, Normal
 from src.engines.whisper.loop.encoder import Parts
 from src.engines.whisper.loop.kernels import Mask, Rows
-from src.engines.whisper.loop.linear import Layers, Linear, Product
+from src.engines.whisper.loop.layers import Block, Layers
 
 _KEYS = 64
 """Positions of a block of keys."""
@@ -88,9 +87,9 @@ class Feed:
 
 
 class _Layer(NamedTuple):
-    tokens: Attention
-    audio: Attention
-    feed_forward: FeedForward
+    tokens: Block
+    audio: Block
+    feed_forward: Block
 
 
 class Decoder:
@@ -103,41 +102,23 @@ class Decoder:
             many rows, so half the bytes is nearly half the time where the CPU multiplies bfloat16 itself.
     """
 
-    def __init__(
-        self, layers: Layers[Product], listening: Layers[Linear], stored: torch.dtype = torch.float32
-    ) -> None:
+    def __init__(self, layers: Layers, listening: Layers, stored: torch.dtype = torch.float32) -> None:
         self._stored = stored
         # half the memory; a step reads a few lines
         self._embedding = layers.tensor("embeddings/weight").half().numpy()
         self._positions = layers.tensor("position_encodings/encodings").numpy()
         self._heads = int(layers.tensor("num_heads"))
-        self._normal = Normal(layers, "layer_norm")
-        self._project = Affine(layers.projection("embeddings/weight", kernels.BLOCK))
+        self._normal = layers.normal("layer_norm")
+        self._project = layers.projection("embeddings/weight", kernels.BLOCK)
         self.outputs = len(self._embedding) + -len(self._embedding) % kernels.BLOCK
         """Length of a line of logits."""
-
-        def affine(name: str) -> Affine:
-            return Affine(layers.linear(name))
-
         names = [f"layer_{n}" for n in range(layers.count("layer_{}/ffn/linear_0/weight"))]
         self._listening = [listening.linear(f"{name}/attention/linear_1") for name in names]
         self._layers = [
             _Layer(
-                Attention(
-                    Normal(layers, f"{name}/self_attention/layer_norm"),
-                    affine(f"{name}/self_attention/linear_0"),
-                    affine(f"{name}/self_attention/linear_1"),
-                ),
-                Attention(
-                    Normal(layers, f"{name}/attention/layer_norm"),
-                    affine(f"{name}/attention/linear_0"),
-                    affine(f"{name}/attention/linear_2"),
-                ),
-                FeedForward(
-                    Normal(layers, f"{name}/ffn/layer_norm"),
-                    affine(f"{name}/ffn/linear_0"),
-                    affine(f"{name}/ffn/linear_1"),
-                ),
+                layers.block(f"{name}/self_attention"),
+                layers.block(f"{name}/attention"),
+                layers.block(f"{name}/ffn"),
             )
             for name in names
         ]
@@ -153,7 +134,8 @@ class Decoder:
         return Memory([audio[number] for number in range(len(self._layers))])
 
     def _listen(self, encoded: Tensor, audio: dict[int, tuple[Tensor, Tensor]], number: int) -> None:
-        both = self._listening[number](encoded)
+        # a copy, since all layers are given the same
+        both = torch.from_numpy(self._listening[number](encoded.numpy().copy()))
         keys, values = both.view(len(encoded), 2, self._heads, -1).to(self._stored).permute(1, 2, 0, 3)
         audio[number] = _blocks(keys), values.contiguous()
 
@@ -179,34 +161,36 @@ class Decoder:
         for number, layer in enumerate(self._layers):
             self._look_at_tokens(layer.tokens, x, feeds, masks, number)
             self._look_at_audio(layer.audio, x, feeds, number)
-            normal, up, down = layer.feed_forward
-            down.add_to(x, up.gelu(normal(x)))
+            up, down = layer.feed_forward.linears
+            down.add_to(x, up.gelu(layer.feed_forward.normal(x)))
         for feed in feeds:
             feed.memory.used += len(feed.tokens)
         return self._project(self._normal(x[list(wanted)]))
 
     def _look_at_tokens(
-        self, attention: Attention, x: Rows, feeds: Sequence[Feed], masks: Sequence[Mask], number: int
+        self, attention: Block, x: Rows, feeds: Sequence[Feed], masks: Sequence[Mask], number: int
     ) -> None:
-        every = attention.ask(attention.normal(x))
+        ask, answer = attention.linears
+        every = ask(attention.normal(x))
         seen, start = np.empty_like(x), 0
         for feed, mask in zip(feeds, masks, strict=True):
             memory, end = feed.memory, start + len(feed.tokens)
             keys, values = memory.keys[number], memory.values[number]
             kernels.attend(every[start:end], keys, values, mask, memory.scores, seen[start:end])
             start = end
-        attention.answer.add_to(x, seen)
+        answer.add_to(x, seen)
 
-    def _look_at_audio(self, attention: Attention, x: Rows, feeds: Sequence[Feed], number: int) -> None:
+    def _look_at_audio(self, attention: Block, x: Rows, feeds: Sequence[Feed], number: int) -> None:
+        ask, _, answer = attention.linears
         width = x.shape[1] // self._heads
-        asked = torch.from_numpy(attention.ask(attention.normal(x), np.float32(width**-0.5)))
+        asked = torch.from_numpy(ask(attention.normal(x), np.float32(width**-0.5)))
         asked = asked.view(len(x), self._heads, width).transpose(0, 1)
         seen, start = torch.empty(len(x), self._heads, width), 0
         for feed in feeds:
             end = start + len(feed.tokens)
             seen[start:end] = _attend(asked[:, start:end], *feed.memory.audio[number]).transpose(0, 1)
             start = end
-        attention.answer.add_to(x, seen.view(len(x), -1).numpy())
+        answer.add_to(x, seen.view(len(x), -1).numpy())
 
 
 def _blocks(keys: Tensor) -> Tensor:

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import conv1d, gelu
 
-from src.engines.whisper.loop.layers import Block, normal
-from src.engines.whisper.loop.linear import Layers, Linear
+from src.engines.whisper.loop.kernels import Rows
+from src.engines.whisper.loop.layers import Block, Layers
 from src.engines.whisper.row import Mel
 
 _BLOCK = 128
@@ -41,17 +41,16 @@ class Encoder:
         stored: numbers in which attention is done.
     """
 
-    def __init__(self, layers: Layers[Linear], stored: torch.dtype = torch.float32) -> None:
+    def __init__(self, layers: Layers, stored: torch.dtype = torch.float32) -> None:
         self._stored = stored
         first, second = (layers.tensor(f"conv{n}/weight") for n in (1, 2))
         self._first = first, layers.tensor("conv1/bias")
         self._second = second.to(stored), layers.tensor("conv2/bias").to(stored)
         self._positions = layers.tensor("position_encodings/encodings")
         self._heads = int(layers.tensor("num_heads"))
-        self._gamma = layers.tensor("layer_norm/gamma")
-        self._beta = layers.tensor("layer_norm/beta")
+        self._normal = layers.normal("layer_norm")
         self._layers = [
-            (Block(layers, f"layer_{n}/self_attention"), Block(layers, f"layer_{n}/ffn"))
+            (layers.block(f"layer_{n}/self_attention"), layers.block(f"layer_{n}/ffn"))
             for n in range(layers.count("layer_{}/ffn/linear_0/weight"))
         ]
 
@@ -74,35 +73,37 @@ class Encoder:
         halves = [slice(0, len(x) // 2), slice(len(x) // 2, len(x))]
         shape = (self._heads, len(x), x.shape[1] // self._heads)
         for attention, feed_forward in self._layers:
-            asked, keys, values = (x.new_empty(shape, dtype=self._stored) for _ in range(3))
+            asked, keys, values = (torch.empty(shape, dtype=self._stored) for _ in range(3))
             heads = _Heads(asked, keys.view(shape[0], shape[2], shape[1]), values)
             yield [partial(self._project, attention, x, heads, half) for half in halves]
             yield [partial(self._read, attention, feed_forward, x, heads, half) for half in halves]
-        return normal(x, self._gamma, self._beta)
+        return torch.from_numpy(self._normal(x))
 
-    def _begin(self, mel: Mel, window: int) -> Tensor:
+    def _begin(self, mel: Mel, window: int) -> Rows:
         given = min(window, mel.shape[1])
         x = torch.zeros(1, len(mel), window)
         x[0, :, :given] = torch.from_numpy(mel[:, :given])
         x = gelu(conv1d(x, *self._first, padding=1))
         x = gelu(conv1d(x.to(self._stored), *self._second, stride=2, padding=1).float())
-        return x[0].t().contiguous() + self._positions[: x.shape[2]]
+        x = x[0].t().contiguous() + self._positions[: x.shape[2]]
+        return x.numpy()
 
-    def _project(self, attention: Block, x: Tensor, heads: _Heads, some: slice) -> None:
-        every = attention.linears[0](attention.normal(x[some])).view(-1, 3, *heads.asked.shape[::2])
+    def _project(self, attention: Block, x: Rows, heads: _Heads, some: slice) -> None:
+        every = torch.from_numpy(attention.linears[0](attention.normal(x[some])))
+        every = every.view(-1, 3, *heads.asked.shape[::2])
         every[:, 0] *= every.shape[3] ** -0.5
         heads.asked[:, some] = every[:, 0].transpose(0, 1)
         heads.keys[:, :, some] = every[:, 1].permute(1, 2, 0)
         heads.values[:, some] = every[:, 2].transpose(0, 1)
 
-    def _read(self, attention: Block, feed_forward: Block, x: Tensor, heads: _Heads, some: slice) -> None:
+    def _read(self, attention: Block, feed_forward: Block, x: Rows, heads: _Heads, some: slice) -> None:
         """The rest of a layer, in which each position needs nothing of the others but keys and values."""
         mine = x[some]
         asked = heads.asked[:, some]
-        seen = mine.new_empty(len(mine), *heads.asked.shape[::2])
+        seen = torch.empty(len(mine), *heads.asked.shape[::2])
         for start in range(0, len(mine), _BLOCK):
             scores = torch.bmm(asked[:, start : start + _BLOCK], heads.keys)
             seen[start : start + _BLOCK] = torch.bmm(scores.softmax(2), heads.values).transpose(0, 1)
-        mine += attention.linears[1](seen.view(len(mine), -1))
+        attention.linears[1].add_to(mine, seen.view(len(mine), -1).numpy())
         up, down = feed_forward.linears
-        mine += down(gelu(up(feed_forward.normal(mine))))
+        down.add_to(mine, up.gelu(feed_forward.normal(mine)))

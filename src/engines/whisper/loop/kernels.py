@@ -137,6 +137,22 @@ def scale(rows: Rows, largest: Numbers) -> None:
 
 
 @_compiled
+def quantise(rows: Rows, levels: int, nothing: int, small: NDArray[np.uint8], largest: Numbers) -> None:
+    """Each row as integers, its largest number as `levels` above `nothing`; it goes to `largest`."""
+    count, width = rows.shape
+    bits = rows.view(np.int32)
+    for row in range(count):
+        highest = _NO_BITS
+        for at in range(width):
+            highest = np.int32(max(highest, bits[row, at] & _UNSIGNED))
+        most = max(_TINY, _float(highest))
+        largest[row] = most
+        factor = np.float32(levels) / most
+        for at in range(width):
+            small[row, at] = np.uint8(np.int32(np.rint(rows[row, at] * factor)) + nothing)
+
+
+@_compiled
 def unscale(rows: Rows, largest: Numbers, bias: Numbers, factor: np.float32) -> None:
     """What a product of scaled rows is in truth, with its bias, times `factor`."""
     count, width = rows.shape

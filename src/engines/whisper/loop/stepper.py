@@ -19,7 +19,8 @@ from src.engines.whisper.features import LONGEST_SHORT
 from src.engines.whisper.loop.decoder import Decoder, Feed
 from src.engines.whisper.loop.encoder import Encoder, Parts
 from src.engines.whisper.loop.encoding import Encoders, Encoding
-from src.engines.whisper.loop.linear import Layers, for_few_rows, for_many_rows
+from src.engines.whisper.loop.layers import Layers
+from src.engines.whisper.loop.products import for_few_rows, for_many_rows
 from src.engines.whisper.loop.reading import Heard, Reading
 from src.engines.whisper.loop.rules import Rules
 from src.engines.whisper.loop.weights import read

@@ -197,7 +197,7 @@ def test_in_float32_it_hears_what_ctranslate2_hears(folder: Path, exact: Model) 
 
 def heard(encoder: Encoder, one: Row) -> Generator[Parts, None, Heard]:
     encoded = yield from encoder.run(one.mel, one.window)
-    return Heard(Memory([(torch.zeros(1, 1, 1, 1), torch.zeros(1, 1, 1))]), encoded, full=False)
+    return Heard(Memory([], 1, 1), encoded, full=False)
 
 
 def test_a_language_that_detection_gets_wrong_is_told_by_the_text(

@@ -5,14 +5,13 @@ from collections.abc import Callable, Generator, Iterator
 from functools import partial
 
 import pytest
-import torch
 
 from src.engines.whisper.loop.decoder import Memory
 from src.engines.whisper.loop.encoder import Parts
 from src.engines.whisper.loop.encoding import Encoders, Encoding
 from src.engines.whisper.loop.reading import Heard
 
-HEARD = Heard(Memory([(torch.zeros(1, 1, 1, 1), torch.zeros(1, 1, 1))]), None, full=False)
+HEARD = Heard(Memory([], 1, 1), None, full=False)
 
 
 @pytest.fixture

@@ -1,9 +1,10 @@
 """Whisper as a loop of our own, for CPUs.
 
-    kernels.py ── products.py ── layers.py ── encoder.py, decoder.py     the network
-    encoding.py                                           rows in the encoder, in parts
-    rules.py ── search.py ── reading.py                   one row's text
-    stepper.py                                            all rows, a token at a time
+    intrinsics.py ── kernels.py                                compiled code
+    weights.py ── products.py ── layers.py ── audio.py ── encoder.py, decoder.py     the network
+    encoding.py                                                rows in the encoder, in parts
+    rules.py ── search.py ── reading.py                        one row's text
+    step.py ── stepper.py                                      all rows, a token at a time
 
 CTranslate2 decodes a batch in one call, so rows wait for the longest among them and nobody joins; its 8-bit
 products of the few rows of a decoder step are several times slower than FBGEMM's, on one core only; and its

@@ -18,15 +18,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.functional import pad
 
 from src.engines.whisper.loop import kernels
+from src.engines.whisper.loop.audio import Audio
 from src.engines.whisper.loop.encoder import Parts
 from src.engines.whisper.loop.kernels import Mask, Rows
 from src.engines.whisper.loop.layers import Block, Layers
 
-_KEYS = 64
-"""Positions of a block of keys."""
 _PLACES = 128
 """Of a row's store at first: five hypotheses fill it in about 25 steps."""
 
@@ -36,11 +34,9 @@ class Memory:
 
     __slots__ = ("audio", "keys", "scores", "used", "values")
 
-    def __init__(self, audio: list[tuple[Tensor, Tensor]]) -> None:
+    def __init__(self, audio: Sequence[Audio], heads: int, width: int) -> None:
         self.audio = audio
-        """Of each layer; keys (heads, blocks, width of a head, positions of a block),
-        values (heads, positions, width)."""
-        heads, _, width = audio[0][1].shape
+        """As each layer sees it."""
         self.keys = np.empty((len(audio), heads, _PLACES, width), np.float32)
         self.values = np.empty_like(self.keys)
         self.scores = np.empty(_PLACES, np.float32)
@@ -98,12 +94,11 @@ class Decoder:
     Args:
         layers: what is under `decoder/` in the model.
         listening: likewise; of it the layers that make keys and values of the audio.
-        stored: numbers in which these are kept. Reading them is the most of a step over
-            many rows, so half the bytes is nearly half the time where the CPU multiplies bfloat16 itself.
+        audio: how these are kept.
     """
 
-    def __init__(self, layers: Layers, listening: Layers, stored: torch.dtype = torch.float32) -> None:
-        self._stored = stored
+    def __init__(self, layers: Layers, listening: Layers, audio: type[Audio]) -> None:
+        self._audio = audio
         # half the memory; a step reads a few lines
         self._embedding = layers.tensor("embeddings/weight").half().numpy()
         self._positions = layers.tensor("position_encodings/encodings").numpy()
@@ -129,15 +124,16 @@ class Decoder:
         Yields:
             what is to be done before it goes on, in any order or at once.
         """
-        audio: dict[int, tuple[Tensor, Tensor]] = {}
-        yield [partial(self._listen, encoded, audio, number) for number in range(len(self._listening))]
-        return Memory([audio[number] for number in range(len(self._layers))])
+        audio: dict[int, Audio] = {}
+        numbers = range(len(self._listening))
+        yield [partial(self._listen, encoded, audio, number) for number in numbers]
+        return Memory([audio[number] for number in numbers], self._heads, encoded.shape[1] // self._heads)
 
-    def _listen(self, encoded: Tensor, audio: dict[int, tuple[Tensor, Tensor]], number: int) -> None:
+    def _listen(self, encoded: Tensor, audio: dict[int, Audio], number: int) -> None:
         # a copy, since all layers are given the same
         both = torch.from_numpy(self._listening[number](encoded.numpy().copy()))
-        keys, values = both.view(len(encoded), 2, self._heads, -1).to(self._stored).permute(1, 2, 0, 3)
-        audio[number] = _blocks(keys), values.contiguous()
+        keys, values = both.view(len(both), 2, self._heads, -1).unbind(1)
+        audio[number] = self._audio(keys, values)
 
     def step(self, feeds: Sequence[Feed], wanted: Sequence[int]) -> Rows:
         """Take the new tokens of all rows in.
@@ -182,31 +178,14 @@ class Decoder:
 
     def _look_at_audio(self, attention: Block, x: Rows, feeds: Sequence[Feed], number: int) -> None:
         ask, _, answer = attention.linears
-        width = x.shape[1] // self._heads
-        asked = torch.from_numpy(ask(attention.normal(x), np.float32(width**-0.5)))
-        asked = asked.view(len(x), self._heads, width).transpose(0, 1)
-        seen, start = torch.empty(len(x), self._heads, width), 0
+        heads = (len(x), self._heads, x.shape[1] // self._heads)
+        asked = ask(attention.normal(x), np.float32(heads[2] ** -0.5)).reshape(heads)
+        seen, start = np.empty(heads, np.float32), 0
         for feed in feeds:
             end = start + len(feed.tokens)
-            seen[start:end] = _attend(asked[:, start:end], *feed.memory.audio[number]).transpose(0, 1)
+            feed.memory.audio[number].attend(asked[start:end], seen[start:end])
             start = end
-        answer.add_to(x, seen.view(len(x), -1).numpy())
-
-
-def _blocks(keys: Tensor) -> Tensor:
-    """(heads, positions, width) as (heads, blocks, width, positions of a block): products are made of blocks
-    that fit into the core's first cache, which takes half the time."""
-    heads, positions, width = keys.shape
-    filled = pad(keys, (0, 0, 0, -positions % _KEYS))
-    return filled.view(heads, -1, _KEYS, width).transpose(2, 3).contiguous()
-
-
-def _attend(asked: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-    """Shape (heads, tokens, width). By hand: fused kernels are made for more tokens than five."""
-    scores = torch.matmul(asked.to(keys.dtype)[:, None], keys).transpose(1, 2)
-    # the last block may have been filled up
-    shares = scores.flatten(2)[:, :, : values.shape[1]].softmax(2)
-    return torch.bmm(shares, values).to(asked.dtype)
+        answer.add_to(x, seen.reshape(x.shape))
 
 
 def _following(feed: Feed) -> Mask:

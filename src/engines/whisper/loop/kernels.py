@@ -16,10 +16,14 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from src.engines.whisper.loop.intrinsics import add_products
+
 Rows = NDArray[np.float32]
 """Shape (rows, width)."""
 Numbers = NDArray[np.float32]
 """One for each row, or for each place in a row."""
+Heads = NDArray[np.float32]
+"""Shape (tokens, heads, width of a head)."""
 Mask = NDArray[np.bool_]
 """What each token may look at: shape (tokens, places taken and these tokens)."""
 
@@ -89,6 +93,13 @@ def _exp(x: np.float32) -> np.float32:
     sum_ = sum_ * rest + _E[5]
     sum_ = sum_ * rest * rest + rest + _ONE
     return sum_ * _float((np.int32(twos) + 127) << 23)  # type: ignore[no-any-return]
+
+
+@_inside
+def _bfloat16(x: np.float32) -> np.uint16:
+    """The bits of the nearest one."""
+    bits = np.float32(x).view(np.int32)
+    return np.uint16((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16)
 
 
 @_inside
@@ -257,6 +268,59 @@ def attend(
                         seen[token, begin + at] += share * values[head, place, at]
             for at in range(size):
                 seen[token, begin + at] /= total
+
+
+@_compiled
+def attend_to_audio(
+    asked: Heads, keys: NDArray[np.uint16], values: NDArray[np.uint16], positions: int, seen: Heads
+) -> None:
+    """Attention of some tokens to what was heard, products in bfloat16 and sums in float32.
+
+    Args:
+        asked: their queries.
+        keys: bits of bfloat16, shape (heads, blocks, pairs of numbers of a key, positions of a block, 2).
+        values: likewise, (heads, blocks, pairs of positions of a block, numbers of a value, 2).
+        positions: in all blocks; the last may have been filled up.
+        seen: what comes of it.
+    """
+    tokens, heads, width = asked.shape
+    blocks = keys.shape[1]
+    size = keys.shape[3]
+    scores = np.empty((tokens, blocks, size), np.float32)
+    shares = np.empty((tokens, blocks, size), np.uint16)
+    queries = np.empty((tokens, width), np.uint16)
+    totals = np.empty(tokens, np.float32)
+    lines = scores.reshape(tokens, blocks * size)
+    bits = lines.view(np.int32)
+    small_lines = shares.reshape(tokens, blocks * size)
+    seen[:] = _ZERO
+    for head in range(heads):
+        scores[:] = _ZERO
+        for token in range(tokens):
+            for at in range(width):
+                queries[token, at] = _bfloat16(asked[token, head, at])
+        # block by block, since all tokens read what one of them has brought into the first cache
+        for block in range(blocks):
+            for token in range(tokens):
+                add_products(queries[token], keys[head, block], scores[token, block])
+        for token in range(tokens):
+            line, small = lines[token], small_lines[token]
+            most = _largest(bits[token], 0, positions)
+            total = _ZERO
+            for at in range(positions):
+                line[at] = _exp(line[at] - most)
+                total += line[at]
+            totals[token] = total
+            for at in range(positions):
+                small[at] = _bfloat16(line[at])
+            small[positions:] = 0
+        for block in range(blocks):
+            for token in range(tokens):
+                add_products(shares[token, block], values[head, block], seen[token, head])
+        for token in range(tokens):
+            share = _ONE / totals[token]
+            for at in range(width):
+                seen[token, head, at] *= share
 
 
 @_compiled

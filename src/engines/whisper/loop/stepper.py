@@ -16,13 +16,15 @@ import torch
 from src.core.batching import tell_retried
 from src.engines.whisper import gate
 from src.engines.whisper.features import LONGEST_SHORT
-from src.engines.whisper.loop.decoder import Decoder, Feed
+from src.engines.whisper.loop import audio
+from src.engines.whisper.loop.decoder import Decoder
 from src.engines.whisper.loop.encoder import Encoder, Parts
 from src.engines.whisper.loop.encoding import Encoders, Encoding
 from src.engines.whisper.loop.layers import Layers
 from src.engines.whisper.loop.products import for_few_rows, for_many_rows
 from src.engines.whisper.loop.reading import Heard, Reading
 from src.engines.whisper.loop.rules import Rules
+from src.engines.whisper.loop.step import take_step
 from src.engines.whisper.loop.weights import read
 from src.engines.whisper.model import Model
 from src.engines.whisper.row import FULL_WINDOW, Alignment, Outcome, Row
@@ -84,13 +86,14 @@ class LoopStepper:
         # machine, a hundred times longer
         torch.set_num_threads(1)
         self._model, self._vocabulary = self._load()
-        stored = torch.float32
+        stored: torch.dtype = torch.float32
+        kept: type[audio.Audio] = audio.Float32
         if self._compute_type != "float32" and torch.cpu._is_avx512_bf16_supported():
-            stored = torch.bfloat16
+            stored, kept = torch.bfloat16, audio.BFloat16
         few, many = for_few_rows(self._compute_type), for_many_rows(self._compute_type)
         self._encoder = Encoder(Layers(read(self._folder, "encoder/"), many), stored)
         arrays = read(self._folder, "decoder/")
-        self._decoder = Decoder(Layers(arrays, few), Layers(arrays, many), stored)
+        self._decoder = Decoder(Layers(arrays, few), Layers(arrays, many), kept)
         self._rules = Rules(self._vocabulary, self._decoder.outputs)
         self._encoders = Encoders(self._beside)
         self._warm(self._encoder.mels)
@@ -152,7 +155,9 @@ class LoopStepper:
             self._encoders.wait(_POLL)
             return None
         with torch.inference_mode():
-            self._decode(list(ready.values()))
+            take_step(*self._opened, list(ready.values()))
+            self.stats.steps += 1
+            self.stats.row_steps += len(ready)
             return failed + self._settled(ready)
 
     def _encode(self, ticket: int, reading: Reading) -> None:
@@ -203,43 +208,6 @@ class LoopStepper:
         encoded = yield from self._encoder.run(reading.row.mel, reading.window)
         memory = yield from self._decoder.listen(encoded)
         return Heard(memory, encoded if reading.row.words else None, reading.window == FULL_WINDOW)
-
-    def _decode(self, readings: Sequence[Reading]) -> None:
-        """One step of the decoder, and what each row makes of it."""
-        decoder, rules = self._opened
-        feeds: list[Feed] = []
-        wanted: list[int] = []
-        counts: list[int] = []
-        tokens = 0
-        for reading in readings:
-            feed, offsets = reading.feed()
-            feeds.append(feed)
-            wanted += [tokens + offset for offset in offsets]
-            counts.append(len(offsets))
-            tokens += len(feed.tokens)
-        logits = decoder.step(feeds, wanted)
-        self.stats.steps += 1
-        self.stats.row_steps += len(readings)
-        texts: list[Sequence[int]] = []
-        lines: list[int] = []
-        writing: list[tuple[Reading, int]] = []
-        start = 0
-        for reading, count in zip(readings, counts, strict=True):
-            end = start + count
-            if found := reading.take(logits[start:end]):
-                texts += found
-                lines += range(end - len(found), end)
-                writing.append((reading, len(found)))
-            start = end
-        if not writing:
-            return
-        if len(lines) < len(logits):
-            logits = logits[lines]
-        rules.apply(logits, texts)
-        start = 0
-        for reading, count in writing:
-            reading.choose(logits[start : start + count])
-            start += count
 
     def _settled(self, readings: dict[int, Reading]) -> Done:
         done: Done = []

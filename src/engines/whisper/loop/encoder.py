@@ -7,17 +7,19 @@ Attention is done for a few positions at a time, so that their scores stay in th
 
 from collections.abc import Callable, Generator, Sequence
 from functools import partial
-from typing import NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import conv1d, gelu
 
+from src.engines.whisper.loop.audio import Audio, Float32
 from src.engines.whisper.loop.kernels import Rows
 from src.engines.whisper.loop.layers import Block, Layers
 from src.engines.whisper.row import Mel
 
-_BLOCK = 128
+_BLOCK = 64
 """Positions whose attention is done at a time."""
 
 
@@ -25,23 +27,19 @@ Parts = Sequence[Callable[[], None]]
 """Work that may be done in any order, or at once."""
 
 
-class _Heads(NamedTuple):
-    """What attention is made of: (heads, positions, width of a head), but keys (heads, width, positions)."""
-
-    asked: Tensor
-    keys: Tensor
-    values: Tensor
-
-
 class Encoder:
     """The weights. Keeps nothing between calls, so that several threads may use it.
 
     Args:
         layers: what is under `encoder/` in the model.
-        stored: numbers in which attention is done.
+        audio: how keys and values are kept, and attention is done.
+        stored: numbers in which the second convolution is done.
     """
 
-    def __init__(self, layers: Layers, stored: torch.dtype = torch.float32) -> None:
+    def __init__(
+        self, layers: Layers, audio: type[Audio] = Float32, stored: torch.dtype = torch.float32
+    ) -> None:
+        self._audio = audio
         self._stored = stored
         first, second = (layers.tensor(f"conv{n}/weight") for n in (1, 2))
         self._first = first, layers.tensor("conv1/bias")
@@ -71,12 +69,11 @@ class Encoder:
         x = self._begin(mel, window)
         # its halves: enough for two threads, and large enough for one
         halves = [slice(0, len(x) // 2), slice(len(x) // 2, len(x))]
-        shape = (self._heads, len(x), x.shape[1] // self._heads)
+        every = np.empty((len(x), 3, self._heads, x.shape[1] // self._heads), np.float32)
         for attention, feed_forward in self._layers:
-            asked, keys, values = (torch.empty(shape, dtype=self._stored) for _ in range(3))
-            heads = _Heads(asked, keys.view(shape[0], shape[2], shape[1]), values)
-            yield [partial(self._project, attention, x, heads, half) for half in halves]
-            yield [partial(self._read, attention, feed_forward, x, heads, half) for half in halves]
+            yield [partial(self._project, attention, x, every, half) for half in halves]
+            heads = self._audio(torch.from_numpy(every[:, 1]), torch.from_numpy(every[:, 2]))
+            yield [partial(self._read, attention, feed_forward, x, every, heads, half) for half in halves]
         return torch.from_numpy(self._normal(x))
 
     def _begin(self, mel: Mel, window: int) -> Rows:
@@ -88,22 +85,24 @@ class Encoder:
         x = x[0].t().contiguous() + self._positions[: x.shape[2]]
         return x.numpy()
 
-    def _project(self, attention: Block, x: Rows, heads: _Heads, some: slice) -> None:
-        every = torch.from_numpy(attention.linears[0](attention.normal(x[some])))
-        every = every.view(-1, 3, *heads.asked.shape[::2])
-        every[:, 0] *= every.shape[3] ** -0.5
-        heads.asked[:, some] = every[:, 0].transpose(0, 1)
-        heads.keys[:, :, some] = every[:, 1].permute(1, 2, 0)
-        heads.values[:, some] = every[:, 2].transpose(0, 1)
+    def _project(self, attention: Block, x: Rows, every: NDArray[np.float32], some: slice) -> None:
+        made = attention.linears[0](attention.normal(x[some]))
+        every[some] = made.reshape(-1, *every.shape[1:])
 
-    def _read(self, attention: Block, feed_forward: Block, x: Rows, heads: _Heads, some: slice) -> None:
+    def _read(
+        self,
+        attention: Block,
+        feed_forward: Block,
+        x: Rows,
+        every: NDArray[np.float32],
+        heads: Audio,
+        some: slice,
+    ) -> None:
         """The rest of a layer, in which each position needs nothing of the others but keys and values."""
-        mine = x[some]
-        asked = heads.asked[:, some]
-        seen = torch.empty(len(mine), *heads.asked.shape[::2])
+        mine, asked = x[some], every[some, 0] * np.float32(every.shape[3] ** -0.5)
+        seen = np.empty(asked.shape, np.float32)
         for start in range(0, len(mine), _BLOCK):
-            scores = torch.bmm(asked[:, start : start + _BLOCK], heads.keys)
-            seen[start : start + _BLOCK] = torch.bmm(scores.softmax(2), heads.values).transpose(0, 1)
-        attention.linears[1].add_to(mine, seen.view(len(mine), -1).numpy())
+            heads.attend(asked[start : start + _BLOCK], seen[start : start + _BLOCK])
+        attention.linears[1].add_to(mine, seen.reshape(mine.shape))
         up, down = feed_forward.linears
         down.add_to(mine, up.gelu(feed_forward.normal(mine)))

@@ -7,8 +7,8 @@ Numba keeps what it compiled of `kernels.py` until that file changes: after a ch
 from collections.abc import Callable
 from typing import Any, cast
 
-from llvmlite import ir
-from numba import types
+from llvmlite import binding, ir
+from numba import config, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
@@ -20,6 +20,11 @@ _REGISTER = 16
 _INT = ir.IntType(32)
 _BITS = ir.VectorType(_INT, _REGISTER)
 _FLOATS = ir.VectorType(ir.FloatType(), _REGISTER)
+
+
+def multiplies_bfloat16() -> bool:
+    """The CPU has AVX512-BF16, and Numba compiles for it."""
+    return bool(binding.get_host_cpu_features().get("avx512bf16")) and not config.CPU_NAME
 
 
 def _add_products(

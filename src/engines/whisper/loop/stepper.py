@@ -20,6 +20,7 @@ from src.engines.whisper.loop import audio
 from src.engines.whisper.loop.decoder import Decoder
 from src.engines.whisper.loop.encoder import Encoder, Parts
 from src.engines.whisper.loop.encoding import Encoders, Encoding
+from src.engines.whisper.loop.intrinsics import multiplies_bfloat16
 from src.engines.whisper.loop.layers import Layers
 from src.engines.whisper.loop.products import for_few_rows, for_many_rows
 from src.engines.whisper.loop.reading import Heard, Reading
@@ -86,12 +87,12 @@ class LoopStepper:
         # machine, a hundred times longer
         torch.set_num_threads(1)
         self._model, self._vocabulary = self._load()
+        few, many = for_few_rows(self._compute_type), for_many_rows(self._compute_type)
         stored: torch.dtype = torch.float32
         kept: type[audio.Audio] = audio.Float32
-        if self._compute_type != "float32" and torch.cpu._is_avx512_bf16_supported():
+        if self._compute_type != "float32" and multiplies_bfloat16():
             stored, kept = torch.bfloat16, audio.BFloat16
-        few, many = for_few_rows(self._compute_type), for_many_rows(self._compute_type)
-        self._encoder = Encoder(Layers(read(self._folder, "encoder/"), many), stored)
+        self._encoder = Encoder(Layers(read(self._folder, "encoder/"), many), kept, stored)
         arrays = read(self._folder, "decoder/")
         self._decoder = Decoder(Layers(arrays, few), Layers(arrays, many), kept)
         self._rules = Rules(self._vocabulary, self._decoder.outputs)

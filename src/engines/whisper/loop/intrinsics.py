@@ -24,7 +24,7 @@ _FLOATS = ir.VectorType(ir.FloatType(), _REGISTER)
 
 def multiplies_bfloat16() -> bool:
     """The CPU has AVX512-BF16, and Numba compiles for it."""
-    return bool(binding.get_host_cpu_features().get("avx512bf16")) and not config.CPU_NAME
+    return bool(binding.get_host_cpu_features().get("avx512bf16")) and not config.CPU_NAME  # type: ignore[attr-defined]
 
 
 def _add_products(

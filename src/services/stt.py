@@ -117,7 +117,9 @@ class SttService:
         yield first, transcript
         # the language of the first chunk is that of the file, or short chunks would each be guessed anew
         options = replace(options, language=transcript.language)
-        working: deque[tuple[Chunk, asyncio.Task[Transcript]]] = deque()
+        for found in await self._rest(first, transcript, options, lane):
+            yield found
+        working: deque[asyncio.Task[list[tuple[Chunk, Transcript]]]] = deque()
         more = True
         try:
             while True:
@@ -126,18 +128,31 @@ class SttService:
                     if chunk is None:
                         more = False
                         break
-                    work = self._engine.transcribe(chunk.audio, options, lane)
-                    working.append((chunk, asyncio.create_task(work)))
+                    working.append(asyncio.create_task(self._read(chunk, options, lane)))
                 if not working:
                     return
-                chunk, task = working[0]
-                found = await task
+                read = await working[0]
                 working.popleft()
-                yield chunk, found
+                for found in read:
+                    yield found
         finally:
-            for _, task in working:
+            for task in working:
                 task.cancel()
-            await asyncio.gather(*(task for _, task in working), return_exceptions=True)
+            await asyncio.gather(*working, return_exceptions=True)
+
+    async def _read(
+        self, chunk: Chunk, options: SttOptions, lane: Hashable
+    ) -> list[tuple[Chunk, Transcript]]:
+        transcript = await self._engine.transcribe(chunk.audio, options, lane)
+        return [(chunk, transcript), *await self._rest(chunk, transcript, options, lane)]
+
+    async def _rest(
+        self, chunk: Chunk, transcript: Transcript, options: SttOptions, lane: Hashable
+    ) -> list[tuple[Chunk, Transcript]]:
+        """If the text ends before the speech does, what is left is read as a chunk of its own."""
+        if not transcript.segments or (left := chunk.unread(transcript.segments[-1].end)) is None:
+            return []
+        return await self._read(left, options, lane)
 
     async def _first(
         self, chunk: Chunk, reader: "_Reader", options: SttOptions, lane: Hashable

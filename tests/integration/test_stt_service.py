@@ -2,8 +2,10 @@
 
 import asyncio
 import io
+import re
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +14,7 @@ import pytest
 from src.config import Settings
 from src.core.errors import InvalidInput, NotAudio, TooLarge
 from src.core.model_store import ModelStore
-from src.engines.base import Audio, Segment, SttOptions
+from src.engines.base import Audio, Segment, SttOptions, Transcript
 from src.engines.whisper import WhisperEngine
 from src.services.stt import Result, SttService
 from tests.support.speech import clip, clip_path, music, noise, seconds, silence, typing, wav
@@ -89,6 +91,33 @@ def test_a_stream_says_what_the_plain_answer_says(use: Use) -> None:
         assert len(items) > 3
 
     use(scene)
+
+
+def test_speech_that_the_text_does_not_reach_is_read_again(use: Use, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whisper does so by itself a few times an hour of speech; here it is made to."""
+
+    async def scene(service: SttService, engine: WhisperEngine) -> None:
+        whole = await service.transcribe(wav(long_audio()), SttOptions())
+        transcribe, lengths = engine.transcribe, []
+
+        async def stop_early(audio: Audio, options: SttOptions, lane: object) -> Transcript:
+            transcript = await transcribe(audio, options, lane)
+            lengths.append(len(audio))
+            kept = transcript.segments[: max(1, len(transcript.segments) - 1)]
+            return replace(transcript, segments=kept)
+
+        monkeypatch.setattr(engine, "transcribe", stop_early)
+        result = await service.transcribe(wav(long_audio()), SttOptions())
+        assert len(lengths) > 2
+        assert word_list(result.text) == word_list(whole.text)
+        times = [time for segment in result.segments for time in (segment.start, segment.end)]
+        assert times == sorted(times)
+
+    use(scene)
+
+
+def word_list(text: str) -> list[str]:
+    return re.findall(r"\w+", text.lower())
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from src.core.errors import ModelUnavailable
 from src.core.model_store import ModelStore
 from src.engines.whisper import gate
 from src.engines.whisper.features import Features, window_for
-from src.engines.whisper.loop import LoopStepper, products, reading
+from src.engines.whisper.loop import LoopStepper, kernels, products, reading
 from src.engines.whisper.loop.decoder import Memory
 from src.engines.whisper.loop.encoder import Encoder, Parts
 from src.engines.whisper.loop.encoding import Encoders, Encoding
@@ -173,6 +173,19 @@ def test_a_row_that_falls_down_the_ladder_says_the_same_each_time(
     assert first == again
     # the fitted window, a wide one and the full one, and then the ladder
     assert [one.temperature for one in seen[:7]] == [0.0, 0.0, 0.0, 0.2, 0.4, 0.6, 0.8]
+
+
+def test_nothing_is_compiled_after_the_start(folder: Path, exact: Model, vocabulary: Vocabulary) -> None:
+    def compiled() -> dict[str, int]:
+        found = {name: getattr(one, "signatures", None) for name, one in vars(kernels).items()}
+        return {name: len(signatures) for name, signatures in found.items() if signatures is not None}
+
+    with loop(folder, exact, vocabulary, "int8") as stepper:
+        before = compiled()
+        assert before["attend"] and before["likeliest"]
+        words = row(folder, exact, "en-agent", prompt=vocabulary.previous("Voz"), words=True)
+        run(stepper, words, row(folder, exact, "es-agent", language=None))
+        assert compiled() == before
 
 
 def test_noise_ends(folder: Path, exact: Model, vocabulary: Vocabulary) -> None:

@@ -77,3 +77,22 @@ def test_a_chunk_is_the_files_own_samples() -> None:
         for piece in chunk.pieces:
             own = audio[piece.start : piece.start + piece.length]
             assert np.array_equal(chunk.audio[piece.at : piece.at + piece.length], own)
+
+
+def test_what_the_text_does_not_reach_is_left_to_read() -> None:
+    first, second = clip("en-extended"), clip("en-agent")
+    audio = np.concatenate([first, silence(20), second, silence(3)])
+    [chunk] = cut(audio)
+    said = seconds(chunk.audio) - 0.32  # which is kept after speech
+    assert chunk.unread(said) is None
+    assert chunk.unread(said - 0.5) is None
+    assert chunk.unread(0) is None  # nothing would ever be read
+    for end in (1.0, chunk.pieces[1].at / STT_SAMPLE_RATE + 0.5):
+        left = chunk.unread(end)
+        assert left is not None
+        for piece in left.pieces:
+            own = audio[piece.start : piece.start + piece.length]
+            assert np.array_equal(left.audio[piece.at : piece.at + piece.length], own)
+        assert sum(piece.length for piece in left.pieces) == len(left.audio) == len(chunk.audio) - end * 16000
+        assert left.start_in_file(0) == pytest.approx(chunk.start_in_file(end))
+        assert left.unread(said - end) is None

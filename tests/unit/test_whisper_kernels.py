@@ -1,0 +1,154 @@
+"""Compiled code against PyTorch's."""
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from src.engines.whisper.loop import kernels
+from src.engines.whisper.loop.audio import Audio, BFloat16, Float32
+from src.engines.whisper.loop.intrinsics import multiplies_bfloat16
+
+ONE = np.float32(1)
+
+
+def normal(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def close(ours: np.ndarray, theirs: torch.Tensor, within: float = 1e-5) -> bool:
+    return bool(np.allclose(ours, theirs.numpy(), rtol=within, atol=within))
+
+
+def test_gelu() -> None:
+    x = torch.linspace(-12, 12, 4801)[None]
+    rows = x.numpy().copy()
+    kernels.gelu(rows, np.ones(1, np.float32), np.zeros(4801, np.float32))
+    assert np.abs(rows - functional.gelu(x).numpy()).max() < 2e-6
+
+
+@pytest.mark.parametrize("width", [1, 17, 512])
+def test_layer_normalisation(width: int) -> None:
+    x, gamma, beta = normal(5, width) * 3 + 1, normal(width, seed=1), normal(width, seed=2)
+    rows = np.empty((5, width), np.float32)
+    kernels.normalise(x.numpy(), gamma.numpy(), beta.numpy(), rows)
+    assert close(rows, functional.layer_norm(x, (width,), gamma, beta), 2e-5)
+
+
+def test_rows_are_scaled_and_what_comes_of_them_is_scaled_back() -> None:
+    x = normal(3, 33) * torch.tensor([[1.0], [1e4], [0.0]])
+    rows, largest = x.numpy().copy(), np.empty(3, np.float32)
+    kernels.scale(rows, largest)
+    assert np.allclose(np.abs(rows).max(1), [1, 1, 0])
+    assert np.array_equal(largest[:2], x.abs().amax(1)[:2])
+    bias, more = normal(33, seed=1), normal(3, 33, seed=2)
+    sums = more.numpy().copy()
+    kernels.add(sums, rows, largest, bias.numpy())
+    assert close(sums, more + x + bias)
+    kernels.unscale(rows, largest, bias.numpy(), np.float32(3))
+    assert close(rows, (x + bias) * 3)
+
+
+@pytest.mark.parametrize(("levels", "nothing"), [(127, 128), (63, 64)])
+def test_rows_become_the_integers_that_pytorch_makes_of_them(levels: int, nothing: int) -> None:
+    x = normal(6, 200) * torch.tensor([1e-3, 1e-2, 0.1, 1.0, 10.0, 0.0])[:, None]
+    small, largest = np.empty((6, 200), np.uint8), np.empty(6, np.float32)
+    kernels.quantise(x.numpy(), levels, nothing, small, largest)
+    most = x.abs().amax(1, keepdim=True).clamp_min(1e-12)
+    theirs = torch.quantize_per_tensor(x / most, 1 / levels, nothing, torch.quint8).int_repr().numpy()
+    assert np.array_equal(largest, most[:, 0].numpy())
+    # a number between two integers may go either way
+    assert np.abs(small.astype(int) - theirs).max() <= 1
+    assert np.mean(small != theirs) < 0.01
+    assert (small[5] == nothing).all()
+
+
+@pytest.mark.parametrize(("tokens", "places"), [(1, 1), (3, 3), (5, 48)])
+def test_new_tokens_look_at_what_they_may(tokens: int, places: int) -> None:
+    heads, size = 4, 16
+    every = normal(tokens, 3, heads, size)
+    store = normal(2, heads, 64, size, seed=1)
+    keys, values = store.numpy().copy()
+    mask = np.random.default_rng(2).random((tokens, places)) < 0.3
+    mask[:, -tokens:] = np.eye(tokens, dtype=bool)
+    seen = np.empty((tokens, heads * size), np.float32)
+    room = np.empty(64, np.float32)
+    kernels.attend(every.numpy().reshape(tokens, -1), keys, values, mask, room, seen)
+    asked, new_keys, new_values = every.permute(1, 2, 0, 3)
+    before = places - tokens
+    theirs = functional.scaled_dot_product_attention(
+        asked,
+        torch.cat([store[0, :, :before], new_keys], 1),
+        torch.cat([store[1, :, :before], new_values], 1),
+        torch.from_numpy(mask),
+    )
+    assert close(seen, theirs.transpose(0, 1).reshape(tokens, -1))
+    # and they are remembered
+    assert np.array_equal(keys[:, before:places], new_keys.numpy())
+    assert np.array_equal(values[:, before:places], new_values.numpy())
+
+
+@pytest.mark.parametrize(
+    ("kind", "within"),
+    [
+        (Float32, 1e-5),
+        pytest.param(
+            BFloat16,
+            2e-2,
+            marks=pytest.mark.skipif(not multiplies_bfloat16(), reason="the CPU has no AVX512-BF16"),
+        ),
+    ],
+)
+@pytest.mark.parametrize("positions", [1, 63, 64, 65, 300])
+@pytest.mark.parametrize("tokens", [1, 5])
+def test_tokens_look_at_the_audio(kind: type[Audio], within: float, positions: int, tokens: int) -> None:
+    keys, values, asked = (
+        normal(2, positions, 2, 64)[0],
+        normal(positions, 2, 64, seed=1),
+        normal(tokens, 2, 64),
+    )
+    seen = np.empty((tokens, 2, 64), np.float32)
+    kind(keys, values).attend(asked.numpy(), seen)
+    queries, heads, lines = (one.transpose(0, 1) for one in (asked, keys, values))
+    theirs = functional.scaled_dot_product_attention(queries, heads, lines, scale=1.0).transpose(0, 1)
+    assert np.abs(seen - theirs.numpy()).max() < within * theirs.abs().max()
+    alone = np.empty((1, 2, 64), np.float32)
+    kind(keys, values).attend(asked.numpy()[-1:], alone)
+    assert np.array_equal(alone[0], seen[-1])  # the same to the bit alone and in company
+
+
+def test_heads_of_another_width_are_not_taken_for_those_of_whisper() -> None:
+    with pytest.raises(ValueError, match="32 numbers"):
+        BFloat16(torch.zeros(1, 1, 32), torch.zeros(1, 1, 32))
+
+
+def test_log_probabilities() -> None:
+    logits = normal(3, 256) * 5
+    rows, static = logits.numpy().copy(), np.zeros(256, np.float32)
+    static[7] = -np.inf
+    barred = np.zeros((3, 2, 2), np.int64)
+    barred[1] = [[10, 20], [30, 31]]
+    kernels.weigh(rows, static, barred, np.zeros(3, np.bool_), 200)
+    logits[:, 7] = logits[1, 10:20] = logits[1, 30] = -torch.inf
+    assert close(rows, logits.log_softmax(1))
+
+
+@pytest.mark.parametrize("count", [1, 10])
+def test_the_likeliest_are_those_that_sorting_finds(count: int) -> None:
+    lines = normal(4, 10 * kernels.BLOCK)
+    lines[1] = -torch.inf
+    lines[1, 77] = -3
+    lines[2] -= 100
+    lines[3] = lines[3].sort().values  # each is likelier than the one before
+    best, indexes = np.empty((4, count), np.float32), np.empty((4, count), np.int64)
+    kernels.likeliest(lines.numpy(), best, indexes)
+    theirs = lines.topk(count, 1)
+    assert np.array_equal(best, theirs.values.numpy())
+    found = np.isfinite(best)
+    assert np.array_equal(indexes[found], theirs.indices.numpy()[found])
+
+
+def test_of_equals_the_first_is_the_likeliest() -> None:
+    best, indexes = np.empty((1, 2), np.float32), np.empty((1, 2), np.int64)
+    kernels.likeliest(np.zeros((1, kernels.BLOCK), np.float32), best, indexes)
+    assert indexes.tolist() == [[0, 1]]

@@ -128,6 +128,16 @@ def test_our_melgan_makes_coquis_samples(settings: dict[str, Any], frames: tuple
         torch.testing.assert_close(made, expected, rtol=0, atol=2e-6)
 
 
+def test_in_bfloat16_the_noise_is_far_below_the_voice() -> None:
+    generator = melgan()
+    exact, rough = MelGan(generator), MelGan(generator, torch.bfloat16)
+    mel = torch.randn(1, MELS, 40)
+    with torch.inference_mode():
+        voice, noisy = exact.inference(mel), rough.inference(mel)
+    assert noisy.dtype == torch.float32
+    assert 0 < (noisy - voice).square().mean() < 1e-4 * voice.square().mean()  # 40 dB
+
+
 def test_a_melgan_of_several_bands_is_left_to_coqui() -> None:
     assert not our_melgan.fits(melgan(MultibandMelganGenerator, out_channels=4))
     assert not our_melgan.fits(hifigan())

@@ -29,8 +29,11 @@ class Networks:
     """The config wants silence cut from the end."""
 
 
-def load(files: "CoquiFiles", device: str) -> Networks:
+def load(files: "CoquiFiles", device: str, compute_type: str) -> Networks:
     """Open a voice. Weights are opened with `weights_only=True`, as Coqui's own loader does.
+
+    Args:
+        compute_type: `bfloat16` is used in the vocoder, too, where it is not heard.
 
     Raises:
         ModelUnavailable: the folder is damaged, or holds what this engine cannot speak with.
@@ -38,14 +41,14 @@ def load(files: "CoquiFiles", device: str) -> Networks:
     # it warns of each character that a model does not know, and of languages it guesses
     logging.getLogger("TTS").setLevel(logging.ERROR)
     try:
-        return _load(files, device)
+        return _load(files, device, compute_type)
     except ModelUnavailable:
         raise
     except Exception as error:
         raise ModelUnavailable(f"{files.checkpoint} cannot be opened as a Coqui model: {error}") from error
 
 
-def _load(files: "CoquiFiles", device: str) -> Networks:
+def _load(files: "CoquiFiles", device: str, compute_type: str) -> Networks:
     from TTS.config import load_config
     from TTS.tts.models import setup_model
 
@@ -67,14 +70,16 @@ def _load(files: "CoquiFiles", device: str) -> Networks:
     rate = int(audio.get("output_sample_rate") or audio["sample_rate"])
     vocoder: Vocoder | None = None
     if files.vocoder_checkpoint and files.vocoder_config:
-        gan = _load_vocoder(files.vocoder_checkpoint, files.vocoder_config, model.ap, device)
+        generator, own_audio = _load_vocoder(files.vocoder_checkpoint, files.vocoder_config, device)
+        gan = GanVocoder(_laid_out(generator, compute_type), own_audio, model.ap, device)
         vocoder, rate = gan, gan.sample_rate
     elif hasattr(model, "postnet"):
         vocoder = GriffinLim(model.ap)
     return Networks(model, vocoder, rate, bool(audio.get("do_trim_silence")))
 
 
-def _load_vocoder(checkpoint: Path, config_file: Path, tts_audio: Any, device: str) -> GanVocoder:
+def _load_vocoder(checkpoint: Path, config_file: Path, device: str) -> tuple[Any, Any]:
+    """The generator, and its `AudioProcessor`."""
     from TTS.config import load_config
     from TTS.utils.audio import AudioProcessor
     from TTS.vocoder.models import setup_generator
@@ -100,14 +105,16 @@ def _load_vocoder(checkpoint: Path, config_file: Path, tts_audio: Any, device: s
     if hasattr(generator, "remove_weight_norm"):
         generator.remove_weight_norm()
     generator.to(device)
-    return GanVocoder(_laid_out(generator), audio, tts_audio, device)
+    return generator, audio
 
 
-def _laid_out(generator: Any) -> Any:
+def _laid_out(generator: Any, compute_type: str) -> Any:
     """Ours in the generator's place, if there is one for it."""
     if hifigan.fits(generator):
         return hifigan.HifiGan(generator)
-    return melgan.MelGan(generator) if melgan.fits(generator) else generator
+    if melgan.fits(generator):
+        return melgan.MelGan(generator, torch.bfloat16 if compute_type == "bfloat16" else torch.float32)
+    return generator
 
 
 def _take_stats(audio: Any) -> dict[str, Any] | None:

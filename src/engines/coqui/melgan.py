@@ -2,6 +2,9 @@
 
 A level has four or so blocks, of four operations each, over hundreds of thousands of numbers. They are done
 on one tile of samples after the other, so small that what is made in between stays in the core's cache.
+
+In bfloat16 that takes two thirds of the time. The last block of all, whose roundings nothing evens out any
+more, stays in float32. (`docs/internals/coqui.md` has what was measured.)
 """
 
 from collections.abc import Callable
@@ -33,23 +36,29 @@ def fits(generator: Any) -> bool:
 
 
 class MelGan:
-    """See `fits`. Tensors inside are (1, channels, 1, samples), channels last."""
+    """See `fits`. Tensors inside are (1, channels, 1, samples), channels last.
 
-    def __init__(self, generator: Any) -> None:
+    Args:
+        kind: of the numbers, but those of the last block.
+    """
+
+    def __init__(self, generator: Any, kind: torch.dtype = torch.float32) -> None:
         # two that read the mel; for each level an activation, what lengthens it and a stack; four at the end
         layers = list(generator.layers)
         self._padding = int(generator.inference_padding)
         self._reflected = int(layers[0].padding[0])
-        self._pre = _Conv(layers[1])
-        self._ups = [Up(up) for up in layers[3:-4:3]]
-        levels: list[Level] = [_Stack(stack) for stack in layers[4:-4:3]]
-        self._levels: list[Level] = [*levels[:-1], _Ending(levels[-1], layers[-2])]
-        self._tiles = [_TILE // int(up.weight.shape[1]) for up in layers[3:-4:3]]
+        self._kind = kind
+        self._pre = _Conv(layers[1], kind)
+        ups, (*stacks, last) = layers[3:-4:3], layers[4:-4:3]
+        self._ups = [Up(up, kind) for up in ups]
+        self._levels: list[Level] = [_Stack(stack, kind) for stack in stacks]
+        self._levels.append(_Ending(_Stack(last, kind, torch.float32), layers[-2]))
+        self._tiles = [_TILE // int(up.weight.shape[1]) for up in ups]
 
     def inference(self, mel: torch.Tensor) -> torch.Tensor:
         """Mel (1, mels, frames) to samples (1, 1, n)."""
         x = functional.pad(mel, (self._padding, self._padding), "replicate").unsqueeze(2)
-        x = self._pre(_reflect(x, self._reflected, self._reflected))
+        x = self._pre(_reflect(x.to(self._kind), self._reflected, self._reflected))
         for up, level, tile in zip(self._ups, self._levels, self._tiles, strict=True):
             x = up(functional.leaky_relu_(x, _SLOPE))
             length = x.shape[3]
@@ -60,8 +69,9 @@ class MelGan:
 class _Conv:
     """A `Conv1d` of stride 1 without padding: the outcome is shorter than the input."""
 
-    def __init__(self, module: Any) -> None:
-        self._arguments = arguments(module.weight.detach(), module.bias.detach(), 0, int(module.dilation[0]))
+    def __init__(self, module: Any, kind: torch.dtype = torch.float32) -> None:
+        weight, bias = module.weight.detach().to(kind), module.bias.detach().to(kind)
+        self._arguments = arguments(weight, bias, 0, int(module.dilation[0]))
 
     def __call__(self, x: torch.Tensor, *, leaky: bool = False) -> torch.Tensor:
         """With `leaky`, a leaky ReLU follows."""
@@ -77,12 +87,19 @@ class _Conv:
 
 
 class _Stack:
-    """A `ResidualStack`: each block looks further to either side than the one before."""
+    """A `ResidualStack`: each block looks further to either side than the one before.
 
-    def __init__(self, module: Any) -> None:
+    Args:
+        kind: of the numbers.
+        last: of those of the last block, if they are others.
+    """
+
+    def __init__(self, module: Any, kind: torch.dtype, last: torch.dtype | None = None) -> None:
+        kinds = [kind] * (len(module.blocks) - 1) + [last or kind]
+        self._kinds = kinds
         self._blocks = [
-            (_Conv(block[2]), _Conv(block[4]), _Conv(shortcut), int(block[1].padding[0]))
-            for block, shortcut in zip(module.blocks, module.shortcuts, strict=True)
+            (_Conv(block[2], kind), _Conv(block[4], kind), _Conv(shortcut, kind), int(block[1].padding[0]))
+            for block, shortcut, kind in zip(module.blocks, module.shortcuts, kinds, strict=True)
         ]
 
     def __call__(self, x: torch.Tensor, first: int, last: int) -> torch.Tensor:
@@ -90,7 +107,8 @@ class _Stack:
         reach = sum(padding for _, _, _, padding in self._blocks)
         begin, end = max(0, first - reach), min(length, last + reach)
         x = x[..., begin:end]
-        for wide, narrow, shortcut, padding in self._blocks:
+        for kind, (wide, narrow, shortcut, padding) in zip(self._kinds, self._blocks, strict=True):
+            x = x.to(kind)
             reach -= padding
             left, right = max(0, first - reach) - begin, end - min(length, last + reach)
             # at the ends of the sound there is nothing further: it is reflected there, as Coqui has it

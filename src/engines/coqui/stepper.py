@@ -63,7 +63,7 @@ class Voices:
             self._warm_up(language)
 
     def _open(self, files: "CoquiFiles", crew: Crew) -> Tacotron | WholeSentences:
-        networks = load(files, self._device)
+        networks = load(files, self._device, self._compute_type)
         with torch.inference_mode():
             attention = Tacotron.attention_for(networks)
             if attention is not None:

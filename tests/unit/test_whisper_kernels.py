@@ -72,8 +72,7 @@ def test_new_tokens_look_at_what_they_may(tokens: int, places: int) -> None:
     mask = np.random.default_rng(2).random((tokens, places)) < 0.3
     mask[:, -tokens:] = np.eye(tokens, dtype=bool)
     seen = np.empty((tokens, heads * size), np.float32)
-    room = np.empty(64, np.float32)
-    kernels.attend(every.numpy().reshape(tokens, -1), keys, values, mask, room, seen)
+    kernels.attend(every.numpy().reshape(tokens, -1), keys, values, mask, seen)
     asked, new_keys, new_values = every.permute(1, 2, 0, 3)
     before = places - tokens
     theirs = functional.scaled_dot_product_attention(

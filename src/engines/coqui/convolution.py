@@ -25,6 +25,18 @@ def arguments(weight: torch.Tensor, bias: torch.Tensor | None, padding: int, dil
     return channels_last(weight.unsqueeze(2)), bias, [0, padding], [1, 1], [1, dilation], 1
 
 
+def convolve(x: torch.Tensor, layout: Layout, slope: float | None = None) -> torch.Tensor:
+    """Of `arguments`; with `slope`, a leaky ReLU follows."""
+    after: tuple[Any, ...] = ("none", [], "") if slope is None else ("leaky_relu", [slope], "")
+    made: torch.Tensor = torch.ops.mkldnn._convolution_pointwise(x, *layout, *after)
+    return made
+
+
+def convolve_onto(other: torch.Tensor, x: torch.Tensor, layout: Layout) -> None:
+    """`other` + the convolution of `x`, written where `other` was."""
+    torch.ops.mkldnn._convolution_pointwise_.binary(other, x, *layout, "add", 1.0, None, [], None)
+
+
 class Up:
     """A `ConvTranspose1d` as a convolution that makes all samples of a stride at once."""
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from src.engines.coqui.convolution import Up, arguments, channels_last
+from src.engines.coqui.convolution import Layout, Up, arguments, channels_last, convolve, convolve_onto
 
 _SLOPE = 0.1
 _LANES = 16
@@ -63,7 +63,7 @@ class _Conv:
         channels, inputs, taps = weight.shape
         bias = None if bias is None else bias.detach()
         self._plain = arguments(weight, bias, padding, dilation)
-        self._folded: tuple[Any, ...] | None = None
+        self._folded: Layout | None = None
         if channels == inputs == _LANES // 2 and dilation == 1 and taps >= _WORTH_FOLDING:
             weight = _folded(weight)
             bias = None if bias is None else bias.repeat(2)
@@ -71,21 +71,17 @@ class _Conv:
 
     def __call__(self, x: torch.Tensor, *, leaky: bool = False) -> torch.Tensor:
         """With `leaky`, a leaky ReLU follows."""
-        after: tuple[Any, ...] = ("leaky_relu", [_SLOPE], "") if leaky else ("none", [], "")
-        run = torch.ops.mkldnn._convolution_pointwise
+        slope = _SLOPE if leaky else None
         if self._folded is None or x.shape[3] % 2:
-            made: torch.Tensor = run(x, *self._plain, *after)
-            return made
-        return _unfold(run(_fold(x), *self._folded, *after))
+            return convolve(x, self._plain, slope)
+        return _unfold(convolve(_fold(x), self._folded, slope))
 
     def add_to(self, other: torch.Tensor, x: torch.Tensor) -> None:
         """`other` + the convolution of `x`, written where `other` was."""
-        after: tuple[Any, ...] = ("add", 1.0, None, [], None)
-        run = torch.ops.mkldnn._convolution_pointwise_.binary
         if self._folded is None or x.shape[3] % 2:
-            run(other, x, *self._plain, *after)
+            convolve_onto(other, x, self._plain)
         else:
-            run(_fold(other), _fold(x), *self._folded, *after)
+            convolve_onto(_fold(other), _fold(x), self._folded)
 
 
 class _Block:

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from src.engines.coqui.convolution import Up, arguments, channels_last
+from src.engines.coqui.convolution import Up, arguments, channels_last, convolve, convolve_onto
 
 _SLOPE = 0.2
 _TILE = 1 << 18
@@ -75,15 +75,11 @@ class _Conv:
 
     def __call__(self, x: torch.Tensor, *, leaky: bool = False) -> torch.Tensor:
         """With `leaky`, a leaky ReLU follows."""
-        after: tuple[Any, ...] = ("leaky_relu", [_SLOPE], "") if leaky else ("none", [], "")
-        made: torch.Tensor = torch.ops.mkldnn._convolution_pointwise(x, *self._arguments, *after)
-        return made
+        return convolve(x, self._arguments, _SLOPE if leaky else None)
 
     def add_to(self, other: torch.Tensor, x: torch.Tensor) -> None:
         """`other` + the convolution of `x`, written where `other` was."""
-        torch.ops.mkldnn._convolution_pointwise_.binary(
-            other, x, *self._arguments, "add", 1.0, None, [], None
-        )
+        convolve_onto(other, x, self._arguments)
 
 
 class _Stack:
@@ -96,18 +92,23 @@ class _Stack:
 
     def __init__(self, module: Any, kind: torch.dtype, last: torch.dtype | None = None) -> None:
         kinds = [kind] * (len(module.blocks) - 1) + [last or kind]
-        self._kinds = kinds
         self._blocks = [
-            (_Conv(block[2], kind), _Conv(block[4], kind), _Conv(shortcut, kind), int(block[1].padding[0]))
+            (
+                kind,
+                _Conv(block[2], kind),
+                _Conv(block[4], kind),
+                _Conv(shortcut, kind),
+                int(block[1].padding[0]),
+            )
             for block, shortcut, kind in zip(module.blocks, module.shortcuts, kinds, strict=True)
         ]
 
     def __call__(self, x: torch.Tensor, first: int, last: int) -> torch.Tensor:
         length = x.shape[3]
-        reach = sum(padding for _, _, _, padding in self._blocks)
+        reach = sum(padding for *_, padding in self._blocks)
         begin, end = max(0, first - reach), min(length, last + reach)
         x = x[..., begin:end]
-        for kind, (wide, narrow, shortcut, padding) in zip(self._kinds, self._blocks, strict=True):
+        for kind, wide, narrow, shortcut, padding in self._blocks:
             x = x.to(kind)
             reach -= padding
             left, right = max(0, first - reach) - begin, end - min(length, last + reach)

@@ -32,15 +32,13 @@ _PLACES = 128
 class Memory:
     """One row's keys and values: of its audio, and of the tokens so far."""
 
-    __slots__ = ("audio", "keys", "scores", "used", "values")
+    __slots__ = ("audio", "keys", "used", "values")
 
     def __init__(self, audio: Sequence[Audio], heads: int, width: int) -> None:
         self.audio = audio
         """As each layer sees it."""
         self.keys = np.empty((len(audio), heads, _PLACES, width), np.float32)
         self.values = np.empty_like(self.keys)
-        self.scores = np.empty(_PLACES, np.float32)
-        """Room for those of one token in one head."""
         self.used = 0
         """Places taken: one for each token of the prompt, then one for each hypothesis a step."""
 
@@ -56,7 +54,6 @@ class Memory:
             more = np.empty((layers, heads, max(tokens, places), width), np.float32)
             self.keys = np.concatenate([self.keys, more], 2)
             self.values = np.concatenate([self.values, more], 2)
-            self.scores = np.empty(self.keys.shape[2], np.float32)
 
     def keep(self, places: NDArray[np.int64]) -> None:
         """Move these places (indexes, rising) to the front and forget the others."""
@@ -112,7 +109,8 @@ class Decoder:
         self._layers = [
             _Layer(
                 layers.block(f"{name}/self_attention"),
-                layers.block(f"{name}/attention"),
+                # the one between is of the audio only: `listening` has it
+                layers.block(f"{name}/attention", 0, 2),
                 layers.block(f"{name}/ffn"),
             )
             for name in names
@@ -172,12 +170,12 @@ class Decoder:
         for feed, mask in zip(feeds, masks, strict=True):
             memory, end = feed.memory, start + len(feed.tokens)
             keys, values = memory.keys[number], memory.values[number]
-            kernels.attend(every[start:end], keys, values, mask, memory.scores, seen[start:end])
+            kernels.attend(every[start:end], keys, values, mask, seen[start:end])
             start = end
         answer.add_to(x, seen)
 
     def _look_at_audio(self, attention: Block, x: Rows, feeds: Sequence[Feed], number: int) -> None:
-        ask, _, answer = attention.linears
+        ask, answer = attention.linears
         heads = (len(x), self._heads, x.shape[1] // self._heads)
         asked = ask(attention.normal(x), np.float32(heads[2] ** -0.5)).reshape(heads)
         seen, start = np.empty(heads, np.float32), 0

@@ -46,8 +46,8 @@ def _compiled(function: _F) -> _F:
 
 
 def _inside(function: _F) -> _F:
-    """Compile as a part of what calls it."""
-    return cast(_F, njit(error_model="numpy")(function))
+    """Compile as a part of what calls it, where constants that it is given are still known as such."""
+    return cast(_F, njit(error_model="numpy", inline="always")(function))
 
 
 def _floats(*numbers: float) -> tuple[np.float32, ...]:
@@ -122,12 +122,22 @@ def _turned(bits: np.int32) -> np.int32:
 
 
 @_inside
-def _largest(bits: NDArray[np.int32], begin: int, end: int) -> np.float32:
+def _largest(bits: NDArray[np.int32], begin: int, count: int) -> np.float32:
     """Of the floats with these bits: of integers only, compilers look at many at a time."""
     most = _LEAST
-    for at in range(begin, end):
-        most = np.int32(max(most, _turned(bits[at])))
+    for at in range(count):
+        most = np.int32(max(most, _turned(bits[begin + at])))
     return _float(_turned(most))
+
+
+@_inside
+def _size(bits: NDArray[np.int32], row: int) -> np.float32:
+    """The largest of a row without signs, but not 0, since rows are divided by it."""
+    # without their sign, the bits of floats are in the order of the floats
+    highest = _NO_BITS
+    for at in range(bits.shape[1]):
+        highest = np.int32(max(highest, bits[row, at] & _UNSIGNED))
+    return max(_TINY, _float(highest))
 
 
 @_compiled
@@ -136,12 +146,7 @@ def scale(rows: Rows, largest: Numbers) -> None:
     count, width = rows.shape
     bits = rows.view(np.int32)
     for row in range(count):
-        # without their sign, the bits of floats are in the order of the floats
-        highest = _NO_BITS
-        for at in range(width):
-            highest = np.int32(max(highest, bits[row, at] & _UNSIGNED))
-        most = max(_TINY, _float(highest))
-        largest[row] = most
+        most = largest[row] = _size(bits, row)
         share = _ONE / most
         for at in range(width):
             rows[row, at] *= share
@@ -153,11 +158,7 @@ def quantise(rows: Rows, levels: int, nothing: int, small: NDArray[np.uint8], la
     count, width = rows.shape
     bits = rows.view(np.int32)
     for row in range(count):
-        highest = _NO_BITS
-        for at in range(width):
-            highest = np.int32(max(highest, bits[row, at] & _UNSIGNED))
-        most = max(_TINY, _float(highest))
-        largest[row] = most
+        most = largest[row] = _size(bits, row)
         factor = np.float32(levels) / most
         for at in range(width):
             small[row, at] = np.uint8(np.int32(np.rint(rows[row, at] * factor)) + nothing)
@@ -227,7 +228,6 @@ def attend(
     keys: NDArray[np.float32],
     values: NDArray[np.float32],
     mask: Mask,
-    scores: Numbers,
     seen: Rows,
 ) -> None:
     """Attention of some new tokens to what was there before and to each other.
@@ -237,13 +237,13 @@ def attend(
         keys: of all tokens: (heads, places, width of a head). The new ones' are written to it.
         values: likewise.
         mask: what they may look at, themselves last.
-        scores: room for as many numbers as there are places.
         seen: what comes of it: (tokens, width).
     """
     tokens, places = mask.shape
     before = places - tokens
     heads, _, size = keys.shape
     factor = _ONE / np.sqrt(np.float32(size))
+    scores = np.empty(places, np.float32)
     _store(every, keys, before, 1)
     _store(every, values, before, 2)
     for token in range(tokens):
@@ -345,7 +345,7 @@ def weigh(logits: Rows, static: Numbers, barred: NDArray[np.int64], either: Mask
         for at in range(width):
             line[at] += static[at]
         of_words = _largest(line_bits, 0, stamps)
-        most = max(of_words, _largest(line_bits, stamps, width))
+        most = max(of_words, _largest(line_bits, stamps, width - stamps))
         words, all_stamps = _ZERO, _ZERO
         for at in range(stamps):
             words += _exp(line[at] - most)
@@ -372,19 +372,16 @@ def likeliest(lines: Rows, best: Rows, indexes: NDArray[np.int64]) -> None:
     """
     count, width = lines.shape
     bits = lines.view(np.int32)
-    highest = np.empty(width // BLOCK, np.int32)
+    highest = np.empty(width // BLOCK, np.float32)
     wanted = best.shape[1]
     best[:] = _NEVER
     indexes[:] = 0
     for number in range(count):
         line, line_bits, found = lines[number], bits[number], best[number]
         for block in range(len(highest)):
-            most = _LEAST
-            for at in range(BLOCK):
-                most = np.int32(max(most, _turned(line_bits[block * BLOCK + at])))
-            highest[block] = most
+            highest[block] = _largest(line_bits, block * BLOCK, BLOCK)
         for block in range(len(highest)):
-            if _float(_turned(highest[block])) <= found[-1]:
+            if highest[block] <= found[-1]:
                 continue
             for at in range(block * BLOCK, (block + 1) * BLOCK):
                 if line[at] > found[-1]:

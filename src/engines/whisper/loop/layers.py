@@ -91,9 +91,10 @@ class Layers:
         bias = self.tensor(f"{name}/bias") if f"{name}/bias" in self else weight.new_zeros(len(weight))
         return Affine(self._product(weight), bias)
 
-    def block(self, name: str) -> Block:
-        linears = range(self.count(f"{name}/linear_{{}}/weight"))
-        return Block(self.normal(f"{name}/layer_norm"), [self.linear(f"{name}/linear_{n}") for n in linears])
+    def block(self, name: str, first: int = 0, second: int = 1) -> Block:
+        """With two of its linear layers."""
+        linears = [self.linear(f"{name}/linear_{number}") for number in (first, second)]
+        return Block(self.normal(f"{name}/layer_norm"), linears)
 
     def projection(self, name: str, multiple: int) -> Affine:
         """The layer whose weight is an embedding; what is added to make its outputs a multiple is -inf."""

@@ -59,16 +59,17 @@ class LocationSensitive:
             # no nonlinearity lies between the convolution and the dense layer: they are one
             dense = module.location_layer.location_dense.linear_layer.weight.detach()
             conv = module.location_layer.location_conv1d.weight.detach()
-            self._location = torch.einsum("af,fck->ack", dense, conv).contiguous()
+            self._location = torch.einsum("af,fck->cka", dense, conv).flatten(0, 1).contiguous()
+            self._taps = conv.shape[2]
         self._forward = bool(module.forward_attn)
         self._forward_mask = bool(module.forward_attn_mask)
         self._agent = module.ta if module.forward_attn and module.trans_agent else None
-        self.time_axes = {"keys": 2, "seen": 2, "alpha": 1}
+        self.time_axes = {"keys": 1, "seen": 2, "alpha": 1}
 
     def start(self, encoded: torch.Tensor) -> dict[str, torch.Tensor]:
         count, width, _ = encoded.shape
         state = {
-            "keys": (encoded @ self._keys.T).transpose(1, 2).contiguous(),
+            "keys": encoded @ self._keys.T,
             # what the last step attended, and all steps together
             "seen": encoded.new_zeros(count, 2, width),
         }
@@ -81,11 +82,13 @@ class LocationSensitive:
 
     def align(self, query: torch.Tensor, rows: Rows) -> torch.Tensor:
         seen = rows["seen"]
-        energies = rows["keys"] + self._query(query).unsqueeze(2)
+        energies = rows["keys"] + self._query(query).unsqueeze(1)
         if self._location is not None:
-            padding = self._location.shape[2] // 2
-            energies += functional.conv1d(seen, self._location, padding=padding)
-        energies = torch.matmul(self._value, torch.tanh(energies)).squeeze(1) + self._value_bias
+            # a convolution, as the product that it is: oneDNN would prepare itself anew for every width
+            padding = self._taps // 2
+            windows = functional.pad(seen, (padding, padding)).unfold(2, self._taps, 1)
+            energies += windows.transpose(1, 2).flatten(2) @ self._location
+        energies = (torch.tanh_(energies) @ self._value[0]) + self._value_bias
         energies.masked_fill_(~rows["inside"], NOTHING)
         if self._sigmoid:
             alignment = torch.sigmoid(energies)

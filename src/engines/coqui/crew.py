@@ -51,6 +51,7 @@ class Crew:
         self._jobs: deque[Job] = deque()
         self._changed = threading.Condition()
         self._done = 0
+        self._busy = 0
         self._closing = False
         self._threads = [
             threading.Thread(target=self._work, name=f"coqui-sound-{number}", daemon=True)
@@ -65,9 +66,9 @@ class Crew:
         return not self._threads
 
     @property
-    def idle(self) -> bool:
-        """Nothing waits to be done."""
-        return not self._jobs
+    def free(self) -> bool:
+        """A job would be begun at once; if there are no threads, when somebody helps."""
+        return not self._jobs and (self.alone or self._busy < len(self._threads))
 
     def submit(self, job: Job) -> None:
         with self._changed:
@@ -108,7 +109,9 @@ class Crew:
                 if self._closing:
                     return
                 job = self._jobs.popleft()
+                self._busy += 1
             job.run()
             with self._changed:
+                self._busy -= 1
                 self._done += 1
                 self._changed.notify_all()

@@ -32,11 +32,11 @@ def encode(model: Any, texts: Sequence[Sequence[int]]) -> torch.Tensor:
 
 
 def refine(model: Any, mels: Sequence[torch.Tensor]) -> list[torch.Tensor]:
-    """The post-net: mels (frames, mels) to mels of the same shapes."""
+    """The post-net, in the numbers of its weights: mels (frames, mels) to mels of the same shapes."""
     lengths = [len(mel) for mel in mels]
     coarse = pad_sequence(list(mels), batch_first=True).transpose(1, 2)
-    inside = _inside(lengths, coarse.device)
-    fine = coarse
+    fine = coarse.to(model.postnet.convolutions[0].convolution1d.weight.dtype)
+    inside = _inside(lengths, coarse.device).to(fine.dtype)
     for layer in model.postnet.convolutions:
         fine = layer(fine) * inside
     fine = (coarse + fine).transpose(1, 2)

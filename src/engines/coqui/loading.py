@@ -33,7 +33,7 @@ def load(files: "CoquiFiles", device: str, compute_type: str) -> Networks:
     """Open a voice. Weights are opened with `weights_only=True`, as Coqui's own loader does.
 
     Args:
-        compute_type: `bfloat16` is used in the vocoder, too, where it is not heard.
+        compute_type: `bfloat16` is used in post-net and vocoder, too, where it is not heard.
 
     Raises:
         ModelUnavailable: the folder is damaged, or holds what this engine cannot speak with.
@@ -71,8 +71,11 @@ def _load(files: "CoquiFiles", device: str, compute_type: str) -> Networks:
     vocoder: Vocoder | None = None
     if files.vocoder_checkpoint and files.vocoder_config:
         generator, own_audio = _load_vocoder(files.vocoder_checkpoint, files.vocoder_config, device)
-        gan = GanVocoder(_laid_out(generator, compute_type), own_audio, model.ap, device)
-        vocoder, rate = gan, gan.sample_rate
+        laid_out = _laid_out(generator, compute_type)
+        if isinstance(laid_out, melgan.MelGan) and hasattr(model, "postnet"):
+            model.postnet.to(laid_out.kind)
+        vocoder = GanVocoder(laid_out, own_audio, model.ap, device)
+        rate = vocoder.sample_rate
     elif hasattr(model, "postnet"):
         vocoder = GriffinLim(model.ap)
     return Networks(model, vocoder, rate, bool(audio.get("do_trim_silence")))

@@ -47,7 +47,7 @@ class MelGan:
         layers = list(generator.layers)
         self._padding = int(generator.inference_padding)
         self._reflected = int(layers[0].padding[0])
-        self._kind = kind
+        self.kind = kind
         self._pre = _Conv(layers[1], kind)
         ups, (*stacks, last) = layers[3:-4:3], layers[4:-4:3]
         self._ups = [Up(up, kind) for up in ups]
@@ -58,7 +58,7 @@ class MelGan:
     def inference(self, mel: torch.Tensor) -> torch.Tensor:
         """Mel (1, mels, frames) to samples (1, 1, n)."""
         x = functional.pad(mel, (self._padding, self._padding), "replicate").unsqueeze(2)
-        x = self._pre(_reflect(x.to(self._kind), self._reflected, self._reflected))
+        x = self._pre(_reflect(x.to(self.kind), self._reflected, self._reflected))
         for up, level, tile in zip(self._ups, self._levels, self._tiles, strict=True):
             x = up(functional.leaky_relu_(x, _SLOPE))
             length = x.shape[3]

@@ -101,12 +101,15 @@ class Sound:
         stretch = self._studio.stretch
         if stretch is None:
             return
-        # one that would have to wait may as well grow: less is made twice
-        length = stretch if self._studio.crew.idle else 2 * stretch
-        if alone:
-            length //= 2  # so that little is left to be made at the end
-        if len(self._steps) >= self._next + length:
-            self._give(self._next, self._next + length)
+        ready = len(self._steps) - self._next
+        if self._studio.crew.free:
+            # so that little is left to be made at the end
+            least, most = stretch // 2, stretch
+        else:
+            # one that would have to wait may as well grow: less is made twice
+            least = most = stretch if alone else 2 * stretch
+        if ready >= least:
+            self._give(self._next, self._next + min(ready // self._studio.grain * self._studio.grain, most))
 
     def end(self, steps: int | None = None) -> None:
         """There will be no more; if given, only so many are kept."""
@@ -156,13 +159,14 @@ class Sound:
         if usual <= count:
             self._give(count - usual, count, more=False)
             return
-        # less than that was said in all: twice the most that there is, if the two overlap by enough
-        usual -= grain
-        if self._given == 0 and 2 * usual >= count + 2 * margin:
-            self._give(0, usual)
-            self._give(count - usual, count, more=False)
+        # less than that was said in all: two that overlap
+        both = math.ceil((count + 2 * margin) / grain)
+        first = math.ceil(both / 2) * grain
+        if first <= count:
+            self._give(0, first)
+            self._give(count - (both * grain - first), count, more=False)
         else:
-            self._give(self._next, count, more=False)
+            self._give(0, count, more=False)
 
     def _give(self, first: int, last: int, more: bool = True) -> None:
         """Have the steps from `first` to `last` made, as far as they are new and have their surroundings.

@@ -36,7 +36,7 @@ def test_a_matrix_multiplies_as_its_precision_allows_and_each_row_for_itself(kin
         few = 3 if kind == "bfloat16" else 1  # a row or two are rounded in another way
         for at in range(6 - few):
             some = slice(at, at + few)
-            torch.testing.assert_close(ours(rows[some]), together[some], rtol=1e-5, atol=1e-5)
+            assert ((ours(rows[some]) - together[some]) / scale[some]).abs().max() < 1e-6
             assert ((ours(rows[at : at + 1]) - together[at : at + 1]) / scale[at]).abs().max() < error
 
 

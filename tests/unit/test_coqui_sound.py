@@ -215,6 +215,45 @@ def test_sound_made_in_parts_is_that_of_the_whole(
 
 
 @torch.inference_mode()
+def test_the_end_of_a_sentence_is_made_by_two_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    crew = Crew(1)
+    studio = Studio(networks("plain", 2), 2, MELS, crew)
+    steps = torch.rand(5 * studio.grain, 2 * MELS) * 2 - 1
+    record, whole = studio.record, studio.record(steps, 0, 0)
+    lengths: list[int] = []
+    both = threading.Barrier(2)
+
+    def noted(steps: torch.Tensor, left: int, right: int) -> Audio:
+        lengths.append(len(steps))
+        both.wait(60)  # neither is done before both are begun
+        return record(steps, left, right)
+
+    monkeypatch.setattr(studio, "record", noted)
+    begun, go = threading.Event(), threading.Event()
+
+    def busy() -> Audio:
+        begun.set()
+        assert go.wait(60)
+        return np.zeros(1, np.float32)
+
+    crew.submit(Job(busy))
+    assert begun.wait(60)
+    sound = Sound(studio)
+    for step in steps:
+        sound.add(step)
+    assert crew.idle
+    sound.end()
+    go.set()
+    assert crew.help()
+    while (audio := sound.take()) is None:
+        crew.wait(1)
+
+    np.testing.assert_allclose(audio, whole, rtol=0, atol=1e-6)
+    assert sorted(lengths) == [3 * studio.grain, 4 * studio.grain]
+    crew.close()
+
+
+@torch.inference_mode()
 def test_what_is_cut_off_the_end_leaves_no_trace() -> None:
     studio = Studio(networks("plain", 2), 2, MELS, Crew(0))
     steps = torch.rand(300, 2 * MELS) * 2 - 1

@@ -66,6 +66,11 @@ class Crew:
         return not self._threads
 
     @property
+    def idle(self) -> bool:
+        """Nothing waits to be done."""
+        return not self._jobs
+
+    @property
     def free(self) -> bool:
         """A job would be begun at once; if there are no threads, when somebody helps."""
         return not self._jobs and (self.alone or self._busy < len(self._threads))

@@ -16,6 +16,8 @@ for how it is rounded in `bfloat16`."""
 
 _FEW = 2
 """Rows up to which FBGEMM is the faster."""
+_SMALL = 1 << 18
+"""Weights up to which oneDNN takes longer to find its way than to multiply."""
 _PACK_FOR = 8
 """Rows that the packed layout is chosen for; measured no slower for any other number up to 32."""
 
@@ -41,7 +43,7 @@ def matrix(weight: torch.Tensor, bias: torch.Tensor | None, compute_type: str) -
 
 
 def _plain_or_packed(weight: torch.Tensor, bias: torch.Tensor | None, kind: torch.dtype) -> Matrix:
-    if weight.is_cpu and torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+    if weight.is_cpu and weight.numel() > _SMALL and torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return _Packed(weight, bias, kind)
     return _Plain(weight, bias, kind)
 

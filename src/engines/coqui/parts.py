@@ -22,6 +22,8 @@ core's cache, and let the first wait."""
 _GRAIN = 32
 """Frames: stretches are as long as a multiple. For each length that it has not seen oneDNN prepares itself,
 which takes as long as two seconds of sound, and some tens of megabytes."""
+_WORTH_SHARING = 4
+"""Grains: what is left of a sentence at its end is made by two threads, if it is more than that."""
 
 
 class Studio:
@@ -103,13 +105,12 @@ class Sound:
             return
         ready = len(self._steps) - self._next
         if self._studio.crew.free:
-            # so that little is left to be made at the end
-            least, most = stretch // 2, stretch
+            least, most = stretch // 2, stretch  # so that little is left to be made at the end
         else:
             # one that would have to wait may as well grow: less is made twice
             least = most = stretch if alone else 2 * stretch
         if ready >= least:
-            self._give(self._next, self._next + min(ready // self._studio.grain * self._studio.grain, most))
+            self._give(self._next, self._next + min(ready, most) // self._studio.grain * self._studio.grain)
 
     def end(self, steps: int | None = None) -> None:
         """There will be no more; if given, only so many are kept."""
@@ -153,20 +154,20 @@ class Sound:
         return max(0, self._given - self._studio.margin)
 
     def _give_last(self) -> None:
-        """What is left, with more before it than it needs, so that its length is one of the usual."""
-        count, grain, margin = len(self._steps), self._studio.grain, self._studio.margin
-        usual = math.ceil((count - self._next) / grain) * grain
-        if usual <= count:
-            self._give(count - usual, count, more=False)
-            return
-        # less than that was said in all: two that overlap
-        both = math.ceil((count + 2 * margin) / grain)
+        """What is left, with more before it than it needs, so that its length is one of the usual.
+
+        In two that overlap, if less than a usual length was said in all, or if two threads would be at it.
+        """
+        studio, count = self._studio, len(self._steps)
+        left, grain = count - self._next, studio.grain
+        usual = math.ceil(left / grain) * grain
+        both = math.ceil((left + 2 * studio.margin) / grain)
         first = math.ceil(both / 2) * grain
-        if first <= count:
-            self._give(0, first)
-            self._give(count - (both * grain - first), count, more=False)
-        else:
-            self._give(0, count, more=False)
+        shared = studio.crew.idle and not studio.crew.alone and left > studio.grain * _WORTH_SHARING
+        if first <= left and (usual > count or shared):
+            self._give(self._next, self._next + first)
+            usual = both * grain - first
+        self._give(max(0, count - usual), count, more=False)
 
     def _give(self, first: int, last: int, more: bool = True) -> None:
         """Have the steps from `first` to `last` made, as far as they are new and have their surroundings.

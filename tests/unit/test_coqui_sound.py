@@ -20,6 +20,7 @@ from TTS.vocoder.models.multiband_melgan_generator import MultibandMelganGenerat
 from src.engines.base import Audio
 from src.engines.coqui import hifigan as our_hifigan
 from src.engines.coqui import melgan as our_melgan
+from src.engines.coqui.convolution import Up, channels_last
 from src.engines.coqui.crew import Crew, Job
 from src.engines.coqui.hifigan import HifiGan
 from src.engines.coqui.loading import Networks
@@ -108,7 +109,7 @@ def melgan(kind: type[MelganGenerator] = FullbandMelganGenerator, **settings: An
     [
         ({}, (1, 2, 37)),
         # as many samples as several tiles have, and one more
-        ({"base_channels": 512}, (60, 141)),
+        ({"base_channels": 512}, (60, 141, 300)),
         ({"kind": MelganGenerator, "upsample_factors": (8, 8, 2, 2), "num_res_blocks": 3}, (1, 20)),
         ({"upsample_factors": (5, 3), "num_res_blocks": 2, "proj_kernel": 5, "res_kernel": 5}, (9, 10)),
     ],
@@ -126,6 +127,21 @@ def test_our_melgan_makes_coquis_samples(settings: dict[str, Any], frames: tuple
         assert made.shape == expected.shape
         assert expected.abs().max() > 0.01
         torch.testing.assert_close(made, expected, rtol=0, atol=2e-6)
+
+
+@pytest.mark.parametrize(("stride", "taps", "padding", "more"), [(4, 8, 2, 0), (5, 11, 3, 0), (3, 3, 0, 2)])
+def test_part_of_what_is_lengthened_is_that_part_of_the_whole(
+    stride: int, taps: int, padding: int, more: int
+) -> None:
+    theirs = torch.nn.ConvTranspose1d(6, 3, taps, stride, padding, more)
+    up = Up(theirs)
+    x = torch.randn(1, 6, 20)
+    with torch.inference_mode():
+        whole = theirs(x)[0]
+        assert up.length(20) == whole.shape[1]
+        for first, last in ((0, whole.shape[1]), (0, 7), (13, 14), (7, 31), (22, whole.shape[1])):
+            part = up(channels_last(x[:, :, None]), first, last)
+            torch.testing.assert_close(part[0, :, 0], whole[:, first:last], rtol=0, atol=1e-6)
 
 
 def test_in_bfloat16_the_noise_is_far_below_the_voice() -> None:

@@ -42,7 +42,7 @@ class Up:
 
     def __init__(self, module: Any, kind: torch.dtype = torch.float32) -> None:
         weight = module.weight.detach()
-        inputs, self._outputs, taps = weight.shape
+        inputs, self._outputs, taps = map(int, weight.shape)
         self._stride, self._cut = int(module.stride[0]), int(module.padding[0])
         self._longer = taps - 2 * self._cut + int(module.output_padding[0]) - self._stride
         spread = -(-taps // self._stride)
@@ -51,10 +51,23 @@ class Up:
         weight = weight.reshape(self._stride * self._outputs, inputs, 1, spread)
         self._weight = channels_last(weight).to(kind)
         self._bias = None if module.bias is None else module.bias.detach().repeat(self._stride).to(kind)
-        self._padding = (0, spread - 1)
+        self._spread = spread
 
-    def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        length = x.shape[3] * self._stride + self._longer
-        made = functional.conv2d(x, self._weight, self._bias, padding=self._padding)
+    def length(self, samples: int) -> int:
+        """Of what it makes of so many samples."""
+        return samples * self._stride + self._longer
+
+    def __call__(self, x: torch.Tensor, first: int = 0, last: int | None = None) -> torch.Tensor:
+        """What it makes of `x`, or the samples of that from one to another."""
+        length = x.shape[3]
+        last = self.length(length) if last is None else last
+        # from which stride to which, and what goes into them: each sees as many inputs as it is spread over
+        begin, end = (first + self._cut) // self._stride, -(-(last + self._cut) // self._stride)
+        before, after = begin - self._spread + 1, end
+        x = x[..., max(0, before) : min(length, after)]
+        if before < 0 or after > length:
+            x = channels_last(functional.pad(x, (max(0, -before), max(0, after - length))))
+        made = functional.conv2d(x, self._weight, self._bias)
         samples = made.permute(0, 2, 3, 1).reshape(1, 1, -1, self._outputs)
-        return samples[:, :, self._cut : self._cut + length].permute(0, 3, 1, 2)
+        cut = first + self._cut - begin * self._stride
+        return samples[:, :, cut : cut + last - first].permute(0, 3, 1, 2)

@@ -71,11 +71,16 @@ def _load(files: "CoquiFiles", device: str, compute_type: str) -> Networks:
     vocoder: Vocoder | None = None
     if files.vocoder_checkpoint and files.vocoder_config:
         generator, own_audio = _load_vocoder(files.vocoder_checkpoint, files.vocoder_config, device)
-        laid_out = _laid_out(generator, compute_type)
-        if isinstance(laid_out, melgan.MelGan) and hasattr(model, "postnet"):
-            model.postnet.to(laid_out.kind)
-        vocoder = GanVocoder(laid_out, own_audio, model.ap, device)
-        rate = vocoder.sample_rate
+        if hifigan.fits(generator):
+            gan = GanVocoder(hifigan.HifiGan(generator), own_audio, model.ap, device)
+        elif melgan.fits(generator):
+            kind = torch.bfloat16 if compute_type == "bfloat16" else torch.float32
+            if hasattr(model, "postnet"):
+                model.postnet.to(kind)
+            gan = GanVocoder(melgan.MelGan(generator, kind), own_audio, model.ap, device, grain=1)
+        else:
+            gan = GanVocoder(generator, own_audio, model.ap, device)
+        vocoder, rate = gan, gan.sample_rate
     elif hasattr(model, "postnet"):
         vocoder = GriffinLim(model.ap)
     return Networks(model, vocoder, rate, bool(audio.get("do_trim_silence")))
@@ -109,15 +114,6 @@ def _load_vocoder(checkpoint: Path, config_file: Path, device: str) -> tuple[Any
         generator.remove_weight_norm()
     generator.to(device)
     return generator, audio
-
-
-def _laid_out(generator: Any, compute_type: str) -> Any:
-    """Ours in the generator's place, if there is one for it."""
-    if hifigan.fits(generator):
-        return hifigan.HifiGan(generator)
-    if melgan.fits(generator):
-        return melgan.MelGan(generator, torch.bfloat16 if compute_type == "bfloat16" else torch.float32)
-    return generator
 
 
 def _take_stats(audio: Any) -> dict[str, Any] | None:

@@ -1,13 +1,16 @@
 """Coqui's MelGAN (`TTS/vocoder/models/melgan_generator.py`), laid out as a CPU likes it. Same samples.
 
 A level has four or so blocks, of four operations each, over hundreds of thousands of numbers. They are done
-on one tile of samples after the other, so small that what is made in between stays in the core's cache.
+on one tile of samples after the other, so small that what is made in between stays in the core's cache. And
+tiles have a few lengths only, whatever the sound's, since oneDNN prepares itself for each.
 
 In bfloat16 that takes two thirds of the time. The last block of all, whose roundings nothing evens out any
 more, stays in float32. (`docs/internals/coqui.md` has what was measured.)
 """
 
+import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -16,11 +19,17 @@ from torch.nn import functional
 from src.engines.coqui.convolution import Up, arguments, channels_last, convolve, convolve_onto
 
 _SLOPE = 0.2
-_TILE = 1 << 18
-"""Numbers in a tile: 1 MB in float32."""
+_TILE = 1 << 19
+"""Numbers in a tile: a megabyte in bfloat16."""
+_FRAMES = 64
+"""In a tile of the mel."""
+_LENGTHS = 16
+"""That the last tile of a sound may have; the others have the longest."""
 
-Level = Callable[[torch.Tensor, int, int], torch.Tensor]
-"""Of what it makes of a tensor (1, channels, 1, n), the samples from one to another."""
+Part = Callable[[int, int], torch.Tensor]
+"""Of a tensor (1, channels, 1, n), the samples from one to another."""
+Stack = Callable[[Part, int, int, int], torch.Tensor]
+"""Of what it makes of a tensor of a length, likewise."""
 
 
 def fits(generator: Any) -> bool:
@@ -38,6 +47,8 @@ def fits(generator: Any) -> bool:
 class MelGan:
     """See `fits`. Tensors inside are (1, channels, 1, samples), channels last.
 
+    Any length of a mel is as good as another to it.
+
     Args:
         kind: of the numbers, but those of the last block.
     """
@@ -47,23 +58,52 @@ class MelGan:
         layers = list(generator.layers)
         self._padding = int(generator.inference_padding)
         self._reflected = int(layers[0].padding[0])
-        self.kind = kind
+        self._kind = kind
         self._pre = _Conv(layers[1], kind)
         ups, (*stacks, last) = layers[3:-4:3], layers[4:-4:3]
-        self._ups = [Up(up, kind) for up in ups]
-        self._levels: list[Level] = [_Stack(stack, kind) for stack in stacks]
-        self._levels.append(_Ending(_Stack(last, kind, torch.float32), layers[-2]))
-        self._tiles = [_TILE // int(up.weight.shape[1]) for up in ups]
+        made: list[Stack] = [_Stack(stack, kind) for stack in stacks]
+        made.append(_Ending(_Stack(last, kind, torch.float32), layers[-2]))
+        self._levels = [_Level(up, stack, kind) for up, stack in zip(ups, made, strict=True)]
 
     def inference(self, mel: torch.Tensor) -> torch.Tensor:
         """Mel (1, mels, frames) to samples (1, 1, n)."""
-        x = functional.pad(mel, (self._padding, self._padding), "replicate").unsqueeze(2)
-        x = self._pre(_reflect(x.to(self.kind), self._reflected, self._reflected))
-        for up, level, tile in zip(self._ups, self._levels, self._tiles, strict=True):
-            x = up(functional.leaky_relu_(x, _SLOPE))
-            length = x.shape[3]
-            x = torch.cat([level(x, at, min(at + tile, length)) for at in range(0, length, tile)], 3)
+        x = functional.pad(mel, (self._padding, self._padding), "replicate").unsqueeze(2).to(self._kind)
+        x = _in_tiles(partial(self._read, x), x.shape[3], _FRAMES)
+        for level in self._levels:
+            x = level(x)
         return x.squeeze(2)
+
+    def _read(self, mel: torch.Tensor, first: int, last: int) -> torch.Tensor:
+        padding = self._reflected
+        begin, end = max(0, first - padding), min(mel.shape[3], last + padding)
+        return self._pre(_reflect(mel[..., begin:end], padding - (first - begin), padding - (end - last)))
+
+
+class _Level:
+    """A `ConvTranspose1d` and the stack after it."""
+
+    def __init__(self, up: Any, stack: Stack, kind: torch.dtype) -> None:
+        self._up = Up(up, kind)
+        self._stack = stack
+        self._tile = _TILE // int(up.weight.shape[1])
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        x = functional.leaky_relu_(x, _SLOPE)
+        length = self._up.length(x.shape[3])
+        return _in_tiles(partial(self._stack, partial(self._up, x), length), length, self._tile)
+
+
+def _in_tiles(make: Part, length: int, tile: int) -> torch.Tensor:
+    """All samples that `make` makes."""
+    made, done = [], 0
+    while done < length:
+        few = tile // _LENGTHS
+        size = min(tile, few * math.ceil((length - done) / few), length)
+        # the last may begin where the one before has been
+        begin = min(done, length - size)
+        made.append(make(begin, begin + size)[..., done - begin :])
+        done = begin + size
+    return torch.cat(made, 3)
 
 
 class _Conv:
@@ -103,11 +143,10 @@ class _Stack:
             for block, shortcut, kind in zip(module.blocks, module.shortcuts, kinds, strict=True)
         ]
 
-    def __call__(self, x: torch.Tensor, first: int, last: int) -> torch.Tensor:
-        length = x.shape[3]
+    def __call__(self, given: Part, length: int, first: int, last: int) -> torch.Tensor:
         reach = sum(padding for *_, padding in self._blocks)
         begin, end = max(0, first - reach), min(length, last + reach)
-        x = x[..., begin:end]
+        x = given(begin, end)
         for kind, wide, narrow, shortcut, padding in self._blocks:
             x = x.to(kind)
             reach -= padding
@@ -127,15 +166,15 @@ class _Ending:
     an output, and what they make is added up.
     """
 
-    def __init__(self, stack: Level, module: Any) -> None:
+    def __init__(self, stack: Stack, module: Any) -> None:
         self._stack = stack
         self._taps = module.weight.detach()[0].T.contiguous()
         self._bias = module.bias.detach()
 
-    def __call__(self, x: torch.Tensor, first: int, last: int) -> torch.Tensor:
+    def __call__(self, given: Part, length: int, first: int, last: int) -> torch.Tensor:
         padding = len(self._taps) // 2
-        begin, end = max(0, first - padding), min(x.shape[3], last + padding)
-        made = functional.leaky_relu_(self._stack(x, begin, end), _SLOPE)
+        begin, end = max(0, first - padding), min(length, last + padding)
+        made = functional.leaky_relu_(self._stack(given, length, begin, end), _SLOPE)
         made = _reflect(made, padding - (first - begin), padding - (end - last))
         products = self._taps @ made[0, :, 0]
         samples = self._bias.repeat(last - first)

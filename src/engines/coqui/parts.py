@@ -19,11 +19,10 @@ from src.engines.coqui.sound import finished
 _FRAMES = 256
 """Of a stretch. Fewer would be made twice too often (each comes with its surroundings); more fall out of the
 core's cache, and let the first wait."""
-_GRAIN = 32
-"""Frames: stretches are as long as a multiple. For each length that it has not seen oneDNN prepares itself,
-which takes as long as two seconds of sound, and some tens of megabytes."""
-_WORTH_SHARING = 4
-"""Grains: what is left of a sentence at its end is made by two threads, if it is more than that."""
+_LENGTHS = 8
+"""That stretches up to this one have; only the last of a sentence may have another."""
+_WORTH_SHARING = 128
+"""Frames: if there are more, what is left of a sentence at its end is made by two threads."""
 
 
 class Studio:
@@ -40,15 +39,20 @@ class Studio:
         self._r = r
         self.crew = crew
         layers: Any = networks.model.postnet.convolutions
-        reach = None if networks.vocoder is None else networks.vocoder.reach(r)
-        self.grain = max(1, _GRAIN // r)
-        self.stretch = None if reach is None else self.grain * (_FRAMES // _GRAIN)
+        grain, reach = (networks.vocoder.grain, networks.vocoder.reach(r)) if networks.vocoder else (1, None)
+        self.grain = max(1, grain // r)
+        """Steps: the last stretch of a sentence, too, had better be as long as a multiple."""
+        self.stretch = None if reach is None else _FRAMES // (self.grain * r) * self.grain
         """Steps of a stretch; None: the vocoder wants a sentence as a whole."""
         # steps on either side that a mel, and that a sound depends on
         self._around = (
             0 if reach is None else _steps(sum(each.convolution1d.padding[0] for each in layers), r)
         )
         self.margin = 0 if reach is None else self._around + _steps(reach, r)
+
+    def worth_sharing(self, steps: int) -> bool:
+        """So many are left of a sentence, and two threads would be at it if it were two pieces."""
+        return self.crew.idle and not self.crew.alone and steps * self._r > _WORTH_SHARING
 
     def record(self, steps: torch.Tensor, left: int, right: int) -> Audio:
         """Samples of decoder steps (n, r x mels), and not of those that are there for their sake.
@@ -110,7 +114,8 @@ class Sound:
             # one that would have to wait may as well grow: less is made twice
             least = most = stretch if alone else 2 * stretch
         if ready >= least:
-            self._give(self._next, self._next + min(ready, most) // self._studio.grain * self._studio.grain)
+            few = stretch // _LENGTHS
+            self._give(self._next, self._next + min(ready, most) // few * few)
 
     def end(self, steps: int | None = None) -> None:
         """There will be no more; if given, only so many are kept."""
@@ -163,8 +168,7 @@ class Sound:
         usual = math.ceil(left / grain) * grain
         both = math.ceil((left + 2 * studio.margin) / grain)
         first = math.ceil(both / 2) * grain
-        shared = studio.crew.idle and not studio.crew.alone and left > studio.grain * _WORTH_SHARING
-        if first <= left and (usual > count or shared):
+        if first <= left and (usual > count or studio.worth_sharing(left)):
             self._give(self._next, self._next + first)
             usual = both * grain - first
         self._give(max(0, count - usual), count, more=False)

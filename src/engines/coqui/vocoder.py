@@ -11,6 +11,9 @@ _PROBE = 96
 
 
 class Vocoder(Protocol):
+    grain: int
+    """Frames: a mel had better be as long as a multiple."""
+
     def __call__(self, mel: torch.Tensor) -> torch.Tensor:
         """Mel (frames, mels) to samples (n,)."""
 
@@ -40,10 +43,13 @@ class GanVocoder:
         audio: the vocoder's `AudioProcessor`.
         tts_audio: the speech model's.
         device: that the generator is on.
+        grain: see `Vocoder`. For each length that it has not seen oneDNN prepares itself, which takes as long
+            as two seconds of sound, and some tens of megabytes.
     """
 
-    def __init__(self, generator: Any, audio: Any, tts_audio: Any, device: str) -> None:
+    def __init__(self, generator: Any, audio: Any, tts_audio: Any, device: str, grain: int = 32) -> None:
         self._generator = generator
+        self.grain = grain
         self._audio = audio
         self._tts_audio = tts_audio
         self._device = device
@@ -100,6 +106,8 @@ class GanVocoder:
 
 class GriffinLim:
     """What Coqui falls back to without a vocoder: no weights, and a metallic sound."""
+
+    grain = 1
 
     def __init__(self, audio: Any) -> None:
         self._audio = audio

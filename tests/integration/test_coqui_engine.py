@@ -219,6 +219,20 @@ def test_other_coqui_models_speak_a_sentence_at_a_time(voices: dict[str, CoquiFi
         assert np.isfinite(audio).all()
 
 
+def test_an_attention_that_only_coqui_can_run_is_left_to_it(tmp_path: Path) -> None:
+    files = coqui.spanish(tmp_path / "es", attention_win=True)
+    text = "Hola, buenos días."
+
+    async def use(engine: CoquiEngine) -> Audio:
+        return await engine.synthesize(text, "es", lane=0)
+
+    ours = speak({"es": files}, use)
+
+    expected = np.array(synthesizer(files).tts(text, split_sentences=False)[:-COQUIS_PAUSE], np.float32)
+    assert len(ours) == len(expected)
+    assert np.square(ours - expected).mean() < 1e-4 * np.square(expected).mean()
+
+
 class _Trap:
     def __init__(self, sprung: Path) -> None:
         self.sprung = sprung

@@ -75,9 +75,7 @@ def _load(files: "CoquiFiles", device: str, compute_type: str) -> Networks:
             gan = GanVocoder(hifigan.HifiGan(generator), own_audio, model.ap, device)
         elif melgan.fits(generator):
             kind = torch.bfloat16 if compute_type == "bfloat16" else torch.float32
-            if hasattr(model, "postnet"):
-                model.postnet.to(kind)
-            gan = GanVocoder(melgan.MelGan(generator, kind), own_audio, model.ap, device, grain=1)
+            gan = GanVocoder(melgan.MelGan(generator, kind), own_audio, model.ap, device, 1, kind)
         else:
             gan = GanVocoder(generator, own_audio, model.ap, device)
         vocoder, rate = gan, gan.sample_rate

@@ -39,7 +39,11 @@ class Studio:
         self._r = r
         self.crew = crew
         layers: Any = networks.model.postnet.convolutions
-        grain, reach = (networks.vocoder.grain, networks.vocoder.reach(r)) if networks.vocoder else (1, None)
+        grain, reach = 1, None
+        if networks.vocoder is not None:
+            grain, reach = networks.vocoder.grain, networks.vocoder.reach(r)
+            # of its rounding even less is heard
+            networks.model.postnet.to(networks.vocoder.kind)
         self.grain = max(1, grain // r)
         """Steps: the last stretch of a sentence, too, had better be as long as a multiple."""
         self.stretch = None if reach is None else _FRAMES // (self.grain * r) * self.grain

@@ -13,6 +13,8 @@ _PROBE = 96
 class Vocoder(Protocol):
     grain: int
     """Frames: a mel had better be as long as a multiple."""
+    kind: torch.dtype
+    """Of the numbers in which most of it is done."""
 
     def __call__(self, mel: torch.Tensor) -> torch.Tensor:
         """Mel (frames, mels) to samples (n,)."""
@@ -45,11 +47,21 @@ class GanVocoder:
         device: that the generator is on.
         grain: see `Vocoder`. For each length that it has not seen oneDNN prepares itself, which takes as long
             as two seconds of sound, and some tens of megabytes.
+        kind: likewise.
     """
 
-    def __init__(self, generator: Any, audio: Any, tts_audio: Any, device: str, grain: int = 32) -> None:
+    def __init__(
+        self,
+        generator: Any,
+        audio: Any,
+        tts_audio: Any,
+        device: str,
+        grain: int = 32,
+        kind: torch.dtype = torch.float32,
+    ) -> None:
         self._generator = generator
         self.grain = grain
+        self.kind = kind
         self._audio = audio
         self._tts_audio = tts_audio
         self._device = device
@@ -108,6 +120,7 @@ class GriffinLim:
     """What Coqui falls back to without a vocoder: no weights, and a metallic sound."""
 
     grain = 1
+    kind = torch.float32
 
     def __init__(self, audio: Any) -> None:
         self._audio = audio

@@ -11,6 +11,7 @@ import torch
 from TTS.config.shared_configs import BaseAudioConfig
 from TTS.utils.audio import AudioProcessor
 
+from src.engines.coqui import matrix as our_matrix
 from src.engines.coqui.matrix import matrix
 from src.engines.coqui.sound import end_of_speech
 from src.engines.coqui.state import Rows
@@ -20,7 +21,10 @@ from src.engines.coqui.stats import read_stats
 @pytest.mark.parametrize(
     ("kind", "error"), [("float32", 1e-5), ("float16", 1e-3), ("bfloat16", 2e-2), ("int8", 5e-2)]
 )
-def test_a_matrix_multiplies_as_its_precision_allows_and_each_row_for_itself(kind: str, error: float) -> None:
+def test_a_matrix_multiplies_as_its_precision_allows_and_each_row_for_itself(
+    kind: str, error: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(our_matrix, "_SMALL", 0)
     generator = torch.Generator().manual_seed(0)
     layer = torch.nn.Linear(200, 96)
     layer.weight.data.normal_(0, 0.07, generator=generator)
@@ -36,8 +40,21 @@ def test_a_matrix_multiplies_as_its_precision_allows_and_each_row_for_itself(kin
         few = 3 if kind == "bfloat16" else 1  # a row or two are rounded in another way
         for at in range(6 - few):
             some = slice(at, at + few)
-            assert ((ours(rows[some]) - together[some]) / scale[some]).abs().max() < 1e-6
+            torch.testing.assert_close(ours(rows[some]), together[some], rtol=1e-5, atol=1e-5)
             assert ((ours(rows[at : at + 1]) - together[at : at + 1]) / scale[at]).abs().max() < error
+
+
+def test_a_small_matrix_is_rounded_as_suits_the_number_of_rows_and_no_more() -> None:
+    generator = torch.Generator().manual_seed(0)
+    weight, bias = torch.randn(96, 200, generator=generator) * 0.07, torch.randn(96, generator=generator)
+    rows = torch.randn(5, 200, generator=generator) * torch.tensor([[1.0], [50.0], [0.01], [1.0], [3.0]])
+    with torch.inference_mode():
+        ours = matrix(weight, bias, "float32")
+        together, exact = ours(rows), rows.double() @ weight.double().T + bias
+        scale = rows.abs().amax(1, keepdim=True).clamp_min(1)
+        assert ((together - exact) / scale).abs().max() < 1e-6
+        for at in range(5):
+            assert ((ours(rows[at : at + 1]) - together[at]) / scale[at]).abs().max() < 1e-6
 
 
 def test_rows_join_and_leave_with_the_text_of_each_as_it_was() -> None:

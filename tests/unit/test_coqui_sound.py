@@ -230,6 +230,20 @@ def test_sound_made_in_parts_is_that_of_the_whole(
         assert sum(lengths) < count + 2 * margin * (parts - 1) + grain
 
 
+def occupied(crew: Crew) -> threading.Event:
+    """Has one thread of the crew do something that lasts until this is set."""
+    begun, go = threading.Event(), threading.Event()
+
+    def last() -> Audio:
+        begun.set()
+        assert go.wait(60)
+        return np.zeros(1, np.float32)
+
+    crew.submit(Job(last))
+    assert begun.wait(60)
+    return go
+
+
 @torch.inference_mode()
 def test_the_end_of_a_sentence_is_made_by_two_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     crew = Crew(1)
@@ -245,15 +259,7 @@ def test_the_end_of_a_sentence_is_made_by_two_threads(monkeypatch: pytest.Monkey
         return record(steps, left, right)
 
     monkeypatch.setattr(studio, "record", noted)
-    begun, go = threading.Event(), threading.Event()
-
-    def busy() -> Audio:
-        begun.set()
-        assert go.wait(60)
-        return np.zeros(1, np.float32)
-
-    crew.submit(Job(busy))
-    assert begun.wait(60)
+    go = occupied(crew)
     sound = Sound(studio)
     for step in steps:
         sound.add(step)
@@ -287,9 +293,9 @@ def test_griffin_lim_is_given_the_whole() -> None:
     sound = Sound(studio)
     for step in torch.zeros(150, 2 * MELS):
         sound.add(step)
-    assert studio.crew.free
+    assert studio.crew.idle
     sound.end()
-    assert not studio.crew.free
+    assert not studio.crew.idle
 
 
 @torch.inference_mode()
@@ -307,31 +313,27 @@ def test_a_vocoder_that_fails_fails_its_own_sound_alone() -> None:
 
 def test_a_crew_does_what_is_wanted_in_order_and_goes_home() -> None:
     crew, done = Crew(1), []
-    begun, go = threading.Event(), threading.Event()
-
-    def first() -> Audio:
-        begun.set()
-        assert go.wait(60)
-        return np.zeros(1, np.float32)
 
     def other(name: str) -> Audio:
         done.append((name, threading.current_thread().name, torch.get_num_threads()))
         return np.zeros(2, np.float32)
 
-    jobs = [Job(first), *(Job(lambda name=name: other(name)) for name in "abc")]  # type: ignore[misc]
-    for job in jobs:
+    assert crew.free
+    go = occupied(crew)
+    assert crew.idle and not crew.free
+    a, b, c = (Job(lambda name=name: other(name)) for name in "abc")
+    for job in (a, b, c):
         crew.submit(job)
-    assert begun.wait(60)
-    assert not crew.free
-    jobs[2].drop()
+    assert not crew.idle
+    b.drop()
     go.set()
-    while jobs[3].outcome is None:
+    while c.outcome is None:
         crew.wait(1)
 
     assert [name for name, _, _ in done] == ["a", "c"]
     assert {threads for _, _, threads in done} == {1}
-    assert jobs[2].outcome is None
-    assert crew.free
+    assert b.outcome is None
+    assert crew.idle
     crew.close()
     assert not [thread for thread in threading.enumerate() if thread.name == done[0][1]]
 

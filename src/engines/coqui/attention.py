@@ -51,7 +51,7 @@ class LocationSensitive:
     def __init__(self, module: Any) -> None:
         self._query: Matrix = matrix(module.query_layer.linear_layer.weight, None, "float32")
         self._keys = module.inputs_layer.linear_layer.weight.detach()
-        self._value = module.v.linear_layer.weight.detach()
+        self._value = module.v.linear_layer.weight.detach()[0]
         self._value_bias = module.v.linear_layer.bias.detach()
         self._sigmoid = module.norm == "sigmoid"
         self._location: torch.Tensor | None = None
@@ -60,7 +60,6 @@ class LocationSensitive:
             dense = module.location_layer.location_dense.linear_layer.weight.detach()
             conv = module.location_layer.location_conv1d.weight.detach()
             self._location = torch.einsum("af,fck->cka", dense, conv).flatten(0, 1).contiguous()
-            self._taps = conv.shape[2]
         self._forward = bool(module.forward_attn)
         self._forward_mask = bool(module.forward_attn_mask)
         self._agent = module.ta if module.forward_attn and module.trans_agent else None
@@ -85,10 +84,10 @@ class LocationSensitive:
         energies = rows["keys"] + self._query(query).unsqueeze(1)
         if self._location is not None:
             # a convolution, as the product that it is: oneDNN would prepare itself anew for every width
-            padding = self._taps // 2
-            windows = functional.pad(seen, (padding, padding)).unfold(2, self._taps, 1)
+            taps = len(self._location) // seen.shape[1]
+            windows = functional.pad(seen, (taps // 2, taps // 2)).unfold(2, taps, 1)
             energies += windows.transpose(1, 2).flatten(2) @ self._location
-        energies = (torch.tanh_(energies) @ self._value[0]) + self._value_bias
+        energies = torch.tanh_(energies) @ self._value + self._value_bias
         energies.masked_fill_(~rows["inside"], NOTHING)
         if self._sigmoid:
             alignment = torch.sigmoid(energies)

@@ -63,10 +63,10 @@ class Up:
         last = self.length(length) if last is None else last
         # from which stride to which, and what goes into them: each sees as many inputs as it is spread over
         begin, end = (first + self._cut) // self._stride, -(-(last + self._cut) // self._stride)
-        before, after = begin - self._spread + 1, end
-        x = x[..., max(0, before) : min(length, after)]
-        if before < 0 or after > length:
-            x = channels_last(functional.pad(x, (max(0, -before), max(0, after - length))))
+        before = begin - self._spread + 1
+        x = x[..., max(0, before) : min(length, end)]
+        if before < 0 or end > length:
+            x = channels_last(functional.pad(x, (max(0, -before), max(0, end - length))))
         made = functional.conv2d(x, self._weight, self._bias)
         samples = made.permute(0, 2, 3, 1).reshape(1, 1, -1, self._outputs)
         cut = first + self._cut - begin * self._stride

@@ -73,7 +73,7 @@ class Crew:
     @property
     def free(self) -> bool:
         """A job would be begun at once; if there are no threads, when somebody helps."""
-        return not self._jobs and (self.alone or self._busy < len(self._threads))
+        return self.idle and (self.alone or self._busy < len(self._threads))
 
     def submit(self, job: Job) -> None:
         with self._changed:

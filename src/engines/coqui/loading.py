@@ -70,22 +70,17 @@ def _load(files: "CoquiFiles", device: str, compute_type: str) -> Networks:
     rate = int(audio.get("output_sample_rate") or audio["sample_rate"])
     vocoder: Vocoder | None = None
     if files.vocoder_checkpoint and files.vocoder_config:
-        generator, own_audio = _load_vocoder(files.vocoder_checkpoint, files.vocoder_config, device)
-        if hifigan.fits(generator):
-            gan = GanVocoder(hifigan.HifiGan(generator), own_audio, model.ap, device)
-        elif melgan.fits(generator):
-            kind = torch.bfloat16 if compute_type == "bfloat16" else torch.float32
-            gan = GanVocoder(melgan.MelGan(generator, kind), own_audio, model.ap, device, 1, kind)
-        else:
-            gan = GanVocoder(generator, own_audio, model.ap, device)
+        kind = torch.bfloat16 if compute_type == "bfloat16" else torch.float32
+        gan = _load_vocoder(files.vocoder_checkpoint, files.vocoder_config, model.ap, device, kind)
         vocoder, rate = gan, gan.sample_rate
     elif hasattr(model, "postnet"):
         vocoder = GriffinLim(model.ap)
     return Networks(model, vocoder, rate, bool(audio.get("do_trim_silence")))
 
 
-def _load_vocoder(checkpoint: Path, config_file: Path, device: str) -> tuple[Any, Any]:
-    """The generator, and its `AudioProcessor`."""
+def _load_vocoder(
+    checkpoint: Path, config_file: Path, tts_audio: Any, device: str, kind: torch.dtype
+) -> GanVocoder:
     from TTS.config import load_config
     from TTS.utils.audio import AudioProcessor
     from TTS.vocoder.models import setup_generator
@@ -111,7 +106,14 @@ def _load_vocoder(checkpoint: Path, config_file: Path, device: str) -> tuple[Any
     if hasattr(generator, "remove_weight_norm"):
         generator.remove_weight_norm()
     generator.to(device)
-    return generator, audio
+    return GanVocoder(_laid_out(generator, kind), audio, tts_audio, device)
+
+
+def _laid_out(generator: Any, kind: torch.dtype) -> Any:
+    """Ours in the generator's place, if there is one for it."""
+    if hifigan.fits(generator):
+        return hifigan.HifiGan(generator)
+    return melgan.MelGan(generator, kind) if melgan.fits(generator) else generator
 
 
 def _take_stats(audio: Any) -> dict[str, Any] | None:

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 Matrix = Callable[[torch.Tensor], torch.Tensor]
 """Rows (n, inputs) to rows (n, outputs), both float32. A row's outcome does not depend on its company, but
-for how it is rounded in `bfloat16`."""
+for how it is rounded: in `bfloat16`, and where the matrix is small."""
 
 _FEW = 2
 """Rows up to which FBGEMM is the faster."""

@@ -47,18 +47,19 @@ def fits(generator: Any) -> bool:
 class MelGan:
     """See `fits`. Tensors inside are (1, channels, 1, samples), channels last.
 
-    Any length of a mel is as good as another to it.
-
     Args:
         kind: of the numbers, but those of the last block.
     """
+
+    grain = 1
+    """See `Vocoder`."""
 
     def __init__(self, generator: Any, kind: torch.dtype = torch.float32) -> None:
         # two that read the mel; for each level an activation, what lengthens it and a stack; four at the end
         layers = list(generator.layers)
         self._padding = int(generator.inference_padding)
         self._reflected = int(layers[0].padding[0])
-        self._kind = kind
+        self.kind = kind
         self._pre = _Conv(layers[1], kind)
         ups, (*stacks, last) = layers[3:-4:3], layers[4:-4:3]
         made: list[Stack] = [_Stack(stack, kind) for stack in stacks]
@@ -67,16 +68,16 @@ class MelGan:
 
     def inference(self, mel: torch.Tensor) -> torch.Tensor:
         """Mel (1, mels, frames) to samples (1, 1, n)."""
-        x = functional.pad(mel, (self._padding, self._padding), "replicate").unsqueeze(2).to(self._kind)
+        x = functional.pad(mel, (self._padding, self._padding), "replicate").unsqueeze(2).to(self.kind)
         x = _in_tiles(partial(self._read, x), x.shape[3], _FRAMES)
         for level in self._levels:
             x = level(x)
         return x.squeeze(2)
 
     def _read(self, mel: torch.Tensor, first: int, last: int) -> torch.Tensor:
-        padding = self._reflected
-        begin, end = max(0, first - padding), min(mel.shape[3], last + padding)
-        return self._pre(_reflect(mel[..., begin:end], padding - (first - begin), padding - (end - last)))
+        return self._pre(
+            _padded(lambda begin, end: mel[..., begin:end], mel.shape[3], first, last, self._reflected)
+        )
 
 
 class _Level:
@@ -172,15 +173,19 @@ class _Ending:
         self._bias = module.bias.detach()
 
     def __call__(self, given: Part, length: int, first: int, last: int) -> torch.Tensor:
-        padding = len(self._taps) // 2
-        begin, end = max(0, first - padding), min(length, last + padding)
-        made = functional.leaky_relu_(self._stack(given, length, begin, end), _SLOPE)
-        made = _reflect(made, padding - (first - begin), padding - (end - last))
+        made = _padded(partial(self._stack, given, length), length, first, last, len(self._taps) // 2)
+        made = functional.leaky_relu_(made, _SLOPE)
         products = self._taps @ made[0, :, 0]
         samples = self._bias.repeat(last - first)
         for tap, product in enumerate(products):
             samples += product[tap : tap + last - first]
         return torch.tanh_(samples)[None, None, None]
+
+
+def _padded(given: Part, length: int, first: int, last: int, padding: int) -> torch.Tensor:
+    """Samples from `first` to `last`, and `padding` more on either side; at the ends they are reflected."""
+    begin, end = max(0, first - padding), min(length, last + padding)
+    return _reflect(given(begin, end), padding - (first - begin), padding - (end - last))
 
 
 def _reflect(x: torch.Tensor, left: int, right: int) -> torch.Tensor:

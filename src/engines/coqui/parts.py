@@ -46,7 +46,9 @@ class Studio:
             networks.model.postnet.to(networks.vocoder.kind)
         self.grain = max(1, grain // r)
         """Steps: the last stretch of a sentence, too, had better be as long as a multiple."""
-        self.stretch = None if reach is None else _FRAMES // (self.grain * r) * self.grain
+        self.few = max(1, _FRAMES // _LENGTHS // r)
+        """Steps: the others are as long as a multiple."""
+        self.stretch = None if reach is None else self.few * _LENGTHS
         """Steps of a stretch; None: the vocoder wants a sentence as a whole."""
         # steps on either side that a mel, and that a sound depends on
         self._around = (
@@ -118,7 +120,7 @@ class Sound:
             # one that would have to wait may as well grow: less is made twice
             least = most = stretch if alone else 2 * stretch
         if ready >= least:
-            few = stretch // _LENGTHS
+            few = self._studio.few
             self._give(self._next, self._next + min(ready, most) // few * few)
 
     def end(self, steps: int | None = None) -> None:

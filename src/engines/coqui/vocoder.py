@@ -6,6 +6,9 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
+_GRAIN = 32
+"""Frames. For each length that it has not seen oneDNN prepares itself, which takes as long as two seconds of
+sound, and some tens of megabytes."""
 _PROBE = 96
 """Frames with which it is tried how far a vocoder looks: about twice the widest that there is."""
 
@@ -41,27 +44,17 @@ class GanVocoder:
     time if their sample rates differ.
 
     Args:
-        generator: Coqui's module, weights loaded; or `HifiGan` or `MelGan` in its place.
+        generator: Coqui's module, weights loaded; or `HifiGan` or `MelGan` in its place. One that differs in
+            `grain` or `kind` (see `Vocoder`) says so.
         audio: the vocoder's `AudioProcessor`.
         tts_audio: the speech model's.
         device: that the generator is on.
-        grain: see `Vocoder`. For each length that it has not seen oneDNN prepares itself, which takes as long
-            as two seconds of sound, and some tens of megabytes.
-        kind: likewise.
     """
 
-    def __init__(
-        self,
-        generator: Any,
-        audio: Any,
-        tts_audio: Any,
-        device: str,
-        grain: int = 32,
-        kind: torch.dtype = torch.float32,
-    ) -> None:
+    def __init__(self, generator: Any, audio: Any, tts_audio: Any, device: str) -> None:
         self._generator = generator
-        self.grain = grain
-        self.kind = kind
+        self.grain: int = getattr(generator, "grain", _GRAIN)
+        self.kind: torch.dtype = getattr(generator, "kind", torch.float32)
         self._audio = audio
         self._tts_audio = tts_audio
         self._device = device

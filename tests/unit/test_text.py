@@ -1,6 +1,8 @@
 """What is said for what is written, kind by kind, in both languages."""
 
 import logging
+import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -211,3 +213,19 @@ def test_what_is_dropped_is_logged_without_the_text(caplog: pytest.LogCaptureFix
     with caplog.at_level(logging.DEBUG, "src.services.text"):
         assert said("Hello 你好 friend", "en") == "Hello friend."
     assert [record.getMessage() for record in caplog.records] == ["not spoken: Chinese characters (2)"]
+
+
+@LANGUAGES
+def test_threads_do_not_disturb_each_other(language: str) -> None:
+    """Sentences here do not all end where a plain `. ` stands, so a fallback would give other pieces."""
+    texts = [f'Is {n} here? {n} people said: (no!) and left... {n} others "stayed." Done.' for n in "abcd"]
+    texts = [" ".join([text] * 8) for text in texts]
+    alone = [to_speech(text, language) for text in texts]
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            together = list(pool.map(lambda i: to_speech(texts[i % 4], language), range(60)))
+    finally:
+        sys.setswitchinterval(interval)
+    assert together == alone * 15

@@ -45,13 +45,14 @@ def split(text: str, language: Language) -> list[Piece]:
     return pieces
 
 
-@lru_cache
 def _segmenter(code: str) -> pysbd.Segmenter:
+    """A segmenter for one call: it keeps the text it works on, so threads must not share one."""
     segmenter = pysbd.Segmenter(language=code, clean=False)
     segmenter.language_module = _without_abbreviations(segmenter.language_module)
     return segmenter
 
 
+@lru_cache
 def _without_abbreviations(module: Any) -> type:
     """Ours are spelled out by now, and pysbd takes words such as `mar` and `art` for abbreviations."""
     empty: dict[str, list[str]] = {

@@ -18,7 +18,6 @@ from src.api.protocol import PATIENCE
 from src.api.rate_limit import RateLimit
 from src.api.tracing import RequestTrace
 from src.config import LogFormat, Settings, load_settings, unknown_keys
-from src.core.admission import Gate, default_limit
 from src.core.allocator import giving_back, share_arenas
 from src.core.descriptors import raise_descriptor_limit
 from src.core.errors import ConfigurationError
@@ -30,6 +29,7 @@ from src.core.storage import open_storage
 from src.core.telemetry import configure_logging
 from src.core.tracing import tracing
 from src.core.workers import shared_folder
+from src.scheduling.admission import AdmissionController, default_limit
 from src.services.stt import SttService
 from src.services.tts import TtsService
 
@@ -73,8 +73,8 @@ def create_app(settings: Settings, open_engines: OpenEngines = open_models) -> F
                 storage=storage,
                 stt=SttService(models.stt, settings),
                 tts=TtsService(models.tts, MeasuredStorage(storage), settings),
-                stt_gate=_gate("speech-to-text", models.stt.info.device, settings),
-                tts_gate=_gate("text-to-speech", models.tts.info.device, settings),
+                stt_admission=_admission("speech-to-text", models.stt.info.device, settings),
+                tts_admission=_admission("text-to-speech", models.tts.info.device, settings),
                 draining=draining,
             )
             app.state.services = services
@@ -120,9 +120,9 @@ def create_app(settings: Settings, open_engines: OpenEngines = open_models) -> F
     return app
 
 
-def _gate(name: str, device: str, settings: Settings) -> Gate:
+def _admission(name: str, device: str, settings: Settings) -> AdmissionController:
     limit = settings.max_queue or default_limit(device, settings.threads)
-    return Gate(name, limit, settings.request_timeout)
+    return AdmissionController(name, limit, settings.request_timeout)
 
 
 def _app_from_environment() -> FastAPI:

@@ -8,9 +8,9 @@ from fastapi.security import APIKeyHeader
 
 from src.api.draining import Draining
 from src.config import Settings
-from src.core.admission import Gate
 from src.core.loader import Models
 from src.core.storage import Storage
+from src.scheduling.admission import AdmissionController
 from src.services.stt import SttService
 from src.services.tts import TtsService
 
@@ -24,8 +24,8 @@ class Services:
     storage: Storage
     stt: SttService
     tts: TtsService
-    stt_gate: Gate
-    tts_gate: Gate
+    stt_admission: AdmissionController
+    tts_admission: AdmissionController
     draining: Draining
 
 

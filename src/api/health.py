@@ -5,9 +5,9 @@ from fastapi import APIRouter, Response
 from src.api.dependencies import Services, ServicesDep, require_key
 from src.api.errors import problems
 from src.api.schemas import EngineOut, LiveOut, ModelsOut, ReadyOut, engine_out
-from src.core.admission import Gate
 from src.core.errors import StorageUnavailable
 from src.engines.base import Engine
+from src.scheduling.admission import AdmissionController
 
 STALL_SECONDS = 60.0
 """Work waits and no row was finished for so long: something is stuck. One row takes seconds at most."""
@@ -56,11 +56,11 @@ async def models(services: ServicesDep) -> ModelsOut:
 
 def _models(services: Services) -> ModelsOut:
     return ModelsOut(
-        stt=_engine(services.models.stt, services.stt_gate),
-        tts=_engine(services.models.tts, services.tts_gate),
+        stt=_engine(services.models.stt, services.stt_admission),
+        tts=_engine(services.models.tts, services.tts_admission),
         notices=list(services.models.notices),
     )
 
 
-def _engine(engine: Engine, gate: Gate) -> EngineOut:
-    return engine_out(engine.info, engine.load, gate.held, gate.limit)
+def _engine(engine: Engine, admission: AdmissionController) -> EngineOut:
+    return engine_out(engine.info, engine.load, admission.in_flight, admission.limit)

@@ -53,6 +53,6 @@ def _sample(services: Services) -> None:
         info, load = engine.info, engine.load
         metrics.engine_state(info.engine, load.waiting, load.active, load.stalled_for)
         metrics.engine_runs(task, info.engine, info.model, info.device, info.compute_type)
-    for gate in (services.stt_gate, services.tts_gate):
-        metrics.gate_state(gate.name, gate.held, gate.limit)
+    for admission in (services.stt_admission, services.tts_admission):
+        metrics.admission_state(admission.name, admission.in_flight, admission.limit)
     metrics.process_state()

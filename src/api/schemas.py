@@ -122,14 +122,14 @@ class LiveOut(BaseModel):
     status: Literal["alive"] = "alive"
 
 
-def engine_out(info: EngineInfo, load: Load, held: int, limit: int) -> EngineOut:
+def engine_out(info: EngineInfo, load: Load, in_flight: int, limit: int) -> EngineOut:
     return EngineOut(
         engine=info.engine,
         model=info.model,
         device=info.device,
         compute_type=info.compute_type,
         languages=list(info.languages),
-        requests=held,
+        requests=in_flight,
         max_requests=limit,
         rows_waiting=load.waiting,
         rows_active=load.active,

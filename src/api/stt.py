@@ -109,18 +109,18 @@ async def detect_language(
 
 
 async def _transcribe(services: Services, file: UploadFile, options: SttOptions) -> Result:
-    async with services.stt_gate.enter():
+    async with services.stt_admission.enter():
         return await services.stt.transcribe(file.file, options)
 
 
 async def _detect(services: Services, file: UploadFile, languages: tuple[str, ...]) -> list[LanguageGuess]:
-    async with services.stt_gate.enter():
+    async with services.stt_admission.enter():
         return await services.stt.detect_language(file.file, languages)
 
 
 async def _events(services: Services, file: UploadFile, options: SttOptions) -> AsyncGenerator[Event, None]:
     # closed here, not when it is collected: the place must not be free before the work has stopped
-    async with services.stt_gate.enter(), aclosing(services.stt.stream(file.file, options)) as items:
+    async with services.stt_admission.enter(), aclosing(services.stt.stream(file.file, options)) as items:
         index = 0
         async for item in items:
             yield event_of(item, index, options.word_timestamps)

@@ -61,13 +61,13 @@ async def stream(request: Request, services: ServicesDep, body: SpeechIn) -> Str
 
 
 async def _speak(services: Services, wanted: SpeechRequest) -> Speech:
-    async with services.tts_gate.enter():
+    async with services.tts_admission.enter():
         return await services.tts.speak(wanted)
 
 
 async def _stream(services: Services, wanted: SpeechRequest) -> AsyncGenerator[bytes, None]:
     # closed here, not when it is collected: the place must not be free before the work has stopped
-    async with services.tts_gate.enter(), aclosing(services.tts.stream(wanted)) as chunks:
+    async with services.tts_admission.enter(), aclosing(services.tts.stream(wanted)) as chunks:
         async for chunk in chunks:
             yield chunk
 

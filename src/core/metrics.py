@@ -95,7 +95,7 @@ _stalled = Gauge(
     registry=_registry,
     multiprocess_mode="livemax",
 )
-_held = Gauge(
+_in_flight = Gauge(
     "voz_gate_requests",
     "Requests in work or waiting",
     ["gate"],
@@ -208,10 +208,10 @@ def engine_runs(task: str, engine: str, model: str, device: str, compute_type: s
     _engine_info.labels(task, engine, model, device, compute_type).set(1)
 
 
-def gate_state(gate: str, held: int, limit: int) -> None:
+def admission_state(name: str, in_flight: int, limit: int) -> None:
     """How many requests an engine has now, and may have."""
-    _held.labels(gate).set(held)
-    _limit.labels(gate).set(limit)
+    _in_flight.labels(name).set(in_flight)
+    _limit.labels(name).set(limit)
 
 
 def process_state() -> None:

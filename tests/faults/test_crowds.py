@@ -32,7 +32,7 @@ def until(condition: Callable[[], bool], what: str, seconds: float = 20) -> None
 
 def places(server: RunningServer) -> int:
     services = server.app.state.services
-    return int(services.stt_gate.held + services.tts_gate.held)
+    return int(services.stt_admission.in_flight + services.tts_admission.in_flight)
 
 
 @pytest.mark.parametrize("path", ["/tts", "/tts/stream"])

@@ -19,7 +19,6 @@ from src.api import errors
 from src.api import metrics as api
 from src.api.middleware import KeyCheck, RequestLog
 from src.core import metrics
-from src.core.admission import Gate
 from src.core.batching import Batcher, tell_retried
 from src.core.errors import EngineFailed, Overloaded, StorageUnavailable
 from src.core.local_storage import LocalStorage
@@ -27,6 +26,7 @@ from src.core.measured_storage import MeasuredStorage
 from src.core.security import ApiKeys
 from src.core.telemetry import note
 from src.engines.base import EngineInfo, Load
+from src.scheduling.admission import AdmissionController
 from tests.support import metrics_worker
 from tests.support.server import RunningServer, serve
 
@@ -57,8 +57,8 @@ class Engine:
 
 
 def services() -> Any:
-    gates = {name: Gate(name, 7, 60) for name in ("stt_gate", "tts_gate")}
-    return SimpleNamespace(models=SimpleNamespace(stt=Engine(), tts=Engine()), **gates)
+    admissions = {name: AdmissionController(name, 7, 60) for name in ("stt_admission", "tts_admission")}
+    return SimpleNamespace(models=SimpleNamespace(stt=Engine(), tts=Engine()), **admissions)
 
 
 router = APIRouter(prefix="/tts")
@@ -133,7 +133,7 @@ def test_the_state_of_engines_gates_and_the_process_is_told() -> None:
     assert numbers("voz_queue_rows", engine="toy", state="active") == 2
     assert numbers("voz_progress_age_seconds", engine="toy") == 1.5
     assert numbers("voz_engine_info", task="stt", model="toy-1", device="cpu", compute_type="int8") == 1
-    assert numbers("voz_gate_limit", gate="stt_gate") == 7
+    assert numbers("voz_gate_limit", gate="stt_admission") == 7
     assert numbers("voz_process_resident_bytes") > 10_000_000
     assert numbers("voz_process_open_descriptors") > 3
 

@@ -14,8 +14,8 @@ from src.api.disconnect import while_connected
 from src.api.middleware import RequestLog
 from src.api.sse import event_stream
 from src.api.streaming import Stream, stream_response
-from src.core.admission import Gate
 from src.core.errors import EngineFailed
+from src.scheduling.admission import AdmissionController
 from tests.support.server import serve
 
 
@@ -28,14 +28,14 @@ def until(condition: Callable[[], bool], what: str) -> None:
 
 
 class Work:
-    """Holds a place in a gate for as long as it goes on."""
+    """Holds a place for as long as it goes on."""
 
     def __init__(self) -> None:
-        self.gate = Gate("test", 10, timeout=60)
+        self.admission = AdmissionController("test", 10, timeout=60)
         self.ended = 0
 
     async def plain(self) -> str:
-        async with self.gate.enter():
+        async with self.admission.enter():
             try:
                 await asyncio.sleep(60)
             finally:
@@ -43,7 +43,7 @@ class Work:
         return "never"
 
     async def stream(self) -> AsyncGenerator[bytes, None]:
-        async with self.gate.enter():
+        async with self.admission.enter():
             try:
                 while True:
                     yield b"x" * 100
@@ -95,7 +95,7 @@ def test_a_client_that_leaves_a_stream_frees_its_place() -> None:
         for round_ in range(1, 6):
             with client.stream("GET", "/stream") as answer:
                 assert next(answer.iter_bytes())
-            until(lambda: work.gate.held == 0, "the place came back")
+            until(lambda: work.admission.in_flight == 0, "the place came back")
             assert work.ended == round_
 
 
@@ -107,7 +107,7 @@ def test_a_client_that_gives_up_waiting_frees_its_place() -> None:
                 client.get("/plain")
             # on a busy machine the client may leave before its work has begun
             until(lambda count=round_: work.ended == count, "the work ended")  # type: ignore[misc]
-            until(lambda: work.gate.held == 0, "the place came back")
+            until(lambda: work.admission.in_flight == 0, "the place came back")
 
 
 def test_a_stream_that_fails_at_once_has_its_own_status() -> None:
@@ -132,9 +132,9 @@ def test_a_stream_whose_body_never_begins_is_closed() -> None:
         work = Work()
         stream = Stream(work.stream())
         await stream.peek()
-        assert work.gate.held == 1
+        assert work.admission.in_flight == 1
         await stream.close()
-        assert (work.gate.held, work.ended) == (0, 1)
+        assert (work.admission.in_flight, work.ended) == (0, 1)
 
     asyncio.run(main())
 

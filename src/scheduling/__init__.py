@@ -1,0 +1,1 @@
+"""Who works when: admission of requests to the engines."""

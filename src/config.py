@@ -1,6 +1,5 @@
 """Settings: the one place that reads the environment and `.env`."""
 
-import os
 import re
 from enum import StrEnum
 from pathlib import Path
@@ -12,6 +11,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from src.core.cores import usable_cores
 from src.core.errors import ConfigurationError
 from src.core.rate_limits import parse_limits
 from src.core.security import read_key_file
@@ -82,7 +82,11 @@ class Settings(BaseSettings):
     device: Device = Device.AUTO
     """`auto`: CUDA if there is a usable GPU, else the CPU."""
     compute_type: ComputeType = ComputeType.AUTO
-    """`auto`: what was measured best for each engine and device (docs/architecture.md)."""
+    """Of both engines; `auto`: what was measured best for each on this device (docs/architecture.md)."""
+    stt_compute_type: ComputeType | None = None
+    """Of Whisper alone; empty: COMPUTE_TYPE."""
+    tts_compute_type: ComputeType | None = None
+    """Of Coqui alone; empty: COMPUTE_TYPE. Kokoro's is that of its file."""
     models_dir: Path = Path("models")
     """Where weights are kept; filled once, then never fetched again."""
 
@@ -233,8 +237,8 @@ class Settings(BaseSettings):
 
     @property
     def threads(self) -> int:
-        """CPU threads for one worker process: the cores this process may use, shared out, at least one."""
-        return max(1, len(os.sched_getaffinity(0)) // self.web_concurrency)
+        """CPU threads for one worker process: the cores this server may use, shared out, at least one."""
+        return max(1, usable_cores() // self.web_concurrency)
 
 
 def load_settings() -> Settings:

@@ -6,6 +6,7 @@ from src.api.dependencies import Services, ServicesDep, require_key
 from src.api.errors import problems
 from src.api.schemas import EngineOut, LiveOut, ModelsOut, ReadyOut, engine_out
 from src.core.errors import StorageUnavailable
+from src.engines import cpu
 from src.engines.base import Engine
 from src.scheduling.admission import AdmissionController
 
@@ -58,6 +59,7 @@ def _models(services: Services) -> ModelsOut:
     return ModelsOut(
         stt=_engine(services.models.stt, services.stt_admission),
         tts=_engine(services.models.tts, services.tts_admission),
+        instructions=cpu.in_words(),
         notices=list(services.models.notices),
     )
 

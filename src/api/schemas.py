@@ -109,6 +109,9 @@ class EngineOut(BaseModel):
 class ModelsOut(BaseModel):
     stt: EngineOut
     tts: EngineOut
+    instructions: str = Field(
+        description="The CPU's vector instructions that are in use.", examples=["AVX-512 BF16", "AVX2"]
+    )
     notices: list[str] = Field(description="What an operator should know, e.g. a stand-in engine.")
 
 

@@ -1,9 +1,12 @@
 """How many connections a process may hold: what its open files allow."""
 
+import contextlib
 import resource
 
 _ENOUGH = 65_536
 """Open files that no server of this kind is short of; hard limits go up to a billion."""
+_MACOS = 10_240
+"""Open files that every macOS allows (its OPEN_MAX)."""
 _MOST_CONNECTIONS = 16_384
 
 
@@ -14,8 +17,14 @@ def raise_descriptor_limit() -> None:
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = _ENOUGH if hard == resource.RLIM_INFINITY else min(hard, _ENOUGH)
-    if soft != resource.RLIM_INFINITY and soft < most:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    if soft == resource.RLIM_INFINITY:
+        return
+    for wanted in (most, _MACOS):
+        if soft < wanted <= most:
+            # macOS says that there is no hard limit, and refuses more than it has
+            with contextlib.suppress(ValueError, OSError):
+                resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+                return
 
 
 def connection_limit() -> int:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from src.core.workers import is_worker, shared_folder
+from src.core.workers import is_alive, is_worker, shared_folder
 
 _PROCESSES = Path("/proc")
 _MARK = "ready-"
@@ -39,7 +39,7 @@ def another_is_ready() -> bool:
     folder = shared_folder()
     marks = [] if folder is None else list(folder.glob(f"{_MARK}*"))
     pids = (mark.name.removeprefix(_MARK) for mark in marks)
-    return any((_PROCESSES / pid).exists() for pid in pids if pid != str(os.getpid()))
+    return any(is_alive(int(pid)) for pid in pids if pid != str(os.getpid()))
 
 
 def parent_listens(descriptors: Sequence[int]) -> bool:

@@ -6,9 +6,10 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from src.config import ComputeType, Device, Settings
+from src.config import Device, Settings
 from src.core.errors import ConfigurationError
 from src.core.model_store import CoquiPair, ModelStore
+from src.engines import cpu
 from src.engines.base import EngineInfo, SpeechToText, TextToSpeech
 
 log = logging.getLogger(__name__)
@@ -33,6 +34,7 @@ async def open_models(settings: Settings) -> AsyncIterator[Models]:
         ConfigurationError: the device or compute type cannot be had.
     """
     device = await asyncio.to_thread(pick_device, settings.device)
+    log.info("CPU: %d threads of %s", settings.threads, cpu.in_words())
     store = ModelStore(settings.models_dir)
     async with AsyncExitStack() as stack:
         stt: SpeechToText = await stack.enter_async_context(
@@ -48,14 +50,16 @@ async def open_models(settings: Settings) -> AsyncIterator[Models]:
 
 
 def _speech_to_text(settings: Settings, store: ModelStore, device: str) -> SpeechToText:
+    from src.engines.compute_types import for_whisper
     from src.engines.whisper import WhisperEngine
 
+    compute_type = for_whisper(settings.stt_compute_type or settings.compute_type, device)
     files = store.whisper(settings.stt_model)
     return WhisperEngine(
         files.folder,
         name=files.name,
         device=device,
-        compute_type=stt_compute_type(settings.compute_type, device),
+        compute_type=compute_type,
         threads=settings.threads,
         languages=settings.stt_languages,
     )
@@ -64,13 +68,15 @@ def _speech_to_text(settings: Settings, store: ModelStore, device: str) -> Speec
 def _text_to_speech(
     settings: Settings, store: ModelStore, device: str
 ) -> tuple[TextToSpeech, tuple[str, ...]]:
+    from src.engines.compute_types import for_coqui
     from src.engines.coqui import CoquiEngine
     from src.engines.kokoro import KokoroEngine
 
     files = store.tts_files(settings.tts_engine, settings.tts_model_en, settings.tts_model_es)
     if isinstance(files, CoquiPair):
+        compute_type = for_coqui(settings.tts_compute_type or settings.compute_type, device)
         models = {"en": files.en, "es": files.es}
-        return CoquiEngine(models, device, settings.compute_type, settings.threads), ()
+        return CoquiEngine(models, device, compute_type, settings.threads), ()
     engine = KokoroEngine(files.model, files.voices, settings.threads, device)
     return engine, (files.reason,) if files.reason else ()
 
@@ -105,9 +111,3 @@ def _cuda_problem() -> str | None:
     if ctranslate2.get_cuda_device_count() == 0:
         return "CTranslate2 finds no usable GPU"
     return None
-
-
-def stt_compute_type(wanted: ComputeType, device: str) -> str:
-    if wanted is ComputeType.AUTO:
-        return "float16" if device == "cuda" else "int8"
-    return wanted.value

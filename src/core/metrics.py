@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from src.core.memory import memory_in_use
-from src.core.workers import shared_folder
+from src.core.workers import is_alive, shared_folder
 
 _folder = shared_folder()
 if _folder is not None:
@@ -233,7 +233,7 @@ def exposition() -> bytes:
         return generate_latest(_registry)
     for file in Path(folder).glob("gauge_live*.db"):
         pid = re.search(r"_(\d+)\.db$", file.name)
-        if pid is not None and not Path(f"/proc/{pid[1]}").exists():
+        if pid is not None and not is_alive(int(pid[1])):
             mark_process_dead(int(pid[1]), folder)  # type: ignore[no-untyped-call]
     together = CollectorRegistry()
     MultiProcessCollector(together, path=folder)  # type: ignore[no-untyped-call]

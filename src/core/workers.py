@@ -23,6 +23,17 @@ def is_gunicorn() -> bool:
     return "gunicorn" in os.environ.get("SERVER_SOFTWARE", "").lower()
 
 
+def is_alive(pid: int) -> bool:
+    """Is there a process of this number? On every POSIX system, where `/proc` is Linux' alone."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # somebody else's
+    return True
+
+
 @functools.cache
 def shared_folder() -> Path | None:
     """The folder of this server's workers, made by the first, removed by the last; None for a lone process.

@@ -142,12 +142,13 @@ class _Kokoro:
         providers = ["CPUExecutionProvider"]
         if self._wanted_device == "cuda" and "CUDAExecutionProvider" in onnxruntime.get_available_providers():
             providers.insert(0, "CUDAExecutionProvider")
-            self.device = "cuda"
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = self._threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
         self._session = onnxruntime.InferenceSession(str(self._model), options, providers=providers)
+        # where the GPU's libraries do not load, ONNX Runtime goes on without a word
+        self.device = "cuda" if "CUDAExecutionProvider" in self._session.get_providers() else "cpu"
         self._types = input_dtypes(self._session)
         # older exports name the phonemes "tokens", newer ones "input_ids"
         self._tokens = "input_ids" if "input_ids" in self._types else "tokens"

@@ -1,11 +1,13 @@
 """Kokoro on its real weights, against the `kokoro-onnx` package."""
 
 import asyncio
+import warnings
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
+import onnxruntime
 import pytest
 from kokoro_onnx import Kokoro
 
@@ -128,3 +130,20 @@ def test_files_that_are_no_kokoro_are_refused(files: KokoroFiles, tmp_path: Path
         speak(KokoroFiles(broken, files.voices), lambda engine: asyncio.sleep(0))
     with pytest.raises(ModelUnavailable, match="cannot speak fr"):
         speak(KokoroFiles(files.model, {"fr": broken}), lambda engine: asyncio.sleep(0))
+
+
+def test_the_device_is_the_one_that_the_session_runs_on(
+    files: KokoroFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # a GPU is offered, and then its libraries cannot be had: onnxruntime warns at most, and takes the CPU
+    monkeypatch.setattr(
+        onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    )
+
+    async def main() -> str:
+        async with KokoroEngine(files.model, files.voices, threads=1, device="cuda") as engine:
+            return engine.info.device
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        assert asyncio.run(main()) == "cpu"

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from src.config import Settings
 from src.core.errors import ModelUnavailable
 from src.core.model_store import ModelStore
+from src.engines import cpu
 from src.engines.whisper import gate
 from src.engines.whisper.features import Features, window_for
 from src.engines.whisper.loop import LoopStepper, kernels, products, reading
@@ -233,7 +234,18 @@ def test_a_language_that_detection_gets_wrong_is_told_by_the_text(
 
 
 @pytest.mark.parametrize("kind", [Int8, WideInt8])
-@pytest.mark.parametrize("vnni", [True, False])
+@pytest.mark.parametrize(
+    "vnni",
+    [
+        pytest.param(
+            True,
+            marks=pytest.mark.skipif(
+                not cpu.multiplies_bytes(), reason="the CPU has no VNNI: whole bytes would overflow"
+            ),
+        ),
+        False,
+    ],
+)
 def test_eight_bits_are_close_to_thirty_two(
     kind: type[Product], vnni: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -103,7 +103,7 @@ def test_what_cannot_work_is_refused(
 
 
 def test_threads_are_shared_out_among_the_workers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(8)))
+    monkeypatch.setattr("src.config.usable_cores", lambda: 8)
     monkeypatch.setenv("API_KEY", "some-key")
     shares = []
     for workers in (1, 3, 16):

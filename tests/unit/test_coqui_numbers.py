@@ -24,6 +24,8 @@ from src.engines.coqui.stats import read_stats
 def test_a_matrix_multiplies_as_its_precision_allows_and_each_row_for_itself(
     kind: str, error: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    if kind == "bfloat16" and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        pytest.skip("oneDNN has no bfloat16 on this CPU: it is refused at the start")
     monkeypatch.setattr(our_matrix, "_SMALL", 0)
     generator = torch.Generator().manual_seed(0)
     layer = torch.nn.Linear(200, 96)
@@ -40,7 +42,8 @@ def test_a_matrix_multiplies_as_its_precision_allows_and_each_row_for_itself(
         few = 3 if kind == "bfloat16" else 1  # a row or two are rounded in another way
         for at in range(6 - few):
             some = slice(at, at + few)
-            torch.testing.assert_close(ours(rows[some]), together[some], rtol=1e-5, atol=1e-5)
+            # a sum of other order is off by a part of the numbers in it, not of what it comes to
+            assert ((ours(rows[some]) - together[some]) / scale[some]).abs().max() < 2e-6
             assert ((ours(rows[at : at + 1]) - together[at : at + 1]) / scale[at]).abs().max() < error
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from src.core.workers import shared_folder
+from src.core.workers import is_alive, shared_folder
 
 
 def _join_and_wait(temporary: str, pipe: Connection) -> None:
@@ -64,3 +64,13 @@ def test_gunicorn_is_known_by_its_mark(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not is_worker()
     monkeypatch.setenv("SERVER_SOFTWARE", "gunicorn/27.0.1")
     assert is_worker()
+
+
+def test_a_process_is_alive_until_it_is_gone() -> None:
+    process = multiprocessing.get_context("spawn").Process(target=os.getpid)
+    process.start()
+    assert process.pid is not None
+    assert is_alive(os.getpid())
+    process.join()
+    assert not is_alive(process.pid)
+    assert is_alive(1)  # somebody else's

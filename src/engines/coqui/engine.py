@@ -4,10 +4,9 @@ from collections.abc import Hashable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-import torch
-
 from src.core.batching import Batcher
 from src.engines.base import Audio, EngineInfo, Load
+from src.engines.compute_types import for_coqui
 from src.engines.coqui.stepper import Row, Voices
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ class CoquiEngine:
     ) -> None:
         self._files = dict(models)
         self._device = device
-        self._compute_type = _compute_type(compute_type, device)
+        self._compute_type = for_coqui(compute_type, device)
         self._voices = Voices(self._files, device, self._compute_type, threads)
         self._batcher = Batcher(self._voices, "coqui", max_waiting)
 
@@ -70,12 +69,3 @@ class CoquiEngine:
     async def synthesize(self, text: str, language: str, lane: Hashable) -> Audio:
         """Speak one row; see `TextToSpeech`. Cancelling stops it before its next decoder step."""
         return await self._batcher.submit(Row(text, language), lane)
-
-
-def _compute_type(wanted: str, device: str) -> str:
-    if device == "cpu":
-        # without instructions for it, bfloat16 is slower than anything else
-        fastest = "bfloat16" if torch.cpu._is_avx512_bf16_supported() else "float16"
-        return fastest if wanted == "auto" else wanted
-    # PyTorch multiplies int8 on a CPU only; the setting is Whisper's, too
-    return {"auto": "float32", "int8": "float16"}.get(wanted, wanted)

@@ -7,10 +7,12 @@ Numba keeps what it compiled of `kernels.py` until that file changes: after a ch
 from collections.abc import Callable
 from typing import Any, cast
 
-from llvmlite import binding, ir
-from numba import config, types
+from llvmlite import ir
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
+
+from src.engines import cpu
 
 PAIRS, LANES = 32, 64
 """Of a block that `add_products` reads."""
@@ -24,7 +26,7 @@ _FLOATS = ir.VectorType(ir.FloatType(), _REGISTER)
 
 def multiplies_bfloat16() -> bool:
     """The CPU has AVX512-BF16, and Numba compiles for it."""
-    return bool(binding.get_host_cpu_features().get("avx512bf16")) and not config.CPU_NAME  # type: ignore[attr-defined]
+    return cpu.multiplies_bfloat16("Numba")
 
 
 def _add_products(

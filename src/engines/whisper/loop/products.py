@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from src.engines import cpu
 from src.engines.whisper.loop import kernels
 from src.engines.whisper.loop.kernels import Numbers, Rows
 
@@ -22,7 +23,7 @@ def row_levels(exact: bool) -> tuple[int, int]:
     return (127, 128) if exact else (63, 64)
 
 
-_LEVELS, _ZERO = row_levels(torch.cpu._is_vnni_supported())
+_LEVELS, _ZERO = row_levels(cpu.multiplies_bytes())
 
 
 class Product(Protocol):

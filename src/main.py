@@ -17,6 +17,7 @@ from src.api.middleware import DeclaredSize, KeyCheck, RequestLog, SlowBody, Unr
 from src.api.protocol import PATIENCE
 from src.api.rate_limit import RateLimit
 from src.api.tracing import RequestTrace
+from src.composition import open_storage
 from src.config import LogFormat, Settings, load_settings, unknown_keys
 from src.core.allocator import giving_back, share_arenas
 from src.core.descriptors import raise_descriptor_limit
@@ -25,7 +26,6 @@ from src.core.loader import Models, open_models
 from src.core.measured_storage import MeasuredStorage
 from src.core.rate_limits import RateLimiter, parse_limits
 from src.core.security import ApiKeys
-from src.core.storage import open_storage
 from src.core.telemetry import configure_logging
 from src.core.tracing import tracing
 from src.core.workers import shared_folder
@@ -63,7 +63,7 @@ def create_app(settings: Settings, open_engines: OpenEngines = open_models) -> F
         )
         async with (
             draining.on_signals(),
-            tracing(settings, app.version),
+            tracing(settings.otel_exporter_otlp_endpoint, settings.otel_headers, app.version),
             open_storage(settings) as storage,
             open_engines(settings) as models,
         ):

@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -21,8 +22,26 @@ from botocore.exceptions import (
 )
 from botocore.exceptions import ConnectionError as BotoConnectionError
 
-from src.config import Settings
 from src.core.errors import StorageUnavailable
+
+
+@dataclass(frozen=True, slots=True)
+class S3Bucket:
+    """A bucket, and how to reach it."""
+
+    name: str
+    region: str
+    """The bucket's own region, e.g. `eu-west-1`."""
+    prefix: str = ""
+    """Put before every key; empty, or ends with `/`."""
+    endpoint_url: str = ""
+    """Address of an S3-compatible store; empty: AWS."""
+    access_key_id: str | None = field(default=None, repr=False)
+    """None: the instance role, or whatever else boto finds."""
+    secret_access_key: str | None = field(default=None, repr=False)
+    session_token: str | None = field(default=None, repr=False)
+    """Comes with temporary keys."""
+
 
 S3_ERRORS = (BotoCoreError, ClientError, aiohttp.ClientError, OSError)
 """All that a call can raise when S3, or the way to it, fails (a TimeoutError is an OSError)."""
@@ -58,31 +77,30 @@ def is_missing(error: ClientError) -> bool:
     return _code(error) in _MISSING
 
 
-def startup_sentence(error: Exception, settings: Settings) -> str:  # noqa: PLR0911 (a case a line)
+def startup_sentence(error: Exception, bucket: S3Bucket) -> str:  # noqa: PLR0911 (a case a line)
     """Why the bucket cannot be used, and what to do about it."""
-    where = _address(settings.s3_endpoint_url) or "AWS"
-    bucket = f"S3 bucket {settings.s3_bucket_name!r} at {where}"
+    where = f"S3 bucket {bucket.name!r} at {_address(bucket.endpoint_url) or 'AWS'}"
     if isinstance(error, ClientError):
-        return f"{bucket}: {_refusal(error, settings)}"
+        return f"{where}: {_refusal(error, bucket.region)}"
     if isinstance(error, NoCredentialsError | PartialCredentialsError | CredentialRetrievalError):
         return (
-            f"{bucket}: no credentials were found. Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run "
+            f"{where}: no credentials were found. Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run "
             "where an instance role gives them"
         )
     if isinstance(error, InvalidRegionError):
-        return f"AWS_REGION={settings.aws_region!r} is not the name of a region"
+        return f"AWS_REGION={bucket.region!r} is not the name of a region"
     if isinstance(error, ParamValidationError):
-        return f"S3_BUCKET_NAME={settings.s3_bucket_name!r} is not the name of a bucket"
+        return f"S3_BUCKET_NAME={bucket.name!r} is not the name of a bucket"
     if isinstance(error, SSLError):
-        return f"{bucket}: its TLS certificate is not trusted. Is S3_ENDPOINT_URL right?"
+        return f"{where}: its TLS certificate is not trusted. Is S3_ENDPOINT_URL right?"
     if isinstance(error, HTTPClientError | BotoConnectionError | aiohttp.ClientError | OSError):
-        return f"{bucket} cannot be reached. Check S3_ENDPOINT_URL, AWS_REGION and the network"
+        return f"{where} cannot be reached. Check S3_ENDPOINT_URL, AWS_REGION and the network"
     if isinstance(error, ValueError):
         return "S3_ENDPOINT_URL is not an address: it looks like https://host or http://host:port"
-    return f"{bucket} cannot be used: {type(error).__name__}"
+    return f"{where} cannot be used: {type(error).__name__}"
 
 
-def _refusal(error: ClientError, settings: Settings) -> str:  # noqa: PLR0911 (the same)
+def _refusal(error: ClientError, configured: str) -> str:  # noqa: PLR0911 (the same)
     code = _code(error)
     if code == "NoSuchBucket" or code in _MISSING:
         return "there is no such bucket. Make it, or correct S3_BUCKET_NAME"
@@ -93,9 +111,9 @@ def _refusal(error: ClientError, settings: Settings) -> str:  # noqa: PLR0911 (t
         )
     if code in _OTHER_REGION:
         region = _region(error)
-        if region and region != settings.aws_region:
-            return f"it is in the region {region}, not in {settings.aws_region}. Set AWS_REGION={region}"
-        return f"it is not in the region {settings.aws_region}. Correct AWS_REGION"
+        if region and region != configured:
+            return f"it is in the region {region}, not in {configured}. Set AWS_REGION={region}"
+        return f"it is not in the region {configured}. Correct AWS_REGION"
     if code == "RequestTimeTooSkewed":
         return "the request is refused because the clock of this machine is wrong"
     if code in {"AccessDenied", "AllAccessDisabled", "403"}:

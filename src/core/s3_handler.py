@@ -18,9 +18,8 @@ from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 from botocore.exceptions import ClientError
 
-from src.config import Settings
 from src.core.errors import StorageMisconfigured, StorageUnavailable
-from src.core.s3_errors import S3_ERRORS, answering, is_missing, startup_sentence
+from src.core.s3_errors import S3_ERRORS, S3Bucket, answering, is_missing, startup_sentence
 from src.core.storage import checked, new_key
 
 log = logging.getLogger(__name__)
@@ -43,10 +42,10 @@ class S3Storage:
 
     name = "s3"
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._bucket = settings.s3_bucket_name
-        self._prefix = settings.s3_prefix
+    def __init__(self, bucket: S3Bucket) -> None:
+        self._configured = bucket
+        self._bucket = bucket.name
+        self._prefix = bucket.prefix
         self._opened = AsyncExitStack()
         self._client: Any = None
         self._undoing: set[asyncio.Task[None]] = set()
@@ -54,12 +53,12 @@ class S3Storage:
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
             try:
-                self._client = await stack.enter_async_context(_client(self._settings))
+                self._client = await stack.enter_async_context(_client(self._configured))
                 self._client.meta.events.register("before-call.s3", _stay_in_region)
                 async with asyncio.timeout(_CALL_SECONDS):
                     await self._try_out()
             except (*S3_ERRORS, ValueError) as error:
-                raise StorageMisconfigured(startup_sentence(error, self._settings)) from error
+                raise StorageMisconfigured(startup_sentence(error, self._configured)) from error
             self._opened = stack.pop_all()
         return self
 
@@ -279,11 +278,7 @@ def _missing_is_fine() -> Iterator[None]:
             raise
 
 
-def _client(settings: Settings) -> AbstractAsyncContextManager[Any]:
-    key, secret, token = (
-        value.get_secret_value() if value else None
-        for value in (settings.aws_access_key_id, settings.aws_secret_access_key, settings.aws_session_token)
-    )
+def _client(bucket: S3Bucket) -> AbstractAsyncContextManager[Any]:
     config = AioConfig(
         signature_version="s3v4",
         connect_timeout=5,
@@ -291,7 +286,7 @@ def _client(settings: Settings) -> AbstractAsyncContextManager[Any]:
         max_pool_connections=64,
         retries={"mode": "standard", "total_max_attempts": 3},
         s3={
-            "addressing_style": "path" if settings.s3_endpoint_url else "virtual",
+            "addressing_style": "path" if bucket.endpoint_url else "virtual",
             "us_east_1_regional_endpoint": "regional",
         },
         # plain signed bodies: many stores do not know the trailing checksums of today's AWS
@@ -300,11 +295,11 @@ def _client(settings: Settings) -> AbstractAsyncContextManager[Any]:
     )
     client: AbstractAsyncContextManager[Any] = get_session().create_client(
         "s3",
-        region_name=settings.aws_region,
-        endpoint_url=settings.s3_endpoint_url or None,
-        aws_access_key_id=key,
-        aws_secret_access_key=secret,
-        aws_session_token=token,
+        region_name=bucket.region,
+        endpoint_url=bucket.endpoint_url or None,
+        aws_access_key_id=bucket.access_key_id,
+        aws_secret_access_key=bucket.secret_access_key,
+        aws_session_token=bucket.session_token,
         config=config,
     )
     return client

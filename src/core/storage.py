@@ -1,4 +1,4 @@
-"""Where spoken audio is kept: the seam between those who store and the two places there are."""
+"""The storage Protocol, which S3 and the local folder implement, and the rules for keys."""
 
 import re
 import secrets
@@ -6,8 +6,6 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Protocol, Self
-
-from src.config import Settings
 
 _KEY = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
 _LONGEST_KEY = 512
@@ -53,17 +51,6 @@ class Storage(Protocol):
     async def check(self) -> None:
         """Return soon if storage can be used; for the readiness probe."""
         ...
-
-
-def open_storage(settings: Settings) -> Storage:
-    """S3 or the local folder, as the settings say. Nothing is opened until it is entered."""
-    if settings.uses_s3:
-        from src.core.s3_handler import S3Storage
-
-        return S3Storage(settings)
-    from src.core.local_storage import LocalStorage
-
-    return LocalStorage(settings.storage_dir)
 
 
 def new_key(extension: str) -> str:

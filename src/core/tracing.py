@@ -21,8 +21,6 @@ from opentelemetry import trace
 from opentelemetry.trace import Span, SpanKind, StatusCode, Tracer
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from src.config import Settings
-
 log = logging.getLogger(__name__)
 
 Attributes = Mapping[str, str | int | float | bool]
@@ -36,10 +34,15 @@ _tracer: Tracer | None = None
 
 
 @asynccontextmanager
-async def tracing(settings: Settings, version: str) -> AsyncIterator[None]:
-    """Trace while the block runs, if the settings say where to; then send what is left."""
+async def tracing(endpoint: str, headers: Mapping[str, str], version: str) -> AsyncIterator[None]:
+    """Trace while the block runs; then send what is left.
+
+    Args:
+        endpoint: address of the collector (OTLP over HTTP); empty: nothing is traced.
+        headers: sent with every export, e.g. the collector's authentication.
+        version: of the service, as an attribute of every span.
+    """
     global _tracer  # noqa: PLW0603 - of the process, as its logs and metrics are
-    endpoint = settings.otel_exporter_otlp_endpoint
     if not endpoint:
         yield
         return
@@ -53,7 +56,7 @@ async def tracing(settings: Settings, version: str) -> AsyncIterator[None]:
     # OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES go before ours; the SDK reads OTEL_TRACES_SAMPLER itself
     provider = TracerProvider(resource=ours.merge(OTELResourceDetector().detect()), shutdown_on_exit=False)
     exporter = OTLPSpanExporter(
-        endpoint.rstrip("/") + "/v1/traces", headers=settings.otel_headers, compression=Compression.Gzip
+        endpoint.rstrip("/") + "/v1/traces", headers=dict(headers), compression=Compression.Gzip
     )
     provider.add_span_processor(BatchSpanProcessor(exporter))
     told = logging.getLogger(OTLPSpanExporter.__module__)

@@ -12,10 +12,12 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
+from src.composition import open_storage
+from src.composition import s3_bucket as bucket_of
 from src.config import Settings
 from src.core.errors import StorageMisconfigured, StorageUnavailable
 from src.core.s3_handler import PART_BYTES, S3Storage
-from src.core.storage import Storage, new_key, open_storage
+from src.core.storage import Storage, new_key
 from src.core.telemetry import configure_logging
 from tests.support.s3 import S3Bucket
 
@@ -310,7 +312,7 @@ def test_a_server_that_stops_in_mid_upload(restarted: S3Bucket, make_settings: M
             yield chunk
 
     async def main() -> None:
-        async with S3Storage(make_settings(**restarted.settings())) as storage:
+        async with S3Storage(bucket_of(make_settings(**restarted.settings()))) as storage:
             await storage.put("old.wav", chunks(b"old"), "audio/wav")
             async with asyncio.timeout(30):
                 with pytest.raises(StorageUnavailable, match="cannot be reached") as caught:
@@ -338,7 +340,7 @@ def test_a_server_that_hangs(
     monkeypatch.setattr("src.core.s3_handler._CHECK_SECONDS", 0.5)
 
     async def main() -> None:
-        async with S3Storage(make_settings(**restarted.settings())) as storage:
+        async with S3Storage(bucket_of(make_settings(**restarted.settings()))) as storage:
             restarted.server.pause()
             try:
                 async with asyncio.timeout(30):

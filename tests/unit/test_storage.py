@@ -10,11 +10,12 @@ from botocore.exceptions import ClientError, EndpointConnectionError, NoCredenti
 from hypothesis import given
 from hypothesis import strategies as st
 
+from src.composition import open_storage, s3_bucket
 from src.config import Settings
 from src.core.local_storage import LocalStorage
 from src.core.s3_errors import startup_sentence
 from src.core.s3_handler import S3Storage
-from src.core.storage import checked, is_key, new_key, open_storage
+from src.core.storage import checked, is_key, new_key
 
 
 def test_keys_are_dated_and_unguessable() -> None:
@@ -80,7 +81,7 @@ def refusal(code: str, region: str = "", status: int = 403, **error: str) -> Cli
 )
 def test_what_is_said_at_start(make_settings: Callable[..., Settings], error: Exception, words: str) -> None:
     settings = make_settings(s3_bucket_name="media", s3_endpoint_url="http://me:pass@store:9000")
-    sentence = startup_sentence(error, settings)
+    sentence = startup_sentence(error, s3_bucket(settings))
     assert words in sentence
     for hidden in ("AKIAEXAMPLE", "Signature=", "pass", "script"):
         assert hidden not in sentence

@@ -1,0 +1,35 @@
+"""The composition root: turns `Settings` into the pieces of the infrastructure.
+
+Only this module, `main.py` and `core/loader.py` know both the settings and the pieces. Everything below takes
+plain arguments, so that each piece can be read, tested and reused alone.
+"""
+
+from pydantic import SecretStr
+
+from src.config import Settings
+from src.core.local_storage import LocalStorage
+from src.core.s3_errors import S3Bucket
+from src.core.s3_handler import S3Storage
+from src.core.storage import Storage
+
+
+def open_storage(settings: Settings) -> Storage:
+    """S3 or the local folder, as the settings say. Nothing is opened until it is entered."""
+    return S3Storage(s3_bucket(settings)) if settings.uses_s3 else LocalStorage(settings.storage_dir)
+
+
+def s3_bucket(settings: Settings) -> S3Bucket:
+    """The configured bucket, with its credentials."""
+    return S3Bucket(
+        name=settings.s3_bucket_name,
+        region=settings.aws_region,
+        prefix=settings.s3_prefix,
+        endpoint_url=settings.s3_endpoint_url,
+        access_key_id=_revealed(settings.aws_access_key_id),
+        secret_access_key=_revealed(settings.aws_secret_access_key),
+        session_token=_revealed(settings.aws_session_token),
+    )
+
+
+def _revealed(secret: SecretStr | None) -> str | None:
+    return secret.get_secret_value() if secret else None

@@ -199,7 +199,7 @@ def test_links_to_aws_name_bucket_and_region(
             aws_access_key_id="a",
             aws_secret_access_key="b",
         )
-        async with _client(settings) as client:
+        async with _client(bucket_of(settings)) as client:
             link: str = await client.generate_presigned_url(
                 "get_object", Params={"Bucket": bucket, "Key": "a.wav"}
             )

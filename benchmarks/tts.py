@@ -60,7 +60,7 @@ PARAGRAPHS = {
 }
 
 CASES = {"1 sentence": 1, "paragraph of 8": 8, "8 clients": 8}
-"""Sentences of each; those of a paragraph share a lane, as those of a request do."""
+"""Sentences of each; those of a paragraph share a request id, as those of a request do."""
 
 
 async def compare(engine: TextToSpeech, peer: Peer, language: str, rounds: int) -> None:
@@ -72,11 +72,11 @@ async def compare(engine: TextToSpeech, peer: Peer, language: str, rounds: int) 
         spoken = peer.speak(texts[:1])
         for _ in range(rounds):
             with ours.timed():
-                lanes = [text if name == "8 clients" else name for text in texts]
+                ids = [text if name == "8 clients" else name for text in texts]
                 audio = await asyncio.gather(
                     *(
-                        engine.synthesize(text, language, lane)
-                        for text, lane in zip(texts, lanes, strict=True)
+                        engine.synthesize(text, language, request_id)
+                        for text, request_id in zip(texts, ids, strict=True)
                     )
                 )
             spoken = await asyncio.to_thread(peer.speak, texts)
@@ -170,7 +170,7 @@ async def _both(engine: TextToSpeech, peer: Peer, options: argparse.Namespace) -
     await first_sound(engine, options)
 
     async def speak(text: str) -> None:
-        await engine.synthesize(text, options.language, lane=object())
+        await engine.synthesize(text, options.language, request_id=text)
 
     await clients(speak, PARAGRAPHS[options.language])
 

@@ -37,6 +37,7 @@ _STATUS: dict[type[errors.VozError], tuple[int, str, str]] = {
     errors.EngineFailed: (500, "engine-failed", "The model failed on this input"),
     errors.Overloaded: (503, "overloaded", "Too much work at once"),
     errors.DeadlineExceeded: (503, "deadline-exceeded", "The request took too long"),
+    errors.EngineStopped: (503, "engine-stopped", "The engine has stopped"),
     errors.StorageUnavailable: (503, "storage-unavailable", "Storage is not available"),
 }
 

@@ -10,9 +10,6 @@ from src.engines import cpu
 from src.engines.base import Engine
 from src.scheduling.admission import AdmissionController
 
-STALL_SECONDS = 60.0
-"""Work waits and no row was finished for so long: something is stuck. One row takes seconds at most."""
-
 public = APIRouter(prefix="/health", tags=["health"])
 router = APIRouter(tags=["models"], dependencies=[require_key])
 
@@ -32,8 +29,8 @@ async def ready(services: ServicesDep, response: Response) -> ReadyOut:
     """200 when every model is warm, storage answers and work is getting done; else 503."""
     wrong = []
     for name, engine in (("stt", services.models.stt), ("tts", services.models.tts)):
-        if engine.load.stalled_for > STALL_SECONDS:
-            wrong.append(f"{name}: work waits, but nothing was finished for {engine.load.stalled_for:.0f} s")
+        if (problem := engine.load.problem) is not None:
+            wrong.append(f"{name}: {problem}")
     if services.draining.begun:
         wrong.append("the server is stopping")
     try:

@@ -8,11 +8,9 @@ from fastapi import APIRouter, Response
 
 from src.api.dependencies import Services, ServicesDep, require_key
 from src.api.errors import problems
-from src.core import batching, metrics
+from src.core import metrics
 
 SAMPLE_SECONDS = 5.0
-_BATCHES = metrics.BatchMetrics()
-"""The numbers belong to the process, however many apps are in it."""
 
 router = APIRouter(tags=["health"], dependencies=[require_key])
 
@@ -33,7 +31,6 @@ async def prometheus(services: ServicesDep) -> Response:
 @asynccontextmanager
 async def measuring(services: Services) -> AsyncIterator[None]:
     """Keep the numbers of this process up to date for whichever worker is asked."""
-    batching.observers.add(_BATCHES)
     sampling = asyncio.create_task(_sample_for_ever(services))
     try:
         yield

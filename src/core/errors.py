@@ -16,6 +16,7 @@
     ├── Overloaded                 the queue is full, or the server is stopping
     ├── DeadlineExceeded           the request took longer than REQUEST_TIMEOUT
     ├── StorageUnavailable         storage did not answer, or refused
+    ├── EngineStopped              an engine cannot go on; the process is about to start anew
     └── EngineFailed               a model raised; only the rows it was working on are lost
 
 `api/errors.py` alone knows which HTTP status each one has.
@@ -92,6 +93,10 @@ class DeadlineExceeded(_Unavailable):
 
 class StorageUnavailable(_Unavailable):
     """Storage did not answer in time, or refused."""
+
+
+class EngineStopped(_Unavailable):
+    """An engine cannot go on: its thread has ended. The process is about to start anew."""
 
 
 class EngineFailed(VozError):

@@ -2,15 +2,18 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from src.config import Device, Settings
 from src.core.errors import ConfigurationError
+from src.core.metrics import BatchMetrics
 from src.core.model_store import CoquiPair, ModelStore
+from src.core.tracing import BatchSpans
 from src.engines import cpu
 from src.engines.base import EngineInfo, SpeechToText, TextToSpeech
+from src.scheduling.observer import BatchObserver
 
 log = logging.getLogger(__name__)
 
@@ -25,22 +28,34 @@ class Models:
     """What an operator should know about the choice, e.g. that Kokoro stands in for Coqui."""
 
 
+def default_observers() -> tuple[BatchObserver, ...]:
+    """Metrics and spans of what the engines do."""
+    return BatchMetrics(), BatchSpans()
+
+
 @asynccontextmanager
-async def open_models(settings: Settings) -> AsyncIterator[Models]:
+async def open_models(
+    settings: Settings, observers: Sequence[BatchObserver] | None = None
+) -> AsyncIterator[Models]:
     """Fetch what is missing, load and warm every model, and release all of it at the end.
+
+    Args:
+        settings: which models, and where they run.
+        observers: are told what the engines do; `default_observers` if None.
 
     Raises:
         ModelUnavailable: no source of some weights worked.
         ConfigurationError: the device or compute type cannot be had.
     """
+    observers = default_observers() if observers is None else observers
     device = await asyncio.to_thread(pick_device, settings.device)
     log.info("CPU: %d threads of %s", settings.threads, cpu.in_words())
     store = ModelStore(settings.models_dir)
     async with AsyncExitStack() as stack:
         stt: SpeechToText = await stack.enter_async_context(
-            await asyncio.to_thread(_speech_to_text, settings, store, device)
+            await asyncio.to_thread(_speech_to_text, settings, store, device, observers)
         )
-        engine, notices = await asyncio.to_thread(_text_to_speech, settings, store, device)
+        engine, notices = await asyncio.to_thread(_text_to_speech, settings, store, device, observers)
         tts = await stack.enter_async_context(engine)
         for notice in notices:
             log.warning(notice)
@@ -49,7 +64,9 @@ async def open_models(settings: Settings) -> AsyncIterator[Models]:
         yield Models(stt, tts, notices)
 
 
-def _speech_to_text(settings: Settings, store: ModelStore, device: str) -> SpeechToText:
+def _speech_to_text(
+    settings: Settings, store: ModelStore, device: str, observers: Sequence[BatchObserver]
+) -> SpeechToText:
     from src.engines.compute_types import for_whisper
     from src.engines.whisper import WhisperEngine
 
@@ -62,11 +79,12 @@ def _speech_to_text(settings: Settings, store: ModelStore, device: str) -> Speec
         compute_type=compute_type,
         threads=settings.threads,
         languages=settings.stt_languages,
+        observers=observers,
     )
 
 
 def _text_to_speech(
-    settings: Settings, store: ModelStore, device: str
+    settings: Settings, store: ModelStore, device: str, observers: Sequence[BatchObserver]
 ) -> tuple[TextToSpeech, tuple[str, ...]]:
     from src.engines.compute_types import for_coqui
     from src.engines.coqui import CoquiEngine
@@ -76,8 +94,8 @@ def _text_to_speech(
     if isinstance(files, CoquiPair):
         compute_type = for_coqui(settings.tts_compute_type or settings.compute_type, device)
         models = {"en": files.en, "es": files.es}
-        return CoquiEngine(models, device, compute_type, settings.threads), ()
-    engine = KokoroEngine(files.model, files.voices, settings.threads, device)
+        return CoquiEngine(models, device, compute_type, settings.threads, observers=observers), ()
+    engine = KokoroEngine(files.model, files.voices, settings.threads, device, observers=observers)
     return engine, (files.reason,) if files.reason else ()
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from src.core.memory import memory_in_use
 from src.core.workers import is_alive, shared_folder
+from src.scheduling.observer import BatchObserver, Outcome
 
 _folder = shared_folder()
 if _folder is not None:
@@ -174,18 +175,18 @@ def request_ended(scope: Mapping[str, Any], status: int, seconds: float, facts: 
             _real_time.labels(direction).observe(seconds / audio)
 
 
-class BatchMetrics:
-    """Counts what batchers do (`core.batching.Observer`); called on their threads."""
+class BatchMetrics(BatchObserver):
+    """Counts what batchers do."""
 
-    def joined(self, engine: str, waited: float) -> None:
+    def started(self, engine: str, waited: float) -> None:
         _queue_seconds.labels(engine).observe(waited)
 
     def stepped(self, engine: str, rows: int, seconds: float) -> None:
         _batch_rows.labels(engine).observe(rows)
         _engine_seconds.labels(engine).inc(seconds)
 
-    def ended(self, engine: str, outcome: str) -> None:
-        _rows.labels(engine, outcome).inc()
+    def ended(self, engine: str, outcome: Outcome) -> None:
+        _rows.labels(engine, "left" if outcome == "cancelled" else outcome).inc()
 
     def retried(self, engine: str) -> None:
         _retried.labels(engine).inc()

@@ -5,6 +5,7 @@ every line, whoever writes it.
 """
 
 import logging
+import secrets
 import sys
 from collections.abc import Iterable
 from contextvars import ContextVar
@@ -94,6 +95,12 @@ def begin_request(request_id: str) -> dict[str, Any]:
     facts: dict[str, Any] = {}
     _facts.set(facts)
     return facts
+
+
+def current_request_id() -> str:
+    """The id of the request that this task serves; a new one outside of a request."""
+    known = structlog.contextvars.get_contextvars().get("request_id")
+    return str(known) if known else secrets.token_hex(8)
 
 
 def mark_lines(**marks: str) -> None:

@@ -21,6 +21,8 @@ from opentelemetry import trace
 from opentelemetry.trace import Span, SpanKind, StatusCode, Tracer
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from src.scheduling.observer import BatchObserver, Outcome
+
 log = logging.getLogger(__name__)
 
 Attributes = Mapping[str, str | int | float | bool]
@@ -130,6 +132,16 @@ def record(
     if failed:
         span.set_status(StatusCode.ERROR)
     span.end(moment(now if ended is None else ended))
+
+
+class BatchSpans(BatchObserver):
+    """Records a job's wait (`queue`) and its time in the model (`engine`) in the span of its request."""
+
+    def returned(self, batcher: str, submitted: float, started: float | None, outcome: Outcome) -> None:
+        record("queue", submitted, started, {"voz.engine": batcher})
+        if started is not None:
+            attributes: Attributes = {"voz.engine": batcher, "voz.left": outcome == "cancelled"}
+            record("engine", started, None, attributes, outcome == "failed")
 
 
 def trace_id(span: Span) -> str:

@@ -3,11 +3,11 @@
 Arrays in, arrays or text out; no HTTP, no storage. An engine is an async context manager: entering it
 loads and warms the model, leaving it gives everything back. Both protocols take one *row* at a time (a
 stretch of speech, a sentence) and are called from many requests at once: putting rows of different
-requests into one model call is the engine's business (`core/batching.py`), cutting work into rows the
+requests into one model call is the engine's business (`scheduling/batcher.py`), cutting work into rows the
 service's.
 """
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
@@ -42,7 +42,20 @@ class Load:
     active: int
     """Rows in the model now."""
     stalled_for: float
-    """Seconds since a row was last finished while there was work; 0 when there is none."""
+    """Seconds since the model last returned from a step while there was work; 0 when there is none."""
+    stall_limit: float = 60.0
+    """Seconds of `stalled_for` after which the model is taken to hang."""
+    alive: bool = True
+    """False once the engine can serve no more rows: its thread has ended, and the process must start anew."""
+
+    @property
+    def problem(self) -> str | None:
+        """Why the engine cannot take work; None if it can."""
+        if not self.alive:
+            return "the engine has stopped; the process must start anew"
+        if self.stalled_for > self.stall_limit:
+            return f"work waits, but its last step has not returned for {self.stalled_for:.0f} s"
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +126,10 @@ class Engine(Protocol):
 
 
 class SpeechToText(Engine, Protocol):
-    async def transcribe(self, audio: Audio, options: SttOptions, lane: Hashable) -> Transcript:
+    async def transcribe(self, audio: Audio, options: SttOptions, request_id: str) -> Transcript:
         """Read one row: at most 30 s of 16 kHz audio.
 
-        Rows of one `lane` (a request) take turns with those of others. Cancelling the call gives the
+        Rows of one request take turns with those of others. Cancelling the call gives the
         row back.
 
         Raises:
@@ -125,7 +138,7 @@ class SpeechToText(Engine, Protocol):
         """
 
     async def detect_language(
-        self, audio: Audio, languages: Sequence[str], lane: Hashable
+        self, audio: Audio, languages: Sequence[str], request_id: str
     ) -> list[LanguageGuess]:
         """Languages of one row among `languages` (empty: all), likeliest first; probabilities sum to 1."""
 
@@ -137,7 +150,7 @@ class TextToSpeech(Engine, Protocol):
     def model(self, language: str) -> str:
         """Name of the model (or voice) that speaks this language."""
 
-    async def synthesize(self, text: str, language: str, lane: Hashable) -> Audio:
+    async def synthesize(self, text: str, language: str, request_id: str) -> Audio:
         """Speak one row: a sentence or clause, already normalised (`services/text`).
 
         The audio has no pause added before or after it. Cancelling the call gives the row back.

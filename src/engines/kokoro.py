@@ -5,17 +5,17 @@ One row at a time: side by side brought nothing on a CPU. Phonemes, batches and 
 """
 
 import logging
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from src.core.batching import Batcher
 from src.core.errors import EngineFailed, ModelUnavailable
-from src.engines.base import Audio, EngineInfo, Load
+from src.engines.base import Audio, EngineInfo
+from src.engines.batched import BatchedEngine
+from src.scheduling.observer import BatchObserver
 
 if TYPE_CHECKING:
     from phonemizer.backend import EspeakBackend
@@ -31,7 +31,7 @@ _SENTENCE_PAUSE, _CLAUSE_PAUSE = 0.25, 0.1
 """Seconds between the parts of a row that is too long for one call, as `kokoro-onnx` has them."""
 
 
-class KokoroEngine:
+class KokoroEngine(BatchedEngine["_Row", Audio]):
     """Speaks the languages of `voices`, one sentence at a time.
 
     Args:
@@ -40,6 +40,7 @@ class KokoroEngine:
         threads: of one model call.
         device: `cuda` is taken if this onnxruntime has it.
         max_waiting: rows that may wait.
+        observers: of the batcher.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class KokoroEngine:
         threads: int,
         device: str = "cpu",
         max_waiting: int = 1024,
+        observers: Iterable[BatchObserver] = (),
     ) -> None:
         unknown = sorted(voices.keys() - _ESPEAK.keys())
         if unknown:
@@ -57,26 +59,13 @@ class KokoroEngine:
             )
         self._voices = dict(voices)
         self._kokoro = _Kokoro(model, self._voices, threads, device)
-        self._batcher = Batcher(self._kokoro, "kokoro", max_waiting)
+        super().__init__(self._kokoro, "kokoro", max_waiting, observers)
 
     @property
     def info(self) -> EngineInfo:
         return EngineInfo(
             "kokoro", _MODEL, self._kokoro.device, self._kokoro.compute_type, tuple(self._voices)
         )
-
-    @property
-    def load(self) -> Load:
-        return Load(self._batcher.waiting, self._batcher.active, self._batcher.stalled_for)
-
-    async def __aenter__(self) -> Self:
-        await self._batcher.__aenter__()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._batcher.__aexit__(kind, error, trace)
 
     def sample_rate(self, language: str) -> int:
         """Hz: the same for every voice."""
@@ -86,9 +75,9 @@ class KokoroEngine:
         """`kokoro-82m/af_heart`: the model and the voice that speaks `language`."""
         return f"{_MODEL}/{self._voices[language].stem}"
 
-    async def synthesize(self, text: str, language: str, lane: Hashable) -> Audio:
+    async def synthesize(self, text: str, language: str, request_id: str) -> Audio:
         """Speak one row; see `TextToSpeech`. Cancelling stops it before its next 510 phonemes."""
-        return await self._batcher.submit(_Row(text, language), lane)
+        return await self._batcher.submit(_Row(text, language), request_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +88,7 @@ class _Row:
 
 @dataclass(slots=True)
 class _Work:
-    ticket: int
+    job_id: int
     language: str
     parts: list[str]
     """Phonemes that are yet to be spoken, at most 510 a part."""
@@ -107,7 +96,7 @@ class _Work:
 
 
 class _Kokoro:
-    """The model as a `Stepper`: one row in work, one part of it a step."""
+    """The model as a `BatchModel`: one row in work, one part of it a step."""
 
     compute_type = "int8"
 
@@ -157,13 +146,13 @@ class _Kokoro:
     def admit(self, waiting: Sequence[_Row]) -> Sequence[int]:
         return () if self._work else (0,)
 
-    def add(self, ticket: int, row: _Row) -> None:
+    def add(self, job_id: int, row: _Row) -> None:
         from kokoro_onnx.chunker import split_phonemes
 
         parts = split_phonemes(self._phonemes(row.text, row.language), _MOST_PHONEMES)
         if not parts:
             raise EngineFailed(f"nothing in {row.text!r} can be spoken")
-        self._work = _Work(ticket, row.language, parts)
+        self._work = _Work(job_id, row.language, parts)
 
     def step(self) -> list[tuple[int, Audio | Exception]]:
         from kokoro_onnx.chunker import pause_after
@@ -178,9 +167,9 @@ class _Kokoro:
             work.made.append(np.zeros(round(pause * _SAMPLE_RATE), np.float32))
             return []
         self._work = None
-        return [(work.ticket, np.concatenate(work.made))]
+        return [(work.job_id, np.concatenate(work.made))]
 
-    def remove(self, ticket: int) -> None:
+    def remove(self, job_id: int) -> None:
         self._work = None
 
     def clear(self) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import threading
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Generator, Hashable, Iterator
+from collections.abc import AsyncGenerator, Generator, Iterator
 from contextlib import aclosing, closing
 from dataclasses import dataclass, replace
 from types import TracebackType
@@ -12,7 +12,7 @@ from typing import BinaryIO, Final, Self
 
 from src.config import Settings
 from src.core.errors import InvalidInput
-from src.core.telemetry import note
+from src.core.telemetry import current_request_id, note
 from src.core.tracing import record
 from src.engines.base import (
     STT_SAMPLE_RATE,
@@ -99,25 +99,25 @@ class SttService:
             chunk = await reader.next()
             if chunk is None:
                 raise InvalidInput("there is no speech in this file, so its language cannot be told")
-            lane = object()
-            guesses = await self._engine.detect_language(chunk.audio, languages, lane)
+            request_id = current_request_id()
+            guesses = await self._engine.detect_language(chunk.audio, languages, request_id)
             if guesses[0].probability >= _SURE:
                 return guesses
             voters = [chunk, *await reader.some(_VOTERS - 1)]
-            return await self._vote(voters, languages, lane)
+            return await self._vote(voters, languages, request_id)
 
     async def _transcripts(
         self, reader: "_Reader", options: SttOptions
     ) -> AsyncGenerator[tuple[Chunk, Transcript], None]:
-        lane = object()
+        request_id = current_request_id()
         first = await reader.next()
         if first is None:
             return
-        transcript, looked_at = await self._first(first, reader, options, lane)
+        transcript, looked_at = await self._first(first, reader, options, request_id)
         yield first, transcript
         # the language of the first chunk is that of the file, or short chunks would each be guessed anew
         options = replace(options, language=transcript.language)
-        for found in await self._rest(first, transcript, options, lane):
+        for found in await self._rest(first, transcript, options, request_id):
             yield found
         working: deque[asyncio.Task[list[tuple[Chunk, Transcript]]]] = deque()
         more = True
@@ -128,7 +128,7 @@ class SttService:
                     if chunk is None:
                         more = False
                         break
-                    working.append(asyncio.create_task(self._read(chunk, options, lane)))
+                    working.append(asyncio.create_task(self._read(chunk, options, request_id)))
                 if not working:
                     return
                 read = await working[0]
@@ -141,24 +141,24 @@ class SttService:
             await asyncio.gather(*working, return_exceptions=True)
 
     async def _read(
-        self, chunk: Chunk, options: SttOptions, lane: Hashable
+        self, chunk: Chunk, options: SttOptions, request_id: str
     ) -> list[tuple[Chunk, Transcript]]:
-        transcript = await self._engine.transcribe(chunk.audio, options, lane)
-        return [(chunk, transcript), *await self._rest(chunk, transcript, options, lane)]
+        transcript = await self._engine.transcribe(chunk.audio, options, request_id)
+        return [(chunk, transcript), *await self._rest(chunk, transcript, options, request_id)]
 
     async def _rest(
-        self, chunk: Chunk, transcript: Transcript, options: SttOptions, lane: Hashable
+        self, chunk: Chunk, transcript: Transcript, options: SttOptions, request_id: str
     ) -> list[tuple[Chunk, Transcript]]:
         """If the text ends before the speech does, what is left is read as a chunk of its own."""
         if not transcript.segments or (left := chunk.unread(transcript.segments[-1].end)) is None:
             return []
-        return await self._read(left, options, lane)
+        return await self._read(left, options, request_id)
 
     async def _first(
-        self, chunk: Chunk, reader: "_Reader", options: SttOptions, lane: Hashable
+        self, chunk: Chunk, reader: "_Reader", options: SttOptions, request_id: str
     ) -> tuple[Transcript, deque[Chunk]]:
         """The first chunk, its language settled, and the chunks that were looked at for that."""
-        transcript = await self._engine.transcribe(chunk.audio, options, lane)
+        transcript = await self._engine.transcribe(chunk.audio, options, request_id)
         if options.language is not None:
             return transcript, deque()
         if transcript.language_probability >= _SURE:
@@ -166,19 +166,19 @@ class SttService:
         looked_at = deque(await reader.some(_VOTERS - 1))
         if not looked_at:
             return transcript, looked_at
-        [best, *_] = await self._vote([chunk, *looked_at], options.languages, lane)
+        [best, *_] = await self._vote([chunk, *looked_at], options.languages, request_id)
         if best.language != transcript.language:
             settled = replace(options, language=best.language)
-            transcript = await self._engine.transcribe(chunk.audio, settled, lane)
+            transcript = await self._engine.transcribe(chunk.audio, settled, request_id)
         return replace(transcript, language_probability=best.probability), looked_at
 
     async def _vote(
-        self, chunks: list[Chunk], languages: tuple[str, ...], lane: Hashable
+        self, chunks: list[Chunk], languages: tuple[str, ...], request_id: str
     ) -> list[LanguageGuess]:
         """Probabilities averaged over chunks, longer ones counting more."""
         async with asyncio.TaskGroup() as group:
             tasks = [
-                group.create_task(self._engine.detect_language(chunk.audio, languages, lane))
+                group.create_task(self._engine.detect_language(chunk.audio, languages, request_id))
                 for chunk in chunks
             ]
         total = sum(len(chunk.audio) for chunk in chunks)

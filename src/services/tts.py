@@ -12,7 +12,7 @@ import numpy as np
 from src.config import Settings
 from src.core.errors import TooLarge
 from src.core.storage import Storage, new_key
-from src.core.telemetry import note
+from src.core.telemetry import current_request_id, note
 from src.engines.base import Audio, TextToSpeech
 from src.services.audio import AudioFormat, Encoder, Tempo, fade, level
 from src.services.speech_cache import SpeechCache, Spoken
@@ -124,6 +124,7 @@ class _Voice:
     def __init__(self, engine: TextToSpeech, request: SpeechRequest, pieces: list[Piece]) -> None:
         self._engine = engine
         self._request = request
+        self._request_id = current_request_id()
         self._pieces = pieces
         self._samples = 0
         self.sample_rate = engine.sample_rate(request.language)
@@ -180,5 +181,5 @@ class _Voice:
             await asyncio.gather(*(task for _, task in ahead), return_exceptions=True)
 
     async def _speak(self, piece: Piece) -> Audio:
-        audio = await self._engine.synthesize(piece.text, self._request.language, lane=self)
+        audio = await self._engine.synthesize(piece.text, self._request.language, self._request_id)
         return fade(level(audio, self.sample_rate), self.sample_rate)

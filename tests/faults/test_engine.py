@@ -76,7 +76,7 @@ class Broken:
 
     def __init__(self, engine: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         self.on = False
-        stepper = engine._batcher._stepper
+        stepper = engine._batcher._model
         step = stepper.step
 
         def raising() -> Any:

@@ -48,8 +48,8 @@ def test_sound_is_that_of_kokoro_onnx(files: KokoroFiles, tmp_path: Path) -> Non
         assert engine.info.languages == ("en", "es")
         assert engine.model("es").endswith(files.voices["es"].stem)
         return [
-            await engine.synthesize(ENGLISH, "en", lane=1),
-            await engine.synthesize(SPANISH, "es", lane=1),
+            await engine.synthesize(ENGLISH, "en", request_id="1"),
+            await engine.synthesize(SPANISH, "es", request_id="1"),
         ]
 
     english, spanish = speak(files, use)
@@ -66,10 +66,10 @@ def test_a_text_longer_than_the_model_takes_is_spoken_whole(
     files: KokoroFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = "All of them went home, one after the other, and late."
-    whole = speak(files, lambda engine: engine.synthesize(text, "en", lane=1))
+    whole = speak(files, lambda engine: engine.synthesize(text, "en", request_id="1"))
     monkeypatch.setattr("src.engines.kokoro._MOST_PHONEMES", 20)
 
-    parts = speak(files, lambda engine: engine.synthesize(text, "en", lane=1))
+    parts = speak(files, lambda engine: engine.synthesize(text, "en", request_id="1"))
 
     assert 0.8 * len(whole) < len(parts) < 2 * len(whole)
 
@@ -78,8 +78,8 @@ def test_rows_of_many_tasks_each_get_their_own_sound(files: KokoroFiles) -> None
     rows = [("One.", "en"), ("Uno.", "es"), ("Two and three.", "en"), ("Dos y tres.", "es")]
 
     async def use(engine: KokoroEngine) -> tuple[list[Audio], list[Audio]]:
-        together = await asyncio.gather(*(engine.synthesize(*row, lane=row) for row in rows))
-        return list(together), [await engine.synthesize(*row, lane=row) for row in rows]
+        together = await asyncio.gather(*(engine.synthesize(*row, request_id=row[0]) for row in rows))
+        return list(together), [await engine.synthesize(*row, request_id=row[0]) for row in rows]
 
     for company, alone in zip(*speak(files, use), strict=True):
         np.testing.assert_array_equal(company, alone)
@@ -91,8 +91,8 @@ def test_a_row_that_leaves_is_not_spoken_to_its_end(
     monkeypatch.setattr("src.engines.kokoro._MOST_PHONEMES", 20)
 
     async def use(engine: KokoroEngine) -> None:
-        leaving = asyncio.create_task(engine.synthesize("And so on and on. " * 300, "en", lane=1))
-        staying = asyncio.create_task(engine.synthesize("Stay.", "en", lane=2))
+        leaving = asyncio.create_task(engine.synthesize("And so on and on. " * 300, "en", request_id="1"))
+        staying = asyncio.create_task(engine.synthesize("Stay.", "en", request_id="2"))
         await asyncio.sleep(0.1)
         leaving.cancel()
         assert len(await staying)
@@ -104,8 +104,8 @@ def test_a_row_that_leaves_is_not_spoken_to_its_end(
 def test_a_text_without_any_sound_fails_alone(files: KokoroFiles) -> None:
     async def use(engine: KokoroEngine) -> None:
         with pytest.raises(EngineFailed, match="can be spoken"):
-            await engine.synthesize("\n", "en", lane=1)
-        assert len(await engine.synthesize("Yes.", "en", lane=1))
+            await engine.synthesize("\n", "en", request_id="1")
+        assert len(await engine.synthesize("Yes.", "en", request_id="1"))
 
     speak(files, use)
 

@@ -100,8 +100,8 @@ def test_speech_that_the_text_does_not_reach_is_read_again(use: Use, monkeypatch
         whole = await service.transcribe(wav(long_audio()), SttOptions())
         transcribe, lengths = engine.transcribe, []
 
-        async def stop_early(audio: Audio, options: SttOptions, lane: object) -> Transcript:
-            transcript = await transcribe(audio, options, lane)
+        async def stop_early(audio: Audio, options: SttOptions, request_id: str) -> Transcript:
+            transcript = await transcribe(audio, options, request_id)
             lengths.append(len(audio))
             kept = transcript.segments[: max(1, len(transcript.segments) - 1)]
             return replace(transcript, segments=kept)

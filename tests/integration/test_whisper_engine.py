@@ -75,7 +75,7 @@ def test_text_is_the_same_alone_and_in_company(use: Use) -> None:
         before = deepcopy(engine.stats)
         together = await asyncio.gather(
             *(
-                engine.transcribe(clip(name), SttOptions(), (name, turn))
+                engine.transcribe(clip(name), SttOptions(), f"{name}-{turn}")
                 for turn in range(3)
                 for name in names
             )
@@ -91,11 +91,11 @@ def test_rows_of_every_kind_at_once(use: Use) -> None:
     async def scene(engine: WhisperEngine) -> None:
         english, spanish = clip("en-agent"), clip("es-expelled")
         plain, prompted, translated, timed, guesses = await asyncio.gather(
-            engine.transcribe(english, SttOptions(language="en"), 1),
-            engine.transcribe(english, SttOptions(prompt="Voz, a telephone exchange"), 2),
-            engine.transcribe(spanish, SttOptions(language="es", task="translate"), 3),
-            engine.transcribe(spanish, SttOptions(word_timestamps=True), 4),
-            engine.detect_language(spanish, (), 5),
+            engine.transcribe(english, SttOptions(language="en"), "1"),
+            engine.transcribe(english, SttOptions(prompt="Voz, a telephone exchange"), "2"),
+            engine.transcribe(spanish, SttOptions(language="es", task="translate"), "3"),
+            engine.transcribe(spanish, SttOptions(word_timestamps=True), "4"),
+            engine.detect_language(spanish, (), "5"),
         )
         assert text(plain) == SAID["en-agent"]
         assert plain.language_probability == 1
@@ -185,14 +185,14 @@ def test_a_row_that_breaks_the_model_fails_alone(use: Use) -> None:
     async def scene(engine: WhisperEngine) -> None:
         broken = clip("en-extended").reshape(1, -1)[:, :0].reshape(0, 1)
         good, bad = await asyncio.gather(
-            engine.transcribe(clip("en-extended"), SttOptions(), 1),
-            engine.transcribe(broken, SttOptions(), 2),
+            engine.transcribe(clip("en-extended"), SttOptions(), "1"),
+            engine.transcribe(broken, SttOptions(), "2"),
             return_exceptions=True,
         )
         assert isinstance(good, Transcript)
         assert text(good) == SAID["en-extended"]
         assert isinstance(bad, Exception)
-        again = await engine.transcribe(clip("en-extended"), SttOptions(), 3)
+        again = await engine.transcribe(clip("en-extended"), SttOptions(), "3")
         assert text(again) == SAID["en-extended"]
 
     use(scene)
@@ -220,8 +220,8 @@ def test_a_batch_that_raises_is_tried_row_by_row(use: Use, monkeypatch: pytest.M
     async def scene(engine: WhisperEngine) -> None:
         audio = clip("en-extended")
         good, bad = await asyncio.gather(
-            engine.transcribe(audio, SttOptions(), 1),
-            engine.transcribe(audio, SttOptions(prompt="hello"), 2),
+            engine.transcribe(audio, SttOptions(), "1"),
+            engine.transcribe(audio, SttOptions(prompt="hello"), "2"),
             return_exceptions=True,
         )
         assert isinstance(good, Transcript)
@@ -234,7 +234,7 @@ def test_leaving_gives_rows_back(use: Use) -> None:
     async def scene(engine: WhisperEngine) -> None:
         before = engine.stats.rows
         audio = np.concatenate([clip("en-busy"), clip("en-agent")])
-        tasks = [asyncio.create_task(engine.transcribe(audio, SttOptions(), turn)) for turn in range(24)]
+        tasks = [asyncio.create_task(engine.transcribe(audio, SttOptions(), str(turn))) for turn in range(24)]
         while not engine.load.active:  # noqa: ASYNC110 - there is no event for it, and only tests would use one
             await asyncio.sleep(0.01)
         for task in tasks:

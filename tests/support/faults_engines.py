@@ -4,18 +4,17 @@ A sentence with "poison" in it makes the model raise, for the whole batch that i
 """
 
 import time
-from collections.abc import AsyncIterator, Hashable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, cast
 
 import numpy as np
 
 from src.config import Settings
-from src.core.batching import Batcher
-from src.core.loader import Models
-from src.engines.base import Audio, EngineInfo, LanguageGuess, Load, Segment, SttOptions, Transcript
+from src.core.loader import Models, default_observers
+from src.engines.base import Audio, EngineInfo, LanguageGuess, Segment, SttOptions, Transcript
+from src.engines.batched import BatchedEngine
 
 RATE = 24_000
 SECONDS = 2.0
@@ -34,22 +33,22 @@ class _Model:
     def admit(self, waiting: Sequence[Any]) -> Sequence[int]:
         return () if self._rows else range(min(8, len(waiting)))
 
-    def add(self, ticket: int, row: Any) -> None:
-        self._rows[ticket] = row
+    def add(self, job_id: int, row: Any) -> None:
+        self._rows[job_id] = row
 
     def step(self) -> list[tuple[int, Any]]:
         time.sleep(0.02)
         if any("poison" in str(row) for row in self._rows.values()):
             raise RuntimeError("the model does not like this")
         rows, self._rows = self._rows, {}
-        return [(ticket, self.result(row)) for ticket, row in rows.items()]
+        return [(job_id, self.result(row)) for job_id, row in rows.items()]
 
     def result(self, row: Any) -> Any:
         wave = 0.3 * np.sin(np.arange(round(SECONDS * RATE)) * 2 * np.pi * 220 / RATE)
         return wave.astype(np.float32)
 
-    def remove(self, ticket: int) -> None:
-        self._rows.pop(ticket, None)
+    def remove(self, job_id: int) -> None:
+        self._rows.pop(job_id, None)
 
     def clear(self) -> None:
         self._rows.clear()
@@ -64,23 +63,14 @@ class _Reader(_Model):
         return Transcript((text,), "en", 1.0)
 
 
-class _Engine:
+class _Engine(BatchedEngine[Any, Any]):
     def __init__(self, name: str, model: _Model) -> None:
-        self._batcher: Batcher[Any, Any] = Batcher(model, name)
-        self.info = EngineInfo(name, "tone", "cpu", "float32", ("en", "es"))
+        super().__init__(model, name, observers=default_observers())
+        self._name = name
 
     @property
-    def load(self) -> Load:
-        return Load(self._batcher.waiting, self._batcher.active, self._batcher.stalled_for)
-
-    async def __aenter__(self) -> Self:
-        await self._batcher.__aenter__()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._batcher.__aexit__(kind, error, trace)
+    def info(self) -> EngineInfo:
+        return EngineInfo(self._name, "tone", "cpu", "float32", ("en", "es"))
 
     def sample_rate(self, language: str) -> int:
         return RATE
@@ -88,15 +78,15 @@ class _Engine:
     def model(self, language: str) -> str:
         return "tone"
 
-    async def synthesize(self, text: str, language: str, lane: Hashable) -> Audio:
-        return cast(Audio, await self._batcher.submit(text, lane))
+    async def synthesize(self, text: str, language: str, request_id: str) -> Audio:
+        return cast(Audio, await self._batcher.submit(text, request_id))
 
-    async def transcribe(self, audio: Audio, options: SttOptions, lane: Hashable) -> Transcript:
-        found = cast(Transcript, await self._batcher.submit(audio, lane))
+    async def transcribe(self, audio: Audio, options: SttOptions, request_id: str) -> Transcript:
+        found = cast(Transcript, await self._batcher.submit(audio, request_id))
         return replace(found, language=options.language or "en")
 
     async def detect_language(
-        self, audio: Audio, languages: Sequence[str], lane: Hashable
+        self, audio: Audio, languages: Sequence[str], request_id: str
     ) -> list[LanguageGuess]:
         return [LanguageGuess("en", 1.0)]
 

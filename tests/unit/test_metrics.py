@@ -19,14 +19,15 @@ from src.api import errors
 from src.api import metrics as api
 from src.api.middleware import KeyCheck, RequestLog
 from src.core import metrics
-from src.core.batching import Batcher, tell_retried
 from src.core.errors import EngineFailed, Overloaded, StorageUnavailable
 from src.core.local_storage import LocalStorage
 from src.core.measured_storage import MeasuredStorage
+from src.core.metrics import BatchMetrics
 from src.core.security import ApiKeys
 from src.core.telemetry import note
 from src.engines.base import EngineInfo, Load
 from src.scheduling.admission import AdmissionController
+from src.scheduling.batcher import Batcher
 from tests.support import metrics_worker
 from tests.support.server import RunningServer, serve
 
@@ -173,17 +174,17 @@ class Doubler:
     def admit(self, waiting: Sequence[int]) -> Sequence[int]:
         return range(len(waiting))
 
-    def add(self, ticket: int, row: int) -> None:
-        self._rows[ticket] = row
+    def add(self, job_id: int, row: int) -> None:
+        self._rows[job_id] = row
 
     def step(self) -> Iterable[tuple[int, int | Exception]]:
         self.may_step.wait(30)
-        ended = [(ticket, 2 * row if row else EngineFailed("zero")) for ticket, row in self._rows.items()]
+        ended = [(job_id, 2 * row if row else EngineFailed("zero")) for job_id, row in self._rows.items()]
         self._rows.clear()
         return ended
 
-    def remove(self, ticket: int) -> None:
-        self._rows.pop(ticket)
+    def remove(self, job_id: int) -> None:
+        self._rows.pop(job_id)
 
     def clear(self) -> None:
         self._rows.clear()
@@ -194,13 +195,12 @@ class Doubler:
 def test_batchers_tell_what_they_do() -> None:
     async def main() -> None:
         doubler = Doubler()
-        tell_retried("doubler")  # before anybody listens: not an error
-        async with api.measuring(services()), Batcher(doubler, "doubler") as batcher:
-            rows = [batcher.submit(row, lane=row) for row in (1, 2, 0)]
+        async with Batcher(doubler, "doubler", observers=[BatchMetrics()]) as batcher:
+            rows = [batcher.submit(row, request_id=str(row)) for row in (1, 2, 0)]
             assert (await asyncio.gather(*rows, return_exceptions=True))[:2] == [2, 4]
-            tell_retried("doubler")
+            batcher.retried()
             doubler.may_step.clear()
-            left = asyncio.create_task(batcher.submit(1, lane=0))
+            left = asyncio.create_task(batcher.submit(1, request_id="0"))
             await asyncio.sleep(0)
             left.cancel()
             await asyncio.gather(left, return_exceptions=True)

@@ -6,7 +6,7 @@ The engine is a stand-in that notes its calls: what is tested here is the servic
 import asyncio
 import io
 import wave
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,7 @@ class Notebook:
     def model(self, language: str) -> str:
         return "beep"
 
-    async def synthesize(self, text: str, language: str, lane: Hashable) -> Audio:
+    async def synthesize(self, text: str, language: str, request_id: str) -> Audio:
         self.said.append(text)
         self.with_company.append(self.in_work)
         self.in_work += 1

@@ -1,8 +1,8 @@
-"""The voices of all languages as one `Stepper`: each takes a step in turn."""
+"""The voices of all languages as one `BatchModel`: each takes a step in turn."""
 
 import logging
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -36,8 +36,14 @@ class Voices:
     """See `CoquiEngine` for the arguments."""
 
     def __init__(
-        self, files: "Mapping[str, CoquiFiles]", device: str, compute_type: str, threads: int
+        self,
+        files: "Mapping[str, CoquiFiles]",
+        device: str,
+        compute_type: str,
+        threads: int,
+        on_retry: Callable[[], None] = lambda: None,
     ) -> None:
+        self._on_retry = on_retry
         self._files = files
         self._device = device
         self._compute_type = compute_type
@@ -67,7 +73,7 @@ class Voices:
         with torch.inference_mode():
             attention = Tacotron.attention_for(networks)
             if attention is not None:
-                return Tacotron(networks, attention, self._compute_type, crew)
+                return Tacotron(networks, attention, self._compute_type, crew, self._on_retry)
         log.info("%s cannot be batched: it speaks a sentence at a time", files.name)
         return WholeSentences(networks)
 
@@ -91,8 +97,8 @@ class Voices:
                 chosen.append(index)
         return chosen
 
-    def add(self, ticket: int, row: Row) -> None:
-        self._voices[row.language].add(ticket, row.text)
+    def add(self, job_id: int, row: Row) -> None:
+        self._voices[row.language].add(job_id, row.text)
 
     def step(self) -> list[tuple[int, Audio | Exception]] | None:
         return self._step(self._voices.values())
@@ -112,9 +118,9 @@ class Voices:
         self._crew.wait(_PATIENCE)
         return None
 
-    def remove(self, ticket: int) -> None:
+    def remove(self, job_id: int) -> None:
         for voice in self._voices.values():
-            voice.remove(ticket)
+            voice.remove(job_id)
 
     def clear(self) -> None:
         for voice in self._voices.values():

@@ -1,12 +1,12 @@
 """Tacotron2 at work on many sentences: they join, are decoded together, are watched, leave, become sound."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 
-from src.core.batching import tell_retried
 from src.core.errors import EngineFailed
 from src.engines.base import Audio
 from src.engines.coqui.attention import Attention, attention_of
@@ -33,7 +33,7 @@ _PAUSE = 0.1
 
 @dataclass(slots=True, eq=False)
 class _Sentence:
-    ticket: int
+    job_id: int
     text: str
     pieces: list["_Piece"] = field(default_factory=list)
     failed: bool = False
@@ -63,9 +63,18 @@ class Tacotron:
         networks: a `Tacotron2` that `fits`, and its vocoder.
         compute_type: see `matrix`.
         crew: makes the sound.
+        on_retry: is called when a piece went wrong and is spoken in two.
     """
 
-    def __init__(self, networks: Networks, attention: Attention, compute_type: str, crew: Crew) -> None:
+    def __init__(
+        self,
+        networks: Networks,
+        attention: Attention,
+        compute_type: str,
+        crew: Crew,
+        on_retry: Callable[[], None],
+    ) -> None:
+        self._on_retry = on_retry
         self._networks = networks
         self._model = networks.model
         self._decoder = Decoder(self._model.decoder, attention, compute_type)
@@ -104,18 +113,18 @@ class Tacotron:
         """Its next step has something to do."""
         return bool(self._joining or self._decoding)
 
-    def add(self, ticket: int, text: str) -> None:
-        sentence = _Sentence(ticket, text)
+    def add(self, job_id: int, text: str) -> None:
+        sentence = _Sentence(job_id, text)
         sentence.pieces = [self._piece(sentence, text, depth=0)]
         self._joining.extend(sentence.pieces)
 
-    def remove(self, ticket: int) -> None:
-        self._joining = [piece for piece in self._joining if piece.sentence.ticket != ticket]
+    def remove(self, job_id: int) -> None:
+        self._joining = [piece for piece in self._joining if piece.sentence.job_id != job_id]
         for piece in (*self._decoding, *self._sounding):
-            if piece.sentence.ticket == ticket:
+            if piece.sentence.job_id == job_id:
                 piece.sound.drop()
-        self._sounding = [piece for piece in self._sounding if piece.sentence.ticket != ticket]
-        self._keep([at for at, piece in enumerate(self._decoding) if piece.sentence.ticket != ticket])
+        self._sounding = [piece for piece in self._sounding if piece.sentence.job_id != job_id]
+        self._keep([at for at, piece in enumerate(self._decoding) if piece.sentence.job_id != job_id])
 
     def clear(self) -> None:
         for piece in (*self._decoding, *self._sounding):
@@ -183,7 +192,7 @@ class Tacotron:
 
     def _retry(self, piece: _Piece, trouble: Trouble) -> list[Outcome]:
         """Speak a piece that went wrong in two; if it cannot be cut, save it or give its sentence up."""
-        tell_retried("coqui")
+        self._on_retry()
         sentence = piece.sentence
         halves = in_two(piece.text) if piece.depth < _DEEPEST else None
         try:
@@ -208,7 +217,7 @@ class Tacotron:
         sentence.failed = True
         for piece in sentence.pieces:
             piece.sound.drop()
-        return [(sentence.ticket, error)]
+        return [(sentence.job_id, error)]
 
     def _collect(self) -> list[Outcome]:
         """Sentences whose sound is complete."""
@@ -235,4 +244,4 @@ class Tacotron:
             return []
         pause = np.zeros(round(_PAUSE * self.sample_rate), np.float32)
         parts = [part for audio in made if audio is not None for part in (audio, pause)]
-        return [(sentence.ticket, np.concatenate(parts[:-1]))]
+        return [(sentence.job_id, np.concatenate(parts[:-1]))]

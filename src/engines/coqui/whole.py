@@ -27,8 +27,8 @@ class WholeSentences:
     def room(self) -> int:
         return 1 if self._row is None else 0
 
-    def add(self, ticket: int, text: str) -> None:
-        self._row = (ticket, text)
+    def add(self, job_id: int, text: str) -> None:
+        self._row = (job_id, text)
 
     @property
     def decoding(self) -> bool:
@@ -38,11 +38,11 @@ class WholeSentences:
     def step(self) -> list[tuple[int, Audio | Exception]]:
         if self._row is None:
             return []
-        (ticket, text), self._row = self._row, None
-        return [(ticket, self._speak(text))]
+        (job_id, text), self._row = self._row, None
+        return [(job_id, self._speak(text))]
 
-    def remove(self, ticket: int) -> None:
-        if self._row is not None and self._row[0] == ticket:
+    def remove(self, job_id: int) -> None:
+        if self._row is not None and self._row[0] == job_id:
             self._row = None
 
     def clear(self) -> None:

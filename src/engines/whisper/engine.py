@@ -1,24 +1,23 @@
 """The Whisper engine: prepare off the loop, the model on the batcher's thread, finish off the loop."""
 
 import asyncio
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
-from src.core.batching import Batcher
 from src.core.errors import InvalidInput
 from src.engines.base import (
     STT_SAMPLE_RATE,
     Audio,
     EngineInfo,
     LanguageGuess,
-    Load,
     Segment,
     SttOptions,
     Transcript,
 )
+from src.engines.batched import BatchedEngine
 from src.engines.whisper import gate
 from src.engines.whisper.features import FINE_WINDOWS, WINDOWS, Features, window_for
 from src.engines.whisper.loop import LoopStepper, serves
@@ -29,12 +28,13 @@ from src.engines.whisper.stats import Stats
 from src.engines.whisper.stepper import MAX_PLACES, WhisperStepper
 from src.engines.whisper.vocabulary import ALL_LANGUAGES, Vocabulary
 from src.engines.whisper.words import words
+from src.scheduling.observer import BatchObserver
 
 T = TypeVar("T")
 _ROW_SECONDS = FULL_WINDOW / FRAMES_PER_SECOND
 
 
-class WhisperEngine:
+class WhisperEngine(BatchedEngine[Row, Outcome]):
     """Whisper on CTranslate2; rows of many requests share its calls.
 
     Args:
@@ -45,6 +45,7 @@ class WhisperEngine:
         threads: CPU threads for one model call.
         languages: detection chooses among these where a row does not say; empty: all.
         max_rows: in one model call.
+        observers: of the batcher.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class WhisperEngine:
         threads: int,
         languages: Sequence[str] = (),
         max_rows: int | None = None,
+        observers: Iterable[BatchObserver] = (),
     ) -> None:
         self._folder = folder
         self._name = name
@@ -74,12 +76,12 @@ class WhisperEngine:
         if serves(device, compute_type):
             self._workers = 1
             self._windows = FINE_WINDOWS
-            self._stepper = LoopStepper(self._load_model, folder, compute_type, rows, threads)
+            self._stepper = LoopStepper(self._load_model, folder, compute_type, rows, threads, self._retried)
         else:
             places = min(MAX_PLACES, threads)
             self._workers = places + 1  # the batcher's own thread makes one more than the places beside it
-            self._stepper = WhisperStepper(self._load_model, rows, places)
-        self._batcher: Batcher[Row, Outcome] = Batcher(self._stepper, "whisper")
+            self._stepper = WhisperStepper(self._load_model, rows, places, self._retried)
+        super().__init__(self._stepper, "whisper", observers=observers)
         self._side: ThreadPoolExecutor | None = None
 
     @property
@@ -87,38 +89,34 @@ class WhisperEngine:
         return EngineInfo("whisper", self._name, self._device, self._compute_type, self._languages)
 
     @property
-    def load(self) -> Load:
-        return Load(self._batcher.waiting, self._batcher.active, self._batcher.stalled_for)
-
-    @property
     def stats(self) -> Stats:
         """How many rows there were, and how many the quality gate sent back."""
         return self._stepper.stats
 
     async def __aenter__(self) -> Self:
-        await self._batcher.__aenter__()
+        await super().__aenter__()
         self._side = ThreadPoolExecutor(self._threads, thread_name_prefix="whisper-side")
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._batcher.__aexit__(kind, error, trace)
+        await super().__aexit__(kind, error, trace)
         if self._side is not None:
             self._side.shutdown(wait=False, cancel_futures=True)
 
-    async def transcribe(self, audio: Audio, options: SttOptions, lane: Hashable) -> Transcript:
+    async def transcribe(self, audio: Audio, options: SttOptions, request_id: str) -> Transcript:
         """See `SpeechToText.transcribe`."""
         row = await self._on_side(self._prepare, audio, options)
-        outcome = await self._batcher.submit(row, lane)
+        outcome = await self._batcher.submit(row, request_id)
         return await self._on_side(self._finish, row, outcome)
 
     async def detect_language(
-        self, audio: Audio, languages: Sequence[str], lane: Hashable
+        self, audio: Audio, languages: Sequence[str], request_id: str
     ) -> list[LanguageGuess]:
         """See `SpeechToText.detect_language`."""
         row = await self._on_side(self._prepare, audio, SttOptions(languages=tuple(languages)), True)
-        outcome = await self._batcher.submit(row, lane)
+        outcome = await self._batcher.submit(row, request_id)
         return [LanguageGuess(language, probability) for language, probability in outcome.languages]
 
     def _load_model(self) -> tuple[Model, Vocabulary]:

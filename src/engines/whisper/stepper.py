@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
 
-from src.core.batching import tell_retried
 from src.engines.whisper.features import LONGEST_SHORT
 from src.engines.whisper.model import Model
 from src.engines.whisper.passes import Doubtful, Passes
@@ -31,8 +30,13 @@ class WhisperStepper:
     """A step reads one batch of short rows, and hands batches of long ones to threads beside."""
 
     def __init__(
-        self, load: Callable[[], tuple[Model, Vocabulary]], max_rows: int, places: int = MAX_PLACES
+        self,
+        load: Callable[[], tuple[Model, Vocabulary]],
+        max_rows: int,
+        places: int = MAX_PLACES,
+        on_retry: Callable[[], None] = lambda: None,
     ) -> None:
+        self._on_retry = on_retry
         self._load = load
         self._max_rows = max_rows
         self._places = places
@@ -128,7 +132,7 @@ class WhisperStepper:
             if len(result.tried) == 1:
                 self.stats.retried += 1
                 self.stats.faults[result.fault] += 1
-                tell_retried("whisper")
+                self._on_retry()
             self._doubtful[ticket] = result
         return done
 

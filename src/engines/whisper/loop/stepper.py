@@ -13,7 +13,6 @@ import ctranslate2
 import numpy as np
 import torch
 
-from src.core.batching import tell_retried
 from src.engines.whisper import gate
 from src.engines.whisper.features import LONGEST_SHORT
 from src.engines.whisper.loop import audio
@@ -54,6 +53,7 @@ class LoopStepper:
         compute_type: `int8` or `float32`.
         max_rows: in work at once; half of them may be long.
         threads: one decodes, the others encode; of one, two are made.
+        on_retry: is called when a row is read once more.
     """
 
     def __init__(
@@ -63,7 +63,9 @@ class LoopStepper:
         compute_type: str,
         max_rows: int,
         threads: int,
+        on_retry: Callable[[], None] = lambda: None,
     ) -> None:
+        self._on_retry = on_retry
         self._load = load
         self._folder = folder
         self._compute_type = compute_type
@@ -241,7 +243,7 @@ class LoopStepper:
     def _sent_back(self, fault: gate.Fault) -> None:
         self.stats.retried += 1
         self.stats.faults[fault] += 1
-        tell_retried("whisper")
+        self._on_retry()
 
     @property
     def _opened(self) -> tuple[Decoder, Rules]:

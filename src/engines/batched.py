@@ -1,0 +1,61 @@
+"""What every engine around a `Batcher` has in common."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from types import TracebackType
+from typing import Generic, Self, TypeVar
+
+from src.engines.base import EngineInfo, Load
+from src.scheduling.batcher import STALL_SECONDS, Batcher, BatchModel
+from src.scheduling.observer import BatchObserver
+
+Row = TypeVar("Row")
+Out = TypeVar("Out")
+
+
+class BatchedEngine(ABC, Generic[Row, Out]):
+    """An `Engine` whose model is driven by a batcher, `self._batcher`.
+
+    Args:
+        model: the model; entering the engine opens it, leaving closes it.
+        name: of the batcher.
+        max_waiting: rows that may wait.
+        observers: of the batcher.
+        stall_seconds: see `Batcher`.
+    """
+
+    def __init__(
+        self,
+        model: BatchModel[Row, Out],
+        name: str,
+        max_waiting: int = 1024,
+        observers: Iterable[BatchObserver] = (),
+        stall_seconds: float = STALL_SECONDS,
+    ) -> None:
+        self._batcher: Batcher[Row, Out] = Batcher(model, name, max_waiting, observers, stall_seconds)
+
+    @property
+    @abstractmethod
+    def info(self) -> EngineInfo:
+        """What runs."""
+
+    @property
+    def load(self) -> Load:
+        """How busy the batcher is."""
+        batcher = self._batcher
+        return Load(
+            batcher.waiting, batcher.active, batcher.stalled_for, batcher.stall_limit, alive=batcher.alive
+        )
+
+    def _retried(self) -> None:
+        """For the model, to say that it works on a row once more."""
+        self._batcher.retried()
+
+    async def __aenter__(self) -> Self:
+        await self._batcher.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._batcher.__aexit__(kind, error, trace)

@@ -1,0 +1,51 @@
+"""The parts of the batcher that need no thread."""
+
+from src.scheduling.fair_queue import FairQueue
+from src.scheduling.progress import Progress
+
+
+def test_flows_take_turns() -> None:
+    queue: FairQueue[str] = FairQueue()
+    for flow, item in [("a", "a1"), ("a", "a2"), ("a", "a3"), ("b", "b1"), ("c", "c1"), ("c", "c2")]:
+        queue.append(flow, item)
+    assert queue.in_turn() == ["a1", "b1", "c1", "a2", "c2", "a3"]
+    queue.serve("a", "a1")
+    assert queue.in_turn() == ["b1", "c1", "a2", "c2", "a3"]
+    assert queue.discard("c", "c1")
+    assert not queue.discard("c", "c1")
+    assert not queue.discard("nobody", "c1")
+    assert len(queue) == 4
+    assert queue.clear() == ["b1", "c2", "a2", "a3"]
+    assert len(queue) == 0
+    assert queue.in_turn() == []
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_the_limit_follows_the_slowest_recent_step() -> None:
+    clock = Clock()
+    progress = Progress(60.0, clock)
+
+    def step(seconds: float) -> None:
+        clock.now += seconds
+        progress.advance()
+
+    step(1.0)
+    assert progress.limit == 60.0
+    step(20.0)
+    assert progress.limit == 200.0
+    clock.now += 1000.0
+    assert progress.age == 1000.0
+    progress.begin()
+    assert progress.age == 0.0
+    assert progress.limit == 200.0, "time without work is no step"
+    for _ in range(1800):
+        step(1.0)
+    assert progress.limit == 60.0, "half an hour of quick steps, and the slow one is forgotten"
+    step(500.0)
+    assert progress.limit == 600.0, "a step that took minutes does not hide a model that hangs for ever"

@@ -16,12 +16,15 @@ sys.path.insert(0, str(Path(__file__).parent))
 from src.config import LogFormat, load_settings
 from src.core.errors import ConfigurationError
 from src.core.telemetry import configure_logging
+from src.core.workers import MASTER_PID
 
 try:
     _settings = load_settings()
 except ConfigurationError as error:
     sys.stderr.write(f"Voz cannot start:\n  {str(error).replace(chr(10), chr(10) + '  ')}\n")
     raise SystemExit(3) from None
+
+os.environ[MASTER_PID] = str(os.getpid())
 
 bind = f"{_settings.host}:{_settings.port}"
 worker_class = "deploy.worker.Worker"

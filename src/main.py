@@ -12,6 +12,7 @@ from fastapi.middleware import Middleware
 from src.api import docs, errors, files, health, metrics, stt, tts
 from src.api.dependencies import Services
 from src.api.draining import Drain, Draining
+from src.api.engine_watch import watching
 from src.api.metrics import measuring
 from src.api.middleware import DeclaredSize, KeyCheck, RequestLog, SlowBody, UnreadBody
 from src.api.protocol import PATIENCE
@@ -78,7 +79,8 @@ def create_app(settings: Settings, open_engines: OpenEngines = open_models) -> F
                 draining=draining,
             )
             app.state.services = services
-            async with measuring(services), giving_back():
+            engines = {"speech to text": models.stt, "text to speech": models.tts}
+            async with measuring(services), watching(engines, draining), giving_back():
                 with draining.ready():
                     yield {PATIENCE: settings.upload_timeout}
 

@@ -10,6 +10,9 @@ then waits for ever. Here, uvicorn hears of the signal last:
    begun; else its connection is cut, so that half an answer cannot pass for a whole one.
 4. uvicorn closes the lifespan, and with it engines and storage. The process ends with exit code 0.
 
+Where an engine has died (`api/engine_watch.py`), the same is done without a signal and without waiting for
+another worker; a process without gunicorn ends with exit code 3, and its supervisor starts a new one.
+
 A second Ctrl-C is uvicorn's own: it stops at once.
 """
 
@@ -28,7 +31,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn import Server
 
-from src.api.errors import ClientGone, answer
+from src.api.errors import CUT_OFF, ClientGone, answer
 from src.core.errors import Overloaded
 from src.core.handover import another_is_ready, marked_ready, parent_listens
 from src.core.telemetry import note
@@ -60,6 +63,8 @@ class Draining:
         self._cut: set[asyncio.Task[Any]] = set()
         self._drain: asyncio.Task[None] | None = None
         self._mark: Path | None = None
+        self._handler: Any = None
+        self._failed = False
         self.refusing = False
         """New work gets 503, because nobody else can do it."""
 
@@ -93,13 +98,20 @@ class Draining:
 
         for number in before:
             signal.signal(number, on_signal)
+        self._handler = before[signal.SIGTERM]
         try:
             yield
         finally:
+            self._handler = None
             for number, handler in before.items():
                 signal.signal(number, handler)
             if self._drain is not None:
                 await self._drain
+            server = getattr(before[signal.SIGTERM], "__self__", None)
+            if self._failed and isinstance(server, Server) and not is_gunicorn():
+                # gunicorn replaces a worker whatever its exit code is. uvicorn alone ends with exit code 3 if
+                # its server is not `started` when all is closed, and a supervisor wants to see a failure.
+                server.started = False
 
     @contextmanager
     def ready(self) -> Iterator[None]:
@@ -126,6 +138,15 @@ class Draining:
             self._requests.discard(task)
             self._cut.discard(task)
 
+    def fail(self) -> None:
+        """Stop as at SIGTERM, but with an exit code that says that this process failed.
+
+        It does nothing where the server does not own the process (`on_signals` is not in the main thread).
+        """
+        if self._handler is not None:
+            self._failed = True
+            self._begin(self._handler, signal.SIGTERM)
+
     def _begin(self, handler: Any, number: int) -> None:
         if not self._begun:
             self._begun = True
@@ -139,7 +160,7 @@ class Draining:
         log.info("stopping: %d requests in hand", len(self._requests))
         if server is not None and not server.started:
             _stop(server, handler, number, _LETTING_GO)
-        elif await self._relieved(server):
+        elif not self._failed and await self._relieved(server):
             _stop(server, handler, number, self._timeout + 2 * _LETTING_GO)  # requests in hand go on
             await self._finish()
         else:
@@ -198,7 +219,7 @@ class Drain:
                 await self._app(scope, receive, send_and_close)
         except Overloaded as error:
             if begun:
-                note(problem="cut")
+                note(problem=CUT_OFF)
                 raise ClientGone from None
             response = answer(error, scope["state"]["request_id"])
             await response(scope, receive, send_and_close)

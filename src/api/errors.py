@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 
 REQUEST_ID = "X-Request-ID"
 TOO_LARGE = "the body is larger than this route takes (MAX_UPLOAD_MB, MAX_TEXT_CHARS)"
+CUT_OFF = "cut"
+"""The problem of an answer that the server cut off because it is stopping."""
 _MEDIA_TYPE = "application/problem+json"
 
 _STATUS: dict[type[errors.VozError], tuple[int, str, str]] = {
@@ -106,6 +108,24 @@ def answer(error: Exception, request_id: str) -> JSONResponse:
     )
 
 
+def log_failure(error: Exception) -> None:
+    """Log what went wrong, if it was the server that failed; what we did not expect with a traceback."""
+    if not isinstance(error, errors.VozError):
+        log.error("unexpected %s", type(error).__name__, exc_info=error)
+    elif isinstance(error, errors.Overloaded | errors.DeadlineExceeded | errors.EngineStopped):
+        # the server does what it is meant to; and a traceback for each of many would be work, too
+        log.warning("%s: %s", type(error).__name__, error)
+    elif describe(error)[0] >= 500:
+        log.error("%s: %s", type(error).__name__, error, exc_info=error)
+
+
+def status_of(kind: str) -> int:
+    """The status of a problem's kind, e.g. 500 of `engine-failed`."""
+    if kind == CUT_OFF:
+        return 503
+    return next((status for status, known, _ in _STATUS.values() if known == kind), 500)
+
+
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The `responses=` of a route that may answer these errors."""
     known = {status: title for status, _, title in _STATUS.values()}
@@ -126,13 +146,8 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(errors.VozError)
     async def on_voz_error(request: Request, error: errors.VozError) -> JSONResponse:
-        response = answer(error, request.state.request_id)
-        if isinstance(error, errors.Overloaded | errors.DeadlineExceeded):
-            # the server does what it is meant to; and a traceback for each of many would be work, too
-            log.warning("%s: %s", type(error).__name__, error)
-        elif response.status_code >= 500:
-            log.error("%s: %s", type(error).__name__, error, exc_info=error)
-        return response
+        log_failure(error)
+        return answer(error, request.state.request_id)
 
     @app.exception_handler(RequestValidationError)
     async def on_invalid(request: Request, error: RequestValidationError) -> JSONResponse:

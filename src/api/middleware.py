@@ -15,8 +15,8 @@ from collections.abc import Callable, Mapping
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from src.api.errors import REQUEST_ID, TOO_LARGE, ClientGone, answer
-from src.core.errors import TooLarge, TooSlow, Unauthorized
+from src.api.errors import REQUEST_ID, TOO_LARGE, ClientGone, answer, log_failure, status_of
+from src.core.errors import TooLarge, TooSlow, Unauthorized, VozError
 from src.core.metrics import request_ended
 from src.core.security import ApiKeys
 from src.core.telemetry import begin_request, note
@@ -64,17 +64,25 @@ class RequestLog:
             status = 499
             raise
         except Exception as error:
-            log.exception("unexpected %s", type(error).__name__)
+            # Starlette wraps an error of ours that comes too late for an answer of its own
+            cause = error.__cause__ if isinstance(error.__cause__, VozError) else error
+            log_failure(cause)
+            response = answer(cause, request_id)
             if status:
                 raise  # the answer is under way: the server cuts it off, so that it cannot pass for whole
-            await answer(error, request_id)(scope, receive, send_with_id)
+            await response(scope, receive, send_with_id)
         finally:
             route = getattr(scope.get("route"), "path", scope["path"])
             seconds = time.perf_counter() - started
-            request_ended(scope, status, seconds, facts)
+            # an answer that began well and broke off is counted as what it came to
+            broken_off = 200 <= status < 400 and "problem" in facts
+            outcome = status_of(facts["problem"]) if broken_off else status
+            request_ended(scope, outcome, seconds, facts)
             milliseconds = round(seconds * 1000)
-            level = logging.ERROR if status >= 500 and status != 503 else logging.INFO
+            level = logging.ERROR if outcome >= 500 and outcome != 503 else logging.INFO
             own = {"request_id": request_id, "route": route, "status": status, "ms": milliseconds}
+            if broken_off:
+                own["broken_off"] = True
             log.log(level, "%s %s %s", scope["method"], route, status, extra=own | facts)
 
 

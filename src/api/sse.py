@@ -1,8 +1,6 @@
 """Server-sent events, with a heartbeat that keeps proxies from hanging up."""
 
-import asyncio
 import json
-import logging
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
@@ -10,10 +8,8 @@ from fastapi import Request
 from fastapi.responses import StreamingResponse
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 
-from src.api.errors import answer
+from src.api.errors import answer, log_failure
 from src.api.streaming import Stream, stream_response
-
-log = logging.getLogger(__name__)
 
 HEARTBEAT_SECONDS = 10.0
 
@@ -26,15 +22,15 @@ async def event_stream(request: Request, events: AsyncGenerator[Event, None]) ->
 
     async def write(stream: Stream[Event]) -> AsyncIterator[bytes]:
         while True:
-            try:
-                async with asyncio.timeout(HEARTBEAT_SECONDS):
-                    name, data = await anext(stream)
-            except TimeoutError:
+            if not await stream.arrives(HEARTBEAT_SECONDS):
                 yield KEEPALIVE_COMMENT
+                continue
+            try:
+                name, data = await anext(stream)
             except StopAsyncIteration:
                 return
             except Exception as error:
-                log.exception("a stream broke off")
+                log_failure(error)
                 body = bytes(answer(error, request.state.request_id).body).decode()
                 yield format_sse_event(event="error", data_str=body)
                 return

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar, cast
 
 from fastapi import Request
 from fastapi.responses import StreamingResponse
@@ -41,9 +41,21 @@ class Stream(Generic[T]):
         finally:
             await self._source.aclose()
 
-    async def peek(self) -> None:
-        """Wait for the first item; an error that comes in its place is raised."""
-        self._peeked = await self._items.get()
+    async def arrives(self, seconds: float | None = None) -> bool:
+        """Wait until the next item (or the end, or an error) is there; False if it is not in so many seconds.
+
+        It never raises what the work raises, so a `TimeoutError` of the work cannot pass for this one.
+        """
+        if self._peeked is None:
+            try:
+                async with asyncio.timeout(seconds):
+                    self._peeked = await self._items.get()
+            except TimeoutError:
+                return False
+        return True
+
+    def raise_error(self) -> None:
+        """Raise the error that came in place of the next item, if one did."""
         if isinstance(self._peeked, Exception):
             raise self._peeked
 
@@ -51,7 +63,8 @@ class Stream(Generic[T]):
         return self
 
     async def __anext__(self) -> T:
-        item, self._peeked = (self._peeked or await self._items.get()), None
+        await self.arrives()
+        item, self._peeked = cast("T | _End | Exception", self._peeked), None
         if isinstance(item, _End):
             raise StopAsyncIteration
         if isinstance(item, Exception):
@@ -92,11 +105,8 @@ async def stream_response(
     """
     stream = Stream(source)
     try:
-        try:
-            async with asyncio.timeout(patience):
-                await while_connected(request, stream.peek())
-        except TimeoutError:
-            pass
+        await while_connected(request, stream.arrives(patience))
+        stream.raise_error()
     except BaseException:
         await stream.close()
         raise

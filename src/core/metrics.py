@@ -148,7 +148,7 @@ def request_ended(scope: Mapping[str, Any], status: int, seconds: float, facts: 
 
     Args:
         scope: of ASGI, after routing.
-        status: as answered; 499 where the caller left.
+        status: as answered; 499 where the caller left; that of its problem where the answer broke off.
         seconds: it took.
         facts: what the request `note`d: `key`, `problem`, `audio_seconds`, `cached`.
     """

@@ -49,6 +49,7 @@ class ApiKeys:
         self._from_file = [] if file is None else read_key_file(file)
         self._thread = ThreadPoolExecutor(1, "api-keys")
         self._checked = time.monotonic()
+        self._complaint = ""
 
     def name_of(self, candidate: str | None) -> str | None:
         """The public name of the key (for logs, metrics and limits), or None if it is not one of ours."""
@@ -72,12 +73,16 @@ class ApiKeys:
         try:
             version = _version(file)
             if version == self._seen:
+                self._complaint = ""
                 return
             self._seen = version
             self._from_file = read_key_file(file)
         except (OSError, ValueError) as error:
-            log.error("the keys of before stay in use: API_KEYS_FILE: %s", error)
+            if str(error) != self._complaint:  # it is looked at every second
+                log.error("the keys of before stay in use: API_KEYS_FILE: %s", error)
+            self._complaint = str(error)
         else:
+            self._complaint = ""
             log.info("API_KEYS_FILE was read again: %d keys", len(self._from_file))
 
 

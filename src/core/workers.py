@@ -11,6 +11,8 @@ import tempfile
 from pathlib import Path
 
 _LOCK = "lock"
+MASTER_PID = "VOZ_MASTER_PID"
+"""Variable in which gunicorn.conf.py leaves the process id of gunicorn's master."""
 
 
 def is_worker() -> bool:
@@ -47,7 +49,9 @@ def shared_folder() -> Path | None:
     prefix = f"voz-{os.getuid()}-"
     for folder in base.glob(f"{prefix}*"):
         _remove_if_unused(folder)
-    folder = base / f"{prefix}{os.getppid()}"
+    # with --preload this runs in gunicorn's master itself, whose parent may have started other servers, too
+    master = os.environ.get(MASTER_PID) if is_gunicorn() else None
+    folder = base / f"{prefix}{master or os.getppid()}"
     lock = _join(folder)
     # unlike atexit, this also runs at the end of a multiprocessing child, which is what uvicorn's workers are
     multiprocessing.util.Finalize(None, _leave, (folder, lock), exitpriority=0)

@@ -27,6 +27,8 @@ MAX_SECONDS = 25.0
 _LEFT = round(0.8 * STT_SAMPLE_RATE)
 """Samples of speech after the end of the text that are no mere rounding: where all of it is read, these are
 up to 0.35 s, where words are missing 0.9 s and more."""
+_PROGRESS = 1.0
+"""Seconds that a transcript must cover for the rest to be read. After less, the next might end there, too."""
 _MAX = int(MAX_SECONDS * _FRAMES_PER_SECOND)
 """Frames of a chunk. Shorter ones cost accuracy (13 s: 0.5 points), longer ones speed: the encoder's work
 grows with the square of its window, and 30 s cost nearly three times what 20 s do."""
@@ -60,7 +62,7 @@ class Chunk:
         Whisper sometimes ends its text, and closes it with a timestamp, seconds before the speech ends.
         """
         start = round(seconds * STT_SAMPLE_RATE)
-        if not 0 < start <= self.spoken - _LEFT:
+        if seconds < _PROGRESS or start > self.spoken - _LEFT:
             return None
         pieces = tuple(
             Piece(max(0, piece.at - start), piece.start + max(0, start - piece.at), length)

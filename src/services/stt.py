@@ -33,6 +33,8 @@ _SURE = 0.5
 """Probability below which the language of the first chunk is checked against the next ones."""
 _VOTERS = 3
 """Chunks that are asked then."""
+_MAX_CONTINUATIONS = 3
+"""How many times what a transcript left unread of a chunk is read."""
 _VISIT_SECONDS = 0.1
 """For how long a file may keep a thread: they are few, and hours of silence must not hold up all else."""
 _UNSPACED = frozenset({"zh", "ja", "th", "lo", "my", "yue"})
@@ -150,9 +152,13 @@ class SttService:
         self, chunk: Chunk, transcript: Transcript, options: SttOptions, request_id: str
     ) -> list[tuple[Chunk, Transcript]]:
         """If the text ends before the speech does, what is left is read as a chunk of its own."""
-        if not transcript.segments or (left := chunk.unread(transcript.segments[-1].end)) is None:
-            return []
-        return await self._read(left, options, request_id)
+        found: list[tuple[Chunk, Transcript]] = []
+        for _ in range(_MAX_CONTINUATIONS):
+            if not transcript.segments or (left := chunk.unread(transcript.segments[-1].end)) is None:
+                break
+            chunk, transcript = left, await self._engine.transcribe(left.audio, options, request_id)
+            found.append((chunk, transcript))
+        return found
 
     async def _first(
         self, chunk: Chunk, reader: "_Reader", options: SttOptions, request_id: str
@@ -176,15 +182,21 @@ class SttService:
         self, chunks: list[Chunk], languages: tuple[str, ...], request_id: str
     ) -> list[LanguageGuess]:
         """Probabilities averaged over chunks, longer ones counting more."""
-        async with asyncio.TaskGroup() as group:
-            tasks = [
-                group.create_task(self._engine.detect_language(chunk.audio, languages, request_id))
-                for chunk in chunks
-            ]
+        tasks = [
+            asyncio.create_task(self._engine.detect_language(chunk.audio, languages, request_id))
+            for chunk in chunks
+        ]
+        try:
+            # not a TaskGroup: its ExceptionGroup would hide that the engine is overloaded
+            votes = await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
         total = sum(len(chunk.audio) for chunk in chunks)
         sums: dict[str, float] = {}
-        for chunk, task in zip(chunks, tasks, strict=True):
-            for guess in task.result():
+        for chunk, guesses in zip(chunks, votes, strict=True):
+            for guess in guesses:
                 share = guess.probability * len(chunk.audio) / total
                 sums[guess.language] = sums.get(guess.language, 0.0) + share
         return [LanguageGuess(*item) for item in sorted(sums.items(), key=lambda item: -item[1])]

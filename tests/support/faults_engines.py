@@ -1,6 +1,11 @@
 """Engines that are ready at once: a tone instead of a voice, behind the real batcher.
 
-A sentence with "poison" in it makes the model raise, for the whole batch that it is in.
+A sentence with one of these words in it does something to the model:
+
+- "poison": it raises, for the whole batch that the sentence is in;
+- "perish": its thread ends;
+- "freeze": one step takes `FREEZE` seconds;
+- "crawl": it takes `CRAWL` steps.
 """
 
 import time
@@ -15,10 +20,15 @@ from src.config import Settings
 from src.core.loader import Models, default_observers
 from src.engines.base import Audio, EngineInfo, LanguageGuess, Segment, SttOptions, Transcript
 from src.engines.batched import BatchedEngine
+from src.scheduling.batcher import STALL_SECONDS
 
 RATE = 24_000
 SECONDS = 2.0
 """Of audio for every sentence."""
+
+
+FREEZE = 4.0
+CRAWL = 200
 
 
 class _Model:
@@ -26,6 +36,7 @@ class _Model:
 
     def __init__(self) -> None:
         self._rows: dict[int, Any] = {}
+        self._steps = 0
 
     def open(self) -> None:
         pass
@@ -38,8 +49,17 @@ class _Model:
 
     def step(self) -> list[tuple[int, Any]]:
         time.sleep(0.02)
-        if any("poison" in str(row) for row in self._rows.values()):
+        words = " ".join(str(row) for row in self._rows.values())
+        if "poison" in words:
             raise RuntimeError("the model does not like this")
+        if "perish" in words:
+            raise SystemExit("the model ends its thread")
+        if "freeze" in words:
+            time.sleep(FREEZE)
+        if "crawl" in words and self._steps < CRAWL:
+            self._steps += 1
+            return []
+        self._steps = 0
         rows, self._rows = self._rows, {}
         return [(job_id, self.result(row)) for job_id, row in rows.items()]
 
@@ -64,8 +84,8 @@ class _Reader(_Model):
 
 
 class _Engine(BatchedEngine[Any, Any]):
-    def __init__(self, name: str, model: _Model) -> None:
-        super().__init__(model, name, observers=default_observers())
+    def __init__(self, name: str, model: _Model, stall_seconds: float) -> None:
+        super().__init__(model, name, observers=default_observers(), stall_seconds=stall_seconds)
         self._name = name
 
     @property
@@ -92,6 +112,9 @@ class _Engine(BatchedEngine[Any, Any]):
 
 
 @asynccontextmanager
-async def open_engines(settings: Settings) -> AsyncIterator[Models]:
-    async with _Engine("reader", _Reader()) as stt, _Engine("speaker", _Model()) as tts:
+async def open_engines(settings: Settings, stall_seconds: float = STALL_SECONDS) -> AsyncIterator[Models]:
+    async with (
+        _Engine("reader", _Reader(), stall_seconds) as stt,
+        _Engine("speaker", _Model(), stall_seconds) as tts,
+    ):
         yield Models(stt, tts)

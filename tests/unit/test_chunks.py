@@ -87,6 +87,7 @@ def test_what_the_text_does_not_reach_is_left_to_read() -> None:
     assert chunk.unread(said) is None
     assert chunk.unread(said - 0.5) is None
     assert chunk.unread(0) is None  # nothing would ever be read
+    assert chunk.unread(0.9) is None, "too little was read to hope that the rest is"
     for end in (1.0, chunk.pieces[1].at / STT_SAMPLE_RATE + 0.5):
         left = chunk.unread(end)
         assert left is not None

@@ -1,16 +1,19 @@
 """What Prometheus is told: by requests, batchers, storage, and by several workers at once."""
 
 import asyncio
+import logging
 import multiprocessing
 import threading
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import httpx
 import pytest
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.responses import StreamingResponse
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
 from starlette.middleware import Middleware
@@ -18,6 +21,8 @@ from starlette.middleware import Middleware
 from src.api import errors
 from src.api import metrics as api
 from src.api.middleware import KeyCheck, RequestLog
+from src.api.sse import event_stream
+from src.api.streaming import Stream, stream_response
 from src.core import metrics
 from src.core.errors import EngineFailed, Overloaded, StorageUnavailable
 from src.core.local_storage import LocalStorage
@@ -75,6 +80,28 @@ async def speak(name: str) -> str:
     return name
 
 
+@router.get("/breaks-off/{kind}")
+async def break_off(request: Request, kind: str) -> StreamingResponse:
+    failure = {"bug": RuntimeError("a bug"), "full": Overloaded("full")}.get(kind, EngineFailed("no voice"))
+
+    async def events() -> AsyncGenerator[tuple[str, dict[str, str]], None]:
+        yield "segment", {"text": "one"}
+        raise failure
+
+    async def audio() -> AsyncGenerator[bytes, None]:
+        yield b"one"
+        raise failure
+
+    if kind == "events":
+        return await event_stream(request, events())
+    return await stream_response(request, audio(), _written)
+
+
+async def _written(stream: Stream[bytes]) -> AsyncIterator[bytes]:
+    async for item in stream:
+        yield item
+
+
 @contextmanager
 def running(public: bool = False) -> Iterator[RunningServer]:
     app = FastAPI(
@@ -123,6 +150,43 @@ def test_requests_are_counted_by_route_status_and_key() -> None:
     assert grown("voz_audio_seconds_total", key=name) == 6
     assert grown("voz_requests_total", route="/tts/{name}", key=name) == 5
     assert not any("nowhere" in value for sample in after.samples for value in sample.labels.values())
+
+
+@pytest.mark.parametrize(
+    ("kind", "problem", "status"),
+    [
+        ("audio", "engine-failed", "500"),
+        ("events", "engine-failed", "500"),
+        ("bug", "internal", "500"),
+        ("full", "overloaded", "503"),
+    ],
+)
+def test_a_stream_that_breaks_off_is_no_success(
+    kind: str, problem: str, status: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What was sent began with 200, but numbers and log say what it came to."""
+    before = now()
+    route = "/tts/breaks-off/{kind}"
+    with running() as server, server.client("k") as client, caplog.at_level(logging.INFO, "voz.request"):
+        with client.stream("GET", f"/tts/breaks-off/{kind}") as answer:
+            assert answer.status_code == 200
+            if kind == "events":
+                assert f"urn:voz:{problem}" in answer.read().decode()
+            else:
+                with pytest.raises(httpx.RemoteProtocolError):
+                    answer.read()
+        after = Numbers(client.get("/metrics").text)
+
+    def grown(name: str, **labels: str) -> float:
+        return after(name, **labels) - before(name, **labels)
+
+    assert grown("voz_errors_total", route=route, type=problem) == 1
+    assert grown("voz_requests_total", route=route, status=status) == 1
+    assert grown("voz_requests_total", route=route, status="200") == 0
+    [line] = [record for record in caplog.records if record.getMessage() == f"GET {route} 200"]
+    facts = vars(line)
+    assert (facts["broken_off"], facts["problem"]) == (True, problem)
+    assert line.levelno == (logging.INFO if status == "503" else logging.ERROR)
 
 
 def test_the_state_of_engines_gates_and_the_process_is_told() -> None:

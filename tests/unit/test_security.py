@@ -120,3 +120,26 @@ def test_the_command_refuses_what_could_never_open(
     monkeypatch.setattr("sys.stdin", io.StringIO(text))
     with pytest.raises(SystemExit):
         security.main(arguments)
+
+
+def test_a_file_that_is_missing_is_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    file = tmp_path / "keys"
+    file.write_text(line("web", "old"))
+    keys = ApiKeys([], file)
+
+    async def look() -> None:
+        keys._checked -= 2  # as if a second had passed
+        await keys.refresh()
+
+    async def main() -> None:
+        for _ in range(2):
+            file.rename(tmp_path / "away")
+            for _ in range(3):
+                await look()
+            (tmp_path / "away").rename(file)
+            await look()
+
+    asyncio.run(main())
+    told = [record for record in caplog.records if "API_KEYS_FILE" in record.getMessage()]
+    assert len(told) == 2, "once each time that it goes missing"
+    assert keys.name_of("old") == "web"

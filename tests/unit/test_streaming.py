@@ -131,12 +131,38 @@ def test_a_stream_whose_body_never_begins_is_closed() -> None:
     async def main() -> None:
         work = Work()
         stream = Stream(work.stream())
-        await stream.peek()
+        await stream.arrives()
         assert work.admission.in_flight == 1
         await stream.close()
         assert (work.admission.in_flight, work.ended) == (0, 1)
 
     asyncio.run(main())
+
+
+def test_a_time_out_of_the_work_is_no_heartbeat(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither before the first item, which has a patience of its own, nor between two."""
+    monkeypatch.setattr("src.api.sse.HEARTBEAT_SECONDS", 0.2)
+    app = FastAPI()
+    app.add_middleware(RequestLog)
+    errors.install(app)
+
+    @app.get("/times-out/{after}")
+    async def times_out(request: Request, after: int) -> StreamingResponse:
+        async def source() -> AsyncGenerator[tuple[str, dict[str, str]], None]:
+            for number in range(after):
+                yield "segment", {"text": str(number)}
+            raise TimeoutError("storage did not answer")
+
+        return await event_stream(request, source())
+
+    with serve(app) as server, server.client(timeout=5) as client:
+        first = client.get("/times-out/0")
+        assert first.status_code == 500
+        assert first.json()["type"] == "urn:voz:internal"
+        later = client.get("/times-out/1").text
+    assert later.count("event: segment") == 1
+    assert later.count("event: error") == 1
+    assert not any(line.startswith(":") for line in later.splitlines()), "a heartbeat"
 
 
 def test_a_heartbeat_keeps_a_silent_stream_open(monkeypatch: pytest.MonkeyPatch) -> None:

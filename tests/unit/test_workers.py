@@ -2,6 +2,8 @@
 
 import multiprocessing
 import os
+import subprocess
+import sys
 import tempfile
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -74,3 +76,22 @@ def test_a_process_is_alive_until_it_is_gone() -> None:
     process.join()
     assert not is_alive(process.pid)
     assert is_alive(1)  # somebody else's
+
+
+def test_servers_that_preload_share_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With --preload gunicorn's master asks for the folder, and masters may have one parent."""
+    monkeypatch.setenv("SERVER_SOFTWARE", "gunicorn/27.0.1")
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    script = "from src.core.workers import shared_folder; print(shared_folder(), flush=True); input()"
+    masters = []
+    for number in ("101", "202"):
+        monkeypatch.setenv("VOZ_MASTER_PID", number)
+        command = [sys.executable, "-c", script]
+        pipe = subprocess.PIPE
+        masters.append(subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True))
+    folders = [master.stdout.readline() for master in masters if master.stdout is not None]
+    for master in masters:
+        master.communicate("\n")
+    assert len(set(folders)) == 2
+    assert all(str(tmp_path) in folder for folder in folders)
+    assert list(tmp_path.iterdir()) == []

@@ -40,11 +40,11 @@ class Rows:
 
     def keep(self, rows: Sequence[int], width: int) -> None:
         """Forget all rows but these; `width` is the longest of their texts."""
-        index: torch.Tensor | None = None
+        indexes: dict[torch.device, torch.Tensor] = {}  # the state of a dropout's generator is on the CPU
         for name, mine in self._tensors.items():
-            if index is None:
-                index = torch.tensor(rows, device=mine.device)
-            kept = mine.index_select(0, index)
+            if mine.device not in indexes:
+                indexes[mine.device] = torch.tensor(rows, device=mine.device)
+            kept = mine.index_select(0, indexes[mine.device])
             if (axis := self._time_axes.get(name)) is not None:
                 kept = kept.narrow(axis, 0, width).contiguous()
             self._tensors[name] = kept

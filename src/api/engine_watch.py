@@ -1,0 +1,38 @@
+"""A process whose engine has died is of no more use: it ends, so that its supervisor starts another.
+
+`/health/ready` fails at once, because it looks at the engines itself. Here the process is stopped: requests
+in flight have SHUTDOWN_TIMEOUT to end, engines and storage are closed, and the exit code says that it failed.
+gunicorn then starts a new worker; under uvicorn alone, Docker's or systemd's restart policy a new process.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+from src.api.draining import Draining
+from src.engines.base import Engine
+
+log = logging.getLogger(__name__)
+
+_LOOK_SECONDS = 0.5
+
+
+@asynccontextmanager
+async def watching(engines: Mapping[str, Engine], draining: Draining) -> AsyncIterator[None]:
+    """Stop the process as soon as one of the engines is not alive, while the block runs."""
+    task = asyncio.create_task(_watch(engines, draining))
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def _watch(engines: Mapping[str, Engine], draining: Draining) -> None:
+    dead: list[str] = []
+    while not dead:
+        await asyncio.sleep(_LOOK_SECONDS)
+        dead = [name for name, engine in engines.items() if not engine.load.alive]
+    log.critical("%s has stopped: this process ends, to be started anew", " and ".join(dead))
+    draining.fail()

@@ -1,0 +1,101 @@
+"""What the service makes of engines that fail or that read little; real engines are in tests/integration."""
+
+import asyncio
+import io
+import wave
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+import numpy as np
+import pytest
+
+from src.config import Settings
+from src.core.errors import EngineFailed, Overloaded, VozError
+from src.engines.base import Audio, EngineInfo, LanguageGuess, Segment, SttOptions, Transcript
+from src.services.stt import Result, SttService
+from tests.support.speech import clip
+
+UNSURE = LanguageGuess("en", 0.2)
+
+
+class Engine:
+    """Reads `seconds` of each row at most, and is never sure of the language."""
+
+    info = EngineInfo("toy", "toy", "cpu", "float32", ("en", "es"))
+
+    def __init__(self, seconds: float = 0.02, failure: VozError | None = None) -> None:
+        self.seconds = seconds
+        self.failure = failure
+        self.rows: list[int] = []
+        self.asked = 0
+        self.request_ids: set[str] = set()
+        self.cancelled = 0
+
+    async def transcribe(self, audio: Audio, options: SttOptions, request_id: str) -> Transcript:
+        self.rows.append(len(audio))
+        self.request_ids.add(request_id)
+        segment = Segment(0.0, min(self.seconds, len(audio) / 16_000), " word", -0.1, 0.0)
+        return Transcript((segment,), "en", UNSURE.probability)
+
+    async def detect_language(
+        self, audio: Audio, languages: Sequence[str], request_id: str
+    ) -> list[LanguageGuess]:
+        self.asked += 1
+        self.request_ids.add(request_id)
+        if self.failure is None or self.asked == 1:
+            return [UNSURE, LanguageGuess("es", 0.1)]
+        if self.asked == 2:
+            raise self.failure
+        try:
+            await asyncio.sleep(30)
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        raise AssertionError("it was not cancelled")
+
+
+def speech() -> io.BytesIO:
+    """Some minutes, so that there are several chunks."""
+    audio = np.tile(np.concatenate([clip("en-busy"), np.zeros(32_000, np.float32)]), 12)
+    file = io.BytesIO()
+    with wave.open(file, "wb") as written:
+        written.setparams((1, 2, 16_000, 0, "NONE", ""))
+        written.writeframes((audio * 32767).astype(np.int16).tobytes())
+    file.seek(0)
+    return file
+
+
+def service(engine: Engine, make_settings: Callable[..., Settings]) -> SttService:
+    return SttService(cast(Any, engine), make_settings())
+
+
+@pytest.mark.parametrize(
+    "failure", [Overloaded("1024 rows wait"), EngineFailed("no")], ids=["full", "failed"]
+)
+def test_a_vote_that_fails_fails_with_the_engines_error(
+    failure: VozError, make_settings: Callable[..., Settings]
+) -> None:
+    """An `ExceptionGroup` would be answered with 500 where 503 and Retry-After are meant."""
+    engine = Engine(failure=failure)
+    with pytest.raises(type(failure)) as raised:
+        asyncio.run(service(engine, make_settings).detect_language(speech(), ()))
+    assert raised.value is failure
+    assert engine.cancelled == engine.asked - 2, "the other votes are given back"
+
+    engine = Engine(failure=failure)
+    engine.asked = 1
+    with pytest.raises(type(failure)):
+        asyncio.run(service(engine, make_settings).transcribe(speech(), SttOptions()))
+
+
+def test_what_is_read_again_has_a_floor(make_settings: Callable[..., Settings]) -> None:
+    """A text that ends at once is taken as it is; one that ends early is continued three times at most."""
+    for seconds, calls_a_chunk in ((0.02, 1), (0.9, 1), (1.5, 4)):
+        engine = Engine(seconds)
+        options = SttOptions(language="en")
+        result = asyncio.run(service(engine, make_settings).transcribe(speech(), options))
+        assert isinstance(result, Result)
+        chunks = len(engine.rows) / calls_a_chunk
+        assert chunks == int(chunks) >= 2
+        assert len(engine.request_ids) == 1, "rows of a request share its id"
+        assert all(isinstance(request_id, str) for request_id in engine.request_ids)

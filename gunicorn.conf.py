@@ -44,7 +44,7 @@ max_requests = 0
 # never holds the loop, so this is no limit on a request; REQUEST_TIMEOUT is.
 timeout = 60
 
-# On SIGTERM a worker takes no new connection and has so long to finish what it has in hand. Whoever stops
+# On SIGTERM a worker takes no new connection and has so long to finish what is in flight. Whoever stops
 # gunicorn must wait longer than this (stop_grace_period in docker-compose.yml).
 graceful_timeout = max(60, round(_settings.shutdown_timeout) + 20)
 
@@ -52,7 +52,7 @@ graceful_timeout = max(60, round(_settings.shutdown_timeout) + 20)
 # or it may send a request into a connection that is just being closed here.
 keepalive = 75
 
-# src/api/middleware.py writes a line a request.
+# src/api/middleware/log.py writes a line a request.
 accesslog = None
 
 # Beats are written to a file; on a disk they could wait for other writes.

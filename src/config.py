@@ -7,6 +7,7 @@ from typing import Annotated, Any, Self
 from urllib.parse import unquote, urlsplit
 
 from dotenv import dotenv_values
+from limits import RateLimitItem
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -113,6 +114,11 @@ class Settings(BaseSettings):
     max_upload_mb: int = Field(default=100, ge=1)
     upload_timeout: float = Field(default=30, gt=0)
     """Seconds in which a request must arrive, and one more for each KiB of its body."""
+    stream_pause_timeout: float = Field(default=600, gt=0)
+    """Seconds for which a caller may stop reading an answer, as a player does that is paused."""
+    upload_space_mb: Annotated[int | None, NoDecode] = Field(default=None, ge=1)
+    """Disk space for temporary files that all uploads of a worker may take; `auto`: three quarters of what
+    is free at the start, shared out among the workers."""
     max_audio_seconds: float = Field(default=7200, gt=0)
     max_text_chars: int = Field(default=5000, ge=1)
     max_queue: Annotated[int | None, NoDecode] = Field(default=None, ge=1)
@@ -123,8 +129,13 @@ class Settings(BaseSettings):
     rate_limit: str = ""
     """For each key, e.g. `60/minute,600s/minute`: requests, and seconds of audio; empty: no limit."""
 
+    failed_key_limit: str = "30/minute"
+    """Wrong API keys that an address may send; `off`: any number."""
+
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=1, le=65535)
+    root_path: str = ""
+    """The path at which a proxy shows the service, e.g. `/voz`; empty: it has a host of its own."""
     public_url: str = ""
     """The address that callers see, for links to local files; empty: the request's own."""
     web_concurrency: int = Field(default=1, ge=1)
@@ -145,7 +156,7 @@ class Settings(BaseSettings):
     def _comma_separated(cls, value: Any) -> Any:
         return _split(value)
 
-    @field_validator("max_queue", mode="before")
+    @field_validator("max_queue", "upload_space_mb", mode="before")
     @classmethod
     def _auto_is_none(cls, value: Any) -> Any:
         return None if isinstance(value, str) and value.strip().lower() == "auto" else value
@@ -164,6 +175,21 @@ class Settings(BaseSettings):
     @classmethod
     def _readable_limit(cls, value: str) -> str:
         parse_limits(value)
+        return value
+
+    @field_validator("failed_key_limit")
+    @classmethod
+    def _readable_failed_limit(cls, value: str) -> str:
+        if value.strip().lower() != "off" and (limits := parse_limits(value)) and limits.audio:
+            raise ValueError("must be like 30/minute, or off")
+        return value
+
+    @field_validator("root_path")
+    @classmethod
+    def _path_prefix(cls, value: str) -> str:
+        value = value.strip().rstrip("/")
+        if value and not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", value):
+            raise ValueError("must be a path like /voz")
         return value
 
     @field_validator("log_level")
@@ -213,6 +239,12 @@ class Settings(BaseSettings):
                 "set both AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or neither (instance role)"
             )
         return self
+
+    @property
+    def failed_keys(self) -> RateLimitItem | None:
+        """FAILED_KEY_LIMIT, read; None: no limit."""
+        off = self.failed_key_limit.strip().lower() == "off"
+        return None if off else parse_limits(self.failed_key_limit).requests
 
     @property
     def uses_s3(self) -> bool:

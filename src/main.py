@@ -1,7 +1,9 @@
 """The application: `uvicorn src.main:app`."""
 
 import logging
+import shutil
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
@@ -11,18 +13,29 @@ from fastapi.middleware import Middleware
 
 from src.api import docs, errors, files, health, metrics, stt, tts
 from src.api.dependencies import Services
-from src.api.draining import Drain, Draining
 from src.api.engine_watch import watching
+from src.api.graceful_shutdown import GracefulShutdown
 from src.api.metrics import measuring
-from src.api.middleware import DeclaredSize, KeyCheck, RequestLog, SlowBody, UnreadBody
-from src.api.protocol import PATIENCE
-from src.api.rate_limit import RateLimit
-from src.api.tracing import RequestTrace
+from src.api.middleware import (
+    AdmitBeforeBody,
+    BodyLimit,
+    KeyCheck,
+    ProxyPrefix,
+    RateLimit,
+    RequestLog,
+    RequestTrace,
+    ShutdownGuard,
+    SlowBody,
+    UnreadBody,
+)
+from src.api.policy import route_policies
+from src.api.protocol import HEAD_TIMEOUT, PAUSE_TIMEOUT
 from src.composition import open_storage
 from src.config import LogFormat, Settings, load_settings, unknown_keys
 from src.core.allocator import giving_back, share_arenas
 from src.core.descriptors import raise_descriptor_limit
 from src.core.errors import ConfigurationError
+from src.core.failed_keys import FailedKeys
 from src.core.loader import Models, open_models
 from src.core.measured_storage import MeasuredStorage
 from src.core.rate_limits import RateLimiter, parse_limits
@@ -30,7 +43,7 @@ from src.core.security import ApiKeys
 from src.core.telemetry import configure_logging
 from src.core.tracing import tracing
 from src.core.workers import shared_folder
-from src.scheduling.admission import AdmissionController, default_limit
+from src.scheduling.admission import AdmissionController, UploadSpace, default_limit
 from src.services.stt import SttService
 from src.services.tts import TtsService
 
@@ -38,10 +51,10 @@ log = logging.getLogger(__name__)
 
 OpenEngines = Callable[[Settings], AbstractAsyncContextManager[Models]]
 
-_FORM_OVERHEAD = 2**20
-"""Bytes of a form that are not the file: boundaries, names, the other fields."""
-_BYTES_PER_CHAR = 12
-"""A character of JSON at its longest: two escaped surrogates."""
+_FORM_LIMITS = {"max_files": 1, "max_fields": 128, "max_part_size": 16_384}
+"""Fields are parsed on the event loop and kept in memory; the longest, `prompt`, has 8 KB at most."""
+_UPLOAD_SHARE = 0.75
+"""Part of the free space for temporary files that uploads may take."""
 
 
 def create_app(settings: Settings, open_engines: OpenEngines = open_models) -> FastAPI:
@@ -51,7 +64,8 @@ def create_app(settings: Settings, open_engines: OpenEngines = open_models) -> F
         settings: all of them; nothing else is read from the environment.
         open_engines: an async context manager that yields the engines; in this process by default.
     """
-    draining = Draining(settings.shutdown_timeout)
+    shutdown = GracefulShutdown(settings.shutdown_timeout)
+    policies = route_policies(settings.max_upload_mb, settings.max_text_chars, settings.metrics_public)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, float]]:
@@ -63,7 +77,7 @@ def create_app(settings: Settings, open_engines: OpenEngines = open_models) -> F
             settings.secrets,
         )
         async with (
-            draining.on_signals(),
+            shutdown.on_signals(),
             tracing(settings.otel_exporter_otlp_endpoint, settings.otel_headers, app.version),
             open_storage(settings) as storage,
             open_engines(settings) as models,
@@ -76,45 +90,50 @@ def create_app(settings: Settings, open_engines: OpenEngines = open_models) -> F
                 tts=TtsService(models.tts, MeasuredStorage(storage), settings),
                 stt_admission=_admission("speech-to-text", models.stt.info.device, settings),
                 tts_admission=_admission("text-to-speech", models.tts.info.device, settings),
-                draining=draining,
+                shutdown=shutdown,
             )
             app.state.services = services
             engines = {"speech to text": models.stt, "text to speech": models.tts}
-            async with measuring(services), watching(engines, draining), giving_back():
-                with draining.ready():
-                    yield {PATIENCE: settings.upload_timeout}
+            async with measuring(services), watching(engines, shutdown), giving_back():
+                with shutdown.ready():
+                    yield {
+                        HEAD_TIMEOUT: settings.upload_timeout,
+                        PAUSE_TIMEOUT: settings.stream_pause_timeout,
+                    }
 
-    stt_bytes = settings.max_upload_mb * 2**20 + _FORM_OVERHEAD
-    tts_bytes = settings.max_text_chars * _BYTES_PER_CHAR + _FORM_OVERHEAD
     app = docs.Documented(
+        policies,
         title="Voz",
         version="0.1.0",
         summary="A self-hosted speech API: audio to text, English and Spanish text to audio.",
         description="Click *Authorize* and enter an API key once; then every route can be tried here.",
         lifespan=lifespan,
+        form_limits=_FORM_LIMITS,
         docs_url=None,
         redoc_url=None,
         # core/tracing.py and core/metrics.py do that
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
         middleware=[
-            Middleware(RequestLog),
+            *([Middleware(ProxyPrefix, prefix=settings.root_path)] if settings.root_path else []),
+            Middleware(RequestLog, policies=policies),
             *([Middleware(RequestTrace)] if settings.otel_exporter_otlp_endpoint else []),
             Middleware(UnreadBody),
             Middleware(SlowBody, seconds=settings.upload_timeout),
             Middleware(
                 KeyCheck,
                 keys=ApiKeys(settings.api_key, settings.api_keys_file),
-                public=frozenset({"/metrics"} if settings.metrics_public else ()),
+                failed=FailedKeys(settings.failed_keys),
             ),
-            Middleware(DeclaredSize, limits={"/stt": stt_bytes, "/tts": tts_bytes}),
-            Middleware(Drain, draining=draining),
+            Middleware(BodyLimit),
+            Middleware(ShutdownGuard, shutdown=shutdown),
             Middleware(RateLimit, limiter=RateLimiter(parse_limits(settings.rate_limit), shared_folder())),
+            Middleware(AdmitBeforeBody, space=UploadSpace(_upload_space(settings))),
         ],
     )
     errors.install(app)
     docs.install(app)
-    app.include_router(stt.router, max_body_size=stt_bytes)
-    app.include_router(tts.router, max_body_size=tts_bytes)
+    app.include_router(stt.router)
+    app.include_router(tts.router)
     app.include_router(health.router)
     app.include_router(health.public)
     app.include_router(metrics.router)
@@ -125,6 +144,14 @@ def create_app(settings: Settings, open_engines: OpenEngines = open_models) -> F
 def _admission(name: str, device: str, settings: Settings) -> AdmissionController:
     limit = settings.max_queue or default_limit(device, settings.threads)
     return AdmissionController(name, limit, settings.request_timeout)
+
+
+def _upload_space(settings: Settings) -> int:
+    """Bytes that the uploads in flight of this worker may take on the disk."""
+    if settings.upload_space_mb is not None:
+        return settings.upload_space_mb * 2**20
+    free = shutil.disk_usage(tempfile.gettempdir()).free
+    return int(free * _UPLOAD_SHARE) // settings.web_concurrency
 
 
 def _app_from_environment() -> FastAPI:

@@ -42,6 +42,7 @@ def make_settings(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Set
             "storage": "local",
             "tts_engine": TtsEngine.KOKORO,
             "device": "cpu",
+            "failed_key_limit": "off",  # all callers of all tests have one address
         }
         return Settings(_env_file=None, **(values | overrides))
 

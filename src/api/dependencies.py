@@ -3,14 +3,15 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import Depends, Request, Security
-from fastapi.security import APIKeyHeader
+from fastapi import Depends, Request
 
-from src.api.draining import Draining
+from src.api.graceful_shutdown import GracefulShutdown
+from src.api.middleware.admission import place_of
+from src.api.policy import AdmissionClass
 from src.config import Settings
 from src.core.loader import Models
 from src.core.storage import Storage
-from src.scheduling.admission import AdmissionController
+from src.scheduling.admission import AdmissionController, Place
 from src.services.stt import SttService
 from src.services.tts import TtsService
 
@@ -26,7 +27,11 @@ class Services:
     tts: TtsService
     stt_admission: AdmissionController
     tts_admission: AdmissionController
-    draining: Draining
+    shutdown: GracefulShutdown
+
+    def admission(self, kind: AdmissionClass) -> AdmissionController:
+        """Who counts the requests in flight of this class."""
+        return {AdmissionClass.STT: self.stt_admission, AdmissionClass.TTS: self.tts_admission}[kind]
 
 
 async def _services(request: Request) -> Services:
@@ -36,12 +41,10 @@ async def _services(request: Request) -> Services:
 
 ServicesDep = Annotated[Services, Depends(_services)]
 
-require_key = Security(
-    APIKeyHeader(
-        name="X-API-Key",
-        scheme_name="ApiKey",
-        description="One of the keys in the server's API_KEY. `make run` prints it.",
-        auto_error=False,
-    )
-)
-"""Documents the key in the OpenAPI document; `api/middleware.py` is what checks it."""
+
+async def _place(request: Request) -> Place:
+    return place_of(request.scope)
+
+
+PlaceDep = Annotated[Place, Depends(_place)]
+"""The place that was taken before the upload was read; given back when the answer has been sent."""

@@ -10,7 +10,7 @@ import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
-from src.api.draining import Draining
+from src.api.graceful_shutdown import GracefulShutdown
 from src.engines.base import Engine
 
 log = logging.getLogger(__name__)
@@ -19,9 +19,9 @@ _LOOK_SECONDS = 0.5
 
 
 @asynccontextmanager
-async def watching(engines: Mapping[str, Engine], draining: Draining) -> AsyncIterator[None]:
+async def watching(engines: Mapping[str, Engine], shutdown: GracefulShutdown) -> AsyncIterator[None]:
     """Stop the process as soon as one of the engines is not alive, while the block runs."""
-    task = asyncio.create_task(_watch(engines, draining))
+    task = asyncio.create_task(_watch(engines, shutdown))
     try:
         yield
     finally:
@@ -29,10 +29,10 @@ async def watching(engines: Mapping[str, Engine], draining: Draining) -> AsyncIt
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def _watch(engines: Mapping[str, Engine], draining: Draining) -> None:
+async def _watch(engines: Mapping[str, Engine], shutdown: GracefulShutdown) -> None:
     dead: list[str] = []
     while not dead:
         await asyncio.sleep(_LOOK_SECONDS)
         dead = [name for name, engine in engines.items() if not engine.load.alive]
     log.critical("%s has stopped: this process ends, to be started anew", " and ".join(dead))
-    draining.fail()
+    shutdown.fail()

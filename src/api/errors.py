@@ -1,10 +1,11 @@
-"""Exceptions -> problem details (RFC 9457). The one place that knows a status for each error.
+"""Exceptions -> answers. The one place that knows a status for each error, and the shapes of errors.
 
 The tree itself is drawn in `core/errors.py`.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
@@ -14,8 +15,11 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, HTTPConnection
+from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocket, WebSocketState
 
+from src.api.policy import ErrorShape, policy_of
 from src.core import errors
 from src.core.telemetry import note
 
@@ -26,6 +30,14 @@ TOO_LARGE = "the body is larger than this route takes (MAX_UPLOAD_MB, MAX_TEXT_C
 CUT_OFF = "cut"
 """The problem of an answer that the server cut off because it is stopping."""
 _MEDIA_TYPE = "application/problem+json"
+_MAX_WRONG = 10
+"""Wrong fields that are listed; of the others only the number is told."""
+_MAX_NAME = 100
+"""Characters of a field's name that are repeated."""
+_POLICY_VIOLATION, _INTERNAL_ERROR, _TRY_AGAIN_LATER = 1008, 1011, 1013
+"""Closing codes of WebSockets (RFC 6455, and IANA's registry)."""
+_REASON_BYTES = 123
+"""What a closing frame can carry."""
 
 _STATUS: dict[type[errors.VozError], tuple[int, str, str]] = {
     errors.Unauthorized: (401, "unauthorized", "No valid API key"),
@@ -35,7 +47,7 @@ _STATUS: dict[type[errors.VozError], tuple[int, str, str]] = {
     errors.TooLarge: (413, "too-large", "Too large"),
     errors.NotAudio: (415, "not-audio", "Not decodable as audio"),
     errors.InvalidInput: (422, "invalid-input", "Invalid input"),
-    errors.RateLimited: (429, "rate-limited", "Over the limit of this key"),
+    errors.RateLimited: (429, "rate-limited", "Over a limit"),
     errors.EngineFailed: (500, "engine-failed", "The model failed on this input"),
     errors.Overloaded: (503, "overloaded", "Too much work at once"),
     errors.DeadlineExceeded: (503, "deadline-exceeded", "The request took too long"),
@@ -68,6 +80,18 @@ class ClientGone(Exception):
     """The caller closed the connection; there is nobody to answer."""
 
 
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A failure as it is told to a caller, whatever shape it gets."""
+
+    status: int
+    kind: str
+    title: str
+    detail: str
+    wrong: tuple[WrongField, ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
 def describe(error: errors.VozError) -> tuple[int, str, str]:
     """Status, type and title of an error."""
     for kind in type(error).__mro__:
@@ -76,36 +100,77 @@ def describe(error: errors.VozError) -> tuple[int, str, str]:
     return 500, "internal", "Internal error"
 
 
-def problem(
-    request_id: str, status: int, kind: str, title: str, detail: str, wrong: Sequence[WrongField] = ()
-) -> JSONResponse:
-    """The response itself."""
-    note(problem=kind)
+def failure_of(error: Exception) -> Failure:
+    """What a caller is told of `error`: of one that we did not expect, nothing."""
+    if not isinstance(error, errors.VozError):
+        return Failure(500, "internal", "Internal error", "the server failed; its log has the request_id")
+    headers = {}
+    if isinstance(error, errors.Unauthorized):
+        headers["WWW-Authenticate"] = "ApiKey"
+    retry_after = getattr(error, "retry_after", None)
+    if retry_after is not None:
+        headers["Retry-After"] = str(max(1, round(retry_after)))
+    return Failure(*describe(error), str(error), headers=headers)
+
+
+def _as_problem(failure: Failure, request_id: str) -> JSONResponse:
     body = Problem(
-        type=f"urn:voz:{kind}",
-        title=title,
-        status=status,
-        detail=detail,
+        type=f"urn:voz:{failure.kind}",
+        title=failure.title,
+        status=failure.status,
+        detail=failure.detail,
         request_id=request_id,
-        errors=list(wrong),
+        errors=list(failure.wrong),
     )
-    return JSONResponse(body.model_dump(exclude_defaults=True), status, media_type=_MEDIA_TYPE)
+    return JSONResponse(body.model_dump(exclude_defaults=True), failure.status, media_type=_MEDIA_TYPE)
 
 
-def answer(error: Exception, request_id: str) -> JSONResponse:
-    """The problem that tells `error` to the caller. What we did not expect is told nothing about."""
-    if isinstance(error, errors.VozError):
-        status, kind, title = describe(error)
-        response = problem(request_id, status, kind, title, str(error))
-        if isinstance(error, errors.Unauthorized):
-            response.headers["WWW-Authenticate"] = "ApiKey"
-        retry_after = getattr(error, "retry_after", None)
-        if retry_after is not None:
-            response.headers["Retry-After"] = str(max(1, round(retry_after)))
-        return response
-    return problem(
-        request_id, 500, "internal", "Internal error", "the server failed; its log has the request_id"
+def _as_openai(failure: Failure, request_id: str) -> JSONResponse:
+    """OpenAI's shape. The request id stands in the X-Request-ID header, as there."""
+    kind = _OPENAI_TYPES.get(
+        failure.status, "server_error" if failure.status >= 500 else "invalid_request_error"
     )
+    param = failure.wrong[0].field if failure.wrong else None
+    error = {"message": failure.detail, "type": kind, "param": param, "code": failure.kind}
+    return JSONResponse({"error": error}, failure.status)
+
+
+_OPENAI_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
+_SHAPES = {ErrorShape.PROBLEM: _as_problem, ErrorShape.OPENAI: _as_openai}
+
+
+def render(failure: Failure, request_id: str, shape: ErrorShape = ErrorShape.PROBLEM) -> JSONResponse:
+    """The response itself."""
+    note(problem=failure.kind)
+    response = _SHAPES[shape](failure, request_id)
+    response.headers.update(failure.headers)
+    return response
+
+
+def answer_to(scope: Scope, error: Exception | Failure) -> JSONResponse:
+    """The answer that tells `error` to a caller, in the shape that the policy of the route asks for."""
+    failure = failure_of(error) if isinstance(error, Exception) else error
+    return render(failure, scope["state"]["request_id"], policy_of(scope).errors)
+
+
+async def refuse(scope: Scope, receive: Receive, send: Send, error: Exception) -> None:
+    """Answer `error` to a request, or to a WebSocket that was not accepted yet."""
+    response = answer_to(scope, error)
+    if scope["type"] == "websocket" and "websocket.http.response" not in scope.get("extensions", {}):
+        await send({"type": "websocket.close", "code": _POLICY_VIOLATION})  # the server answers 403
+        return
+    await response(scope, receive, send)
+
+
+async def close(send: Send, error: Exception, code: int | None = None) -> None:
+    """Close an accepted WebSocket because of `error`, with `code` or the one that fits."""
+    failure = failure_of(error)
+    note(problem=failure.kind)
+    if code is None:
+        busy = failure.status in (429, 503)
+        code = _TRY_AGAIN_LATER if busy else _INTERNAL_ERROR if failure.status >= 500 else _POLICY_VIOLATION
+    reason = failure.detail.encode()[:_REASON_BYTES].decode(errors="ignore")
+    await send({"type": "websocket.close", "code": code, "reason": reason})
 
 
 def log_failure(error: Exception) -> None:
@@ -142,36 +207,62 @@ def describe_problems(document: dict[str, Any]) -> None:
 
 
 def install(app: FastAPI) -> None:
-    """Let the app answer every error as a problem."""
+    """Let the app answer every error in the shape of its route."""
 
     @app.exception_handler(errors.VozError)
-    async def on_voz_error(request: Request, error: errors.VozError) -> JSONResponse:
+    async def on_voz_error(request: HTTPConnection, error: errors.VozError) -> JSONResponse | None:
         log_failure(error)
-        return answer(error, request.state.request_id)
+        if isinstance(request, WebSocket):
+            await _end(request, error)
+            return None
+        return answer_to(request.scope, error)
 
     @app.exception_handler(RequestValidationError)
     async def on_invalid(request: Request, error: RequestValidationError) -> JSONResponse:
-        found = [
-            WrongField(field=".".join(str(part) for part in item["loc"][1:]) or "body", message=item["msg"])
-            for item in error.errors()
-        ]
-        detail = "; ".join(f"{item.field}: {item.message}" for item in found)
-        return problem(request.state.request_id, 422, "invalid-input", "Invalid input", detail, found)
+        return answer_to(request.scope, _invalid(error.errors()))
 
     @app.exception_handler(HTTPException)
-    async def on_http(request: Request, error: HTTPException) -> JSONResponse:
+    async def on_http(request: HTTPConnection, error: HTTPException) -> JSONResponse | None:
         behind = _while_reading(error.__cause__)
         if behind is not None:
             return await on_voz_error(request, behind)
-        status = HTTPStatus(error.status_code)
-        if status is HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-            return answer(errors.TooLarge(TOO_LARGE), request.state.request_id)
-        if status is HTTPStatus.BAD_REQUEST:  # a body that is no form, or no JSON in UTF-8
-            return answer(errors.InvalidInput(str(error.detail)), request.state.request_id)
-        kind = status.phrase.lower().replace(" ", "-")
-        response = problem(request.state.request_id, status, kind, status.phrase, str(error.detail))
-        response.headers.update(error.headers or {})
-        return response
+        failure = _of_http(error)
+        if isinstance(request, WebSocket):
+            await _end(request, errors.InvalidInput(failure.detail))
+            return None
+        return answer_to(request.scope, failure)
+
+
+async def _end(websocket: WebSocket, error: Exception) -> None:
+    if websocket.application_state is WebSocketState.CONNECTING:
+        await refuse(websocket.scope, websocket.receive, websocket.send, error)
+    else:
+        await close(websocket.send, error)
+
+
+def _invalid(found: Sequence[Mapping[str, Any]]) -> Failure:
+    """What was wrong with the fields of a request: the first ones, and how many more there are."""
+    wrong = tuple(
+        WrongField(
+            field=".".join(str(part) for part in item["loc"][1:])[:_MAX_NAME] or "body", message=item["msg"]
+        )
+        for item in found[:_MAX_WRONG]
+    )
+    detail = "; ".join(f"{item.field}: {item.message}" for item in wrong)
+    more = len(found) - len(wrong)
+    return Failure(
+        422, "invalid-input", "Invalid input", f"{detail}; and {more} more" if more else detail, wrong
+    )
+
+
+def _of_http(error: HTTPException) -> Failure:
+    status = HTTPStatus(error.status_code)
+    if status is HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        return failure_of(errors.TooLarge(TOO_LARGE))
+    if status is HTTPStatus.BAD_REQUEST:  # a body that is no form, or no JSON in UTF-8
+        return failure_of(errors.InvalidInput(str(error.detail)))
+    kind = status.phrase.lower().replace(" ", "-")
+    return Failure(status, kind, status.phrase, str(error.detail), headers=error.headers or {})
 
 
 def _while_reading(cause: BaseException | None) -> errors.VozError | None:

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, Response
 
-from src.api.dependencies import Services, ServicesDep, require_key
+from src.api.dependencies import Services, ServicesDep
 from src.api.errors import problems
 from src.api.schemas import EngineOut, LiveOut, ModelsOut, ReadyOut, engine_out
 from src.core.errors import StorageUnavailable
@@ -11,7 +11,7 @@ from src.engines.base import Engine
 from src.scheduling.admission import AdmissionController
 
 public = APIRouter(prefix="/health", tags=["health"])
-router = APIRouter(tags=["models"], dependencies=[require_key])
+router = APIRouter(tags=["models"])
 
 
 @public.get("/live", summary="Is the process alive?")
@@ -31,7 +31,7 @@ async def ready(services: ServicesDep, response: Response) -> ReadyOut:
     for name, engine in (("stt", services.models.stt), ("tts", services.models.tts)):
         if (problem := engine.load.problem) is not None:
             wrong.append(f"{name}: {problem}")
-    if services.draining.begun:
+    if services.shutdown.begun:
         wrong.append("the server is stopping")
     try:
         await services.storage.check()

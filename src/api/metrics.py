@@ -6,13 +6,13 @@ from contextlib import asynccontextmanager
 
 from fastapi import APIRouter, Response
 
-from src.api.dependencies import Services, ServicesDep, require_key
+from src.api.dependencies import Services, ServicesDep
 from src.api.errors import problems
 from src.core import metrics
 
 SAMPLE_SECONDS = 5.0
 
-router = APIRouter(tags=["health"], dependencies=[require_key])
+router = APIRouter(tags=["health"])
 
 
 @router.get(

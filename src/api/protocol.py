@@ -1,10 +1,10 @@
 """HTTP/1.1 as uvicorn speaks it, for callers who may never finish what they began.
 
 uvicorn waits for a request for ever, and on as many connections as there are. Here the head of a request has
-UPLOAD_TIMEOUT and 64 KiB (its body is the business of `SlowBody` in `api/middleware.py`). And a process with
-as many connections as its open files allow lets go of the one that has been without a request longest, as
-nginx does: ten thousand callers who say nothing do not keep out one who does. A caller who does not read on
-within UPLOAD_TIMEOUT is let go, too.
+UPLOAD_TIMEOUT and 64 KiB (its body is the business of `api/middleware/body.py`). And a process with as many
+connections as its open files allow lets go of the one that has been without a request longest, as nginx
+does: ten thousand callers who say nothing do not keep out one who does. A caller who does not read on
+within STREAM_PAUSE_TIMEOUT is let go, too: a player may pause for so long.
 
 gunicorn.conf.py and `make run` use it. By hand: `uvicorn --http src.api.protocol:BoundedProtocol`.
 """
@@ -19,15 +19,18 @@ from weakref import WeakKeyDictionary
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from src.api.errors import REQUEST_ID, answer
+from src.api.errors import REQUEST_ID, failure_of, render
 from src.core.descriptors import connection_limit
 from src.core.errors import Overloaded, TooLarge, TooSlow, VozError
 
 log = logging.getLogger(__name__)
 
-PATIENCE = "patience"
-"""Where the lifespan's state says how many seconds a caller has."""
-_PATIENCE_SECONDS = 30.0
+HEAD_TIMEOUT = "head_timeout"
+"""Where the lifespan's state says how many seconds a caller has for the head of a request."""
+PAUSE_TIMEOUT = "pause_timeout"
+"""Where it says for how many seconds a caller may stop reading an answer."""
+_HEAD_SECONDS = 30.0
+_PAUSE_SECONDS = 600.0
 _HEAD_BYTES = 64 * 1024
 _RETRY_SECONDS = 10.0
 _LOG_SECONDS = 60.0
@@ -61,7 +64,8 @@ class BoundedProtocol(HttpToolsProtocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._idle = _idle.setdefault(self.server_state, _Idle())
-        self._patience = float(self.app_state.get(PATIENCE, _PATIENCE_SECONDS))
+        self._head_timeout = float(self.app_state.get(HEAD_TIMEOUT, _HEAD_SECONDS))
+        self._pause_timeout = float(self.app_state.get(PAUSE_TIMEOUT, _PAUSE_SECONDS))
         self._head_timer: asyncio.TimerHandle | None = None
         self._unread_timer: asyncio.TimerHandle | None = None
         self._head_bytes = 0
@@ -109,7 +113,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._unread_timer = self.loop.call_later(self._patience, self._is_not_read)
+        self._unread_timer = self.loop.call_later(self._pause_timeout, self._is_not_read)
 
     def resume_writing(self) -> None:
         self._end_unread()
@@ -119,14 +123,14 @@ class BoundedProtocol(HttpToolsProtocol):
         """Answer before there is a request, and close."""
         request_id = secrets.token_hex(8)
         log.info("no request: %s", error, extra={"request_id": request_id})
-        response = answer(error, request_id)
+        response = render(failure_of(error), request_id)
         response.headers.update({REQUEST_ID: request_id, "Connection": "close"})
         lines = b"".join(name + b": " + value + b"\r\n" for name, value in response.raw_headers)
         self.transport.write(STATUS_LINE[response.status_code] + lines + b"\r\n" + bytes(response.body))
         self.transport.close()
 
     def _await_head(self) -> None:
-        self._head_timer = self.loop.call_later(self._patience, self._head_is_late)
+        self._head_timer = self.loop.call_later(self._head_timeout, self._head_is_late)
 
     def _end_head(self) -> None:
         if self._head_timer is not None:
@@ -140,7 +144,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _is_not_read(self) -> None:
         path = self.scope["path"] if self.scope else "a request"
-        log.info("the answer to %s was not read on within %g s", path, self._patience)
+        log.info("the answer to %s was not read on within %g s", path, self._pause_timeout)
         self.transport.abort()  # closing would wait until it is read
 
     def _head_is_late(self) -> None:
@@ -151,4 +155,4 @@ class BoundedProtocol(HttpToolsProtocol):
         elif not self._head_bytes:
             self.transport.close()
         else:
-            self.refuse(TooSlow(f"the head of the request did not arrive within {self._patience:g} s"))
+            self.refuse(TooSlow(f"the head of the request did not arrive within {self._head_timeout:g} s"))

@@ -1,12 +1,18 @@
 """Requests and answers of the HTTP contract. Names are fixed: clients rely on them."""
 
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from src.engines.base import EngineInfo, Load
 from src.services.audio import AudioFormat
+
+_MAX_UNKNOWN = 10
+"""Unknown fields of a body that are reported one by one."""
+_MAX_NAME = 40
+"""Characters of an unknown field's name that are repeated."""
 
 
 class SttFormat(StrEnum):
@@ -69,6 +75,20 @@ class SpeechIn(BaseModel):
             ]
         },
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _few_unknown_fields(cls, body: Any) -> Any:
+        """Refuse many unknown fields at once: Pydantic would write a report on each."""
+        unknown = [name for name in body if name not in cls.model_fields] if isinstance(body, dict) else []
+        if len(unknown) > _MAX_UNKNOWN:
+            first = ", ".join(name[:_MAX_NAME] for name in unknown[:_MAX_UNKNOWN])
+            raise PydanticCustomError(
+                "unknown_fields",
+                "Extra inputs are not permitted: {first}; and {more} more",
+                {"first": first, "more": len(unknown) - _MAX_UNKNOWN},
+            )
+        return body
 
     text: str = Field(min_length=1, description="What to say; MAX_TEXT_CHARS characters at most.")
     language: Literal["en", "es"] = Field(default="en", description="Language of the text.")

@@ -8,7 +8,7 @@ from fastapi import Request
 from fastapi.responses import StreamingResponse
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 
-from src.api.errors import answer, log_failure
+from src.api.errors import answer_to, log_failure
 from src.api.streaming import Stream, stream_response
 
 HEARTBEAT_SECONDS = 10.0
@@ -31,7 +31,7 @@ async def event_stream(request: Request, events: AsyncGenerator[Event, None]) ->
                 return
             except Exception as error:
                 log_failure(error)
-                body = bytes(answer(error, request.state.request_id).body).decode()
+                body = bytes(answer_to(request.scope, error).body).decode()
                 yield format_sse_event(event="error", data_str=body)
                 return
             else:

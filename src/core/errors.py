@@ -100,4 +100,7 @@ class EngineStopped(_Unavailable):
 
 
 class EngineFailed(VozError):
-    """A model raised; only the rows it was working on are lost."""
+    """A model raised; only the rows it was working on are lost.
+
+    The message is logged as an error, so it must hold nothing of what the caller wrote or said.
+    """

@@ -29,7 +29,7 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 _registry = CollectorRegistry()
 _LATENCY = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "WEBSOCKET"})
 _CLIENT_GONE = 499
 _STARTED = time.time()
 
@@ -143,18 +143,26 @@ _memory_limit = Gauge(
 )
 
 
-def request_ended(scope: Mapping[str, Any], status: int, seconds: float, facts: Mapping[str, Any]) -> None:
+def request_ended(
+    method: str,
+    route: str | None,
+    status: int,
+    seconds: float,
+    facts: Mapping[str, Any],
+    direction: str | None = None,
+) -> None:
     """Count a request.
 
     Args:
-        scope: of ASGI, after routing.
+        method: of HTTP, or `WEBSOCKET`.
+        route: the template of its path; None: it was refused before routing, and its path may be anything.
         status: as answered; 499 where the caller left; that of its problem where the answer broke off.
         seconds: it took.
         facts: what the request `note`d: `key`, `problem`, `audio_seconds`, `cached`.
+        direction: of its audio, `in` or `out`.
     """
-    # a request that was refused before routing has none, and its path may be anything
-    route = getattr(scope.get("route"), "path", "none")
-    method = scope["method"] if scope["method"] in _METHODS else "other"
+    route = route or "none"
+    method = method if method in _METHODS else "other"
     key = facts.get("key", "none")
     _requests.labels(method, route, status, key).inc()
     _latency.labels(route, status, key).observe(seconds)
@@ -168,8 +176,7 @@ def request_ended(scope: Mapping[str, Any], status: int, seconds: float, facts: 
     if "cached" in facts:
         _cache.labels("hit" if facts["cached"] else "miss").inc()
     audio = float(facts.get("audio_seconds", 0))
-    if audio > 0:
-        direction = "out" if route.startswith("/tts") or route.endswith("/speech") else "in"
+    if audio > 0 and direction is not None:
         _audio.labels(direction, key).inc(audio)
         if not facts.get("cached"):
             _real_time.labels(direction).observe(seconds / audio)

@@ -187,6 +187,11 @@ class RateLimiter:
         self._thread = ThreadPoolExecutor(1, "rate-limits")
         self._opened: Counters | None = None
 
+    @property
+    def is_unlimited(self) -> bool:
+        """There is nothing to count."""
+        return self._allowed == Limits()
+
     async def take(self, key_name: str) -> Standing:
         """Count a request of this key, unless it is over a limit."""
         loop = asyncio.get_running_loop()

@@ -1,21 +1,32 @@
 """Logs a person can read in a terminal and a machine can read as JSON.
 
 Every line that is written while a request is served carries its `request_id`. API keys are struck out of
-every line, whoever writes it.
+every line, whoever writes it. What a caller wrote or said stands in no line above DEBUG: libraries put their
+input into the messages of exceptions, so a traceback shows the message of an exception only where its kind is
+known to tell of the machine and not of the input, or where LOG_LEVEL is DEBUG.
 """
 
 import logging
+import re
 import secrets
+import sqlite3
 import sys
-from collections.abc import Iterable
+import traceback
+from collections.abc import Iterable, Iterator
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, TextIO
 
 import structlog
 from structlog.stdlib import ProcessorFormatter
-from structlog.typing import EventDict, Processor
+from structlog.typing import EventDict, ExcInfo, Processor
+
+from src.core.errors import VozError
 
 _HIDDEN = "[key]"
+_NO_MESSAGE = "[the message is shown with LOG_LEVEL=DEBUG]"
+_OF_THE_MACHINE = (VozError, OSError, MemoryError, ImportError, sqlite3.Error)
+_LIBRARIES_OF_THE_MACHINE = frozenset({"aiobotocore", "aiohttp", "botocore", "torch", "urllib3"})
+_RUNTIME_OF_THE_MACHINE = re.compile(r"CUDA|cuDNN|cuBLAS|could not create a|.*out of memory", re.IGNORECASE)
 
 
 class _StrikeOut:
@@ -31,9 +42,93 @@ class _StrikeOut:
         return text
 
 
+def _message(error: BaseException) -> str:
+    """What may be logged of an exception's own words."""
+    text = str(error)
+    if (
+        isinstance(error, _OF_THE_MACHINE)
+        or type(error).__module__.partition(".")[0] in _LIBRARIES_OF_THE_MACHINE
+        or _RUNTIME_OF_THE_MACHINE.match(text)
+        or logging.getLogger().isEnabledFor(logging.DEBUG)
+    ):
+        return text
+    return _NO_MESSAGE if text else ""
+
+
+def _with_causes(error: BaseException) -> Iterator[tuple[BaseException, str]]:
+    """An exception after its causes, each with the words that lead over to the next."""
+    chain: list[tuple[BaseException, str]] = []
+    link = ""
+    following: BaseException | None = error
+    while following is not None and all(following is not known for known, _ in chain):
+        chain.append((following, link))
+        cause, context = following.__cause__, following.__context__
+        link = (
+            "The above exception was the direct cause of the following exception:"
+            if cause is not None
+            else "During handling of the above exception, another exception occurred:"
+        )
+        following = cause if cause is not None else None if following.__suppress_context__ else context
+    return reversed(chain)
+
+
+def _write_traceback(out: TextIO, info: ExcInfo) -> None:
+    """The traceback of an exception for a person, as Python prints it but for the messages."""
+    for error, link in _with_causes(info[1]):
+        out.write("Traceback (most recent call last):\n")
+        out.write("".join(traceback.format_tb(error.__traceback__)))
+        message = _message(error)
+        out.write(type(error).__qualname__ + (f": {message}" if message else "") + "\n")
+        for part in error.exceptions if isinstance(error, BaseExceptionGroup) else ():
+            _write_traceback(out, (type(part), part, part.__traceback__))
+        if link:
+            out.write(f"\n{link}\n\n")
+
+
+class _TracebackForMachines:
+    """The traceback as data, without local variables: one of them may be a secret."""
+
+    def __init__(self) -> None:
+        self._transform = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+
+    def __call__(self, exc_info: ExcInfo) -> list[dict[str, Any]]:
+        stacks = self._transform(exc_info)
+        _hide(stacks, {type(one).__name__ for one in _involved(exc_info[1]) if _message(one) != str(one)})
+        return stacks
+
+
+def _involved(error: BaseException) -> Iterator[BaseException]:
+    for one, _ in _with_causes(error):
+        yield one
+        for part in one.exceptions if isinstance(one, BaseExceptionGroup) else ():
+            yield from _involved(part)
+
+
+def _hide(stacks: list[dict[str, Any]], kinds: set[str]) -> None:
+    for stack in stacks:
+        if stack["exc_type"] in kinds:
+            stack["exc_value"], stack["exc_notes"] = _NO_MESSAGE, []
+        for group in stack.get("exceptions") or ():
+            _hide(group, kinds)
+
+
 def _drop_color_message(_logger: Any, _name: str, event: EventDict) -> EventDict:
     event.pop("color_message", None)  # uvicorn repeats its message there, with terminal codes
     return event
+
+
+_ABOUT_WEBSOCKETS = (
+    '%s - "WebSocket %s"',  # with the whole address, in which there may be a secret
+    "ASGI callable returned without completing handshake",  # said of every refusal
+    "connection open",
+    "connection rejected",
+    "connection closed",
+)
+
+
+def _is_no_websocket_line(record: logging.LogRecord) -> bool:
+    """Leaves out what uvicorn says about WebSockets: api/middleware/log.py writes one line for each."""
+    return not str(record.msg).startswith(_ABOUT_WEBSOCKETS)
 
 
 def configure_logging(level: str, as_json: bool, secrets: Iterable[str] = ()) -> None:
@@ -48,15 +143,13 @@ def configure_logging(level: str, as_json: bool, secrets: Iterable[str] = ()) ->
     ]
     renderer: list[Processor]
     if as_json:
-        # without local variables: one of them may be a secret
-        traceback = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
-        renderer = [structlog.processors.ExceptionRenderer(traceback), structlog.processors.JSONRenderer()]
-    else:
-        # plain tracebacks: the fancy ones print local variables, and one of those may be a key
         renderer = [
-            structlog.dev.ConsoleRenderer(
-                colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
-            )
+            structlog.processors.ExceptionRenderer(_TracebackForMachines()),
+            structlog.processors.JSONRenderer(),
+        ]
+    else:
+        renderer = [
+            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=_write_traceback)
         ]
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
@@ -78,8 +171,11 @@ def configure_logging(level: str, as_json: bool, secrets: Iterable[str] = ()) ->
         logger = logging.getLogger(name)
         logger.handlers.clear()
         logger.propagate = True
-    # one line a request is written by api/middleware.py, with more in it
+    # one line a request is written by api/middleware/log.py, with more in it
     logging.getLogger("uvicorn.access").disabled = True
+    server = logging.getLogger("uvicorn.error")
+    server.removeFilter(_is_no_websocket_line)
+    server.addFilter(_is_no_websocket_line)
     # third parties talk of every byte at DEBUG and of their internals at INFO
     for name in ("botocore", "aiobotocore", "urllib3", "numba", "matplotlib", "phonemizer", "TTS", "httpx"):
         logging.getLogger(name).setLevel(logging.WARNING)

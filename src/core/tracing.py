@@ -1,8 +1,8 @@
 """Traces for OpenTelemetry where OTEL_EXPORTER_OTLP_ENDPOINT is set; else its SDK is not even loaded.
 
-A request is a span (`api/tracing.py`). What was done for it is recorded inside it once it is over: `decode`,
-`queue`, `engine`, `storage put`, ... So no span is left open by whoever leaves, and none is the current one
-while a generator waits to be resumed.
+A request is a span (`api/middleware/trace.py`). What was done for it is recorded inside it once it is over:
+`decode`, `queue`, `engine`, `storage put`, ... So no span is left open by whoever leaves, and none is the
+current one while a generator waits to be resumed.
 
 Spans wait in a queue of bounded length for a thread of the SDK, which sends them. A collector that is down,
 slow or wrong costs spans, never a request.

@@ -1,5 +1,6 @@
 """The folder that the worker processes of one server share: what is counted in it holds over all of them."""
 
+import contextlib
 import fcntl
 import functools
 import multiprocessing
@@ -13,6 +14,8 @@ from pathlib import Path
 _LOCK = "lock"
 MASTER_PID = "VOZ_MASTER_PID"
 """Variable in which gunicorn.conf.py leaves the process id of gunicorn's master."""
+_MEMORY = Path("/dev/shm")  # noqa: S108 - the names in it are checked as those in /tmp are
+_ENOUGH_BYTES = 32 * 2**20
 
 
 def is_worker() -> bool:
@@ -40,22 +43,35 @@ def is_alive(pid: int) -> bool:
 def shared_folder() -> Path | None:
     """The folder of this server's workers, made by the first, removed by the last; None for a lone process.
 
-    It is named for the parent process and lies under the system's folder for temporary files. Each worker
-    holds a shared lock on it, so that one which a killed server left behind is known and removed.
+    It is named for the server's own process and lies in memory (/dev/shm) where there is some, else under the
+    system's folder for temporary files. Uploads are spooled there: they could fill it, and a process that
+    writes to a mapped file on a full file system dies of SIGBUS. Each worker holds a shared lock on the
+    folder, so that one which a killed server left behind is known and removed.
     """
     if not is_worker():
         return None
-    base = Path(tempfile.gettempdir())
     prefix = f"voz-{os.getuid()}-"
-    for folder in base.glob(f"{prefix}*"):
-        _remove_if_unused(folder)
     # with --preload this runs in gunicorn's master itself, whose parent may have started other servers, too
     master = os.environ.get(MASTER_PID) if is_gunicorn() else None
-    folder = base / f"{prefix}{master or os.getppid()}"
+    name = f"{prefix}{master or os.getppid()}"
+    base = _base(name)
+    for folder in base.glob(f"{prefix}*"):
+        _remove_if_unused(folder)
+    folder = base / name
     lock = _join(folder)
     # unlike atexit, this also runs at the end of a multiprocessing child, which is what uvicorn's workers are
     multiprocessing.util.Finalize(None, _leave, (folder, lock), exitpriority=0)
     return folder
+
+
+def _base(name: str) -> Path:
+    """Where a folder of this name is or should be made."""
+    with contextlib.suppress(OSError):
+        usable = os.access(_MEMORY, os.W_OK | os.X_OK)
+        # the workers that come later must find the folder of the first, however full it has become
+        if usable and ((_MEMORY / name).is_dir() or shutil.disk_usage(_MEMORY).free >= _ENOUGH_BYTES):
+            return _MEMORY
+    return Path(tempfile.gettempdir())
 
 
 def _join(folder: Path) -> int:

@@ -151,7 +151,7 @@ class _Kokoro:
 
         parts = split_phonemes(self._phonemes(row.text, row.language), _MOST_PHONEMES)
         if not parts:
-            raise EngineFailed(f"nothing in {row.text!r} can be spoken")
+            raise EngineFailed(f"nothing in a sentence of {len(row.text)} characters can be spoken")
         self._work = _Work(job_id, row.language, parts)
 
     def step(self) -> list[tuple[int, Audio | Exception]]:

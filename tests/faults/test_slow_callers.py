@@ -28,7 +28,10 @@ FORM = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with serving(
-        tmp_path_factory.mktemp("slow"), UPLOAD_TIMEOUT=str(LIMIT), MAX_TEXT_CHARS="20000"
+        tmp_path_factory.mktemp("slow"),
+        UPLOAD_TIMEOUT=str(LIMIT),
+        STREAM_PAUSE_TIMEOUT=str(LIMIT),
+        MAX_TEXT_CHARS="20000",
     ) as running:
         yield running
 

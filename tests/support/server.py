@@ -38,9 +38,20 @@ class RunningServer:
 
 
 @contextmanager
-def serve(app: Any) -> Iterator[RunningServer]:
-    """Run an ASGI app with the server class of production, in a thread, until the block ends."""
-    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, timeout_graceful_shutdown=5)
+def serve(app: Any, root_path: str = "") -> Iterator[RunningServer]:
+    """Run an ASGI app with the server class of production, in a thread, until the block ends.
+
+    Args:
+        root_path: as `uvicorn --root-path`.
+    """
+    config = uvicorn.Config(
+        app,
+        host="127.0.0.1",
+        port=0,
+        log_config=None,
+        timeout_graceful_shutdown=5,
+        root_path=root_path,
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, name="uvicorn", daemon=True)
     thread.start()

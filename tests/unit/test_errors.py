@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from src.api.errors import answer, describe, problems
+from src.api.errors import describe, failure_of, problems, render
 from src.core import errors
 from src.core.errors import VozError
 
@@ -38,7 +38,7 @@ def test_the_tree_in_the_docstring_is_the_tree() -> None:
 
 
 def test_a_problem_says_what_when_and_which_request() -> None:
-    response = answer(errors.Overloaded("the queue is full", retry_after=7.4), "id-1")
+    response = render(failure_of(errors.Overloaded("the queue is full", retry_after=7.4)), "id-1")
     assert response.status_code == 503
     assert response.headers["retry-after"] == "7"
     assert response.headers["content-type"] == "application/problem+json"
@@ -52,7 +52,7 @@ def test_a_problem_says_what_when_and_which_request() -> None:
 
 
 def test_an_unexpected_error_tells_nothing() -> None:
-    response = answer(ValueError("/etc/passwd: password is hunter2"), "id-2")
+    response = render(failure_of(ValueError("/etc/passwd: password is hunter2")), "id-2")
     assert response.status_code == 500
     assert b"hunter2" not in response.body
     assert b"id-2" in response.body

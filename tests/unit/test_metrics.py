@@ -21,6 +21,7 @@ from starlette.middleware import Middleware
 from src.api import errors
 from src.api import metrics as api
 from src.api.middleware import KeyCheck, RequestLog
+from src.api.policy import Direction, RoutePolicies, RoutePolicy, route_policies
 from src.api.sse import event_stream
 from src.api.streaming import Stream, stream_response
 from src.core import metrics
@@ -104,14 +105,16 @@ async def _written(stream: Stream[bytes]) -> AsyncIterator[bytes]:
 
 @contextmanager
 def running(public: bool = False) -> Iterator[RunningServer]:
+    policies = RoutePolicies(
+        {
+            "/tts/*": RoutePolicy(direction=Direction.OUT),
+            "/metrics": route_policies(metrics_public=public).at("/metrics"),
+        }
+    )
     app = FastAPI(
         middleware=[
-            Middleware(RequestLog),
-            Middleware(
-                KeyCheck,
-                keys=ApiKeys([SecretStr("k")]),
-                public=frozenset({"/metrics"} if public else ()),
-            ),
+            Middleware(RequestLog, policies=policies),
+            Middleware(KeyCheck, keys=ApiKeys([SecretStr("k")])),
         ]
     )
     errors.install(app)

@@ -17,6 +17,7 @@ from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.routing import Route
 
 from src.api.middleware import KeyCheck, RequestLog, UnreadBody
+from src.api.policy import route_policies
 from src.core.security import ApiKeys
 from src.core.telemetry import note
 from tests.support.server import RunningServer, serve
@@ -54,7 +55,7 @@ def running() -> Iterator[RunningServer]:
             Route("/health/live", hello),
         ],
         middleware=[
-            Middleware(RequestLog),
+            Middleware(RequestLog, policies=route_policies()),
             Middleware(UnreadBody),
             Middleware(KeyCheck, keys=ApiKeys([SecretStr("k")])),
         ],

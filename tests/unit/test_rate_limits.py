@@ -14,8 +14,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from src.api.middleware import KeyCheck, RequestLog, UnreadBody
-from src.api.rate_limit import RateLimit
+from src.api.middleware import KeyCheck, RateLimit, RequestLog, UnreadBody
+from src.api.policy import route_policies
 from src.core.rate_limits import Counters, RateLimiter, parse_limits
 from src.core.security import ApiKeys
 from src.core.telemetry import note
@@ -34,7 +34,7 @@ def running(limit: str, folder: Path | None = None) -> Iterator[RunningServer]:
     app = Starlette(
         routes=[Route("/tts", speech), Route("/metrics", speech), Route("/health/live", speech)],
         middleware=[
-            Middleware(RequestLog),
+            Middleware(RequestLog, policies=route_policies()),
             Middleware(UnreadBody),
             Middleware(KeyCheck, keys=ApiKeys([SecretStr("k"), SecretStr("other")])),
             Middleware(RateLimit, limiter=RateLimiter(parse_limits(limit), folder)),

@@ -12,6 +12,7 @@ from fastapi.responses import StreamingResponse
 from src.api import errors
 from src.api.disconnect import while_connected
 from src.api.middleware import RequestLog
+from src.api.policy import route_policies
 from src.api.sse import event_stream
 from src.api.streaming import Stream, stream_response
 from src.core.errors import EngineFailed
@@ -59,7 +60,7 @@ async def write(stream: Stream[bytes]) -> AsyncIterator[bytes]:
 
 def make_app(work: Work) -> FastAPI:
     app = FastAPI()
-    app.add_middleware(RequestLog)
+    app.add_middleware(RequestLog, policies=route_policies())
     errors.install(app)
 
     @app.get("/plain")
@@ -143,7 +144,7 @@ def test_a_time_out_of_the_work_is_no_heartbeat(monkeypatch: pytest.MonkeyPatch)
     """Neither before the first item, which has a patience of its own, nor between two."""
     monkeypatch.setattr("src.api.sse.HEARTBEAT_SECONDS", 0.2)
     app = FastAPI()
-    app.add_middleware(RequestLog)
+    app.add_middleware(RequestLog, policies=route_policies())
     errors.install(app)
 
     @app.get("/times-out/{after}")
@@ -168,7 +169,7 @@ def test_a_time_out_of_the_work_is_no_heartbeat(monkeypatch: pytest.MonkeyPatch)
 def test_a_heartbeat_keeps_a_silent_stream_open(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("src.api.sse.HEARTBEAT_SECONDS", 0.05)
     app = FastAPI()
-    app.add_middleware(RequestLog)
+    app.add_middleware(RequestLog, policies=route_policies())
 
     @app.get("/slow")
     async def slow(request: Request) -> StreamingResponse:

@@ -25,8 +25,8 @@ def log_line(capsys: pytest.CaptureFixture[str], as_json: bool) -> str:
     configure_logging("INFO", as_json, secrets=[SECRET])
     begin_request("id-7")
     try:
-        raise RuntimeError(f"refused {SECRET}")
-    except RuntimeError:
+        raise PermissionError(f"refused {SECRET}")
+    except PermissionError:
         logging.getLogger("anybody").exception("key %s", SECRET, extra={"header": SECRET, "ms": 12})
     return capsys.readouterr().err
 
@@ -41,7 +41,7 @@ def test_a_machine_can_read_it(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_person_can_read_it(capsys: pytest.CaptureFixture[str]) -> None:
     said = log_line(capsys, as_json=False)
     assert "request_id=id-7" in said
-    assert "RuntimeError: refused [key]" in said
+    assert "PermissionError: refused [key]" in said
 
 
 @pytest.mark.parametrize("as_json", [True, False])
@@ -62,3 +62,29 @@ def test_facts_reach_the_line_of_their_own_request() -> None:
     other = begin_request("b")
     note(audio_seconds=1.0)
     assert (facts, other) == ({"audio_seconds": 2.5}, {"audio_seconds": 1.0})
+
+
+@pytest.mark.parametrize("level", ["DEBUG", "INFO"])
+@pytest.mark.parametrize("as_json", [True, False])
+def test_a_traceback_shows_nothing_of_what_a_caller_wrote(
+    capsys: pytest.CaptureFixture[str], as_json: bool, level: str
+) -> None:
+    configure_logging(level, as_json)
+    letter = "my private" + " letter"  # the source lines of a traceback are shown
+    words: dict[str, int] = {}
+    try:
+        try:
+            try:
+                words[letter]
+            except KeyError as error:
+                raise OSError("no space left") from error
+        except OSError:
+            group = ExceptionGroup("letters", [ValueError(letter), RuntimeError("CUDA error 7")])
+            group.add_note(letter)
+            raise group  # noqa: B904
+    except ExceptionGroup:
+        logging.getLogger("anybody").exception("it failed")
+    said = capsys.readouterr().err
+    for shown in ("it failed", "KeyError", "ValueError", "no space left", "CUDA error 7", "test_telemetry"):
+        assert shown in said
+    assert (letter in said) == (level == "DEBUG")

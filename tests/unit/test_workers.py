@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from src.core import workers
 from src.core.workers import is_alive, shared_folder
 
 
 def _join_and_wait(temporary: str, pipe: Connection) -> None:
-    tempfile.tempdir = temporary
+    workers._MEMORY = Path(temporary)
     folder = shared_folder()
     assert folder is not None
     (folder / f"of-{os.getpid()}").touch()
@@ -81,8 +82,10 @@ def test_a_process_is_alive_until_it_is_gone() -> None:
 def test_servers_that_preload_share_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With --preload gunicorn's master asks for the folder, and masters may have one parent."""
     monkeypatch.setenv("SERVER_SOFTWARE", "gunicorn/27.0.1")
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
-    script = "from src.core.workers import shared_folder; print(shared_folder(), flush=True); input()"
+    script = (
+        "from pathlib import Path; from src.core import workers; "
+        f"workers._MEMORY = Path({str(tmp_path)!r}); print(workers.shared_folder(), flush=True); input()"
+    )
     masters = []
     for number in ("101", "202"):
         monkeypatch.setenv("VOZ_MASTER_PID", number)
@@ -95,3 +98,17 @@ def test_servers_that_preload_share_nothing(tmp_path: Path, monkeypatch: pytest.
     assert len(set(folders)) == 2
     assert all(str(tmp_path) in folder for folder in folders)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_folder_is_in_memory_where_there_is_enough(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    monkeypatch.setattr(workers, "_MEMORY", tmp_path)
+    (tmp_path / "there").mkdir()
+    assert workers._base("new") == tmp_path
+    monkeypatch.setattr(workers, "_ENOUGH_BYTES", 2**60)
+    assert workers._base("new") == tmp_path / "tmp"
+    assert workers._base("there") == tmp_path, "the first worker has made it while there was room"
+    monkeypatch.setattr(workers, "_MEMORY", tmp_path / "none")
+    assert workers._base("new") == tmp_path / "tmp"

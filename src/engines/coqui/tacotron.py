@@ -211,7 +211,8 @@ class Tacotron:
             piece.sound.end(piece.watch.end)
             self._sounding.append(piece)
             return []
-        return self._give_up(sentence, EngineFailed(f"the voice cannot speak {piece.text!r}: {trouble}"))
+        failure = EngineFailed(f"the voice cannot speak {len(piece.text)} characters: {trouble}")
+        return self._give_up(sentence, failure)
 
     def _give_up(self, sentence: _Sentence, error: Exception) -> list[Outcome]:
         sentence.failed = True

@@ -16,5 +16,5 @@ def to_ids(model: Any, text: str) -> list[int]:
     # the tokenizer gathers what it does not know, for as long as it lives
     model.tokenizer.not_found_characters.clear()
     if not ids:
-        raise EngineFailed(f"the voice knows no character of {text!r}")
+        raise EngineFailed(f"the voice knows none of the {len(text)} characters of a sentence")
     return ids

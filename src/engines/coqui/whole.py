@@ -54,13 +54,13 @@ class WholeSentences:
         limit = self._bound(text)
         made = model.synthesize(text, speaker=self._speaker)
         if limit is not None and len(made["alignments"][0]) >= limit:
-            raise EngineFailed(f"the voice cannot speak {text!r}: {Trouble.RUNAWAY}")
+            raise EngineFailed(f"the voice cannot speak {len(text)} characters: {Trouble.RUNAWAY}")
         if self._networks.vocoder is not None:
             voice = self._networks.vocoder(made["outputs"]["model_outputs"][0])
             return finished(voice.float().cpu().numpy(), self._networks)
         samples = np.asarray(made["wav"], np.float32)
         if not samples.size:
-            raise EngineFailed(f"the voice made no sound of {text!r}")
+            raise EngineFailed(f"the voice made no sound of a sentence of {len(text)} characters")
         return np.clip(samples, -1.0, 1.0)
 
     def _bound(self, text: str) -> int | None:

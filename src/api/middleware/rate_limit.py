@@ -1,36 +1,36 @@
-"""Limits a key, as plain ASGI after `KeyCheck`: refuses, counts, and tells every caller how they stand."""
+"""Limits a key, after `KeyCheck`: refuses, counts, and tells every caller how they stand."""
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from src.api.errors import answer
+from src.api.errors import refuse
+from src.api.middleware.base import HEAD_MESSAGES, Guard
+from src.api.policy import policy_of
 from src.core.errors import RateLimited
 from src.core.rate_limits import RateLimiter, Standing
 from src.core.telemetry import noted
 
-_UNLIMITED = frozenset({"/metrics"})
 
-
-class RateLimit:
+class RateLimit(Guard):
     """Refuses the requests of a key that is over a limit; public routes have no key and so no limit.
 
     Audio is charged from what the request `note`d as `audio_seconds`, also where it failed or was left.
     """
 
     def __init__(self, app: ASGIApp, limiter: RateLimiter) -> None:
-        self._app = app
+        super().__init__(app)
         self._limiter = limiter
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
-            try:
-                await self._app(scope, receive, send)
-            finally:
-                self._limiter.close()
-            return
-        key_name = scope.get("state", {}).get("key_name")
-        if key_name is None or scope["path"] in _UNLIMITED:
-            await self._app(scope, receive, send)
+    async def lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            self._limiter.close()
+
+    async def http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        key_name = scope["state"].get("key_name")
+        if key_name is None or self._limiter.is_unlimited or not policy_of(scope).rate_limited:
+            await self.app(scope, receive, send)
             return
         standing = await self._limiter.take(key_name)
         charged = False
@@ -45,25 +45,25 @@ class RateLimit:
                 self._limiter.charge(key_name, float(facts.get("audio_seconds", 0)))
 
         async def send_with_standing(message: Message) -> None:
-            if message["type"] == "http.response.start":
+            if message["type"] in HEAD_MESSAGES:
+                message.setdefault("headers", [])
                 MutableHeaders(scope=message).update(_headers(standing))
-            elif not message.get("more_body"):
+            elif message["type"] == "http.response.body" and not message.get("more_body"):
                 charge()  # now, so that a request that follows this answer finds it counted
             await send(message)
 
         if standing.refused is not None:
             refused = standing.refused
             detail = f"this key may use {refused.limit} {refused.unit} in {refused.length} s"
-            response = answer(
-                RateLimited(f"{detail}; more in {refused.reset} s", retry_after=refused.reset),
-                scope["state"]["request_id"],
-            )
-            await response(scope, receive, send_with_standing)
+            error = RateLimited(f"{detail}; more in {refused.reset} s", retry_after=refused.reset)
+            await refuse(scope, receive, send_with_standing, error)
             return
         try:
-            await self._app(scope, receive, send_with_standing)
+            await self.app(scope, receive, send_with_standing)
         finally:
             charge()
+
+    websocket = http
 
 
 def _headers(standing: Standing) -> dict[str, str]:

@@ -1,47 +1,50 @@
-"""A span for each request, as plain ASGI. FastAPI's own would record addresses whole, with the signatures of
+"""A span for each request. FastAPI's own would record addresses whole, with the signatures of
 links in them, and could tell neither whose key it was nor that the caller left."""
 
 import asyncio
 
 from opentelemetry.trace import StatusCode
 from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from src.api.errors import ClientGone
+from src.api.middleware.base import HEAD_MESSAGES, SWITCHING_PROTOCOLS, WEBSOCKET, Guard
+from src.api.policy import policy_of
 from src.core import tracing
 from src.core.telemetry import mark_lines, noted
 
 _FACTS = ("key", "audio_seconds", "cached")
-_UNTRACED = ("/health/", "/metrics")
-"""They are asked every few seconds, and say nothing about anybody's request."""
 
 
-class RequestTrace:
+class RequestTrace(Guard):
     """Traces what comes after it in the chain; `RequestLog` must come before it."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    async def http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._serve(scope, receive, send, scope["method"])
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"].startswith(_UNTRACED) or not tracing.is_on():
-            await self._app(scope, receive, send)
+    async def websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._serve(scope, receive, send, WEBSOCKET)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send, method: str) -> None:
+        if not (policy_of(scope).traced and tracing.is_on()):
+            await self.app(scope, receive, send)
             return
         status = 0
 
         async def send_and_see(message: Message) -> None:
             nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
+            if message["type"] in HEAD_MESSAGES:
+                status = message.get("status", SWITCHING_PROTOCOLS)
             await send(message)
 
-        with tracing.request_span(scope["method"], Headers(scope=scope)) as span:
+        with tracing.request_span(method, Headers(scope=scope)) as span:
             if span is None:  # left out by the sampler
-                await self._app(scope, receive, send)
+                await self.app(scope, receive, send)
                 return
             mark_lines(trace_id=tracing.trace_id(span))
             error_type = None
             try:
-                await self._app(scope, receive, send_and_see)
+                await self.app(scope, receive, send_and_see)
             except ClientGone:
                 status = status or 499
                 raise
@@ -54,10 +57,10 @@ class RequestTrace:
             finally:
                 facts = noted()
                 route = getattr(scope.get("route"), "path", None)
-                span.update_name(f"{scope['method']} {route}" if route else scope["method"])
+                span.update_name(f"{method} {route}" if route else method)
                 span.set_attributes(
                     {
-                        "http.request.method": scope["method"],
+                        "http.request.method": method,
                         "http.response.status_code": status,
                         "voz.request_id": scope["state"]["request_id"],
                         **({"http.route": route} if route else {}),

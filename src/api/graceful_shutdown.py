@@ -1,4 +1,4 @@
-"""From SIGTERM to the end: readiness goes first, what is in hand is finished, and nobody is left hanging.
+"""From SIGTERM to the end: readiness goes first, what is in flight is finished, and nobody is left hanging.
 
 uvicorn by itself closes its socket at the signal, so that nobody could even be told that it is going, and
 then waits for ever. Here, uvicorn hears of the signal last:
@@ -6,7 +6,7 @@ then waits for ever. Here, uvicorn hears of the signal last:
 1. `/health/ready` answers 503, and every answer closes its connection.
 2. Where other workers take over (gunicorn's HUP), this one serves on until one of them is ready, and then
    takes no new connection. Where nobody does, it keeps listening, and new work gets 503 with Retry-After.
-3. What is in hand has SHUTDOWN_TIMEOUT to end. The rest is cancelled: it gets 503 if its answer has not
+3. What is in flight has SHUTDOWN_TIMEOUT to end. The rest is cancelled: it gets 503 if its answer has not
    begun; else its connection is cut, so that half an answer cannot pass for a whole one.
 4. uvicorn closes the lifespan, and with it engines and storage. The process ends with exit code 0.
 
@@ -27,14 +27,10 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, cast
 
-from starlette.datastructures import MutableHeaders
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn import Server
 
-from src.api.errors import CUT_OFF, ClientGone, answer
 from src.core.errors import Overloaded
 from src.core.handover import another_is_ready, marked_ready, parent_listens
-from src.core.telemetry import note
 from src.core.workers import is_gunicorn, is_worker
 
 log = logging.getLogger(__name__)
@@ -49,11 +45,11 @@ _LETTING_GO = 5.0
 """Seconds in which cancelled requests must have let go of what they hold."""
 
 
-class Draining:
-    """Whether the server is stopping, and what it has still in hand.
+class GracefulShutdown:
+    """Whether the server is stopping, and what it has still in flight.
 
     Args:
-        timeout: seconds (SHUTDOWN_TIMEOUT) in which requests in hand may end by themselves.
+        timeout: seconds (SHUTDOWN_TIMEOUT) in which requests in flight may end by themselves.
     """
 
     def __init__(self, timeout: float) -> None:
@@ -61,7 +57,7 @@ class Draining:
         self._begun = False
         self._requests: set[asyncio.Task[Any]] = set()
         self._cut: set[asyncio.Task[Any]] = set()
-        self._drain: asyncio.Task[None] | None = None
+        self._running: asyncio.Task[None] | None = None
         self._mark: Path | None = None
         self._handler: Any = None
         self._failed = False
@@ -75,7 +71,7 @@ class Draining:
 
     @asynccontextmanager
     async def on_signals(self) -> AsyncIterator[None]:
-        """Drain on SIGTERM and Ctrl-C while the block runs, before the server hears of them.
+        """Shut down gracefully on SIGTERM and Ctrl-C while the block runs, before the server hears of them.
 
         The block should hold all of the start-up: a worker may be told to stop while it loads its models.
         Only a process's main thread can be told of signals; elsewhere the server is stopped by other means.
@@ -105,8 +101,8 @@ class Draining:
             self._handler = None
             for number, handler in before.items():
                 signal.signal(number, handler)
-            if self._drain is not None:
-                await self._drain
+            if self._running is not None:
+                await self._running
             server = getattr(before[signal.SIGTERM], "__self__", None)
             if self._failed and isinstance(server, Server) and not is_gunicorn():
                 # gunicorn replaces a worker whatever its exit code is. uvicorn alone ends with exit code 3 if
@@ -123,7 +119,7 @@ class Draining:
             yield
 
     @contextmanager
-    def in_hand(self) -> Iterator[None]:
+    def in_flight(self) -> Iterator[None]:
         """Count the current task among the requests that are finished first."""
         task = cast(asyncio.Task[Any], asyncio.current_task())
         self._requests.add(task)
@@ -152,16 +148,16 @@ class Draining:
             self._begun = True
             if self._mark is not None:
                 self._mark.unlink(missing_ok=True)
-            self._drain = asyncio.create_task(self._run(handler, number))
+            self._running = asyncio.create_task(self._run(handler, number))
 
     async def _run(self, handler: Any, number: int) -> None:
         server = getattr(handler, "__self__", None)
         server = server if isinstance(server, Server) else None
-        log.info("stopping: %d requests in hand", len(self._requests))
+        log.info("stopping: %d requests in flight", len(self._requests))
         if server is not None and not server.started:
             _stop(server, handler, number, _LETTING_GO)
         elif not self._failed and await self._relieved(server):
-            _stop(server, handler, number, self._timeout + 2 * _LETTING_GO)  # requests in hand go on
+            _stop(server, handler, number, self._timeout + 2 * _LETTING_GO)  # requests in flight go on
             await self._finish()
         else:
             self.refusing = True
@@ -189,40 +185,6 @@ class Draining:
             for task in self._cut:
                 task.cancel()
             await _ended(self._requests, _LETTING_GO)
-
-
-class Drain:
-    """Counts the requests in hand; refuses new ones that need a key once nobody could finish them."""
-
-    def __init__(self, app: ASGIApp, draining: Draining) -> None:
-        self._app = app
-        self._draining = draining
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        begun = False
-
-        async def send_and_close(message: Message) -> None:
-            nonlocal begun
-            if message["type"] == "http.response.start":
-                begun = True
-                if self._draining.begun:
-                    MutableHeaders(scope=message)["Connection"] = "close"
-            await send(message)
-
-        try:
-            if self._draining.refusing and "key_name" in scope.get("state", {}):
-                raise Overloaded("the server is stopping", RETRY_SECONDS)
-            with self._draining.in_hand():
-                await self._app(scope, receive, send_and_close)
-        except Overloaded as error:
-            if begun:
-                note(problem=CUT_OFF)
-                raise ClientGone from None
-            response = answer(error, scope["state"]["request_id"])
-            await response(scope, receive, send_and_close)
 
 
 def _taken_over(server: Server | None) -> bool:

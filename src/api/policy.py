@@ -1,0 +1,150 @@
+"""Route policy: what each route asks of the middlewares, in one table.
+
+`RequestLog` looks the policy up once for each connection and leaves it in
+`scope["state"]`; `policy_of` reads it there. Paths are those inside the application: a prefix that a proxy
+adds (`--root-path`, ROOT_PATH) is no part of them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum, StrEnum, auto
+
+from starlette._utils import get_route_path
+from starlette.types import Scope
+
+_FORM_OVERHEAD = 2**20
+"""Bytes of a form that are not the file: boundaries, names, the other fields."""
+_BYTES_PER_CHAR = 12
+"""A character of JSON at its longest: two escaped surrogates."""
+_SMALL_BODY = 4096
+"""Bytes of a body that holds no file and no text."""
+
+
+class Authentication(Enum):
+    """How a caller proves that the route is open to them."""
+
+    KEY = auto()
+    """The X-API-Key header."""
+    KEY_OR_BEARER = auto()
+    """X-API-Key or `Authorization: Bearer`, for callers who cannot send a header of ours."""
+    PUBLIC = auto()
+    """Not at all, or by the address itself (a signed link)."""
+
+
+class ErrorShape(Enum):
+    """How a failure is written."""
+
+    PROBLEM = auto()
+    """Problem details (RFC 9457)."""
+    OPENAI = auto()
+    """`{"error": {"message", "type", "param", "code"}}`, as OpenAI's clients read it."""
+
+
+class AdmissionClass(Enum):
+    """Whose requests in flight are counted."""
+
+    STT = auto()
+    TTS = auto()
+
+
+class Direction(StrEnum):
+    """Whether audio comes in or goes out, for the metrics."""
+
+    IN = "in"
+    OUT = "out"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoutePolicy:
+    """What holds for the requests of a route. The defaults are the strict ones."""
+
+    authentication: Authentication = Authentication.KEY
+    body_limit: int = _SMALL_BODY
+    """Maximum size of the body in bytes."""
+    admission: AdmissionClass | None = None
+    """Where a place is taken *before* the body is read, because the body may be large or the connection may
+    live long. A route with a small body takes its place by itself, once it knows what is asked for: a cached
+    answer needs none."""
+    rate_limited: bool = True
+    """Whether RATE_LIMIT counts the requests of a key."""
+    errors: ErrorShape = ErrorShape.PROBLEM
+    direction: Direction | None = None
+    traced: bool = True
+
+
+class RoutePolicies:
+    """The policies by path.
+
+    Args:
+        table: by path, e.g. `/stt`; `/docs/*` holds for everything below that is not named itself.
+        default: for every other path.
+    """
+
+    def __init__(
+        self, table: Mapping[str, RoutePolicy] | None = None, default: RoutePolicy | None = None
+    ) -> None:
+        table = table or {}
+        self._default = default or RoutePolicy()
+        self._exact = {path: policy for path, policy in table.items() if not path.endswith("/*")}
+        below = [(path[:-1], policy) for path, policy in table.items() if path.endswith("/*")]
+        self._below = sorted(below, key=lambda one: -len(one[0]))
+
+    def at(self, path: str) -> RoutePolicy:
+        """The policy of a path; one slash at its end makes no difference."""
+        path = path.removesuffix("/") or "/"
+        if path in self._exact:
+            return self._exact[path]
+        return next((policy for prefix, policy in self._below if path.startswith(prefix)), self._default)
+
+    def of(self, scope: Scope) -> RoutePolicy:
+        """The policy of an ASGI connection. Call it before routing: mounted apps change the scope."""
+        return self.at(get_route_path(scope))
+
+
+def route_policies(
+    max_upload_mb: int = 100, max_text_chars: int = 5000, metrics_public: bool = False
+) -> RoutePolicies:
+    """The policies of Voz's own routes."""
+    public = RoutePolicy(authentication=Authentication.PUBLIC)
+    upload = RoutePolicy(
+        body_limit=max_upload_mb * 2**20 + _FORM_OVERHEAD,
+        admission=AdmissionClass.STT,
+        direction=Direction.IN,
+    )
+    text = RoutePolicy(
+        body_limit=max_text_chars * _BYTES_PER_CHAR + _SMALL_BODY,
+        direction=Direction.OUT,
+    )
+    return RoutePolicies(
+        {
+            "/": public,
+            "/docs": public,
+            "/docs/*": public,
+            "/openapi.json": public,
+            "/health/*": RoutePolicy(authentication=Authentication.PUBLIC, traced=False),
+            "/files/*": public,
+            "/metrics": RoutePolicy(
+                authentication=Authentication.PUBLIC if metrics_public else Authentication.KEY_OR_BEARER,
+                rate_limited=False,
+                traced=False,
+            ),
+            "/stt": upload,
+            "/stt/language": upload,
+            "/tts": text,
+            "/tts/stream": text,
+            "/v1/*": RoutePolicy(
+                authentication=Authentication.KEY_OR_BEARER,
+                errors=ErrorShape.OPENAI,
+            ),
+        }
+    )
+
+
+def policy_of(scope: Scope) -> RoutePolicy:
+    """The policy that `RequestLog` has found for this connection.
+
+    Raises:
+        KeyError: `RequestLog` is not the outermost middleware. The request must not go on.
+    """
+    policy: RoutePolicy = scope["state"]["policy"]
+    return policy

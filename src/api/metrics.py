@@ -48,7 +48,9 @@ async def _sample_for_ever(services: Services) -> None:
 def _sample(services: Services) -> None:
     for task, engine in (("stt", services.models.stt), ("tts", services.models.tts)):
         info, load = engine.info, engine.load
-        metrics.engine_state(info.engine, load.waiting, load.active, load.stalled_for)
+        metrics.engine_state(
+            info.engine, load.waiting, load.active, load.stalled_for, load.stall_limit, load.problem is None
+        )
         metrics.engine_runs(task, info.engine, info.model, info.device, info.compute_type)
     for admission in (services.stt_admission, services.tts_admission):
         metrics.admission_state(admission.name, admission.in_flight, admission.limit)

@@ -91,10 +91,24 @@ _queue_rows = Gauge(
 )
 _stalled = Gauge(
     "voz_progress_age_seconds",
-    "Since a row was last finished while there was work; 0 without work",
+    "Since a model last returned from a step while there was work; 0 without work",
     ["engine"],
     registry=_registry,
     multiprocess_mode="livemax",
+)
+_stall_limit = Gauge(
+    "voz_stall_limit_seconds",
+    "The progress age from which on a model is taken to hang; it follows the time of a step",
+    ["engine"],
+    registry=_registry,
+    multiprocess_mode="livemin",
+)
+_engine_up = Gauge(
+    "voz_engine_up",
+    "1 if the engine can take work, 0 if it has stopped or hangs (in any worker)",
+    ["engine"],
+    registry=_registry,
+    multiprocess_mode="livemin",
 )
 _in_flight = Gauge(
     "voz_gate_requests",
@@ -204,11 +218,15 @@ def storage_used(storage: str, operation: str, outcome: str, seconds: float) -> 
     _storage_seconds.labels(storage, operation, outcome).observe(seconds)
 
 
-def engine_state(engine: str, waiting: int, active: int, stalled_for: float) -> None:
-    """How an engine of this process stands now."""
+def engine_state(
+    engine: str, waiting: int, active: int, stalled_for: float, stall_limit: float, up: bool
+) -> None:
+    """How an engine of this process stands now; `up`: it can take work."""
     _queue_rows.labels(engine, "waiting").set(waiting)
     _queue_rows.labels(engine, "active").set(active)
     _stalled.labels(engine).set(stalled_for)
+    _stall_limit.labels(engine).set(stall_limit)
+    _engine_up.labels(engine).set(up)
 
 
 def engine_runs(task: str, engine: str, model: str, device: str, compute_type: str) -> None:

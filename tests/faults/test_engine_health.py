@@ -21,6 +21,11 @@ def ready(server: Server) -> httpx.Response:
         return client.get("/health/ready")
 
 
+def metrics(server: Server) -> str:
+    with server.client() as client:
+        return client.get("/metrics").text
+
+
 def speak(server: Server, text: str) -> httpx.Response:
     with server.client() as client:
         return client.post("/tts", json={"text": text, "language": "en"})
@@ -94,6 +99,7 @@ def test_uvicorn_alone_exits_with_a_failure(tmp_path: Path) -> None:
 def test_slow_is_not_stuck_and_stuck_is_seen(tmp_path: Path) -> None:
     with serving(tmp_path, app=STALLS) as server:
         answers: list[httpx.Response] = []
+        stalled: list[str] = []
 
         def while_speaking(text: str) -> list[bool]:
             speaking = threading.Thread(target=lambda: answers.append(speak(server, text)))
@@ -101,6 +107,8 @@ def test_slow_is_not_stuck_and_stuck_is_seen(tmp_path: Path) -> None:
             speaking.start()
             while speaking.is_alive():
                 seen.append(ready(server).status_code == 200)
+                if not seen[-1]:
+                    stalled.append(metrics(server))
                 time.sleep(0.1)
             assert time.monotonic() - began > 2, "too quick to say anything of it"
             return seen
@@ -109,5 +117,7 @@ def test_slow_is_not_stuck_and_stuck_is_seen(tmp_path: Path) -> None:
         seen = while_speaking("I freeze.")
         assert seen[0], "it has just begun"
         assert not all(seen), f"one step took {FREEZE} s, where a second was the limit"
+        assert any('voz_engine_up{engine="speaker"} 0.0' in text for text in stalled), "the alert sees it"
+        assert all('voz_engine_up{engine="reader"} 1.0' in text for text in stalled)
         assert [answer.status_code for answer in answers] == [200, 200]
         until(lambda: ready(server).status_code == 200, server.log)

@@ -9,7 +9,7 @@ def work(waiting: int, pipe: Connection) -> None:
     from src.core import metrics
 
     metrics.storage_used("s3", "put", "ok", 0.1)
-    metrics.engine_state("whisper", waiting, 0, 0.0)
+    metrics.engine_state("whisper", waiting, 0, 0.0, 60.0, up=waiting < 5)
     metrics.BatchMetrics().retried("whisper")
     metrics.process_state()
     pipe.send("ready")

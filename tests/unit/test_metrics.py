@@ -178,7 +178,7 @@ def test_a_stream_that_breaks_off_is_no_success(
             else:
                 with pytest.raises(httpx.RemoteProtocolError):
                     answer.read()
-        after = Numbers(client.get("/metrics").text)
+    after = now()  # the server has stopped, so the request has been counted
 
     def grown(name: str, **labels: str) -> float:
         return after(name, **labels) - before(name, **labels)
@@ -200,6 +200,8 @@ def test_the_state_of_engines_gates_and_the_process_is_told() -> None:
     assert numbers("voz_queue_rows", engine="toy", state="waiting") == 3
     assert numbers("voz_queue_rows", engine="toy", state="active") == 2
     assert numbers("voz_progress_age_seconds", engine="toy") == 1.5
+    assert numbers("voz_stall_limit_seconds", engine="toy") == 60
+    assert numbers("voz_engine_up", engine="toy") == 1
     assert numbers("voz_engine_info", task="stt", model="toy-1", device="cpu", compute_type="int8") == 1
     assert numbers("voz_gate_limit", gate="stt_admission") == 7
     assert numbers("voz_process_resident_bytes") > 10_000_000
@@ -370,6 +372,7 @@ def test_workers_are_added_up_and_the_dead_forgotten(tmp_path: Path, monkeypatch
         assert both("voz_storage_seconds_count", operation="put") == 2
         assert both("voz_queue_rows", engine="whisper", state="waiting") == 7
         assert both("voz_retried_rows_total", engine="whisper") == 2
+        assert both("voz_engine_up", engine="whisper") == 0, "one of the two does not move"
         pids = {
             sample.labels["pid"] for sample in both.samples if sample.name == "voz_process_resident_bytes"
         }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from src.core.errors import EngineFailed
+from src.core.errors import EngineFailed, ModelUnavailable
 from src.engines.base import Audio
 from src.engines.coqui.crew import Crew
 from src.engines.coqui.loading import load
@@ -83,10 +83,11 @@ class Voices:
         while not (outcomes := self._step([voice])):
             pass
         _, outcome = outcomes[0]
+        if isinstance(outcome, EngineFailed):
+            name = self._files[language].name
+            raise ModelUnavailable(f"{name} cannot speak its first words: {outcome}") from outcome
         if isinstance(outcome, Exception):
-            if not isinstance(outcome, EngineFailed):
-                raise outcome
-            log.warning("the voice for %s failed on its first words: %s", language, outcome)
+            raise outcome
 
     def admit(self, waiting: Sequence[Row]) -> Sequence[int]:
         taken: Counter[str] = Counter()

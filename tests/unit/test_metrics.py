@@ -170,14 +170,18 @@ def test_a_stream_that_breaks_off_is_no_success(
     """What was sent began with 200, but numbers and log say what it came to."""
     before = now()
     route = "/tts/breaks-off/{kind}"
-    with running() as server, server.client("k") as client, caplog.at_level(logging.INFO, "voz.request"):
-        with client.stream("GET", f"/tts/breaks-off/{kind}") as answer:
-            assert answer.status_code == 200
-            if kind == "events":
-                assert f"urn:voz:{problem}" in answer.read().decode()
-            else:
-                with pytest.raises(httpx.RemoteProtocolError):
-                    answer.read()
+    with (
+        running() as server,
+        server.client("k") as client,
+        caplog.at_level(logging.INFO, "voz.request"),
+        client.stream("GET", f"/tts/breaks-off/{kind}") as answer,
+    ):
+        assert answer.status_code == 200
+        if kind == "events":
+            assert f"urn:voz:{problem}" in answer.read().decode()
+        else:
+            with pytest.raises(httpx.RemoteProtocolError):
+                answer.read()
     after = now()  # the server has stopped, so the request has been counted
 
     def grown(name: str, **labels: str) -> float:

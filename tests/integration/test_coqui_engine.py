@@ -139,7 +139,7 @@ def test_removing_a_row_ends_its_decoding_at_once_and_leaves_the_others(
     model.remove(2)
 
     outcomes = [outcome for _ in range(40) for outcome in model.step() or ()]
-    assert [ticket for ticket, _ in outcomes] == [1]
+    assert [job_id for job_id, _ in outcomes] == [1]
 
 
 @pytest.mark.parametrize(

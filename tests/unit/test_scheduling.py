@@ -1,5 +1,8 @@
 """The parts of the batcher that need no thread."""
 
+import subprocess
+import sys
+
 from src.scheduling.fair_queue import FairQueue
 from src.scheduling.progress import Progress
 
@@ -49,3 +52,11 @@ def test_the_limit_follows_the_slowest_recent_step() -> None:
     assert progress.limit == 60.0, "half an hour of quick steps, and the slow one is forgotten"
     step(500.0)
     assert progress.limit == 600.0, "a step that took minutes does not hide a model that hangs for ever"
+
+
+def test_the_batcher_can_be_lifted_out() -> None:
+    """It needs the standard library, its own package and the errors."""
+    script = "import sys, src.scheduling.batcher; print(*(name for name in sys.modules if name.startswith('src.')))"
+    loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    others = {name for name in loaded.split() if not name.startswith("src.scheduling")}
+    assert others == {"src.core", "src.core.errors"}

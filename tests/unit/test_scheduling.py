@@ -56,7 +56,9 @@ def test_the_limit_follows_the_slowest_recent_step() -> None:
 
 def test_the_batcher_can_be_lifted_out() -> None:
     """It needs the standard library, its own package and the errors."""
-    script = "import sys, src.scheduling.batcher; print(*(name for name in sys.modules if name.startswith('src.')))"
+    script = (
+        "import sys, src.scheduling.batcher; print(*(name for name in sys.modules if name[:4] == 'src.'))"
+    )
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
     others = {name for name in loaded.split() if not name.startswith("src.scheduling")}
     assert others == {"src.core", "src.core.errors"}

@@ -31,7 +31,7 @@ FROM python:3.11-slim AS serve
 
 # hadolint ignore=DL3008
 RUN apt-get update \
- && apt-get install -y --no-install-recommends tini \
+ && apt-get install -y --no-install-recommends libseccomp2 tini \
  && rm -rf /var/lib/apt/lists/* \
  && groupadd --gid 10001 voz \
  && useradd --uid 10001 --gid voz --home-dir /tmp --no-create-home --shell /usr/sbin/nologin voz \

@@ -58,7 +58,7 @@ def clips(language: str) -> list[Clip]:
 def decode(path: Path) -> Audio:
     """The whole of a file, 16 kHz mono."""
     with path.open("rb") as file, AudioSource(file, float("inf")) as source:
-        return np.concatenate(list(source.blocks()))
+        return np.concatenate(list(source.blocks())).astype(np.float32) / np.float32(32768)
 
 
 def long_file(language: str, minutes: float, folder: Path) -> tuple[Path, str]:

@@ -30,6 +30,7 @@ from benchmarks.speech import Clip, clips, long_file, word_error_rate
 from src.core.allocator import giving_back, share_arenas
 from src.engines.base import SttOptions
 from src.engines.whisper import WhisperEngine
+from src.services.decoding.pool import Decoders
 from src.services.stt import SttService
 
 Read = Callable[[Path], Awaitable[str]]
@@ -188,7 +189,8 @@ async def run(given: argparse.Namespace, stack: AsyncExitStack) -> None:
         given.model, name="ours", device="cpu", compute_type=given.compute_type, threads=given.threads
     )
     await stack.enter_async_context(engine)
-    service = SttService(engine, SimpleNamespace(max_audio_seconds=1e9))  # type: ignore[arg-type]
+    decoders = await stack.enter_async_context(Decoders(spares=given.threads, most=64, max_seconds=1e9))
+    service = SttService(engine, decoders, SimpleNamespace(max_audio_seconds=1e9))  # type: ignore[arg-type]
     model = WhisperModel(
         str(given.model), device="cpu", compute_type=given.compute_type, cpu_threads=given.threads
     )

@@ -44,6 +44,7 @@ from src.core.telemetry import configure_logging
 from src.core.tracing import tracing
 from src.core.workers import shared_folder
 from src.scheduling.admission import AdmissionController, UploadSpace, default_limit
+from src.services.decoding.pool import Decoders
 from src.services.stt import SttService
 from src.services.tts import TtsService
 
@@ -55,6 +56,8 @@ _FORM_LIMITS = {"max_files": 1, "max_fields": 128, "max_part_size": 16_384}
 """Fields are parsed on the event loop and kept in memory; the longest, `prompt`, has 8 KB at most."""
 _UPLOAD_SHARE = 0.75
 """Part of the free space for temporary files that uploads may take."""
+_SPARE_DECODERS = 2
+"""That wait for an upload, besides one for each core. Forking one takes milliseconds."""
 
 
 def create_app(settings: Settings, open_engines: OpenEngines = open_models) -> FastAPI:
@@ -81,12 +84,17 @@ def create_app(settings: Settings, open_engines: OpenEngines = open_models) -> F
             tracing(settings.otel_exporter_otlp_endpoint, settings.otel_headers, app.version),
             open_storage(settings) as storage,
             open_engines(settings) as models,
+            Decoders(
+                spares=_SPARE_DECODERS + settings.threads,
+                most=_limit(models.stt.info.device, settings),
+                max_seconds=settings.max_audio_seconds,
+            ) as decoders,
         ):
             services = Services(
                 settings=settings,
                 models=models,
                 storage=storage,
-                stt=SttService(models.stt, settings),
+                stt=SttService(models.stt, decoders, settings),
                 tts=TtsService(models.tts, MeasuredStorage(storage), settings),
                 stt_admission=_admission("speech-to-text", models.stt.info.device, settings),
                 tts_admission=_admission("text-to-speech", models.tts.info.device, settings),
@@ -141,8 +149,12 @@ def create_app(settings: Settings, open_engines: OpenEngines = open_models) -> F
     return app
 
 
+def _limit(device: str, settings: Settings) -> int:
+    return settings.max_queue or default_limit(device, settings.threads)
+
+
 def _admission(name: str, device: str, settings: Settings) -> AdmissionController:
-    limit = settings.max_queue or default_limit(device, settings.threads)
+    limit = _limit(device, settings)
     return AdmissionController(name, limit, settings.request_timeout)
 
 

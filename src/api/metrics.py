@@ -9,6 +9,7 @@ from fastapi import APIRouter, Response
 from src.api.dependencies import Services, ServicesDep
 from src.api.errors import problems
 from src.core import metrics
+from src.core.executors import METRICS
 
 SAMPLE_SECONDS = 5.0
 
@@ -24,7 +25,7 @@ router = APIRouter(tags=["health"])
 async def prometheus(services: ServicesDep) -> Response:
     """Of all workers. Needs a key (`X-API-Key`, or `Authorization: Bearer`) unless METRICS_PUBLIC is set."""
     _sample(services)
-    text = await asyncio.to_thread(metrics.exposition)
+    text = await METRICS.run(metrics.exposition)
     return Response(text, headers={"Content-Type": metrics.CONTENT_TYPE})
 
 

@@ -25,6 +25,7 @@ from typing import IO, ParamSpec, Self, TypeVar
 from itsdangerous import Signer
 
 from src.core.errors import Forbidden, NotFound, StorageMisconfigured, StorageUnavailable
+from src.core.executors import STORAGE
 from src.core.storage import checked, is_key
 
 P = ParamSpec("P")
@@ -93,8 +94,7 @@ class LocalStorage:
             await _in_thread(writer.commit)
         except BaseException:
             # handed to a thread before anything can cancel it; a second cancellation only stops the waiting
-            done = asyncio.get_running_loop().run_in_executor(None, writer.abandon)
-            await asyncio.shield(done)
+            await asyncio.shield(STORAGE.submit(writer.abandon))
             raise
         return total
 
@@ -262,7 +262,7 @@ def _size(path: Path) -> int | None:
 
 async def _in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     with _answering():
-        return await asyncio.to_thread(work, *args, **kwargs)
+        return await STORAGE.run(work, *args, **kwargs)
 
 
 @contextmanager

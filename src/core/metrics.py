@@ -82,6 +82,15 @@ _storage_seconds = Histogram(
     buckets=(0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
 
+_decoders = Counter(
+    "voz_decoder_restarts",
+    "Decoder processes that ended by themselves and were replaced",
+    ["reason"],
+    registry=_registry,
+)
+for _reason in ("crash", "stuck", "cpu", "memory", "idle", "server"):
+    _decoders.labels(_reason)  # shown as 0 until it happens
+
 _queue_rows = Gauge(
     "voz_queue_rows",
     "Rows in the engine",
@@ -216,6 +225,16 @@ class BatchMetrics(BatchObserver):
 def storage_used(storage: str, operation: str, outcome: str, seconds: float) -> None:
     """Count one use of storage; `outcome`: `ok`, `failed`, or `left` (the caller, or the audio, is gone)."""
     _storage_seconds.labels(storage, operation, outcome).observe(seconds)
+
+
+def decoder_died(reason: str) -> None:
+    """A decoder process ended by itself.
+
+    Args:
+        reason: `crash`, `stuck`, `cpu`, `memory` (its file's fault); `idle` (it had no file); `server` (the
+            process that decoders are forked from).
+    """
+    _decoders.labels(reason).inc()
 
 
 def engine_state(

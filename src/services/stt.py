@@ -1,22 +1,16 @@
 """Audio file in, text out: blocks -> speech chunks -> engine -> segments, in order, in bounded memory."""
 
 import asyncio
-import threading
-import time
 from collections import deque
-from collections.abc import AsyncGenerator, Generator, Iterator
-from contextlib import aclosing, closing
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
 from dataclasses import dataclass, replace
-from types import TracebackType
-from typing import BinaryIO, Final, Self
+from typing import BinaryIO
 
 from src.config import Settings
 from src.core.errors import InvalidInput
-from src.core.telemetry import current_request_id, note
-from src.core.tracing import record
+from src.core.telemetry import current_request_id
 from src.engines.base import (
-    STT_SAMPLE_RATE,
-    Audio,
     LanguageGuess,
     Segment,
     SpeechToText,
@@ -24,8 +18,9 @@ from src.engines.base import (
     Transcript,
     Word,
 )
-from src.services.audio import AudioSource
-from src.services.chunks import Chunk, Chunker
+from src.services.chunks import Chunk
+from src.services.decoding.pool import Decoders
+from src.services.reader import SpeechReader
 
 _AHEAD = 16
 """Chunks of one request that the engine may hold at once: two batches, so that it never waits for us."""
@@ -35,8 +30,6 @@ _VOTERS = 3
 """Chunks that are asked then."""
 _MAX_CONTINUATIONS = 3
 """How many times what a transcript left unread of a chunk is read."""
-_VISIT_SECONDS = 0.1
-"""For how long a file may keep a thread: they are few, and hours of silence must not hold up all else."""
 _UNSPACED = frozenset({"zh", "ja", "th", "lo", "my", "yue"})
 
 
@@ -58,8 +51,9 @@ class Result:
 class SttService:
     """Reads audio files with one engine."""
 
-    def __init__(self, engine: SpeechToText, settings: Settings) -> None:
+    def __init__(self, engine: SpeechToText, decoders: Decoders, settings: Settings) -> None:
         self._engine = engine
+        self._decoders = decoders
         self._settings = settings
 
     async def transcribe(self, file: BinaryIO, options: SttOptions) -> Result:
@@ -82,7 +76,7 @@ class SttService:
 
         Closing the generator stops everything: decoding, and the rows that the engine holds.
         """
-        async with _Reader(file, self._settings.max_audio_seconds) as reader:
+        async with self._reader(file) as reader:
             script = _Script(options)
             async with aclosing(self._transcripts(reader, options)) as transcripts:
                 async for chunk, transcript in transcripts:
@@ -97,7 +91,7 @@ class SttService:
             NotAudio: the file cannot be decoded.
             InvalidInput: there is no speech in it, or an unknown language is asked for.
         """
-        async with _Reader(file, self._settings.max_audio_seconds) as reader:
+        async with self._reader(file) as reader:
             chunk = await reader.next()
             if chunk is None:
                 raise InvalidInput("there is no speech in this file, so its language cannot be told")
@@ -108,8 +102,11 @@ class SttService:
             voters = [chunk, *await reader.some(_VOTERS - 1)]
             return await self._vote(voters, languages, request_id)
 
+    def _reader(self, file: BinaryIO) -> SpeechReader:
+        return SpeechReader(self._decoders, file, self._settings.max_audio_seconds)
+
     async def _transcripts(
-        self, reader: "_Reader", options: SttOptions
+        self, reader: SpeechReader, options: SttOptions
     ) -> AsyncGenerator[tuple[Chunk, Transcript], None]:
         request_id = current_request_id()
         first = await reader.next()
@@ -161,7 +158,7 @@ class SttService:
         return found
 
     async def _first(
-        self, chunk: Chunk, reader: "_Reader", options: SttOptions, request_id: str
+        self, chunk: Chunk, reader: SpeechReader, options: SttOptions, request_id: str
     ) -> tuple[Transcript, deque[Chunk]]:
         """The first chunk, its language settled, and the chunks that were looked at for that."""
         transcript = await self._engine.transcribe(chunk.audio, options, request_id)
@@ -243,90 +240,3 @@ def _in_file(chunk: Chunk, segment: Segment) -> Segment:
     )
     start, end = chunk.start_in_file(segment.start), chunk.end_in_file(segment.end)
     return replace(segment, start=start, end=max(start, end), words=words)
-
-
-class _NotYet:
-    """No chunk, but not the end either."""
-
-
-_NOT_YET: Final = _NotYet()
-
-
-class _Reader:
-    """Chunks of one file, decoded in a thread as they are asked for."""
-
-    def __init__(self, file: BinaryIO, max_seconds: float) -> None:
-        self._chunks = self._read(file, max_seconds)
-        self._samples = 0
-        self._visit_ends = 0.0
-        self._stop = threading.Event()
-        self._busy = threading.Lock()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        # a thread cannot be cancelled: it is told to leave at the next block, and the file is closed after it
-        self._stop.set()
-        note(audio_seconds=round(self.duration, 2))
-        await asyncio.shield(asyncio.to_thread(self._close))
-
-    @property
-    def duration(self) -> float:
-        """Seconds read so far."""
-        return self._samples / STT_SAMPLE_RATE
-
-    async def next(self) -> Chunk | None:
-        """The next chunk; None at the end."""
-        began = time.monotonic()
-        failed = True
-        try:
-            while isinstance(chunk := await asyncio.to_thread(self._next), _NotYet):
-                pass
-            failed = False
-        finally:
-            record("decode", began, failed=failed)
-        return chunk
-
-    async def some(self, count: int) -> list[Chunk]:
-        """The next `count` chunks, or as many as there are."""
-        found: list[Chunk] = []
-        while len(found) < count and (chunk := await self.next()) is not None:
-            found.append(chunk)
-        return found
-
-    def _next(self) -> Chunk | _NotYet | None:
-        with self._busy:
-            self._visit_ends = time.monotonic() + _VISIT_SECONDS
-            return next(self._chunks, None)
-
-    def _close(self) -> None:
-        with self._busy:
-            self._chunks.close()
-
-    def _read(self, file: BinaryIO, max_seconds: float) -> Generator[Chunk | _NotYet, None, None]:
-        chunker = Chunker()
-        with closing(_decode(file, max_seconds)) as blocks:
-            for block in blocks:
-                if self._stop.is_set():
-                    return
-                self._samples += len(block)
-                yield from chunker.push(block)
-                if time.monotonic() > self._visit_ends:
-                    yield _NOT_YET
-        yield from chunker.finish()
-
-
-def _decode(file: BinaryIO, max_seconds: float) -> Generator[Audio, None, None]:
-    with AudioSource(file, max_seconds) as source:
-        if (source.duration_hint or 0) <= max_seconds:
-            yield from source.blocks()
-            return
-        # It says that it is too long. Were that believed, a wrong header would cost a good file; were it
-        # not looked into now, hours of speech would be read first, and then refused.
-        for block in source.blocks():
-            yield block[:0]
-    with AudioSource(file, max_seconds) as source:
-        yield from source.blocks()

@@ -11,6 +11,7 @@ import numpy as np
 
 from src.config import Settings
 from src.core.errors import TooLarge
+from src.core.executors import ENCODING, TEXT
 from src.core.storage import Storage, new_key
 from src.core.telemetry import current_request_id, note
 from src.engines.base import Audio, TextToSpeech
@@ -115,7 +116,7 @@ class TtsService:
         limit = self._settings.max_text_chars
         if len(request.text) > limit:
             raise TooLarge(f"the text has {len(request.text)} characters; MAX_TEXT_CHARS is {limit}")
-        return await asyncio.to_thread(to_speech, request.text, request.language)
+        return await TEXT.run(to_speech, request.text, request.language)
 
 
 class _Voice:
@@ -139,14 +140,14 @@ class _Voice:
         tempo = Tempo(self.sample_rate, self._request.speed)
         async with aclosing(self._spoken(first_alone=streaming)) as spoken:
             async for audio in spoken:
-                chunk = await asyncio.to_thread(self._encode, encoder, tempo.push(audio))
+                chunk = await ENCODING.run(self._encode, encoder, tempo.push(audio))
                 if chunk:
                     yield chunk
-        chunk = await asyncio.to_thread(self._encode, encoder, tempo.finish())
+        chunk = await ENCODING.run(self._encode, encoder, tempo.finish())
         if chunk:
             yield chunk
         rest = encoder.finish_in_chunks()
-        while (last := await asyncio.to_thread(next, rest, None)) is not None:
+        while (last := await ENCODING.run(next, rest, None)) is not None:
             yield last
 
     def _encode(self, encoder: Encoder, audio: Audio) -> bytes:

@@ -11,7 +11,7 @@ import pytest
 
 from src.services.audio import AudioFormat, AudioSource, Encoder, Tempo, fade, level
 from tests.support.audio import decode as played
-from tests.support.audio import lag, sweep, tone
+from tests.support.audio import lag, sound_of, sweep, tone
 
 RATES = [22_050, 24_000]
 
@@ -27,7 +27,7 @@ def encode(audio: np.ndarray, rate: int, wanted: AudioFormat, streaming: bool) -
 
 def decode(content: bytes) -> np.ndarray:
     with AudioSource(io.BytesIO(content), 60) as source:
-        return np.concatenate(list(source.blocks()))
+        return sound_of(source)
 
 
 FRAME = {AudioFormat.WAV: 1, AudioFormat.FLAC: 1, AudioFormat.OPUS: 1, AudioFormat.MP3: 576}

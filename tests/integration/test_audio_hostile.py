@@ -15,9 +15,9 @@ import pytest
 from src.core.errors import NotAudio, TooLarge
 from src.services.audio import AudioSource, decode
 from src.services.audio.bounded import BoundedReader
-from tests.support.audio import box, encoded, sweep, tone, tone_wav, wav_around
+from tests.support.audio import box, encoded, sound_of, sweep, tone, tone_wav, wav_around
 from tests.support.canary import Canary, canary
-from tests.support.traps import SCRIPTS, claims_fragment, claims_samples, concat, mov_reference, names
+from tests.support.traps import SCRIPTS, concat, mov_reference, names
 
 
 def run(content: bytes, max_seconds: float = 60) -> int:
@@ -74,35 +74,10 @@ def test_each_layer_alone_keeps_ffmpeg_from_the_bait(layer: str, bait: Canary) -
     assert bait.touched == 0
 
 
-@pytest.mark.parametrize(
-    "content",
-    [claims_samples(2**26 - 1), claims_samples(2**24), claims_fragment(2**26), claims_fragment(2**24)],
-    ids=["samples", "fewer samples", "fragment", "smaller fragment"],
-)
-def test_a_small_file_cannot_claim_a_large_index(content: bytes) -> None:
-    assert len(content) < 20_000
-    with pytest.raises(NotAudio, match="entries"):
-        run(content)
-
-
-def test_claims_hidden_from_their_place_count_too() -> None:
-    film = claims_samples(2**26 - 1)
-    hidden = film.replace(b"stbl", b"udta", 1)
-    with pytest.raises(NotAudio, match="entries"):
-        run(hidden)
-    with pytest.raises(NotAudio, match="compressed"):
-        run(box(b"ftyp", b"qt  ", bytes(4)) + box(b"moov", box(b"cmov", bytes(40))) + box(b"mdat", bytes(40)))
-
-
 def test_an_index_a_million_boxes_deep_is_no_recursion() -> None:
     deep = b"".join(struct.pack(">I4s", 8 * (50_000 - level), b"trak") for level in range(50_000))
     with pytest.raises(NotAudio):
         run(box(b"ftyp", b"isom", bytes(4)) + box(b"moov", deep))
-
-
-def test_an_honest_long_film_has_a_large_index() -> None:
-    audio = sweep(200.0, 48_000)
-    assert run(encoded(audio, 48_000, "mov", "pcm_s16le"), 7200) == 200 * 16_000
 
 
 @pytest.mark.parametrize("channels", [9, 63, 64, 65, 255])
@@ -114,7 +89,7 @@ def test_channels_beyond_reason_are_refused_or_mixed(channels: int) -> None:
 def test_floats_that_are_no_numbers_come_out_as_sound() -> None:
     samples = np.array([np.nan, np.inf, -np.inf, 1e30, -1e30, 0.5] * 2000, "<f4")
     with AudioSource(io.BytesIO(wav_around(samples.tobytes(), 16_000, tag=3, bits=32)), 60) as source:
-        audio = np.concatenate(list(source.blocks()))
+        audio = sound_of(source)
     assert np.isfinite(audio).all()
     assert np.abs(audio).max() <= 1.0
 
@@ -122,7 +97,7 @@ def test_floats_that_are_no_numbers_come_out_as_sound() -> None:
 def test_two_loud_channels_do_not_come_out_above_full_scale() -> None:
     loud = tone(1.0, 16_000, level=0.99)
     with AudioSource(io.BytesIO(encoded(loud, 16_000, "wav", "pcm_f32le", "stereo")), 60) as source:
-        audio = np.concatenate(list(source.blocks()))
+        audio = sound_of(source)
     assert np.abs(audio - loud).max() < 0.01
 
 

@@ -16,6 +16,7 @@ from src.core.errors import InvalidInput, NotAudio, TooLarge
 from src.core.model_store import ModelStore
 from src.engines.base import Audio, Segment, SttOptions, Transcript
 from src.engines.whisper import WhisperEngine
+from src.services.decoding.pool import Decoders
 from src.services.stt import Result, SttService
 from tests.support.speech import clip, clip_path, music, noise, seconds, silence, typing, wav
 
@@ -31,9 +32,15 @@ def use(make_settings: Callable[..., Settings]) -> Iterator[Use]:
     settings = make_settings(max_audio_seconds=300)
     files = ModelStore(settings.models_dir).whisper("base")
     engine = WhisperEngine(files.folder, name=files.name, device="cpu", compute_type="int8", threads=2)
+
+    async def opened() -> Decoders:
+        return await Decoders(spares=2, most=16, max_seconds=300).__aenter__()
+
     with asyncio.Runner() as runner:
         runner.run(engine.__aenter__())
-        yield lambda scene: runner.run(scene(SttService(engine, settings), engine))
+        decoders = runner.run(opened())
+        yield lambda scene: runner.run(scene(SttService(engine, decoders, settings), engine))
+        runner.run(decoders.__aexit__(None, None, None))
         runner.run(engine.__aexit__(None, None, None))
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from av.audio.stream import AudioStream
 
 from src.engines.base import Audio
+from src.services.audio import AudioSource
 
 KINDS: dict[str, tuple[int, str, str, str, bool]] = {
     "wav 8 bit": (16_000, "wav", "pcm_u8", "mono", False),
@@ -121,6 +122,11 @@ def wav_around(
         + struct.pack("<I", size)
         + body
     )
+
+
+def sound_of(source: AudioSource) -> Audio:
+    """All that a source holds, as engines take it."""
+    return np.concatenate(list(source.blocks())).astype(np.float32) / np.float32(32768)
 
 
 def box(kind: bytes, *contents: bytes) -> bytes:

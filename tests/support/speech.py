@@ -8,6 +8,7 @@ import numpy as np
 
 from src.engines.base import STT_SAMPLE_RATE, Audio
 from src.services.audio import AudioSource
+from tests.support.audio import sound_of
 
 _CLIPS = Path(__file__).parent.parent / "data" / "speech"
 
@@ -20,7 +21,7 @@ def clip_path(name: str) -> Path:
 def clip(name: str) -> Audio:
     """The same, decoded."""
     with clip_path(name).open("rb") as file, AudioSource(file, 60) as source:
-        return np.concatenate(list(source.blocks()))
+        return sound_of(source)
 
 
 def wav(audio: Audio) -> io.BytesIO:

@@ -184,6 +184,31 @@ def claims_fragment(count: int) -> bytes:
     return bytes(film)
 
 
+def floods(size: int) -> dict[str, bytes]:
+    """Films of `size` bytes whose index is one kind of box over and over; by the kind of box.
+
+    Each was seen to take a reader that compares them pairwise a minute and more for a megabyte.
+    """
+
+    def film(*boxes: bytes) -> bytes:
+        index = box(b"minf", box(b"stbl", *boxes))
+        sound = box(b"trak", box(b"mdia", box(b"hdlr", bytes(8), b"soun", bytes(12)), index))
+        return box(b"ftyp", b"isom", bytes(4)) + box(b"moov", sound) + box(b"mdat", bytes(40))
+
+    sizes = box(b"stsz", bytes(4), struct.pack(">II", 1, 1))
+    durations = box(b"stts", bytes(4), struct.pack(">III", 1, 1, 1))
+    chunks = box(b"stsc", bytes(4), struct.pack(">I", 2**32 - 1))
+    picture = box(b"covr") + box(b"stts", bytes(8))
+    pictures = picture * (size // len(picture))
+    return {
+        "stsz": film(sizes * (size // len(sizes))),
+        "stts and stsz": film(*([sizes, durations] * (size // len(sizes + durations)))),
+        "stsc": film(chunks * (size // len(chunks))),
+        "covr and stts": box(b"ftyp", b"isom", bytes(4)) + box(b"moov", pictures) + box(b"mdat", bytes(40)),
+        "empty boxes": box(b"ftyp", b"isom", bytes(4)) + box(b"free") * (size // 8),
+    }
+
+
 def length_claims() -> dict[str, bytes]:
     """Sounds of half a second whose headers promise gigabytes or years; by the name of the claim."""
 

@@ -3,8 +3,8 @@
 import asyncio
 import io
 import wave
-from collections.abc import Callable, Sequence
-from typing import Any, cast
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import pytest
@@ -12,9 +12,11 @@ import pytest
 from src.config import Settings
 from src.core.errors import EngineFailed, Overloaded, VozError
 from src.engines.base import Audio, EngineInfo, LanguageGuess, Segment, SttOptions, Transcript
+from src.services.decoding.pool import Decoders
 from src.services.stt import Result, SttService
 from tests.support.speech import clip
 
+T = TypeVar("T")
 UNSURE = LanguageGuess("en", 0.2)
 
 
@@ -65,8 +67,14 @@ def speech() -> io.BytesIO:
     return file
 
 
-def service(engine: Engine, make_settings: Callable[..., Settings]) -> SttService:
-    return SttService(cast(Any, engine), make_settings())
+def run(engine: Engine, settings: Settings, use: Callable[[SttService], Coroutine[Any, Any, T]]) -> T:
+    """What `use` makes of a service with that engine."""
+
+    async def main() -> T:
+        async with Decoders(spares=1, most=2, max_seconds=settings.max_audio_seconds) as decoders:
+            return await use(SttService(cast(Any, engine), decoders, settings))
+
+    return asyncio.run(main())
 
 
 @pytest.mark.parametrize(
@@ -78,22 +86,25 @@ def test_a_vote_that_fails_fails_with_the_engines_error(
     """An `ExceptionGroup` would be answered with 500 where 503 and Retry-After are meant."""
     engine = Engine(failure=failure)
     with pytest.raises(type(failure)) as raised:
-        asyncio.run(service(engine, make_settings).detect_language(speech(), ()))
+        run(engine, make_settings(), lambda service: service.detect_language(speech(), ()))
     assert raised.value is failure
     assert engine.cancelled == engine.asked - 2, "the other votes are given back"
 
     engine = Engine(failure=failure)
     engine.asked = 1
     with pytest.raises(type(failure)):
-        asyncio.run(service(engine, make_settings).transcribe(speech(), SttOptions()))
+        run(engine, make_settings(), lambda service: service.transcribe(speech(), SttOptions()))
 
 
 def test_what_is_read_again_has_a_floor(make_settings: Callable[..., Settings]) -> None:
     """A text that ends at once is taken as it is; one that ends early is continued three times at most."""
     for seconds, calls_a_chunk in ((0.02, 1), (0.9, 1), (1.5, 4)):
         engine = Engine(seconds)
-        options = SttOptions(language="en")
-        result = asyncio.run(service(engine, make_settings).transcribe(speech(), options))
+        result = run(
+            engine,
+            make_settings(),
+            lambda service: service.transcribe(speech(), SttOptions(language="en")),
+        )
         assert isinstance(result, Result)
         chunks = len(engine.rows) / calls_a_chunk
         assert chunks == int(chunks) >= 2

@@ -24,12 +24,16 @@ import numpy as np
 from av.audio.stream import AudioStream
 from av.codec import Codec
 from av.stream import Discard
+from numpy.typing import NDArray
 
 from src.core.errors import NotAudio, TooLarge
-from src.engines.base import STT_SAMPLE_RATE, Audio
+from src.engines.base import STT_SAMPLE_RATE
 from src.services.audio.bounded import BoundedReader
 from src.services.audio.tally import Tally
 from src.services.audio.whole import check_whole, mp3_counts_its_frames
+
+Pcm = NDArray[np.int16]
+"""Mono samples, shape (n,)."""
 
 av.logging.set_level(None)  # FFmpeg writes to standard error; what matters is raised
 
@@ -73,7 +77,7 @@ _BLOCK = STT_SAMPLE_RATE
 
 
 class AudioSource:
-    """The audio of an upload as 16 kHz mono blocks. Blocking: run it in a thread, one at a time.
+    """The audio of an upload as 16 kHz mono blocks. Blocking: it runs in a decoder process.
 
     Args:
         file: the upload, seekable, positioned anywhere; it is not closed.
@@ -81,6 +85,7 @@ class AudioSource:
 
     Raises:
         NotAudio: nothing here can be decoded as audio, or the file is cut off; the message says why.
+        MemoryError: the file takes more memory than this process may have.
     """
 
     def __init__(self, file: BinaryIO, max_seconds: float) -> None:
@@ -101,6 +106,8 @@ class AudioSource:
                 metadata_errors="ignore",
                 buffer_size=65_536,
             )
+        except MemoryError:
+            raise
         except Exception as error:
             self._bytes.check()
             raise NotAudio("the file is not in an audio or video format that can be decoded") from error
@@ -160,8 +167,8 @@ class AudioSource:
             return float(stream.duration * stream.time_base)
         return self._container.duration / av.time_base if self._container.duration else None
 
-    def blocks(self) -> Iterator[Audio]:
-        """A second at a time (the last one may be shorter), float32 of shape (n,), in order. Once only.
+    def blocks(self) -> Iterator[Pcm]:
+        """A second at a time (the last one may be shorter), 16-bit, in order. Once only.
 
         A few damaged packets are passed over, as every player does.
 
@@ -170,7 +177,7 @@ class AudioSource:
                 can be seen of that, and when.
             TooLarge: there is more than `max_seconds`.
         """
-        parts: list[Audio] = []
+        parts: list[Pcm] = []
         held = total = 0
         for audio in self._decoded():
             total += len(audio)
@@ -189,7 +196,7 @@ class AudioSource:
         elif not total:  # a sample or two, of which none is left at our rate
             raise NotAudio("the file holds no audio that can be decoded")
 
-    def _decoded(self) -> Iterator[Audio]:
+    def _decoded(self) -> Iterator[Pcm]:
         resampler: av.AudioResampler | None = None
         shape: tuple[str, str, int] | None = None
         changes = 0
@@ -217,6 +224,8 @@ class AudioSource:
             self._tally.packet(packet)
             try:
                 frames = packet.decode()
+            except MemoryError:
+                raise
             except Exception:
                 self._tally.damaged()
                 continue
@@ -232,6 +241,8 @@ class AudioSource:
                 packet = next(packets, None)
             except IndexError:
                 return  # PyAV, at the end: a track has appeared midway, which it has no place for
+            except MemoryError:
+                raise
             except Exception as error:
                 self._bytes.check()
                 raise self._tally.stopped() from error
@@ -247,7 +258,7 @@ def _check_frame(frame: av.AudioFrame) -> None:
         raise NotAudio(f"the audio claims a frame of {frame.samples} samples at {rate} Hz")
 
 
-def _resample(resampler: av.AudioResampler, frame: av.AudioFrame | None) -> Iterator[Audio]:
+def _resample(resampler: av.AudioResampler, frame: av.AudioFrame | None) -> Iterator[Pcm]:
     try:
         frames = resampler.resample(frame)
     except Exception as error:
@@ -255,4 +266,4 @@ def _resample(resampler: av.AudioResampler, frame: av.AudioFrame | None) -> Iter
     for resampled in frames:
         pcm = resampled.to_ndarray().reshape(-1)
         if len(pcm):
-            yield pcm.astype(np.float32) / 32768.0
+            yield pcm.astype(np.int16, copy=False)

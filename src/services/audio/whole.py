@@ -11,7 +11,6 @@ import struct
 from typing import BinaryIO
 
 from src.core.errors import NotAudio
-from src.services.audio.mp4_index import check_index
 
 _SLACK = 64
 """Bytes that may be missing: some recorders count their own header as audio."""
@@ -19,8 +18,6 @@ _OPEN = 0x7FFFF000
 """From here on, a 32-bit size means `until the end`: what streaming writers put where they cannot know."""
 _MOST_PARTS = 1_000_000
 """Parts looked at; after that many the file is taken for whole."""
-_MOST_INDEX = 64 * 2**20
-"""Bytes of an MP4 that may be something else than sound and pictures."""
 _MP4_BODIES = {b"moov", b"mdat", b"moof"}
 _EBML_SEGMENT, _EBML_CLUSTER = 0x18538067, 0x1F43B675
 _OGG_PAGE_MOST = 27 + 255 + 255 * 255
@@ -92,7 +89,6 @@ def _mp4(file: BinaryIO, size: int) -> str | None:
     """MP4, M4A, MOV, 3GP: boxes of a size, a name and the rest."""
     at = 0
     found: set[bytes] = set()
-    index = bytearray()
     for _ in range(_MOST_PARTS):
         file.seek(at)
         header = file.read(16)
@@ -106,13 +102,7 @@ def _mp4(file: BinaryIO, size: int) -> str | None:
             length = size - at
         if at + length > size and name in _MP4_BODIES:
             return f"its part `{name.decode()}` ends after the file does"
-        if name != b"mdat":
-            file.seek(at)
-            index += file.read(min(length, _MOST_INDEX + 1))
-            if len(index) > _MOST_INDEX:
-                raise NotAudio("the file has next to no sound among its other parts")
         at += length
-    check_index(bytes(index))
     if b"mdat" in found and not found & {b"moov", b"moof"}:
         return "its index (`moov`) is missing, which recorders write last"
     return None

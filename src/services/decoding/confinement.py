@@ -1,0 +1,99 @@
+"""What a decoder process may do: compute, read its one file, write to its one socket, and nothing else.
+
+Limits on memory, open files, written bytes and CPU time are the kernel's own (setrlimit). System calls are
+filtered with seccomp, where Linux and libseccomp are there: no file can be opened, no socket made, no program
+or process started, whatever the file system and the network look like.
+"""
+
+import contextlib
+import ctypes
+import errno
+import os
+import resource
+import signal
+import sys
+from pathlib import Path
+from typing import Any, Protocol
+
+MEMORY_BYTES = 192 * 2**20
+"""Address space that a file may take, beyond that of a decoder at rest. The index of a film of two hours
+takes some 30 MB, and FFmpeg reads packets of pictures whole."""
+_OPEN_FILES = 16
+_PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
+_CALLS = (
+    # the upload and the socket; glibc's fstat is newfstatat
+    "read", "readv", "pread64", "lseek", "_llseek", "fstat", "newfstatat", "statx", "close",
+    "write", "writev", "sendto", "sendmsg", "recvfrom", "recvmsg", "poll", "ppoll", "fcntl",
+    # memory
+    "mmap", "munmap", "mremap", "mprotect", "madvise", "brk",
+    # time, locks and the process's own signals; a decoder may lower its priority
+    "futex", "clock_gettime", "clock_nanosleep", "nanosleep", "gettimeofday", "times", "getrusage",
+    "setitimer", "getpriority", "setpriority", "sched_yield", "sched_getaffinity", "getrandom",
+    "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "sigaltstack", "restart_syscall", "rseq",
+    "getpid", "gettid", "tgkill", "exit", "exit_group",
+)  # fmt: skip
+"""System calls that are left; all others fail with EPERM."""
+
+
+class Filter(Protocol):
+    """A seccomp filter that is ready to be loaded."""
+
+    def load(self) -> None: ...
+
+
+def prepare_filter() -> Filter | str:
+    """The filter of system calls, or why there can be none. It is made once and loaded in each decoder."""
+    if sys.platform != "linux":
+        return f"{sys.platform} has no seccomp"
+    try:
+        import pyseccomp  # type: ignore[import-untyped]  # raises RuntimeError without libseccomp
+    except (ImportError, OSError, RuntimeError) as error:
+        return str(error)
+    calls = pyseccomp.SyscallFilter(pyseccomp.ERRNO(errno.EPERM))
+    for name in _CALLS:
+        with contextlib.suppress(OSError, ValueError):  # not every architecture has every call
+            calls.add_rule(pyseccomp.ALLOW, name)
+    prepared: Filter = calls
+    return prepared
+
+
+def confine(calls: Filter | str, parent: int, cpu_seconds: int) -> str:
+    """Confine this process for good.
+
+    Args:
+        calls: from `prepare_filter`.
+        parent: this process must not outlive the one with that id.
+        cpu_seconds: after so many, the kernel ends this process with SIGXCPU.
+
+    Returns:
+        What could not be had, for the log; empty if all of it is in force.
+    """
+    os.chdir("/")
+    _limit(resource.RLIMIT_CORE, 0)
+    _limit(resource.RLIMIT_FSIZE, 0)
+    _limit(resource.RLIMIT_NOFILE, _OPEN_FILES)
+    _limit(resource.RLIMIT_CPU, cpu_seconds)
+    if sys.platform != "linux":
+        return calls if isinstance(calls, str) else ""
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    _limit(resource.RLIMIT_AS, pages * resource.getpagesize() + MEMORY_BYTES)
+    with contextlib.suppress(OSError):  # if memory runs out, the kernel should take this process first
+        Path("/proc/self/oom_score_adj").write_text("1000")
+    libc: Any = ctypes.CDLL(None)
+    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(0)
+    if isinstance(calls, str):
+        return calls
+    try:
+        calls.load()
+    except OSError as error:  # a kernel or a container that allows no filters
+        return f"seccomp: {error.strerror}"
+    return ""
+
+
+def _limit(what: int, most: int) -> None:
+    _, hard = resource.getrlimit(what)
+    most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    resource.setrlimit(what, (most, most + 1 if what == resource.RLIMIT_CPU and most < hard else most))

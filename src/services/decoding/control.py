@@ -1,0 +1,138 @@
+"""The server's end of the process that decoders are forked from (`forkserver.py`)."""
+
+import asyncio
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from src.core.errors import StartupError
+from src.services.decoding.forkserver import COMMAND, FORK, KILL, READY, REPORT
+
+_ROOT = Path(__file__).parents[3]
+_KEPT_VARIABLES = ("LD_LIBRARY_PATH", "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
+_START_SECONDS = 60.0
+_EXIT_SECONDS = 5.0
+
+
+class ForkServer:
+    """Starts the process, sends it commands, hears its reports.
+
+    Args:
+        cpu_seconds: that a decoder may use in all.
+        on_exit: called with the number and the exit code of a decoder that ended.
+        on_gone: called when the process has ended by itself.
+    """
+
+    def __init__(
+        self, cpu_seconds: int, on_exit: Callable[[int, int], None], on_gone: Callable[[], None]
+    ) -> None:
+        self._cpu_seconds = cpu_seconds
+        self._on_exit = on_exit
+        self._on_gone = on_gone
+        self._process: subprocess.Popen[bytes] | None = None
+        self._control: socket.socket | None = None
+        self._heard = b""
+
+    @property
+    def pid(self) -> int | None:
+        """Of the process; None if there is none."""
+        return self._process.pid if self._process is not None else None
+
+    async def start(self) -> None:
+        """Start the process and wait until it is ready.
+
+        Raises:
+            StartupError: it does not start.
+        """
+        loop = asyncio.get_running_loop()
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        self._control, self._heard = ours, b""
+        answer = b""
+        with theirs:
+            await asyncio.to_thread(self._spawn, theirs.fileno())
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_START_SECONDS):
+                answer = await loop.sock_recv(ours, len(READY))
+        if answer != READY:
+            raise StartupError(
+                "the process that decodes uploads does not start; what it says stands above. It needs the "
+                "packages `av` and `numpy`, and some 60 MB of memory"
+            )
+        loop.add_reader(ours.fileno(), self._hear)
+
+    def fork(self, number: int, connection: socket.socket) -> None:
+        """Have a decoder forked that serves `connection`.
+
+        Raises:
+            OSError: the process is gone, or does not take commands.
+        """
+        if self._control is None:
+            raise ConnectionError("there is no process to fork from")
+        socket.send_fds(self._control, [COMMAND.pack(FORK, number)], [connection.fileno()])
+
+    def kill(self, number: int) -> None:
+        """Have a decoder killed, if it has not ended."""
+        if self._control is not None:
+            with contextlib.suppress(OSError):  # the process is gone, and all decoders with it
+                self._control.send(COMMAND.pack(KILL, number))
+
+    async def close(self) -> None:
+        """Close the socket, at whose end the process kills its decoders and ends; wait for that."""
+        self._hang_up()
+        process, self._process = self._process, None
+        if process is None:
+            return
+        try:
+            await asyncio.to_thread(process.wait, _EXIT_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            await asyncio.to_thread(process.wait)
+
+    def _spawn(self, descriptor: int) -> None:
+        variables = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
+        self._process = subprocess.Popen(  # noqa: S603
+            [
+                sys.executable, "-m", "src.services.decoding.forkserver",
+                str(descriptor), str(self._cpu_seconds),
+            ],
+            cwd=_ROOT,
+            # no key and no password; one thread, since a fork has only the one that forks
+            env=variables | {
+                "OPENBLAS_NUM_THREADS": "1",
+                "PYTHONDONTWRITEBYTECODE": "1",
+                "OBJC_DISABLE_INITIALIZE_FORK_SAFETY": "YES",
+            },
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            pass_fds=[descriptor],
+        )  # fmt: skip
+
+    def _hear(self) -> None:
+        if self._control is None:
+            return
+        try:
+            data = self._control.recv(REPORT.size * 256)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self._hang_up()
+            self._on_gone()
+            return
+        self._heard += data
+        whole = len(self._heard) // REPORT.size * REPORT.size
+        reports, self._heard = self._heard[:whole], self._heard[whole:]
+        for number, code in REPORT.iter_unpack(reports):
+            self._on_exit(number, code)
+
+    def _hang_up(self) -> None:
+        if self._control is not None:
+            asyncio.get_running_loop().remove_reader(self._control.fileno())
+            self._control.close()
+            self._control = None

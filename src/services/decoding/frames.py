@@ -1,0 +1,39 @@
+"""What a decoder process sends: frames of a kind, a length and that many bytes.
+
+Nothing here is ever unpickled or evaluated: a decoder may have been taken over by the file that it reads, so
+whatever it sends must be harmless. Samples are 16-bit integers, of which every value is valid.
+"""
+
+import struct
+from enum import Enum
+
+HEADER = struct.Struct("!cI")
+JOB = struct.Struct("!d")
+"""What a decoder is told, along with the file's descriptor: the most seconds of audio that are allowed."""
+MAX_AUDIO_BYTES = 2 * 16_000
+"""Of a frame: one second."""
+MAX_TEXT_BYTES = 2000
+
+
+class Kind(Enum):
+    HELLO = b"h"
+    """The decoder is confined and waits for a file; the text says what confinement it lacks."""
+    AUDIO = b"a"
+    """Little-endian 16-bit samples, mono, 16 kHz. None at all: the decoder has got further, and is alive."""
+    END = b"e"
+    """That was all of the file."""
+    NOT_AUDIO = b"n"
+    """The file cannot be decoded; why."""
+    TOO_LARGE = b"l"
+    """There is more audio than allowed; how much is."""
+    UNREADABLE = b"u"
+    """The upload could not be read: the system's error."""
+    FAILED = b"f"
+    """The decoder itself failed; for the log."""
+
+
+def frame(kind: Kind, content: bytes | str = b"") -> bytes:
+    """One frame, ready to be sent."""
+    if isinstance(content, str):
+        content = content.encode(errors="replace")[:MAX_TEXT_BYTES]
+    return HEADER.pack(kind.value, len(content)) + content

@@ -1,0 +1,203 @@
+"""The decoder processes of a server: one a file, forked ahead, killed when they are not needed any more.
+
+A decoder serves one file and ends, so nothing that a file does to it outlives that file. Some are forked
+ahead and wait. Reading from one is asynchronous and takes no thread; a decoder whose audio is not taken waits
+in the kernel, some seconds of audio ahead.
+"""
+
+import asyncio
+import contextlib
+import logging
+import socket
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from types import TracebackType
+from typing import BinaryIO, Self
+
+from src.core.errors import Overloaded, StartupError
+from src.core.metrics import decoder_died
+from src.services.decoding.control import ForkServer
+from src.services.decoding.decoder import cpu_seconds
+from src.services.decoding.decoding import Decoding, ended_by
+from src.services.decoding.frames import JOB
+from src.services.decoding.upload import descriptor_of
+
+log = logging.getLogger(__name__)
+
+_WAIT_SECONDS = 5.0
+_PAUSE_SECONDS = 0.5
+"""Between two attempts to start what has just died by itself."""
+
+
+class Decoders:
+    """All decoders of this process. An async context manager: leaving it ends every one of them.
+
+    Args:
+        spares: decoders that are forked ahead.
+        most: decoders at work at a time; more files wait for one.
+        max_seconds: of audio in a file; bounds the CPU time that one may take.
+    """
+
+    def __init__(self, spares: int, most: int, max_seconds: float) -> None:
+        self._wanted = spares
+        self._places = asyncio.Semaphore(most)
+        self._server = ForkServer(cpu_seconds(max_seconds), self._on_exit, self._on_gone)
+        self._up = asyncio.Event()
+        self._spares: deque[tuple[int, socket.socket]] = deque()
+        self._exits: dict[int, asyncio.Future[int | None]] = {}
+        self._last = 0
+        self._restarting: asyncio.Task[None] | None = None
+        self._refilling: asyncio.TimerHandle | None = None
+        self._warned = False
+
+    async def __aenter__(self) -> Self:
+        """Start them.
+
+        Raises:
+            StartupError: the process that decoders are forked from does not start.
+        """
+        try:
+            await self._start()
+        except BaseException:
+            await self._server.close()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._restarting is not None:
+            self._restarting.cancel()
+            await asyncio.gather(self._restarting, return_exceptions=True)
+        self._let_go()
+        await self._server.close()
+
+    @property
+    def pid(self) -> int | None:
+        """Of the process that decoders are forked from."""
+        return self._server.pid
+
+    @asynccontextmanager
+    async def decode(self, file: BinaryIO, max_seconds: float) -> AsyncIterator[Decoding]:
+        """Decode a file; leaving the block kills the decoder, wherever it is.
+
+        Args:
+            file: seekable, positioned anywhere. It is not closed, and may be as soon as the block is entered.
+            max_seconds: more audio than this is refused.
+
+        Raises:
+            Overloaded: no decoder could be started.
+        """
+        async with self._places:
+            number, connection = await self._take()
+            try:
+                # if it has just died, reading from it tells why
+                with contextlib.suppress(ConnectionError), descriptor_of(file) as descriptor:
+                    socket.send_fds(connection, [JOB.pack(max_seconds)], [descriptor])
+                async with Decoding(
+                    connection, max_seconds, lambda: self._exit_code(number), self._unconfined
+                ) as decoding:
+                    yield decoding
+            finally:
+                connection.close()
+                self._forget(number)
+
+    async def _start(self) -> None:
+        await self._server.start()
+        self._up.set()
+        self._refill()
+
+    async def _take(self) -> tuple[int, socket.socket]:
+        try:
+            await asyncio.wait_for(self._up.wait(), _WAIT_SECONDS)
+        except TimeoutError:
+            raise Overloaded("audio cannot be decoded at the moment") from None
+        taken = self._spares.popleft() if self._spares else self._fork()
+        self._refill()
+        return taken
+
+    def _refill(self) -> None:
+        self._refilling = None
+        with contextlib.suppress(Overloaded):
+            while self._up.is_set() and len(self._spares) < self._wanted:
+                self._spares.append(self._fork())
+
+    def _fork(self) -> tuple[int, socket.socket]:
+        self._last += 1
+        ours, theirs = socket.socketpair()
+        with theirs:
+            ours.setblocking(False)
+            try:
+                self._server.fork(self._last, theirs)
+            except OSError as error:
+                ours.close()
+                raise Overloaded("audio cannot be decoded at the moment") from error
+        self._exits[self._last] = asyncio.get_running_loop().create_future()
+        return self._last, ours
+
+    def _forget(self, number: int) -> None:
+        """End a decoder if it has not ended."""
+        exited = self._exits.pop(number, None)
+        if exited is not None and not exited.done():
+            self._server.kill(number)
+
+    async def _exit_code(self, number: int) -> int | None:
+        """How a decoder ended; None if that cannot be told, because all of them did."""
+        exited = self._exits.get(number)
+        if exited is None:
+            return None
+        with contextlib.suppress(TimeoutError):
+            return await asyncio.wait_for(asyncio.shield(exited), _WAIT_SECONDS)
+        return None
+
+    def _unconfined(self, lacking: str) -> None:
+        if not self._warned:
+            self._warned = True
+            log.warning("decoder processes have limits, but can open files and sockets: %s", lacking)
+
+    def _on_exit(self, number: int, code: int) -> None:
+        exited = self._exits.get(number)
+        if exited is not None and not exited.done():
+            exited.set_result(code)
+        spare = next((spare for spare in self._spares if spare[0] == number), None)
+        if spare is None:
+            return
+        self._spares.remove(spare)
+        del self._exits[number]
+        spare[1].close()
+        log.warning("a decoder process ended while it waited for a file (%s)", ended_by(code))
+        decoder_died("idle")
+        if self._refilling is None:  # later, or one that cannot live would be forked without end
+            self._refilling = asyncio.get_running_loop().call_later(_PAUSE_SECONDS, self._refill)
+
+    def _on_gone(self) -> None:
+        """The process that decoders are forked from has ended, and all decoders with it."""
+        log.error("the process that decoders are forked from has ended; it is started again")
+        decoder_died("server")
+        self._let_go()
+        self._restarting = asyncio.get_running_loop().create_task(self._restart())
+
+    async def _restart(self) -> None:
+        while True:
+            await self._server.close()
+            try:
+                await self._start()
+            except (StartupError, OSError) as error:
+                log.error("%s", error)
+                await asyncio.sleep(_PAUSE_SECONDS)
+            else:
+                return
+
+    def _let_go(self) -> None:
+        self._up.clear()
+        if self._refilling is not None:
+            self._refilling.cancel()
+            self._refilling = None
+        for _, connection in self._spares:
+            connection.close()
+        self._spares.clear()
+        for exited in self._exits.values():
+            if not exited.done():
+                exited.set_result(None)
+        self._exits.clear()

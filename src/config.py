@@ -3,7 +3,7 @@
 import re
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import unquote, urlsplit
 
 from dotenv import dotenv_values
@@ -80,6 +80,8 @@ class Settings(BaseSettings):
     """A name of Coqui's catalogue, or a folder with a Coqui model."""
     tts_model_es: str = "tts_models/es/mai/tacotron2-DDC"
     """The same for Spanish."""
+    tts_dollar_es: Literal["dollars", "pesos"] = "dollars"
+    """What `$` is in Spanish where neither the language's region nor the text says it."""
     device: Device = Device.AUTO
     """`auto`: CUDA if there is a usable GPU, else the CPU."""
     compute_type: ComputeType = ComputeType.AUTO

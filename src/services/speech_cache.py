@@ -17,7 +17,7 @@ from src.core.storage import Storage
 
 log = logging.getLogger(__name__)
 
-_REVISION = 1
+_REVISION = 2
 """Raise it when the same text would now sound different: other normalisation, loudness or pauses."""
 
 

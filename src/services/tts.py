@@ -100,6 +100,7 @@ class TtsService:
             language=request.language,
             format=request.format.value,
             speed=request.speed,
+            dollar=self._settings.tts_dollar_es,
             engine=info.engine,
             model=self._engine.model(request.language),
             compute_type=info.compute_type,
@@ -116,7 +117,7 @@ class TtsService:
         limit = self._settings.max_text_chars
         if len(request.text) > limit:
             raise TooLarge(f"the text has {len(request.text)} characters; MAX_TEXT_CHARS is {limit}")
-        return await TEXT.run(to_speech, request.text, request.language)
+        return await TEXT.run(to_speech, request.text, request.language, self._settings.tts_dollar_es)
 
 
 class _Voice:

@@ -90,7 +90,7 @@ ENGLISH = [
         "The contract ends on 12/31/2027.",
         "the contract ends on december thirty first twenty twenty seven",
     ),
-    Sentence("date", "School starts on 5 September.", "school starts on fifth of september"),
+    Sentence("date", "School starts on 5 September.", "school starts on the fifth of september"),
     Sentence(
         "time",
         "The train leaves at 14:30 from platform 6.",

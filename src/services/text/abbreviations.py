@@ -1,76 +1,151 @@
 """Abbreviations (`Dr.`, `EE. UU.`), acronyms (`NASA` is a word, `FBI` is spelled) and words in capitals."""
 
 import re
-from functools import lru_cache
 
 from src.services.text.language import Language
+from src.services.text.reading import Rule
 
 _CAPITAL = "A-ZÁÉÍÓÚÜÑ"
-_CAPITALS = re.compile(rf"(?<![\w'])([{_CAPITAL}]{{2,30}})(s?)(?!\w)")
+_SMALL = "a-záéíóúüñ"
+_CAPITALS = re.compile(rf"(?<![^\W\d])(?<!')(?P<word>[{_CAPITAL}]{{2,30}})(?P<plural>s?)(?![^\W\d])")
 _SHOUTED = re.compile(
     rf"(?<![\w])[{_CAPITAL}]{{1,30}}(?:[ ,;:¡¿'\"-]{{1,3}}[{_CAPITAL}]{{1,30}}){{2,400}}(?!\w)"
 )
 _CONTRACTION = re.compile(r"(?<![\w'])[A-Z]{1,12}'(?:S|T|LL|RE|VE|D|M)(?!\w)")
-_DOTTED = re.compile(rf"(?<![\w.])((?:[{_CAPITAL}a-zñ]\.\s?){{1,8}}[{_CAPITAL}a-zñ]\.)(?!\w)")
-_INITIAL = re.compile(rf"(?<![\w.'])([{_CAPITAL}])\.(?=\s(?:[{_CAPITAL}][a-záéíóúüñ]|[{_CAPITAL}]\.))")
+_DOTTED = re.compile(
+    rf"(?<![\w.])(?P<letters>(?:[{_CAPITAL}{_SMALL}]\.\s?){{1,8}}[{_CAPITAL}{_SMALL}]\.)(?!\w)"
+)
+_INITIAL = re.compile(rf"(?<![\w.'])([{_CAPITAL}])\.(?=\s(?:[{_CAPITAL}][{_SMALL}]|[{_CAPITAL}]\.))")
 _CONSONANTS = re.compile(r"(?<![\w'-])[b-df-hj-np-tv-xzñ]{2,5}(?![\w'-])")
-_SOUND = re.compile(r"h*m+|s+h*|ps+t|b+r+|p+f+t?|tsk|g+r+|z+|nth|pst|chs+t")
+_SOUND = re.compile(r"h*m+|s+h+|ps+t|b+r+|p+f+t?|tsk|g+r+|z+|nth|pst|chs+t|(?:h*m+|s+h+|z+|b+r+)")
+_WORD = re.compile(rf"(?<![\w.&'@/])(?P<word>[{_CAPITAL}{_SMALL}]{{1,7}})\.(?![\w@])")
+_TITLE = re.compile(r"(?<![\w.&'])(?P<word>Mrs?|Ms|Dr|St)(?=\s[A-Z])")
+_NUMBERED = re.compile(r"\s?(?:\d|[IVX]+\b)")
 
 
-@lru_cache
-def _compiled(language: Language) -> list[tuple[re.Pattern[str], str]]:
-    # the longest first, so that `S. A. de C. V.` is not taken for `S. A.`
-    table = sorted(language.abbreviations, key=lambda entry: -len(entry[0]))
-    return [(re.compile(rf"(?<![\w.&])(?:{pattern})(?!\w)"), said) for pattern, said in table]
-
-
-def expand_abbreviations(text: str, language: Language) -> str:
+def rules(language: Language) -> list[Rule]:
     """The dot of an abbreviation stays where it also ends the sentence, which a title (`Dr.`) never does."""
-    for pattern, said in _compiled(language):
-        if "(?=" in pattern.pattern:  # it needs what follows
-            text = pattern.sub(said, text)
-            continue
-        text = pattern.sub(lambda m, said=said: said + _stop(m, language, said), text)  # type: ignore[misc]
-    text = _INITIAL.sub(lambda m: m[0] if _starts(m, language) else language.spell(m[1]), text)
-    return _DOTTED.sub(lambda m: language.spell(m[1]) + _stop(m, language, ""), text)
+    table = language.abbreviations
 
+    def stop(match: re.Match[str], said: str) -> str:
+        if not match[0].endswith(".") or said.endswith(","):
+            return ""
+        after = match.string[match.end() : match.end() + 40]
+        ends = not after.strip(" \"')") or after.startswith("\n") or starts(match)
+        return "." if ends else ""
 
-def _stop(match: re.Match[str], language: Language, said: str) -> str:
-    if not match[0].endswith(".") or said.endswith(","):
-        return ""
-    rest = match.string[match.end() : match.end() + 40]
-    return "." if not rest.strip(" \"')") or rest.startswith("\n") or _starts(match, language) else ""
+    def starts(match: re.Match[str]) -> bool:
+        """Whether a sentence begins behind `match`."""
+        after = match.string[match.end() : match.end() + 40]
+        found = re.match(rf"[\"')]*\s+[¿¡\"']*([{_CAPITAL}][{_SMALL}']*)", after)
+        return bool(found and found[1].lower() in language.starters)
 
+    def word(match: re.Match[str]) -> str | None:
+        written = match["word"]
+        after = match.string[match.end() : match.end() + 24]
+        small = written.lower()
+        number = table.numbered.get(small) or table.numbered.get(written)
+        if number and _NUMBERED.match(after):
+            return number
+        title = table.titles.get(written.capitalize()) if written.islower() or written.istitle() else None
+        if (
+            title
+            and re.match(rf"\s[\"'({_CAPITAL}]" if language.code == "en" else r"\s\S|:", after)
+            and not (written == "St" and re.match(r"\s(?:[a-z]|$)", after))
+        ):
+            return title
+        plain = table.plain.get(written) or (
+            table.plain.get(small) if not written.isupper() and small not in ("co", "inc") else None
+        )
+        if plain is None and written.istitle():
+            plain = table.plain.get(written.capitalize())
+        if plain:
+            ambiguous = small in language.ambiguous_abbreviations
+            if ambiguous and not re.match(r"\s[a-z\d(]|[,;:)]", after):
+                return None
+            return plain + stop(match, plain)
+        if title and language.code == "es":
+            return title + stop(match, title)
+        return None
 
-def _starts(match: re.Match[str], language: Language) -> bool:
-    """Whether a sentence begins behind `match`."""
-    found = re.match(
-        rf"[\"')]*\s+[¿¡\"']*([{_CAPITAL}][a-záéíóúüñ']*)", match.string[match.end() : match.end() + 40]
+    def unknown(match: re.Match[str]) -> str | None:
+        """A short word with a dot in the middle of a sentence: the word stays, the dot goes."""
+        written = match["word"]
+        after = match.string[match.end() : match.end() + 12]
+        if re.match(r"[,;:]", after) and len(written) > 1:
+            return written
+        pronounceable = re.fullmatch(language.syllables, written.lower())
+        if len(written) > 1 and re.match(rf"\s[{_SMALL}]", after) and not after.startswith(" i "):
+            return written
+        if len(written) > 1 and re.match(r"\s\d", after) and not pronounceable:
+            return written
+        return None
+
+    def initial(match: re.Match[str]) -> str | None:
+        return None if starts(match) else language.spell(match[1])
+
+    def dotted(match: re.Match[str]) -> str:
+        return language.spell(match["letters"]) + stop(match, "")
+
+    forms = sorted(table.special, key=lambda entry: -len(entry[0]))
+    ends = [pattern if pattern.endswith(")") else rf"(?:{pattern})(?!\w)" for pattern, _ in forms]
+
+    def special(match: re.Match[str]) -> str:
+        pattern, said = forms[int(str(match.lastgroup)[1:])]
+        return said if pattern.endswith(")") else said + stop(match, said)
+
+    found = Rule(
+        "abbreviation",
+        re.compile(r"(?<![\w.&])(?:" + "|".join(f"(?P<s{i}>{end})" for i, end in enumerate(ends)) + ")"),
+        special,
+        "special form",
+        near="",
     )
-    return bool(found and found[1].lower() in language.starters)
+    return [
+        found,
+        Rule("abbreviation", _WORD, word, "known", near=r"[^\W\d_]\."),
+        Rule("abbreviation", _TITLE, lambda m: table.titles[m["word"]] if language.code == "en" else None, "title without a dot", near=""),
+        Rule("abbreviation", _INITIAL, initial, "initial", near=r"[^\W\d_]\."),
+        Rule("abbreviation", _DOTTED, dotted, "letters with dots", near=r"[^\W\d_]\."),
+        Rule("abbreviation", _WORD, unknown, "unknown word with a dot", near=r"[^\W\d_]\."),
+    ]  # fmt: skip
 
 
-def expand_acronyms(text: str, language: Language) -> str:
+def acronyms(language: Language) -> list[Rule]:
     """Also small letters that no one can pronounce (`html`), but not sounds people write (`hmm`, `shh`)."""
-    text = _CONTRACTION.sub(lambda m: m[0].lower(), text)
-    text = _SHOUTED.sub(lambda m: _calm(m[0], language), text)
 
     def one(match: re.Match[str]) -> str:
-        word, plural = match[1], match[2]
-        if _is_word(word, language):
-            return (word.lower() if word.lower() in language.everyday else word.capitalize()) + plural
-        return language.spell(word) + plural
+        return _acronym(match["word"], match["plural"], language)
 
-    text = _CAPITALS.sub(one, text)
-    return _CONSONANTS.sub(lambda m: m[0] if _SOUND.fullmatch(m[0]) else language.spell(m[0]), text)
+    def shout(match: re.Match[str]) -> str | None:
+        calm = _calm(_CONTRACTION.sub(lambda m: m[0].lower(), match[0]), language)
+        if calm is None:
+            return None
+        return _CAPITALS.sub(lambda m: _acronym(m["word"], m["plural"], language), calm)
+
+    def consonants(match: re.Match[str]) -> str | None:
+        return None if _SOUND.fullmatch(match[0]) else language.spell(match[0])
+
+    return [
+        Rule("word", _SHOUTED, shout, "shouted", near=""),
+        Rule("word", _CONTRACTION, lambda m: m[0].lower(), "contraction", near=""),
+        Rule("acronym", _CAPITALS, one, "capitals", near=""),
+        Rule("acronym", _CONSONANTS, consonants, "no vowel", near=""),
+    ]
 
 
-def _calm(shout: str, language: Language) -> str:
-    """A shouted sentence in lower case; a row of acronyms stays as it is."""
+def _acronym(word: str, plural: str, language: Language) -> str:
+    if _is_word(word, language):
+        return (word.lower() if word.lower() in language.everyday else word.capitalize()) + plural
+    return language.spell(word) + plural
+
+
+def _calm(shout: str, language: Language) -> str | None:
+    """A shouted sentence in lower case; None for a row of acronyms."""
     words = re.findall(rf"[{_CAPITAL}]+", shout)
     everyday = sum(word.lower() in language.everyday for word in words)
     if sum(len(word) > 5 for word in words) + everyday < max(1, len(words) // 3):
-        return shout
+        return None
 
     def one(match: re.Match[str]) -> str:
         word = match[0]
@@ -83,6 +158,8 @@ def _calm(shout: str, language: Language) -> str:
 def _is_word(word: str, language: Language) -> bool:
     if word in language.said_as_letters:
         return False
+    if _SOUND.fullmatch(word.lower()) and len(word) > 2:
+        return True
     if word in language.said_as_words or word.lower() in language.everyday or len(word) > 8:
         return True
     return len(word) >= language.shortest_word and bool(re.fullmatch(language.syllables, word.lower()))

@@ -6,14 +6,23 @@ import unicodedata
 
 _SPACES = re.compile(r"[^\S\n]+")
 _GROUP_SPACE = re.compile(r"(?<=\d)[\u00a0\u2009\u202f\u2007](?=\d{3}(?!\d))")
-_PLAIN_GROUPS = re.compile(r"(?<![\d.,+-] )(?<![\d.,+-])(\d{1,3}(?: 000)+)(?![\d.,-]\d| \d)")
+# 12 500, 1 250 300: not where the groups can be those of a telephone number (612 345 678)
+_PLAIN_GROUPS = re.compile(
+    r"(?<![\d+(:/-] )(?<!\d[.,)] )(?<![\w.,+():/-])"
+    r"([1-9]\d{0,2}(?: 000)+|[1-9]\d?(?: \d{3})+|[1-9]\d{2} \d{3}(?=,\d| ?(?:€|\$|£|%|\.?º|\.?ª)| (?!\d)[^\W\d_]{4,}s\b)"
+    r"|[1-9]\d{2}(?: \d{3}){2,}(?=,\d| ?(?:€|\$|£|%)| (?:de|d[oó]lares|euros|pesos|people|personas|habitantes|millones)\b)|[1-9]\d{2}(?: \d{3}){3,})"
+    r"(?![\d:/-]| \d|\.\d)"
+)
+_RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺", "0123456789-+")
+_EXPONENT = re.compile(r"[⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺]{2,}|[⁰¹⁴⁵⁶⁷⁸⁹]")
+_LOGARITHM = re.compile(r"\blog([₀-₉]+)")
 # spoken differently from what NFKC makes of them
-_KEEP = frozenset("ºª²³…™®℠¨´¸ªµ")
+_KEEP = frozenset("ºª²³…™®℠¨´¸ªµ″")
 _PLAIN = str.maketrans(
     {
         "\r": "\n", "\x0b": "\n", "\x0c": "\n", "\x85": "\n", "\u2028": "\n", "\u2029": "\n\n",
         "‘": "'", "’": "'", "‚": "'", "‛": "'", "ʼ": "'", "′": "'", "´": "'", "`": "'",
-        "“": '"', "”": '"', "„": '"', "‟": '"', "«": '"', "»": '"', "″": '"', "‹": '"', "›": '"',
+        "“": '"', "”": '"', "„": '"', "‟": '"', "«": '"', "»": '"', "‹": '"', "›": '"',
         "‐": "-", "‑": "-", "‒": "–", "―": "—", "⸺": "—", "…": "...", "·": " ",
         "•": "\n", "◦": "\n", "▪": "\n", "●": "\n", "‣": "\n",
         "™": "", "®": "", "℠": "", "−": "-", "⁄": "/", "∕": "/", "∗": "*", "⋅": "×", "✕": "×", "✖": "×",
@@ -29,7 +38,7 @@ _LINK = re.compile(r"!?\[([^\[\]\n]{1,300})\]\((?:[^()\s]{1,1000})(?:\s\"[^\"\n]
 _STRONG = re.compile(r"(?<![\w*])(\*{1,3})(?=[^\s*])([^*\n]{1,300}?)(?<=[^\s*])\1(?![\w*])")
 _UNDER = re.compile(r"(?<![\w_])(_{1,2})(?=[^\s_])([^_\n]{1,300}?)(?<=[^\s_])\1(?![\w_])")
 _EMOTICON = re.compile(
-    r"(?<![^\s])[:;=][-^o']?[)(DPpOo|/\\3*](?![^\s.,!?])|(?<![^\s])(?:<3|xD|XD|\^\^|\^_\^|:'\()(?![^\s.,!?])"
+    r"(?<![^\s])[:;=][-^o']?[)(DPpOo|/\\3*](?![^\s.,!?])|(?<![^\s])(?:(?<!, )<3(?!\s?[a-z%])|xD|XD|\^\^|\^_\^|:'\()(?![^\s.,!?])"
 )
 
 
@@ -37,16 +46,21 @@ def clean(text: str) -> str:
     """Plain text: composed letters, no control or invisible characters, straight quotes, no markup."""
     text = _GROUP_SPACE.sub("", text).replace("\r\n", "\n")
     text = _PLAIN_GROUPS.sub(lambda m: m[1].replace(" ", ""), text)
+    text = _EXPONENT.sub(lambda m: "^" + m[0].translate(_RAISED), text)
+    text = _LOGARITHM.sub(lambda m: f"log_{unicodedata.normalize('NFKC', m[1])} ", text)
     text = (
         unicodedata.normalize("NFC", html.unescape(text))
         if "&" in text
         else unicodedata.normalize("NFC", text)
     )
+    text = re.sub(r"(?<=\d)\s?·\s?(?=\d)", "×", text)
     text = "".join(map(_plain, text)).translate(_PLAIN)
+    text = re.sub(r"μ(?=[A-Za-z]{1,3}\b)", "µ", text)
+    text = re.sub(r"(?<=[2-9]\d)º(?=\s?(?:[.,;:)!?]|$))", "°", text)  # `35º` at an end is no ordinal
     text = _unmark(text)
     text = _EMOTICON.sub(" ", text)
-    text = re.sub(r"(?<![\w.])\.(?=\d)", "0.", text)
-    text = re.sub(r"(?<![\w.,'])(\d)'(\d{1,2})\"", r"\1 ft \2", text)
+    text = re.sub(r"(?<![\w.?!)])\.(?=\d)", "0.", text)
+    text = re.sub(r"(?<![^\s(]),(?=\d)", "0,", text)
     return _SPACES.sub(" ", text)
 
 
@@ -60,8 +74,6 @@ def _plain(c: str) -> str:
         return ""
     numeric = unicodedata.decomposition(c).startswith("<fraction>")
     plain = unicodedata.normalize("NFKC", c)
-    if c in "⁰¹⁴⁵⁶⁷⁸⁹":
-        return f"^{plain}" if c not in "¹⁰" else ""
     return f" {plain}" if numeric else plain if plain.strip() or not c.strip() else c
 
 

@@ -1,14 +1,215 @@
-"""Dates and times of day."""
+"""Dates in figures and in words, days and months cut short, and from one day to another."""
 
 import re
 
-from src.services.text.language import Language, alternatives
+from src.services.text.language import Count, Language, alternatives
+from src.services.text.reading import Rule
+
+_MONTHS, _DAYS = 12, 31
+_NO_TIME = r"(?![\w:/]|[.,]\d|\s?[ap]\.?\s?m\b|-\d|\s?%)"
 
 
-def _date(day: str, month: int, year: str | None, language: Language) -> str | None:
-    if not 1 <= int(day) <= 31 or not 1 <= month <= 12:
-        return None
-    return language.say_date(int(day), month, _year(year, language) if year else "")
+_NEAR = {
+    "year first": r"\d[-/]\d",
+    "ISO 8601": r"\d-\d",
+    "figures": r"\d[/.-]\d",
+    "figures behind a word of time": r"\d/\d",
+    "days of a month": r"[-–]",
+    "quarter": r"Q",
+    "year of an era": r"[AB]\.?[DC]",
+    "month cut short": r"[a-zñ]\.",
+    "weekday in a range": r"[-–]|\s(?:to|and|or|through|thru|&|a|al|y|o)\s",
+    "weekday cut short": r"[a-zé]\.",
+    "weekday in a list": r"[a-zé]\.",
+}
+
+_TIED = re.compile(r"\w\s[a-zñ]")
+
+
+def rules(language: Language) -> list[Rule]:
+    """2026-11-22, 22/11/2026, 22.11.2026, 22/11 after a word that says so, May 5-7, Mon., mié."""
+
+    def date(day: str, month: int, year: str | None, day_first: bool = False) -> str | None:
+        if not 1 <= int(day) <= _DAYS or not 1 <= month <= _MONTHS:
+            return None
+        say = language.say_day_first if day_first else language.say_date
+        return say(int(day), month, _year(year, language) if year else "")
+
+    def month_of(match: re.Match[str]) -> int:
+        return language.month_names[match["month"].lower()]
+
+    def iso(match: re.Match[str]) -> str | None:
+        return date(match["day"], int(match["m"]), match["year"])
+
+    def figures(match: re.Match[str]) -> str | None:
+        day, month = match["a"], match["b"]
+        day, month = (day, month) if language.day_first else (month, day)
+        day_first = language.day_first
+        if int(month) > _MONTHS:
+            day, month, day_first = month, day, not day_first
+        return date(day, int(month), match["year"], (day_first and "/" not in match[0]) or language.day_first)
+
+    def short(match: re.Match[str]) -> str | None:
+        day, month = (match["a"], match["b"]) if language.day_first else (match["b"], match["a"])
+        return date(day, int(month), None)
+
+    def month_first(match: re.Match[str]) -> str | None:
+        if match["month"] in language.ambiguous_days and not match["year"]:
+            return None  # `may 5 people come`
+        return date(match["day"], month_of(match), match["year"])
+
+    def day_first(match: re.Match[str]) -> str | None:
+        said = date(match["day"], month_of(match), match["year"], True)
+        return said and _without_article(match, said)
+
+    def days(match: re.Match[str]) -> str | None:
+        low, high = int(match["low"]), int(match["high"])
+        if not 1 <= low < high <= _DAYS:
+            return None
+        year = _year(match["year"], language) if match["year"] else ""
+        first = match.start("low") < match.start("month")
+        return _without_article(match, language.say_days(low, high, month_of(match), year, first))
+
+    def month_year(match: re.Match[str]) -> str:
+        return f"{language.months[month_of(match) - 1]}{match['joint']}{_year(match['year'], language)}"
+
+    def month_alone(match: re.Match[str]) -> str:
+        return language.months[month_of(match) - 1] + stop(match)
+
+    def quarter(match: re.Match[str]) -> str:
+        year = match["year"]
+        said = language.year(int(year)) if len(year) == 4 else language.cardinal(int(year), Count())
+        return f"the {language.ordinal(int(match['q']), False)} quarter of {said}"
+
+    def era(match: re.Match[str]) -> str:
+        number = int(match["year"])
+        if number >= 1000 or number % 100 == 0:
+            return language.year(number)
+        zero = "oh " if number % 100 < 10 else ""
+        return f"{language.cardinal(number // 100, Count())} {zero}{language.cardinal(number % 100, Count())}"
+
+    names = f"(?P<month>{alternatives(language.month_names)})"
+    suffix = language.day_suffix
+    link = language.day_link
+    year = r"(?:(?:,\s?|\s(?:de|del)\s|[\s-])(?P<year>\d{4})(?![\w/]|[.,]\d))?"
+    dash = r"\s?[-–]\s?"
+    cut_short = alternatives(
+        name for name in language.month_names if len(name) < 5 and name not in language.ambiguous_days
+    )
+    if language.code == "en":
+        quarters = [
+            (r"(?<!\w)(?P<q>[1-4])Q\s?'?(?P<year>\d{4}|\d\d)(?!\w)", quarter, "quarter"),
+            (r"(?<!\w)Q(?P<q>[1-4])\s?'?(?P<year>\d{4})(?!\w)", quarter, "quarter"),
+            (r"(?<![\w.,])(?P<own>(?P<year>\d{3,4}))(?= (?:A\.?D|B\.?C)\b)", era, "year of an era"),
+        ]
+    else:
+        quarters = []
+    patterns = [
+        *quarters,
+        (r"(?<![\w/.-])(?P<year>\d{4})[-/](?P<m>\d{1,2})[-/](?P<day>\d{1,2})(?![\w/-])", iso, "year first"),
+        (r"(?<![\w/.-])(?P<own>(?P<year>\d{4})-(?P<m>\d\d)-(?P<day>\d\d)T)(?=\d\d:)", iso, "ISO 8601"),
+        (
+            r"(?<![\w/.-])(?P<a>\d{1,2})(?P<s>[/.-])(?P<b>\d{1,2})(?P=s)(?P<year>\d{4}|\d\d)(?![\w/-]|\.\d)",
+            figures,
+            "figures",
+        ),
+        (
+            rf"(?<!\w)(?:{language.date_before})\s(?P<own>(?P<a>\d{{1,2}})/(?P<b>\d{{1,2}}))(?![\w/]|[.,]\d|\s(?:of|de)\b)",
+            short,
+            "figures behind a word of time",
+        ),
+        (
+            rf"(?<![\w.,/-])(?P<low>\d{{1,2}}){suffix}{dash}(?P<high>\d{{1,2}}){suffix}{link}{names}\b\.?{year}(?!\w)",
+            days,
+            "days of a month",
+        ),
+        (
+            rf"(?<!\w){names}\.?\s(?P<low>\d{{1,2}}){suffix}{dash}(?P<high>\d{{1,2}}){suffix}{year}{_NO_TIME}",
+            days,
+            "days of a month",
+        ),
+        (
+            rf"(?<![\w.,/])(?P<day>\d{{1,2}}){suffix}{link}{names}\b(?-i:\.(?=\s[a-z\d]|,|-))?{year}(?!\w)",
+            day_first,
+            "day and month",
+        ),
+        (
+            rf"(?<!\w){names}(?:\.?\s|\.?-)(?P<day>\d{{1,2}}){suffix}{year}{_NO_TIME}",
+            month_first,
+            "month and day",
+        ),
+        (
+            rf"(?<!\w){names}\.?(?P<joint>\s|\sde\s|\sdel\s|,\s)(?P<year>\d{{4}})(?!\w|[.,]\d)",
+            month_year,
+            "month and year",
+        ),
+        (
+            rf"(?<!\w)(?P<month>{cut_short})\.(?-i:(?=\s[a-zñ\d(]|[,;:)–-]|\s*$))",
+            month_alone,
+            "month cut short",
+        ),
+    ]
+    found = [
+        Rule("date", re.compile(pattern, re.IGNORECASE), say, name, near=_NEAR.get(name, r"\d"))
+        for pattern, say, name in patterns
+    ]
+    return [*found, *_weekdays(language)]
+
+
+def _weekdays(language: Language) -> list[Rule]:
+    short = [name for name in language.weekdays if language.weekdays[name].lower() != name]
+    every = alternatives(language.weekdays)
+    clear = alternatives(name for name in short if name not in language.ambiguous_days)
+    unclear = alternatives(name for name in short if name in language.ambiguous_days)
+    months = alternatives(language.month_names)
+
+    # `Sat. we rest`: a capital in the middle of a sentence; in Spanish they are written small
+    capital = r"(?<=[A-Z][a-z][a-z]\.)\s[a-z]" if language.code == "en" else r"(?!)"
+    ties = rf"{language.words['and']}|{language.words['or']}|{language.words['to']}|through|thru|&|al"
+
+    def day(match: re.Match[str]) -> str | None:
+        written = match["own"]
+        if (
+            written.lower() in language.ambiguous_days
+            and written.islower()
+            and _TIED.search(match[0] + match.string[match.end() :][:6])
+        ):
+            return None  # `sat and sun`
+        return language.weekdays[match["own"].rstrip(".").lower()] + stop(match)
+
+    patterns = [
+        # Mon-Fri, lun. a vie.
+        (rf"(?<![\w-])(?P<own>(?:{every})\.?)(?=\s?[-–]\s?(?:{every})(?![\w-]))", "weekday in a range"),
+        (rf"(?<!\w)(?:{every})\.?\s?[-–]\s?(?P<own>(?:{every})\b\.?)(?![\w-])", "weekday in a range"),
+        (rf"(?<![\w-])(?P<own>(?:{every})\b\.?)(?=\s(?:{ties})\s(?:{every})(?![\w-]))", "weekday in a range"),
+        (rf"(?<![\w-])(?:{every})\.?\s(?:{ties})\s(?P<own>(?:{every})\b\.?)(?![\w-])", "weekday in a range"),
+        (
+            rf"(?<!\w)(?P<own>(?:{'|'.join(re.escape(n) for n in short)})\b\.?),?(?=\s(?:\d{{1,2}}(?:st|nd|rd|th|º)?(?!\w|:|[.,]\d|\s?%)|(?:{months})\b\.?\s\d))",
+            "weekday before a date",
+        ),
+        (rf"(?<!\w)(?P<own>(?:{clear})\.)(?!\w)", "weekday cut short"),
+        (
+            rf"(?<!\w)(?<![Tt]he )(?P<own>(?:{unclear})\.)(?=\s(?:{language.words['and']}|{language.words['or']}|{language.words['to']}|at)\b|,\s|(?-i:{capital}))",
+            "weekday in a list",
+        ),
+    ]
+    return [
+        Rule("weekday", re.compile(pattern, re.IGNORECASE), day, name, near=_NEAR.get(name, r"\d"))
+        for pattern, name in patterns
+    ]
+
+
+def _without_article(match: re.Match[str], said: str) -> str:
+    """`the 5th of May` has its article already."""
+    before = match.string[max(0, match.start() - 4) : match.start()]
+    return said.removeprefix("the ") if re.search(r"(?i)\bthe\s$", before) else said
+
+
+def stop(match: re.Match[str]) -> str:
+    """The dot of a short form also ends the sentence at the end of the text or before a capital."""
+    if not match[0].endswith("."):
+        return ""
+    return "." if re.match(r"\s*$|\s+[A-ZÁÉÍÓÚÑ¿¡]", match.string[match.end() : match.end() + 20]) else ""
 
 
 def _year(written: str, language: Language) -> str:
@@ -16,129 +217,3 @@ def _year(written: str, language: Language) -> str:
     if len(written) == 2:
         number += 2000 if number < 70 else 1900
     return language.year(number)
-
-
-def expand_dates(text: str, language: Language) -> str:
-    """2026-11-22, 22/11/2026, 22.11.2026, 22/11 after a word that says so, and those with a month's name."""
-
-    def iso(match: re.Match[str]) -> str:
-        said = _date(match[3], int(match[2]), match[1], language)
-        return match[0] if said is None else said + (" " if match[4] else "")
-
-    def figures(match: re.Match[str]) -> str:
-        first, second, year = match[1], match[3], match[4]
-        day, month = (first, second) if language.day_first else (second, first)
-        if int(month) > 12:
-            day, month = month, day
-        return _date(day, int(month), year, language) or match[0]
-
-    def short(match: re.Match[str]) -> str:
-        day, month = (match[2], match[3]) if language.day_first else (match[3], match[2])
-        said = _date(day, int(month), None, language)
-        return match[0] if said is None else match[1] + said
-
-    text = re.sub(r"(?<![\w/.-])(\d{4})[-/](\d{1,2})[-/](\d{1,2})(T(?=\d))?(?![\w/-])", iso, text)
-    text = re.sub(r"(?<![\w/.-])(\d{4})-(\d{2})-(\d{2})(T)(?=\d\d:)", iso, text)
-    text = re.sub(r"(?<![\w/.-])(\d{1,2})([/.-])(\d{1,2})\2(\d{4}|\d{2})(?![\w/-]|\.\d)", figures, text)
-    text = re.sub(
-        rf"(?<!\w)((?:{language.date_before})\s)(\d{{1,2}})/(\d{{1,2}})(?![\w/]|[.,]\d)",
-        short,
-        text,
-        flags=re.IGNORECASE,
-    )
-    return _named(text, language)
-
-
-def _named(text: str, language: Language) -> str:
-    names = alternatives(tuple(language.month_names))
-
-    def month_first(match: re.Match[str]) -> str:
-        said = _date(match[2], language.month_names[match[1].lower()], match[3], language)
-        return said or match[0]
-
-    def day_first(match: re.Match[str]) -> str:
-        month = language.month_names[match[2].lower()]
-        if language.day_first:
-            said = _date(match[1], month, match[3], language)
-            if said and match[1] == "1" and match[0].startswith("1º"):
-                return match[0]
-            return said or match[0]
-        day = int(match[1])
-        if not 1 <= day <= 31:
-            return match[0]
-        year = f" {_year(match[3], language)}" if match[3] else ""
-        return f"{language.ordinal(day, False)} of {language.months[month - 1]}{year}"
-
-    def month_year(match: re.Match[str]) -> str:
-        month = language.months[language.month_names[match[1].lower()] - 1]
-        return f"{month}{match[2]}{_year(match[3], language)}"
-
-    flags = re.IGNORECASE
-    if language.day_first:
-        text = re.sub(
-            rf"(?<![\w.,])(\d{{1,2}})(?:\sde\s|[\s-])({names})\.?(?:(?:\sde\s|\sdel\s|[\s-])(\d{{4}}))?(?!\w)",
-            day_first,
-            text,
-            flags=flags,
-        )
-    else:
-        text = re.sub(
-            rf"(?<!\w)({names})\.?\s(\d{{1,2}})(?:st|nd|rd|th)?(?:,?\s(\d{{4}}))?(?![\w:]|[.,]\d|\s?[ap]\.?m)",
-            month_first,
-            text,
-            flags=flags,
-        )
-        text = re.sub(
-            rf"(?<![\w.,])(\d{{1,2}})(?:st|nd|rd|th)?(?:\sof\s|[\s-])({names})(?!\w)\.?(?:[,\s-]{{1,2}}(\d{{4}}))?(?!\w)",
-            day_first,
-            text,
-            flags=flags,
-        )
-    return re.sub(rf"(?<!\w)({names})\.?(\s|\sde\s|,\s)(\d{{4}})(?!\w|[.,]\d)", month_year, text, flags=flags)
-
-
-def expand_times(text: str, language: Language) -> str:
-    """14:30, 14:30:15, 2:30 pm, 2 p. m., 14h, 14h30; spelled durations and scores are left alone."""
-    half_day = r"(?:\s?([ap])\.?\s?m\b\.?)"
-
-    def clock(match: re.Match[str]) -> str:
-        hour, minute = int(match[1]), int(match[2])
-        second = int(match[3]) if match[3] else None
-        if hour > 24 or minute > 59:
-            return match[0]
-        half = match[4].lower() + "m" if match[4] else ""
-        stop = _stop(match)
-        return language.say_time(hour, minute, second, half) + stop
-
-    def bare(match: re.Match[str]) -> str:
-        if not 1 <= int(match[1]) <= 12:
-            return match[0]
-        return language.say_time(int(match[1]), 0, None, match[2].lower() + "m") + _stop(match)
-
-    def hours(match: re.Match[str]) -> str:
-        if int(match[1]) > 24:
-            return match[0]
-        return language.say_time(int(match[1]), int(match[2] or 0), None, "")
-
-    text = re.sub(
-        rf"(?<![\w.,:])(\d{{1,2}})(?::|\.(?=\d\d\s?[ap]\.?\s?m\b))(\d{{2}})(?::(\d{{2}})(?:\.\d{{1,6}})?)?(?![\d:]){half_day}?(?:\s?(?:{language.hours_mark}|Z)\b)?",
-        clock,
-        text,
-        flags=re.IGNORECASE,
-    )
-    text = re.sub(rf"(?<![\w.,:$€£])(\d{{1,2}}){half_day}(?![\w'])", bare, text, flags=re.IGNORECASE)
-    if "h" in language.hours_mark.split("|"):
-        text = re.sub(r"(?<![\w.,:])(\d{1,2})h(\d{2})?(?!\w)", hours, text)
-    return text
-
-
-def _stop(match: re.Match[str]) -> str:
-    """The dot of `p.m.` also ends the sentence at the end of the text or before a capital."""
-    if not match[0].endswith("."):
-        return ""
-    return "." if re.match(r"\s*$|\s+[A-ZÁÉÍÓÚÑ¿¡]", match.string[match.end() : match.end() + 20]) else ""
-
-
-def expand_ratios(text: str, language: Language) -> str:
-    """A colon that is left between numbers: 16:9."""
-    return re.sub(r"(?<=\d):(?=\d)", f" {language.to} ", text)

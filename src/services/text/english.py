@@ -2,7 +2,7 @@
 
 from num2words import num2words
 
-from src.services.text.language import Count, Currency, Language, Noun, words
+from src.services.text.language import PLAIN, Abbreviations, Count, Language, Noun, nouns, table, words
 
 MONTHS = (
     "January", "February", "March", "April", "May", "June",
@@ -10,21 +10,28 @@ MONTHS = (
 )  # fmt: skip
 
 
-def _cardinal(number: int, _count: Count) -> str:
+def _cardinal(number: int, _count: Count = PLAIN) -> str:
     return str(num2words(number, lang="en")).replace(",", "").replace(" and ", " ")
 
 
+def british_cardinal(number: int, _count: Count) -> str:
+    """With `and`: `one hundred and five`."""
+    return str(num2words(number, lang="en")).replace(",", "")
+
+
 def _ordinal(number: int, _feminine: bool = False) -> str:
+    if number == 0:
+        return "zeroth"
     return str(num2words(number, lang="en", to="ordinal")).replace(",", "").replace(" and ", " ")
 
 
 def _year(number: int) -> str:
     century, rest = divmod(number, 100)
     if not 1000 <= number < 10_000 or number % 1000 < 10:
-        return _cardinal(number, Count())
+        return _cardinal(number)
     if rest == 0:
-        return f"{_cardinal(century, Count())} hundred"
-    return f"{_cardinal(century, Count())} {'oh ' if rest < 10 else ''}{_cardinal(rest, Count())}"
+        return f"{_cardinal(century)} hundred"
+    return f"{_cardinal(century)} {'oh ' if rest < 10 else ''}{_cardinal(rest)}"
 
 
 def _decade(number: int) -> str:
@@ -33,62 +40,185 @@ def _decade(number: int) -> str:
     if number < 100:
         return plural
     if number % 1000 == 0:
-        return f"{_cardinal(number, Count())}s"
-    return f"{_cardinal(number // 100, Count())} {plural}"
+        return f"{_cardinal(number)}s"
+    return f"{_cardinal(number // 100)} {plural}"
 
 
 def _fraction(top: int, bottom: int) -> str:
     names = {2: ("half", "halves"), 4: ("quarter", "quarters")}
     if bottom in names:
         name = names[bottom][top != 1]
-    elif bottom <= 10 or bottom in (16, 20, 32, 100):
+    elif bottom <= 10 or bottom in (16, 20, 32, 64, 100, 1000):
         name = _ordinal(bottom) + ("s" if top != 1 else "")
     else:
-        return f"{_cardinal(top, Count())} over {_cardinal(bottom, Count())}"
-    return f"{_cardinal(top, Count())} {name}"
+        return f"{_cardinal(top)} over {_cardinal(bottom)}"
+    return f"{_cardinal(top)} {name}"
+
+
+def _mixed(whole: str, top: int, bottom: int, noun: str) -> str:
+    part = _fraction(top, bottom)
+    if top == 1:  # `two and a half`
+        part = f"a{'n' if bottom == 8 else ''} {part.removeprefix('one ')}"
+    return f"{whole} and {part} {noun}".rstrip()
+
+
+def _fraction_of(top: int, bottom: int, noun: Noun) -> str:
+    joint = "" if bottom == 2 else "of a "
+    return f"{_fraction(top, bottom)} {joint}{noun.one}"
 
 
 def _date(day: int, month: int, year: str) -> str:
     return f"{MONTHS[month - 1]} {_ordinal(day)}" + (f", {year}" if year else "")
 
 
+def _day_first(day: int, month: int, year: str) -> str:
+    return f"the {_ordinal(day)} of {MONTHS[month - 1]} {year}".rstrip()
+
+
+def _days(first: int, last: int, month: int, year: str, day_first: bool) -> str:
+    if day_first:
+        return f"the {_ordinal(first)} to the {_ordinal(last)} of {MONTHS[month - 1]} {year}".rstrip()
+    return f"{MONTHS[month - 1]} {_ordinal(first)} to {_ordinal(last)}" + (f", {year}" if year else "")
+
+
 def _time(hour: int, minute: int, second: int | None, half: str) -> str:
-    said = _cardinal(hour, Count())
+    said = _cardinal(hour)
     if minute:
-        said += f" {'oh ' if minute < 10 else ''}{_cardinal(minute, Count())}"
+        said += f" {'oh ' if minute < 10 else ''}{_cardinal(minute)}"
     elif not half:
         said += " hundred" if hour > 12 else " o'clock" if hour else " hundred"
     if second:
-        said += f" and {_cardinal(second, Count())} second{'s' if second != 1 else ''}"
+        said += f" and {_cardinal(second)} second{'s' if second != 1 else ''}"
     return said + {"am": " eigh em", "pm": " pee em"}.get(half, "")
+
+
+def _duration(parts: list[tuple[int, str]]) -> str:
+    names = {"h": "hour", "min": "minute", "s": "second"}
+    said = [f"{_cardinal(n)} {names[unit]}{'s' if n != 1 else ''}" for n, unit in parts]
+    if parts[-1][1] == "s" and len(said) > 1:
+        said[-1] = f"and {said[-1]}"
+    return " ".join(said)
 
 
 def _regnal(number: int, _name: str) -> str:
     return f"the {_ordinal(number)}"
 
 
-_cent = Noun("cent", "cents")
-_pence = Noun("penny", "pence")
-_dollar = Currency(Noun("dollar", "dollars"), _cent)
-_euro = Currency(Noun("euro", "euros"), _cent)
-_pound = Currency(Noun("pound", "pounds"), _pence)
-_mexican = Currency(Noun("Mexican peso", "Mexican pesos"), Noun("centavo", "centavos"))
-_yen = Currency(Noun("yen", "yen"))
-_rupee = Currency(Noun("rupee", "rupees"), Noun("paisa", "paise"))
+def _say_ordinal(number: int, _mark: str, _word: str) -> str:
+    return _ordinal(number)
+
+
+def _prefix(prefix: str, unit: str) -> str:
+    return prefix + unit
+
+
+def _powers(noun: Noun, power: int) -> Noun:
+    name = {2: "square", 3: "cubic"}[power]
+    return Noun(f"{name} {noun.one}", f"{name} {noun.many}")
+
+
+def _digits(rest: str) -> str:
+    return " ".join(_cardinal(int(c)) for c in rest)
+
 
 # one syllable after another: at most one consonant, or an easy pair, before the vowel and after it
 _ONSET = r"(?:[bcdfghjklmnpqrstvwxyz]|[bcfgp][lr]|[dt]r|s[chklmnpqtw]|ch|sh|th|wh|ph|qu|kn|str|spr|ll|rr)"
 _CODA = r"(?:[bcdfgklmnprstxz]|n[dstck]|r[dkmnst]|l[dkmpst]|[ckpf]t|s[kt]|ng|ck|ll|ss|mp|ph|th|sh|ch)"
 
+_million, _billion, _trillion = (
+    Noun("million", "million"),
+    Noun("billion", "billion"),
+    Noun("trillion", "trillion"),
+)
+
+ABBREVIATIONS = Abbreviations(
+    titles=table(
+        """
+    Mr: Mister; Mrs: Missus; Ms: Miz; Dr: Doctor; Drs: Doctors; Prof: Professor; Rev: Reverend
+    Hon: Honorable; Gen: General; Col: Colonel; Capt: Captain; Cpt: Captain; Lt: Lieutenant
+    Sgt: Sergeant
+    Cpl: Corporal; Pvt: Private; Maj: Major; Adm: Admiral; Cmdr: Commander; Gov: Governor; Sen: Senator
+    Rep: Representative; Pres: President; Supt: Superintendent; Fr: Father; Sr: Sister; Br: Brother
+    St: Saint; Sts: Saints; Mt: Mount; Ft: Fort; Pt: Point; Messrs: Messers; Det: Detective
+    Amb: Ambassador
+    """
+    ),
+    numbered=table(
+        """
+    no: number; nos: numbers; nr: number; vol: volume; vols: volumes; fig: figure; figs: figures
+    ch: chapter; chap: chapter; pp: pages; p: page; pg: page; sec: section; sect: section; eq: equation
+    eqs: equations; eqn: equation; ref: reference; refs: references; ext: extension; est: established
+    rm: room; ste: suite; apt: apartment; bldg: building; fl: floor; ca: circa; art: article
+    par: paragraph
+    para: paragraph; tab: table; ed: edition; app: appendix; v: versus; ver: version; bk: book
+    pt: part; ex: example
+    max: maximum; min: minimum; avg: average; lot: lot; unit: unit; rte: route; hwy: highway; cl: clause
+    """
+    ),
+    plain=table(
+        """
+    Jr: Junior; Sr: Senior; Esq: Esquire; etc: et cetera; approx: approximately; Inc: Incorporated
+    Ltd: Limited
+    Corp: Corporation; Co: Company; Bros: Brothers; dept: department; assn: association
+    assoc: association
+    tel: telephone; cf: compare; vs: versus; misc: miscellaneous; govt: government; intl: international
+    univ: university; admin: administration; apt: apartment; bldg: building; est: established
+    ave: avenue
+    blvd: boulevard; hwy: highway; pkwy: parkway; incl: including; excl: excluding; attn: attention
+    yrs: years; hrs: hours; mins: minutes; secs: seconds; wk: week; wks: weeks; mo: month; mos: months
+    temp: temperature
+    mtg: meeting; mgr: manager; mfg: manufacturing; natl: national; orig: original; prev: previous
+    viz: namely
+    lbs: pounds; doz: dozen; pkg: package; qty: quantity; amt: amount; appt: appointment; asst: assistant
+    bibl: bibliography; cont: continued; def: definition; dist: district; div: division; elev: elevation
+    hosp: hospital; inst: institute; lang: language; lib: library; mkt: market; mun: municipal
+    obs: observation
+    pop: population; prob: probably; rec: recommended; ret: retired; sq: square; std: standard
+    tech: technical; vol: volume
+    """
+    ),
+    special=(
+        (r"e\.\s?g\.,?", "for example,"),
+        (r"i\.\s?e\.,?", "that is,"),
+        (r"et al\.", "and others"),
+        (r"vs?\.?(?=\s)", "versus"),
+        (r"[Aa]\.?\s?[Kk]\.?\s?[Aa]\.(?=\s)", "also known as"),
+        (r"P\.\s?S\.", "Pee Ess"),
+        (r"w/(?:o|out)(?=\s)", "without"),
+        (r"w/(?=\s?[a-z])", "with"),
+        (r"b/c(?=\s)", "because"),
+        (r"b/w(?=\s)", "between"),
+        (r"c/o", "care of"),
+        (r"AT&T", "eigh tee and tee"),
+        (r"R&B", "ar and bee"),
+        (r"R&D", "ar and dee"),
+        (r"Q&A", "cue and eigh"),
+        (r"24/7", "twenty-four seven"),
+        (r"9/11", "nine eleven"),
+        (r"401\(k\)s?|401k", "four oh one kay"),
+        (r"OK", "okay"),
+        (r"WiFi|Wi-Fi", "Wi-Fi"),
+        (r"PhD|Ph\.\s?D\.", "pee aitch dee"),
+        (r"[Mm]p3s", "em pee threes"),
+        (r"A\.?\s?D\.?(?=\s?\d)|(?<=\d )A\.?\s?D\.?", "eigh dee"),
+        (r"B\.?\s?C\.?\s?E\.?", "bee see ee"),
+    ),
+)
+
 ENGLISH = Language(
     code="en",
     accented="",
+    sounds={},
     spanish_marks=False,
     decimal_mark=".",
+    strict_marks=True,
+    day_first=False,
+    dollar="USD",
+    phone_groups={7: (3, 4), 10: (3, 3, 4), 11: (1, 3, 3, 4)},
     cardinal=_cardinal,
     ordinal=_ordinal,
     ordinal_after=r"(st|nd|rd|th)\b",
-    feminine_ordinals=(),
+    say_ordinal=_say_ordinal,
     year=_year,
     year_before=(
         r"in|since|from|until|till|by|before|after|year|of|during|around|to|and|circa|early|late|mid"
@@ -97,29 +227,38 @@ ENGLISH = Language(
     decades=_decade,
     noun_of=lambda _word: Count(),
     marks={".": "point", ",": "comma"},
-    decimals_as_number=False,
-    minus="minus",
-    out_of="out of",
-    to="to",
+    decimals=_digits,
     fraction=_fraction,
-    and_fraction="and",
-    one_part=("one ", "a "),
+    mixed=_mixed,
+    fraction_of=_fraction_of,
+    codes_as_numbers=False,
+    parted=frozenset(),
     scales={
         "thousand": Noun("thousand", "thousand"),
-        "million": Noun("million", "million"),
-        "billion": Noun("billion", "billion"),
-        "trillion": Noun("trillion", "trillion"),
+        "million": _million,
+        "billion": _billion,
+        "trillion": _trillion,
+        "quadrillion": Noun("quadrillion", "quadrillion"),
         "k": Noun("thousand", "thousand"),
         "K": Noun("thousand", "thousand"),
-        "M": Noun("million", "million"),
-        "mn": Noun("million", "million"),
-        "bn": Noun("billion", "billion"),
-        "B": Noun("billion", "billion"),
+        "M": _million,
+        "mn": _million,
+        "bn": _billion,
+        "B": _billion,
+        "tn": _trillion,
+        "trn": _trillion,
     },
-    scale_of="",
-    part_of="of a",
-    number_sign="number",
-    per="per",
+    money_scales={
+        "m": _million,
+        "mm": _million,
+        "MM": _million,
+        "mil": _million,
+        "b": _billion,
+        "t": _trillion,
+        "T": _trillion,
+        "MN": _million,
+        "BN": _billion,
+    },
     months=MONTHS,
     month_names={
         **{name.lower(): i for i, name in enumerate(MONTHS, 1)},
@@ -136,220 +275,155 @@ ENGLISH = Language(
         "nov": 11,
         "dec": 12,
     },
-    day_first=False,
+    weekdays={
+        **{
+            day.lower(): day
+            for day in ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
+        },
+        **table(
+            """
+        mon: Monday; tue: Tuesday; tues: Tuesday; tu: Tuesday; wed: Wednesday; weds: Wednesday
+        thu: Thursday
+        thur: Thursday; thurs: Thursday; fri: Friday; sat: Saturday; sun: Sunday
+        """
+        ),
+    },
+    ambiguous_days=words("sat sun wed mon may mar tu"),
     say_date=_date,
+    say_day_first=_day_first,
+    say_days=_days,
     say_time=_time,
+    say_duration=_duration,
     hours_mark=r"hrs?|hours",
+    hour_before="",
     date_before=r"on|by|until|since|from|dated?",
-    currencies={
-        "$": _dollar,
-        "US$": _dollar,
-        "USD": Currency(Noun("US dollar", "US dollars"), _cent),
-        "€": _euro,
-        "EUR": _euro,
-        "£": _pound,
-        "GBP": _pound,
-        "¥": _yen,
-        "JPY": _yen,
-        "₹": _rupee,
-        "INR": _rupee,
-        "MXN": _mexican,
-        "MX$": _mexican,
-        "Mex$": _mexican,
-        "CAD": Currency(Noun("Canadian dollar", "Canadian dollars"), _cent),
-        "AUD": Currency(Noun("Australian dollar", "Australian dollars"), _cent),
-        "CHF": Currency(Noun("Swiss franc", "Swiss francs"), Noun("rappen", "rappen")),
-        "ARS": Currency(Noun("Argentine peso", "Argentine pesos"), Noun("centavo", "centavos")),
-        "COP": Currency(Noun("Colombian peso", "Colombian pesos"), Noun("centavo", "centavos")),
-        "BTC": Currency(Noun("bitcoin", "bitcoins")),
-        "₿": Currency(Noun("bitcoin", "bitcoins")),
-        "¢": Currency(_cent),
-        "₩": Currency(Noun("won", "won")),
-        "₽": Currency(Noun("ruble", "rubles")),
+    day_suffix=r"(?:st|nd|rd|th)?",
+    day_link=r"(?:\sof\s|[\s-])",
+    books=words(
+        """
+    genesis exodus leviticus numbers deuteronomy joshua judges ruth samuel kings chronicles ezra nehemiah
+    esther job psalm psalms proverbs ecclesiastes isaiah jeremiah lamentations ezekiel daniel hosea joel amos
+    obadiah jonah micah nahum habakkuk zephaniah haggai zechariah malachi matthew mark luke john acts romans
+    corinthians galatians ephesians philippians colossians thessalonians timothy titus philemon hebrews james
+    cor gen exod lev deut ps psa prov isa jer matt mt lk jn rom gal eph phil heb rev
+    peter jude revelation sirach wisdom maccabees tobit judith baruch quran surah
+    """
+    ),
+    currency_names={
+        "USD": Noun("you ess dollar", "you ess dollars"),
+        "US$": Noun("you ess dollar", "you ess dollars"),
+        "MX$": Noun("Mexican peso", "Mexican pesos"),
+        "₡": Noun("colon", "colones"),
+        "CRC": Noun("Costa Rican colon", "Costa Rican colones"),
+        "R$": Noun("real", "reais"),
+        "BRL": Noun("Brazilian real", "Brazilian reais"),
+        "₿": Noun("bitcoin", "bitcoins"),
+        "BTC": Noun("bitcoin", "bitcoins"),
+        "¢": Noun("cent", "cents"),
+        "S/": Noun("sol", "soles"),
+        "S/.": Noun("sol", "soles"),
+        "GBP": Noun("pound", "pounds"),
+        "JPY": Noun("yen", "yen"),
+        "INR": Noun("rupee", "rupees"),
+        "Bs": Noun("boliviano", "bolivianos"),
+        "zł": Noun("zloty", "zlotys"),
+        "zl": Noun("zloty", "zlotys"),
     },
+    cent_names={
+        "GBP": Noun("penny", "pence"),
+        "INR": Noun("paisa", "paise"),
+        "CHF": Noun("rappen", "rappen"),
+        **dict.fromkeys(
+            words("MXN ARS COP CLP DOP CUP PHP GTQ HNL NIO BOB BRL UYU"), Noun("centavo", "centavos")
+        ),
+        **dict.fromkeys(words("CRC PEN VES PYG"), Noun("centimo", "centimos")),
+        "": Noun("cent", "cents"),
+    },
+    currency_signs={"C$": "CAD"},
+    currency_words=(r"dollars?|euros?|pounds?|pesos?|yen|rupees?|francs?"),
     cents_joint="and",
-    units={
-        "%": Noun("percent", "percent"),
-        "‰": Noun("per mille", "per mille"),
-        "km/h": Noun("kilometer per hour", "kilometers per hour"),
-        "kph": Noun("kilometer per hour", "kilometers per hour"),
-        "mph": Noun("mile per hour", "miles per hour"),
-        "m/s": Noun("meter per second", "meters per second"),
-        "km²": Noun("square kilometer", "square kilometers"),
-        "m²": Noun("square meter", "square meters"),
-        "cm²": Noun("square centimeter", "square centimeters"),
-        "ft²": Noun("square foot", "square feet"),
-        "m³": Noun("cubic meter", "cubic meters"),
-        "cm³": Noun("cubic centimeter", "cubic centimeters"),
-        "km": Noun("kilometer", "kilometers"),
-        "m": Noun("meter", "meters"),
-        "cm": Noun("centimeter", "centimeters"),
-        "mm": Noun("millimeter", "millimeters"),
-        "µm": Noun("micrometer", "micrometers"),
-        "nm": Noun("nanometer", "nanometers"),
-        "mi": Noun("mile", "miles"),
-        "ft": Noun("foot", "feet"),
-        "yd": Noun("yard", "yards"),
-        "kg": Noun("kilogram", "kilograms"),
-        "g": Noun("gram", "grams"),
-        "mg": Noun("milligram", "milligrams"),
-        "µg": Noun("microgram", "micrograms"),
-        "lb": Noun("pound", "pounds"),
-        "lbs": Noun("pound", "pounds"),
-        "oz": Noun("ounce", "ounces"),
-        "l": Noun("liter", "liters"),
-        "L": Noun("liter", "liters"),
-        "cl": Noun("centiliter", "centiliters"),
-        "ml": Noun("milliliter", "milliliters"),
-        "mL": Noun("milliliter", "milliliters"),
-        "°C": Noun("degree Celsius", "degrees Celsius"),
-        "°F": Noun("degree Fahrenheit", "degrees Fahrenheit"),
-        "°": Noun("degree", "degrees"),
-        "s": Noun("second", "seconds"),
-        "sec": Noun("second", "seconds"),
-        "ms": Noun("millisecond", "milliseconds"),
-        "µs": Noun("microsecond", "microseconds"),
-        "ns": Noun("nanosecond", "nanoseconds"),
-        "min": Noun("minute", "minutes"),
-        "mins": Noun("minute", "minutes"),
-        "h": Noun("hour", "hours"),
-        "hr": Noun("hour", "hours"),
-        "hrs": Noun("hour", "hours"),
-        "yr": Noun("year", "years"),
-        "yrs": Noun("year", "years"),
-        "B": Noun("byte", "bytes"),
-        "kB": Noun("kilobyte", "kilobytes"),
-        "KB": Noun("kilobyte", "kilobytes"),
-        "MB": Noun("megabyte", "megabytes"),
-        "GB": Noun("gigabyte", "gigabytes"),
-        "TB": Noun("terabyte", "terabytes"),
-        "GiB": Noun("gibibyte", "gibibytes"),
-        "MiB": Noun("mebibyte", "mebibytes"),
-        "Mbps": Noun("megabit per second", "megabits per second"),
-        "Mb/s": Noun("megabit per second", "megabits per second"),
-        "MB/s": Noun("megabyte per second", "megabytes per second"),
-        "Gbps": Noun("gigabit per second", "gigabits per second"),
-        "Ω": Noun("ohm", "ohms"),
-        "Hz": Noun("hertz", "hertz"),
-        "kHz": Noun("kilohertz", "kilohertz"),
-        "MHz": Noun("megahertz", "megahertz"),
-        "GHz": Noun("gigahertz", "gigahertz"),
-        "W": Noun("watt", "watts"),
-        "kW": Noun("kilowatt", "kilowatts"),
-        "MW": Noun("megawatt", "megawatts"),
-        "kWh": Noun("kilowatt hour", "kilowatt hours"),
-        "V": Noun("volt", "volts"),
-        "A": Noun("amp", "amps"),
-        "mAh": Noun("milliamp hour", "milliamp hours"),
-        "kcal": Noun("kilocalorie", "kilocalories"),
-        "cal": Noun("calorie", "calories"),
-        "dB": Noun("decibel", "decibels"),
-        "ha": Noun("hectare", "hectares"),
-        "px": Noun("pixel", "pixels"),
-        "pt": Noun("point", "points"),
-        "pts": Noun("point", "points"),
-    },
-    letters={
-        "a": "eigh",
-        "b": "bee",
-        "c": "see",
-        "d": "dee",
-        "e": "ee",
-        "f": "ef",
-        "g": "jee",
-        "h": "aitch",
-        "i": "eye",
-        "j": "jay",
-        "k": "kay",
-        "l": "el",
-        "m": "em",
-        "n": "en",
-        "o": "oh",
-        "p": "pee",
-        "q": "cue",
-        "r": "ar",
-        "s": "ess",
-        "t": "tee",
-        "u": "you",
-        "v": "vee",
-        "w": "double you",
-        "x": "ex",
-        "y": "why",
-        "z": "zee",
-    },
-    abbreviations=(
-        (r"Mr\.?(?=\s)", "Mister"),
-        (r"Mrs\.?(?=\s)", "Missus"),
-        (r"Ms\.?(?=\s[A-Z])", "Miz"),
-        (r"Dr\.?(?=\s[A-Z])", "Doctor"),
-        (r"Drs\.", "Doctors"),
-        (r"Prof\.", "Professor"),
-        (r"Rev\.", "Reverend"),
-        (r"Hon\.", "Honorable"),
-        (r"Gen\.(?=\s[A-Z])", "General"),
-        (r"Col\.(?=\s[A-Z])", "Colonel"),
-        (r"Capt\.", "Captain"),
-        (r"Lt\.(?=\s[A-Z])", "Lieutenant"),
-        (r"Sgt\.", "Sergeant"),
-        (r"Gov\.(?=\s[A-Z])", "Governor"),
-        (r"Sen\.(?=\s[A-Z])", "Senator"),
-        (r"Rep\.(?=\s[A-Z])", "Representative"),
-        (r"Jr\.", "Junior"),
-        (r"Sr\.", "Senior"),
-        (r"Esq\.", "Esquire"),
-        (r"Mt\.(?=\s[A-Z])", "Mount"),
-        (r"Ft\.(?=\s[A-Z])", "Fort"),
-        (r"(?<=[a-z] )St\.(?!\s[A-Z][a-z])", "Street"),
-        (r"St\.?(?=\s[A-Z][a-z])", "Saint"),
-        (r"Ave\.", "Avenue"),
-        (r"Blvd\.?", "Boulevard"),
-        (r"Rd\.", "Road"),
-        (r"Hwy\.?", "Highway"),
-        (r"Apt\.", "Apartment"),
-        (r"[Nn]o\.(?=\s?\d)", "number"),
-        (r"[Nn]os\.(?=\s?\d)", "numbers"),
-        (r"[Vv]ol\.(?=\s?[\dIVX])", "volume"),
-        (r"[Ff]ig\.(?=\s?\d)", "figure"),
-        (r"[Cc]h\.(?=\s?[\dIVX])", "chapter"),
-        (r"[Pp]p\.(?=\s?\d)", "pages"),
-        (r"[Pp]\.(?=\s?\d)", "page"),
-        (r"[Ss]ec\.(?=\s?\d)", "section"),
-        (r"e\.\s?g\.,?", "for example,"),
-        (r"i\.\s?e\.,?", "that is,"),
-        (r"[Ee]tc\.", "et cetera"),
-        (r"et al\.", "and others"),
-        (r"vs?\.(?=\s)", "versus"),
-        (r"vs(?=\s)", "versus"),
-        (r"cf\.", "compare"),
-        (r"approx\.", "approximately"),
-        (r"[Ee]st\.(?=\s?\d)", "established"),
-        (r"Inc\.", "Incorporated"),
-        (r"Ltd\.", "Limited"),
-        (r"Corp\.", "Corporation"),
-        (r"Co\.", "Company"),
-        (r"Bros\.", "Brothers"),
-        (r"[Dd]ept\.", "department"),
-        (r"[Aa]ssn\.", "association"),
-        (r"[Tt]el\.", "telephone"),
-        (r"[Ee]xt\.(?=\s?\d)", "extension"),
-        (r"a\.k\.a\.", "also known as"),
-        (r"P\.\s?S\.", "Pee Ess"),
-        (r"w/o(?=\s)", "without"),
-        (r"w/(?=\s?[a-z])", "with "),
-        (r"[Aa]\.?\s?[Kk]\.?\s?[Aa]\.(?=\s)", "also known as"),
-        (r"b/c(?=\s)", "because"),
-        (r"c/o", "care of"),
-        (r"4K", "four kay"),
-        (r"8K", "eight kay"),
-        (r"AT&T", "eigh tee and tee"),
-        (r"R&B", "ar and bee"),
-        (r"R&D", "ar and dee"),
-        (r"Q&A", "cue and eigh"),
-        (r"24/7", "twenty-four seven"),
-        (r"9/11", "nine eleven"),
-        (r"OK", "okay"),
-        (r"WiFi|Wi-Fi", "Wi-Fi"),
-        (r"PhD|Ph\.\s?D\.", "pee aitch dee"),
+    bases=nouns(
+        """
+    m: meter/meters; g: gram/grams; l L: liter/liters; s: second/seconds; Hz: hertz; W: watt/watts
+    V: volt/volts
+    A: amp/amps; Ω: ohm/ohms; J: joule/joules; N: newton/newtons; Pa: pascal/pascals; B: byte/bytes
+    b bit: bit/bits; bps: bit per second/bits per second; eV: electron volt/electron volts
+    Wh: watt hour/watt hours
+    Ah: amp hour/amp hours; cal: calorie/calories; F: farad/farads; mol: mole/moles; Sv: sievert/sieverts
+    t: ton/tons; Bq: becquerel/becquerels
+    """,
+        feminine=False,
+    ),
+    prefix=_prefix,
+    units=nouns(
+        """
+    %: percent; ‰: per mille; kph kmh: kilometer per hour/kilometers per hour
+    mph: mile per hour/miles per hour
+    mpg: mile per gallon/miles per gallon; rpm: revolution per minute/revolutions per minute
+    psi: pound per square inch/pounds per square inch; dpi: dot per inch/dots per inch
+    ppi: pixel per inch/pixels per inch
+    fps: frame per second/frames per second; bpm: beat per minute/beats per minute
+    ppm: part per million/parts per million
+    ppb: part per billion/parts per billion; wpm: word per minute/words per minute
+    mi: mile/miles; ft: foot/feet; yd yds: yard/yards; in: inch/inches; nmi: nautical mile/nautical miles
+    lb lbs: pound/pounds; oz: ounce/ounces; fl_oz fl._oz: fluid ounce/fluid ounces
+    gal gals: gallon/gallons
+    qt qts: quart/quarts; pint pt.: pint/pints; tsp tsps: teaspoon/teaspoons
+    tbsp tbsps tbs: tablespoon/tablespoons
+    mcg: microgram/micrograms; kgs: kilogram/kilograms; cc: see see/see sees
+    mmHg: millimeter of mercury/millimeters of mercury
+    °C: degree Celsius/degrees Celsius; °F: degree Fahrenheit/degrees Fahrenheit; °: degree/degrees
+    °K: degree Kelvin/degrees Kelvin
+    sec secs: second/seconds; min mins: minute/minutes; h hr hrs: hour/hours; wk wks: week/weeks
+    yr yrs: year/years; mo mos: month/months
+    dB: decibel/decibels; ha: hectare/hectares; ac: acre/acres; px: pixel/pixels; pt pts: point/points
+    hp: horsepower
+    MP: megapixel/megapixels; bbl: barrel/barrels; atm: atmosphere/atmospheres; bar: bar/bars
+    IU: international unit/international units
+    ly: light year/light years; AU: astronomical unit/astronomical units; kn kt: knot/knots
+    ct: carat/carats
+    doz: dozen; mEq: milliequivalent/milliequivalents
+    """,
+        feminine=False,
+    ),
+    per_names=table(
+        """
+    mo: month; month: month; yr: year; year: year; y: year; wk: week; week: week; d: day; day: day
+    hr: hour; h: hour
+    hour: hour; min: minute; sec: second; s: second; ea: item; night: night; person: person
+    gal: gallon; unit: unit
+    """
+    ),
+    powers=_powers,
+    adjective_before=r"an?|the|this|that|every|each|his|her|my|our|your|their|another",
+    adjective_never=words(
+        """
+    in of at and or for is are was were to from on with by per than more less off away above below a an the that
+    which if as it into after before when then but so over under through across each every apart long tall high wide
+    deep old thick heavy later ago i you he she we they has have had will would can only until
+    """
+    ),
+    points=table(
+        """
+        N: north; S: south; E: east; W: west
+        NE: northeast; NW: northwest; SE: southeast; SW: southwest
+        """
+    ),
+    pressure_before=r"bp|blood pressure(?: of| is| was)?",
+    pages=(
+        r"apartment|apt\.?|flat|unit|seat|row|gate|room|bus|form|size|door|house|building|block|suite|lot|floor|platform|terminal"
+        r"|locker|route|section|line|exit|bay|table|cell|zone|grade|class|type|model|page|number|no\."
+    ),
+    letters=table(
+        """
+    a: eigh; b: bee; c: see; d: dee; e: ee; f: ef; g: jee; h: aitch; i: eye; j: jay; k: kay; l: el; m: em
+    n: en; o: oh; p: pee; q: cue; r: ar; s: ess; t: tee; u: you; v: vee; w: double you; x: ex; y: why
+    z: zee
+    """
+    ),
+    abbreviations=ABBREVIATIONS,
+    ambiguous_abbreviations=words(
+        "temp rec pop def cont mo sq ave dist prob std lib inst div est qty ret co"
     ),
     said_as_words=words(
         """
@@ -384,106 +458,87 @@ ENGLISH = Language(
     no yes not one now today later even some many most all both each
     """
     ),
-    symbols={
-        "&": "and",
-        "+": "plus",
-        "=": "equals",
-        "×": "times",
-        "÷": "divided by",
-        "±": "plus or minus",
-        "≈": "approximately",
-        "≠": "is not equal to",
-        "≤": "less than or equal to",
-        "≥": "greater than or equal to",
-        "∞": "infinity",
-        "√": "square root of",
-        "%": "percent",
-        "‰": "per mille",
-        "°": "degrees",
-        "€": "euros",
-        "$": "dollars",
-        "£": "pounds",
-        "¥": "yen",
-        "₹": "rupees",
-        "¢": "cents",
-        "₿": "bitcoin",
-        "§": "section",
-        "©": "copyright",
-        "№": "number",
-        "µ": "micro",
-        "∑": "sum",
-        "∫": "integral",
-        "∂": "partial",
-        "∈": "in",
-        "∴": "therefore",
-        "@": "at",
-        "~": "tilde",
-    },
+    either_or=words(
+        "his/her he/she him/her she/he her/his s/he her/him they/them either/or yes/no true/false on/off"
+    ),
+    symbols=table(
+        """
+    &: and; +: plus; =: equals; ×: times; ÷: divided by; ±: plus or minus; ≈: approximately
+    ≠: is not equal to; ≤: less than or equal to; ≥: greater than or equal to; ∞: infinity
+    √: square root of
+    %: percent; ‰: per mille; °: degrees; €: euro; $: dollar; £: pound; ¥: yen; ₹: rupee; ¢: cents
+    ₩: won
+    ₿: bitcoin; §: section; ©: copyright; №: number; µ: micro; ∑: sum; ∫: integral; ∂: partial; ∈: in
+    ∴: therefore; @: at; ~: tilde
+    """
+    ),
     host_words=words("me"),
-    at="at",
-    dot="dot",
-    slash="slash",
-    backslash="backslash",
-    dash="dash",
-    underscore="underscore",
-    hashtag="hashtag",
-    sharp="sharp",
-    plus="plus",
-    times="times",
-    divided="divided by",
-    equals="equals",
-    colon="colon",
-    ampersand="and",
-    question_mark="question mark",
-    percent_sign="percent",
-    tilde="tilde",
-    roughly="about",
-    power="to the power of",
-    squared="squared",
-    cubed="cubed",
-    less="less than",
-    greater="greater than",
-    greek={
-        "α": "alpha",
-        "β": "beta",
-        "γ": "gamma",
-        "δ": "delta",
-        "ε": "epsilon",
-        "ζ": "zeta",
-        "η": "eta",
-        "θ": "theta",
-        "ι": "iota",
-        "κ": "kappa",
-        "λ": "lambda",
-        "μ": "mu",
-        "ν": "nu",
-        "ξ": "xi",
-        "ο": "omicron",
-        "π": "pi",
-        "ρ": "rho",
-        "σ": "sigma",
-        "τ": "tau",
-        "υ": "upsilon",
-        "φ": "phi",
-        "χ": "chi",
-        "ψ": "psi",
-        "ω": "omega",
-    },
+    words=table(
+        """
+    at: at; dot: dot; slash: slash; backslash: backslash; dash: dash; underscore: underscore
+    hashtag: hashtag
+    sharp: sharp; plus: plus; minus: minus; times: times; by: by; divided: divided by; equals: equals
+    colon: colon; ampersand: ampersand; and: and; or: or; question mark: question mark
+    percent: percent; tilde: tilde; roughly: about
+    power: to the power of; ten to: times ten to the; squared: squared; cubed: cubed; log: log base
+    of: of
+    less: less than; greater: greater than; to: to; date to: to; out of: out of; over: over; per: per
+    number: number
+    port: port; version: vee; minutes: minutes; seconds: seconds; factor: times; inch: inch
+    inches: inches
+    foot: foot; feet: feet; scale of:; part of: of a
+    """
+    ),
+    greek=table(
+        """
+    α: alpha; β: beta; γ: gamma; δ: delta; ε: epsilon; ζ: zeta; η: eta; θ: theta; ι: iota; κ: kappa
+    λ: lambda
+    μ: mu; ν: nu; ξ: xi; ο: omicron; π: pi; ρ: rho; σ: sigma; τ: tau; υ: upsilon; φ: phi; χ: chi
+    ψ: psi; ω: omega
+    """
+    ),
     roman_after=(
-        r"[Cc]hapters?|[Pp]art|[Vv]olume|[Vv]ol\.|[Aa]ct|[Ss]cene|[Ss]ection|[Aa]ppendix|[Bb]ook"
-        r"|World War|WW|[Pp]hase|[Tt]ype|[Cc]lass|[Tt]itle|[Aa]rticle|[Ll]evel|[Gg]rade|[Ss]tage"
-        r"|Super Bowl|Apollo|Rocky|Mark|[Ee]pisode|Windows|[Tt]able|[Cc]entury|[Cc]anto"
+        r"[Cc]hapters?|CHAPTER|[Pp]arts?|PART|[Vv]olumes?|VOLUME|[Vv]ols?\.|[Aa]cts?|ACT|[Ss]cenes?|SCENE|[Ss]ections?|SECTION"
+        r"|[Aa]ppendix|APPENDIX|[Bb]ooks?|BOOK|World War|WORLD WAR|WW|[Pp]hase|[Tt]ype|[Cc]lass|[Tt]itle|[Aa]rticles?|ARTICLE"
+        r"|[Ll]evel|[Gg]rade|[Ss]tage|Super Bowl|Apollo|Rocky|Mark|[Ee]pisode|Windows|[Tt]able|[Cc]entury|[Cc]anto"
+        r"|[Pp]lan|[Oo]ption|[Ff]igure|[Gg]roup|[Uu]nit|[Mm]odule|[Ll]esson|[Ss]tep|[Tt]ier|[Ss]chedule|[Aa]nnex|[Ee]xhibit"
     ),
     roman_names=(
         r"Louis|Henry|Charles|George|Edward|Richard|William|James|John|Paul|Pius|Benedict|Gregory"
         r"|Leo|Innocent|Clement|Francis|Frederick|Philip|Elizabeth|Mary|Catherine|Alexander|Nicholas"
         r"|Peter|Napoleon|Ramses|Ptolemy|Felipe|Alfonso|Juan Carlos|John Paul|Carl|Gustav|Victor"
-        r"|Robert|David|Malcolm|Albert|Otto|Wilhelm|Ivan|Urban|Boniface|Julius|Sixtus|Margrethe"
+        r"|Robert|David|Albert|Otto|Wilhelm|Ivan|Urban|Boniface|Julius|Sixtus|Margrethe"
         r"|Isabella|Ferdinand|Leopold|Constantine|Theodosius|Harald|Haakon|Olaf|Christian|Rama"
-        r"|Abdullah"
+        r"|Abdullah|Thomas|Sam|Samuel|Joseph|Michael|Andrew|Daniel|Walter|Hugh|Stephen|Umberto|Pedro|Carlos|Fernando"
     ),
     regnal=_regnal,
     roman_before="",
+    streets=table(
+        """
+    St: Street; Ave: Avenue; Av: Avenue; Blvd: Boulevard; Rd: Road; Dr: Drive; Ln: Lane; Ct: Court
+    Pl: Place
+    Sq: Square; Hwy: Highway; Pkwy: Parkway; Expy: Expressway; Ter: Terrace; Terr: Terrace
+    Cir: Circle; Trl: Trail; Fwy: Freeway
+    Aly: Alley; Plz: Plaza; Cres: Crescent
+    """
+    ),
+    states=table(
+        """
+    AL: Alabama; AK: Alaska; AZ: Arizona; AR: Arkansas; CA: California; CO: Colorado; CT: Connecticut
+    DE: Delaware
+    DC: dee see; FL: Florida; GA: Georgia; HI: Hawaii; ID: Idaho; IL: Illinois; IN: Indiana; IA: Iowa
+    KS: Kansas
+    KY: Kentucky; LA: Louisiana; ME: Maine; MD: Maryland; MA: Massachusetts; MI: Michigan; MN: Minnesota
+    MS: Mississippi; MO: Missouri; MT: Montana; NE: Nebraska; NV: Nevada; NH: New Hampshire
+    NJ: New Jersey
+    NM: New Mexico; NY: New York; NC: North Carolina; ND: North Dakota; OH: Ohio; OK: Oklahoma
+    OR: Oregon
+    PA: Pennsylvania; RI: Rhode Island; SC: South Carolina; SD: South Dakota; TN: Tennessee; TX: Texas
+    UT: Utah
+    VT: Vermont; VA: Virginia; WA: Washington; WV: West Virginia; WI: Wisconsin; WY: Wyoming
+    PR: Puerto Rico
+    """
+    ),
     conjunctions=(
         "and",
         "but",
@@ -506,4 +561,6 @@ ENGLISH = Language(
         "of",
     ),
     phone_before=r"tel|telephone|phone|call|fax|mobile|cell|whatsapp|dial|ring|text|number",
+    call_before=r"call|calls|called|calling|dial|dials|dialed|dialing|ring|phone|text|texted",
+    code_before=r"pin|code|otp|zip|password|passcode|ending in|ends in|card|account|ssn|extension|ext\.|flight|order",
 )

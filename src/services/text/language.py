@@ -1,7 +1,7 @@
-"""What a language has to say for itself: one table a language, read by the shared rules beside it."""
+"""What a language has to say for itself: one table a language, read by the rules beside it."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 
@@ -17,12 +17,6 @@ class Noun:
 
 
 @dataclass(frozen=True, slots=True)
-class Currency:
-    unit: Noun
-    cent: Noun | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Count:
     """What follows a number, as far as it changes how the number is said."""
 
@@ -30,84 +24,153 @@ class Count:
     before_noun: bool = False
 
 
+PLAIN = Count()
+"""Nothing follows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Abbreviations:
+    """Written forms without their last dot, and what is said."""
+
+    titles: Mapping[str, str]
+    """Before a name; never the end of a sentence: `Dr.`."""
+    numbered: Mapping[str, str]
+    """Before a number or a Roman numeral only: `fig. 3`."""
+    plain: Mapping[str, str]
+    """Anywhere; the dot may also end the sentence: `etc.`."""
+    special: tuple[tuple[str, str], ...]
+    """Patterns (case-sensitive) for what is written in another way: `w/o`, `EE. UU.`."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Language:
-    """Everything that differs between languages. To add a language, write one and list it in `tables.py`.
+    """Everything that differs between languages and their regions.
 
-    Regular expressions are fragments, matched case-insensitively unless said otherwise; all words are as
-    they are to be heard.
+    To add a language, write one and list it in `tables.py`. Regular expressions are fragments, matched
+    case-insensitively unless said otherwise; all words are as they are to be spoken.
     """
 
     code: str
     """ISO 639-1; also the name of the sentence splitter's and the emoji names' language."""
     accented: str
     """Lower-case letters beyond a-z that the voices know; others lose their accent."""
+    sounds: Mapping[str, str]
+    """Foreign letters that sound like another one than they look like."""
     spanish_marks: bool
     """Whether `¿` and `¡` are written."""
 
-    # numbers
+    # what a region decides
     decimal_mark: str
     """`.` or `,`; the other one groups thousands."""
+    strict_marks: bool
+    """Whether three digits after the decimal mark are decimals in money, too."""
+    day_first: bool
+    """Whether 3/4/2026 is in April."""
+    dollar: str
+    """ISO 4217 code of what `$` stands for."""
+    phone_groups: Mapping[int, tuple[int, ...]]
+    """How so many digits without gaps are grouped, by their count."""
+
+    # numbers
     cardinal: Callable[[int, Count], str]
     ordinal: Callable[[int, bool], str]
-    """Ordinal of a number from 1, feminine if the flag is set; a cardinal where nobody says the ordinal."""
+    """Ordinal of a number from 1, feminine if the flag is set."""
     ordinal_after: str
-    """What marks a number as an ordinal (`st`, `.º`): one group, which may name the feminine forms."""
-    feminine_ordinals: tuple[str, ...]
+    """What marks a number as an ordinal (`st`, `.º`): one group."""
+    say_ordinal: Callable[[int, str, str], str]
+    """Ordinal of a number with its mark, and the word that follows."""
     year: Callable[[int], str]
     year_before: str
     """Words after which a four-digit number is a year."""
-    decades: Callable[[int], str] | None
+    decades: Callable[[int], str]
     """How `1990s` or `90s` is said."""
     noun_of: Callable[[str], Count]
     """How the word after a number agrees with it."""
     marks: Mapping[str, str]
     """`.` and `,` inside a number, as words."""
-    decimals_as_number: bool
-    """Whether 3,14 is read `coma catorce` and not digit by digit."""
-    minus: str
-    to: str
-    """Between the ends of a range."""
-    out_of: str
-    """In a mark: `10 out of 10`."""
+    decimals: Callable[[str], str]
+    """How the digits after the decimal mark are said."""
     fraction: Callable[[int, int], str]
-    and_fraction: str
-    """Between `2` and `1/2`."""
-    one_part: tuple[str, str]
-    """How `one half` begins, and how it does behind `two and`."""
+    mixed: Callable[[str, int, int, str], str]
+    """`2 1/2` and the word that follows, which is not said: whole number in words, top, bottom, word."""
+    fraction_of: Callable[[int, int, Noun], str]
+    """`3/4 mi`."""
+    codes_as_numbers: bool
+    """Whether a port is read as a number (`ocho mil ochenta`) and not digit by digit."""
+    parted: frozenset[str]
+    """Nouns that want `of` behind a fraction: `tres cuartos de hora`."""
     scales: Mapping[str, Noun]
     """`million`, `M`, `k`: multipliers behind a number, by their written form."""
-    scale_of: str
-    """Between a multiplier and a noun: `millones de euros`."""
-    part_of: str
-    """Between a fraction and a unit: `three quarters of a mile`."""
-    number_sign: str
-    per: str
+    money_scales: Mapping[str, Noun]
+    """Those that are multipliers only in an amount of money: `m`, `tn`."""
 
     # dates and times
     months: tuple[str, ...]
     month_names: Mapping[str, int]
     """Written forms, lower-case without the dot, to 1-12."""
-    day_first: bool
-    """Whether 3/4/2026 is in April."""
+    weekdays: Mapping[str, str]
+    """Written forms, lower-case without the dot, to the word that is said."""
+    ambiguous_days: frozenset[str]
+    """Those of `weekdays` and `month_names` that are words, too: `sun`, `mar`."""
     say_date: Callable[[int, int, str], str]
     """Day, month and the year in words (may be empty)."""
+    say_day_first: Callable[[int, int, str], str]
+    """The same where the day is written first."""
+    say_days: Callable[[int, int, int, str, bool], str]
+    """From one day to another of a month: the days, month, year in words, whether the day is written first."""
     say_time: Callable[[int, int, int | None, str], str]
     """Hour, minute, second and `am`, `pm` or nothing."""
+    say_duration: Callable[[list[tuple[int, str]]], str]
+    """Amounts of `h`, `min` and `s`."""
     hours_mark: str
     """What follows a time or a bare hour: `h`, `hrs`."""
+    hour_before: str
+    """Words before an hour written with a dot or alone: `a las 8.05`; empty for none."""
     date_before: str
     """Words before 22/11 that make it a date and not a fraction."""
+    day_suffix: str
+    """What may stand behind the number of a day: `th`."""
+    day_link: str
+    """Between a day and its month."""
+    books: frozenset[str]
+    """Books of the Bible, lower-case: `Genesis 1:1`."""
 
     # money and measures
-    currencies: Mapping[str, Currency]
+    currency_names: Mapping[str, Noun]
+    """Names that differ from CLDR's, by sign or ISO code."""
+    cent_names: Mapping[str, Noun]
+    """What a currency's hundredth is called, by ISO code; `` for all the others."""
+    currency_signs: Mapping[str, str]
+    """Signs that mean a currency in this language only, to ISO codes."""
+    currency_words: str
+    """Words behind an amount that name its currency: `$50 pesos`."""
     cents_joint: str
+    bases: Mapping[str, Noun]
+    """Units that take prefixes, by their symbol."""
+    prefix: Callable[[str, str], str]
+    """Prefix and the name of a unit, in one word."""
     units: Mapping[str, Noun]
+    """Other units, by their written form."""
+    per_names: Mapping[str, str]
+    """What follows a slash only: `/mo`."""
+    powers: Callable[[Noun, int], Noun]
+    """Square and cubic units."""
+    adjective_before: str
+    """Words before a measure that make it an adjective (`a 5 km run`); empty where it has no form of its own."""
+    adjective_never: frozenset[str]
+    """Words that never are the noun behind such a measure."""
+    points: Mapping[str, str]
+    """Points of the compass behind degrees."""
+    pressure_before: str
+    """Words before a blood pressure: `BP 120/80`."""
+    pages: str
+    """Words before a number with a letter that name a place: `Apartment 4B`."""
 
     # words
     letters: Mapping[str, str]
-    abbreviations: tuple[tuple[str, str], ...]
-    """Pattern (case-sensitive) and what is said; `.` at its end is eaten unless it also ends the sentence."""
+    abbreviations: Abbreviations
+    ambiguous_abbreviations: frozenset[str]
+    """Those of the plain ones that are words, too: only in the middle of a sentence."""
     said_as_words: frozenset[str]
     """Acronyms pronounced as a word against the rules."""
     said_as_letters: frozenset[str]
@@ -120,33 +183,14 @@ class Language:
     """Short words that people write in capitals for emphasis: never spelled."""
     starters: frozenset[str]
     """Words that open a sentence: a dot before them, capitalised, is a full stop."""
+    either_or: frozenset[str]
+    """Pairs with a slash that is said as `alternative`: `his/her`."""
     symbols: Mapping[str, str]
     """Single signs and how they are said anywhere."""
     host_words: frozenset[str]
     """Two-letter ends of addresses that are said as a word, not spelled: `punto es`."""
-    at: str
-    dot: str
-    slash: str
-    backslash: str
-    dash: str
-    underscore: str
-    hashtag: str
-    sharp: str
-    plus: str
-    times: str
-    divided: str
-    equals: str
-    colon: str
-    ampersand: str
-    question_mark: str
-    percent_sign: str
-    tilde: str
-    roughly: str
-    power: str
-    squared: str
-    cubed: str
-    less: str
-    greater: str
+    words: Mapping[str, str]
+    """Names of signs and small words, by their English name: `slash`, `to`, `minus`."""
     greek: Mapping[str, str]
 
     # Roman numerals (case-sensitive fragments)
@@ -159,18 +203,28 @@ class Language:
     roman_before: str
     """Words after a Roman numeral read as an ordinal: `XXV aniversario`; empty for none."""
 
+    # places
+    streets: Mapping[str, str]
+    """Short forms behind a street's name: `St`, `Ave`."""
+    states: Mapping[str, str]
+    """Two letters before a postcode."""
+
     # clauses
     conjunctions: tuple[str, ...]
     """Words before which a long clause may be cut."""
     phone_before: str
     """Words that announce a telephone number."""
+    call_before: str
+    """Words before a short number that one calls: `Call 911`."""
+    code_before: str
+    """Words that announce a number that is read digit by digit: `PIN`."""
 
     def spell(self, letters: str) -> str:
         """`FBI` -> the names of its letters; what has no name is left out."""
         return " ".join(self.letters[c] for c in letters.lower() if c in self.letters)
 
 
-def alternatives(words: Mapping[str, object] | frozenset[str] | tuple[str, ...]) -> str:
+def alternatives(words: Iterable[str]) -> str:
     """A regular expression for any of `words`, longest first."""
     return "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
 
@@ -178,3 +232,20 @@ def alternatives(words: Mapping[str, object] | frozenset[str] | tuple[str, ...])
 def words(text: str) -> frozenset[str]:
     """A set of words, written with spaces between them."""
     return frozenset(text.split())
+
+
+def table(text: str) -> dict[str, str]:
+    """Pairs written `form: said`, one a line or with `;` between them."""
+    pairs = (line.split(":", 1) for line in re.split(r"[\n;]", text) if ":" in line)
+    return {form.strip(): said.strip() for form, said in pairs if form.strip()}
+
+
+def nouns(text: str, feminine: bool | None = None) -> dict[str, Noun]:
+    """Nouns written `symbols: one/many`, `_` for a space in a symbol; those in -a are feminine by default."""
+    found: dict[str, Noun] = {}
+    for symbols, names in table(text).items():
+        one, _, many = names.partition("/")
+        is_feminine = one.split()[0].endswith("a") if feminine is None else feminine
+        for symbol in symbols.split():
+            found[symbol.replace("_", " ")] = Noun(one, many or one, is_feminine)
+    return found

@@ -1,64 +1,119 @@
-"""Amounts of money: `$3.50`, `1.500,50 €`, `MXN 200`, `£2 million`, `$1.5M`."""
+"""Amounts of money: `$3.50`, `1.500,50 €`, `MXN 200`, `£2 million`, `$1.5M`, `$80-$120`, `$950/mo`."""
 
 import re
 
-from src.services.text.language import Currency, Language, alternatives
+from src.services.text import currencies, units
+from src.services.text.language import Language, Noun, alternatives
+from src.services.text.measures import adjective, per
 from src.services.text.numbers import NUMBER, Value, counted, parse, say
+from src.services.text.reading import Rule
+
+_CENTS = 2
+_DASH = r"\s?[-–]\s?"
+_MINUS = r"[-−]"
 
 
-def expand_money(text: str, language: Language) -> str:
-    codes = alternatives(tuple(language.currencies))
-    scales = alternatives(tuple(language.scales))
+def rules(language: Language) -> list[Rule]:
+    every = currencies.signs(language)
+    signs = alternatives(currencies.before(language))
+    codes = alternatives(every)
+    scales = alternatives({**language.scales, **language.money_scales})
+    nouns = {**language.scales, **language.money_scales}
 
-    def amount(written: str, scale: str | None, currency: Currency, minus: str | None) -> str | None:
+    def amount(written: str, scale: str | None, sign: str, *, one: bool = False) -> str | None:
         value = parse(written, language, money=True)
         if value is None:
             return None
-        said = _scaled(value, scale, currency, language) if scale else _plain(value, currency, language)
-        return f"{language.minus} {said}" if minus else said
+        return (
+            _scaled(value, nouns[scale], sign, language, one) if scale else _plain(value, sign, language, one)
+        )
 
-    def before(match: re.Match[str]) -> str:
-        # `$1,500 MXN`: the code behind says which dollar or peso
-        currency = language.currencies[match[5] or match[2]]
-        said = amount(match[3], match[4], currency, match[1])
-        return match[0] if said is None else said + _per(match[6], language)
+    def signed(match: re.Match[str], said: str | None, sign: str) -> str | None:
+        if said is None:
+            return None
+        minus = f"{language.words['minus']} " if match["minus"] or match.groupdict().get("inner") else ""
+        return f"{minus}{said}{per(match, language)}" + _lost_dot(match, sign)
 
-    def after(match: re.Match[str]) -> str:
-        said = amount(match[2], match[3], language.currencies[match[4]], match[1])
-        return match[0] if said is None else said + _per(match[5], language)
+    def front(match: re.Match[str]) -> str | None:
+        sign = match["after"] or match["sign"]  # `$1,500 MXN`: the code behind says which dollar or peso
+        return signed(
+            match, amount(match["number"], match["scale"], sign, one=adjective(match, language)), sign
+        )
 
-    units = alternatives(tuple(language.units))
-    sign = r"(?<![\w.,])([-−])?"
-    per = rf"(/(?:{units})(?!\w)|/(?=[^\W\d_]{{3}}))?"
-    text = re.sub(
-        rf"{sign}({codes})\s?({NUMBER})(?:\s?({scales})(?!\w))?(?:\s?({codes})(?!\w))?{per}(?![\d])",
-        before,
-        text,
-    )
-    return re.sub(rf"{sign}({NUMBER})(?:\s?({scales}))?\s?(?:de\s)?({codes})(?!\w){per}", after, text)
+    def behind(match: re.Match[str]) -> str | None:
+        return signed(
+            match,
+            amount(match["number"], match["scale"], match["sign"], one=adjective(match, language)),
+            match["sign"],
+        )
+
+    def named(match: re.Match[str]) -> str | None:
+        value = parse(match["number"], language, money=True)
+        if value is None:
+            return None
+        said = (
+            counted(value, nouns[match["scale"]], language)
+            if match["scale"]
+            else say(value, language, language.noun_of(match["word"].lower()))
+        )
+        of = language.words["scale of"]
+        joint = f" {of}" if match["scale"] and of and not nouns[match["scale"]].bare else ""
+        return f"{language.words['minus'] + ' ' if match['minus'] else ''}{said}{joint} {match['word']}"
+
+    def span(match: re.Match[str]) -> str | None:
+        low, sign = parse(match["low"], language, money=True), match["sign"]
+        high = amount(match["high"], match["scale"], sign)
+        if low is None or high is None or low.fraction or parse(match["high"], language, money=True) is None:
+            return None
+        count = currencies.noun(sign, language)
+        said = say(low, language, language.noun_of("a" if count.feminine else ""))
+        if match["scale"]:
+            return f"{said} {language.words['to']} {high}{per(match, language)}"
+        if "." in match["high"].replace(",", ".") and parse(match["high"], language, money=True).fraction:  # type: ignore[union-attr]
+            return None
+        return f"{said} {language.words['to']} {high}{per(match, language)}"
+
+    left = rf"(?<![\w.,])(?P<minus>{_MINUS})?"
+    scale = rf"(?:\s?(?P<scale>{scales})\.?(?![\w/]))?"
+    rate = units.rate(language)
+    back = rf"(?P<sign>{codes})(?!\w)"
+    patterns = [
+        (rf"{left}(?P<sign>{signs})\s?(?P<number>{NUMBER}){scale}\s(?P<word>{language.currency_words})(?!\w)", named, "sign, amount and name"),
+        (rf"(?<![\w.,])(?P<sign>{signs})\s?(?P<low>{NUMBER}){_DASH}(?:(?P=sign)\s?)?(?P<high>{NUMBER}){scale}{rate}(?!\w|[.,]\d)", span, "range behind a sign"),
+        (rf"(?<![\w.,])(?P<low>{NUMBER})(?:\s?{back.replace('<sign>', '<sign1>')})?{_DASH}(?P<high>{NUMBER}){scale}\s?(?P<sign>{codes})(?!\w){rate}", span, "range before a sign"),
+        (rf"{left}(?P<sign>{signs})\s?(?P<inner>{_MINUS})?(?P<number>{NUMBER}){scale}(?:\s?(?P<after>{codes})(?![\w.]))?{rate}(?!\d)", front, "amount behind a sign"),
+        (rf"{left}(?P<number>{NUMBER}){scale}\s?(?:de\s)?{back}{rate}", behind, "amount before a sign"),
+    ]  # fmt: skip
+    plain = alternatives(sign for sign in every if not sign.isalpha())
+    near = rf"{plain}|(?<![^\W\d_])(?:{alternatives(sign for sign in every if sign.isalpha())})(?![^\W\d_])"
+    return [Rule("money", re.compile(pattern), say_it, name, near) for pattern, say_it, name in patterns]
 
 
-def _plain(value: Value, currency: Currency, language: Language) -> str:
-    if len(value.fraction) > 2 or (value.fraction and currency.cent is None):
-        return f"{say(value, language)} {currency.unit.many}"
+def _lost_dot(match: re.Match[str], sign: str) -> str:
+    """`ptas.` at the end of a sentence."""
+    if not (match[0].endswith(".") and sign.endswith(".")):
+        return ""
+    return "." if re.match(r"\s*$|\s+[A-ZÁÉÍÓÚÑ¿¡]", match.string[match.end() :]) else ""
+
+
+def _plain(value: Value, sign: str, language: Language, one: bool) -> str:
+    unit, cent = currencies.noun(sign, language), currencies.cent(sign, language)
+    rest = value.fraction.rstrip("0")
+    if len(rest) > _CENTS or (rest and cent is None):
+        return f"{say(Value(value.whole, value.mark, rest), language)} {unit.many}"
     whole = Value(value.whole, "", "")
-    cents = int(value.fraction.ljust(2, "0")) if value.fraction else 0
-    if not cents or currency.cent is None:
-        return counted(whole, currency.unit, language)
-    small = counted(Value(str(cents), "", ""), currency.cent, language)
+    cents = int(rest.ljust(_CENTS, "0")) if rest else 0
+    if not cents or cent is None:
+        said = counted(whole, unit, language)
+        return said.removesuffix(unit.many) + unit.one if one else said
+    small = counted(Value(str(cents), "", ""), cent, language)
     if not int(value.whole):
         return small
-    return f"{counted(whole, currency.unit, language)} {language.cents_joint} {small}"
+    return f"{counted(whole, unit, language)} {language.cents_joint} {small}"
 
 
-def _scaled(value: Value, scale: str, currency: Currency, language: Language) -> str:
-    noun = language.scales[scale]
-    joint = f" {language.scale_of}" if language.scale_of and not noun.bare else ""
-    return f"{counted(value, noun, language)}{joint} {currency.unit.many}"
-
-
-def _per(unit: str | None, language: Language) -> str:
-    """`€3/kg` by the unit's name; any other word (`/month`) follows by itself."""
-    if not unit:
-        return ""
-    return f" {language.per} {language.units[unit[1:]].one if unit[1:] else ''}"
+def _scaled(value: Value, scale: Noun, sign: str, language: Language, one: bool) -> str:
+    unit = currencies.noun(sign, language)
+    of = language.words["scale of"]
+    joint = f" {of}" if of and not scale.bare else ""
+    return f"{counted(value, scale, language)}{joint} {unit.one if one else unit.many}"

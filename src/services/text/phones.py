@@ -1,41 +1,82 @@
-"""Telephone, card and account numbers: digit by digit, with a short pause between groups."""
+"""Telephone, card and account numbers, codes: digit by digit, with a short pause between groups."""
 
 import re
 
 from src.services.text.language import Language
-from src.services.text.numbers import digits
+from src.services.text.numbers import digits, integer
+from src.services.text.reading import Rule
 
 _GAP = r"[ .-]"
-_SHAPES = re.compile(
-    r"(?<![\w.,/+-])(?:"
+_EXTENSION = r"(?:\s?(?:ext|x)\.?\s?(?P<ext>\d{1,6}))?"
+_SHAPES = (
+    r"(?<![\w.,/+-])(?P<number>"
     r"\+\d{1,3}(?:[ .-]?\(?\d{1,4}\)?){2,5}"  # +34 612 345 678
     r"|\(\d{2,4}\)(?:[ .-]?\d{2,4}){2,4}"  # (91) 123 45 67
     r"|\d{1,5}(?:-\d{1,7}){3,5}"  # ISBN
     r"|(?:\d{1,2}[ .-])?\(\d{2,4}\)[ .-]?\d{3,4}[ .-]?\d{3,4}"  # (555) 123-4567
-    r"|(?:1[ .-])?\d{3}([.-])\d{3}\1\d{4}"  # 555-123-4567
+    r"|(?:1[ .-])?\d{3}([.-])\d{3}\2\d{4}"  # 555-123-4567
+    r"|\d{3}-\d{2}-\d{4}"  # a Social Security number
+    r"|\d{3}-\d{3}-\d{3}|\d{2,3}-\d{4}-\d{4}|\d{2}-\d{3}-\d{4}"
     r"|\d{3}[ -]\d{4}"  # 555-1234
     r"|\d{3} \d{3} \d{3,4}"  # 612 345 678
     r"|\d{2} \d{3} \d{2} \d{2}|\d{3} \d{2} \d{2} \d{2}|\d{2} \d{4} \d{4}"  # 91 234 56 78, 55 1234 5678
     r"|(?:[A-Z]{2}\d{2} ?)?\d{4}(?:[ -]\d{4}){2,4}(?:[ -]\d{1,4})?"  # cards, accounts
-    r")(?![\w/]|[.,-]\d)"
+    r")" + _EXTENSION + r"(?![\w/]|[.,-]\d)"
 )
+_EIGHT = r"(?<![\w.,/+-])(?P<number>\d{4}-\d{4})" + _EXTENSION + r"(?![\w/]|[.,-]\d)"
 
 
-def expand_phones(text: str, language: Language) -> str:
-    def one(match: re.Match[str]) -> str:
-        groups = re.findall(r"[A-Z]+|\d+", match[0])
-        said = ", ".join(language.spell(g) if g.isalpha() else digits(g, language) for g in groups)
-        return f"{language.plus} {said}" if match[0].startswith("+") else said
+def rules(language: Language) -> list[Rule]:
+    plus = language.words["plus"]
 
-    def announced(match: re.Match[str]) -> str:
-        groups = re.findall(r"\d+", match[2])
-        plus = f"{language.plus} " if "+" in match[2] else ""
-        return f"{match[1]}{plus}{', '.join(digits(group, language) for group in groups)}"
+    def said(written: str) -> str:
+        groups = re.findall(r"[A-Z]+|\d+", written)
+        if len(groups) == 1:
+            groups = _grouped(groups[0], language)
+        words = ", ".join(language.spell(g) if g.isalpha() else digits(g, language) for g in groups)
+        return f"{plus} {words}" if written.startswith("+") else words
 
-    text = re.sub(
-        rf"(?<!\w)((?:{language.phone_before})(?:\s\w{{1,4}})?[.:]?\s)(\+?\d(?:{_GAP}?\d){{5,14}})(?![\w/]|[.,]\d)",
-        announced,
-        text,
-        flags=re.IGNORECASE,
-    )
-    return _SHAPES.sub(one, text)
+    def number(match: re.Match[str]) -> str:
+        extension = match.groupdict().get("ext")
+        tail = f", {_EXTENSION_NAME[language.code]} {digits(extension, language)}" if extension else ""
+        return said(match["number"]) + tail
+
+    def eight(match: re.Match[str]) -> str | None:
+        low, high = (int(part) for part in match["number"].split("-"))
+        if 1000 <= low < high <= 2100:
+            return None
+        return number(match)
+
+    def code(match: re.Match[str]) -> str:
+        return said(match["number"]) if len(match["number"]) > 4 else digits(match["number"], language)
+
+    def mixed(match: re.Match[str]) -> str:
+        return " ".join(language.spell(c) if c.isalpha() else integer(c, language) for c in match["number"])
+
+    joint = r"(?:[.:]?\s(?:is\s|es\s|al\s|el\s|no\.?\s|number\s|#)?|[.:#]\s?)"
+    announced = rf"(?<!\w)(?:{language.phone_before})(?:\s\w{{1,4}})?[.:]?\s(?P<own>(?P<number>\+?\(?\d(?:{_GAP}?\(?\d\)?){{5,14}}){_EXTENSION})(?![\w/]|[.,]\d)"
+    return [
+        Rule("telephone", re.compile(announced, re.IGNORECASE), number, "announced number"),
+        Rule("telephone", re.compile(_SHAPES, re.IGNORECASE), number, "shape of a number"),
+        *([Rule("telephone", re.compile(_EIGHT, re.IGNORECASE), eight, "eight digits")] if language.day_first else []),
+        Rule(
+            "telephone",
+            re.compile(rf"(?<!\w)(?:{language.call_before})\s(?:al\s|a\s|el\s)?(?P<own>(?P<number>\d{{3}}))(?!\w|[.,]\d|\s[a-z]*(?:s|people|times)\b)", re.IGNORECASE),
+            code,
+            "emergency number",
+        ),
+        Rule("code", re.compile(rf"(?<!\w)(?:{language.code_before}){joint}(?P<own>(?P<number>\d{{3,}}))(?!\w|[.,]\d)", re.IGNORECASE), code, "announced code"),
+        Rule("code", re.compile(rf"(?<!\w)(?:{language.code_before}){joint}(?P<own>(?P<number>(?=\w*[a-z])(?=\w*\d)\w{{4,12}}))(?!\w)", re.IGNORECASE), mixed, "announced code"),
+    ]  # fmt: skip
+
+
+_EXTENSION_NAME = {"en": "extension", "es": "extensión"}
+
+
+def _grouped(number: str, language: Language) -> list[str]:
+    """A number without gaps, cut as the region does it."""
+    groups: list[str] = []
+    for size in language.phone_groups.get(len(number), (len(number),)):
+        groups.append(number[:size])
+        number = number[size:]
+    return groups

@@ -10,12 +10,15 @@ MAX_NAMED = 40
 """More emoji than this in one text are ornament: the rest is dropped (and keeps hostile texts short)."""
 
 _MODIFIERS = re.compile("[\U0001f3fb-\U0001f3ff]")
+_ANY = re.compile("[\u00a9\u00ae\u203c-\u3299\ufe0f\U0001f000-\U0001faff]")
 _KEYCAP = re.compile("([0-9#*])\ufe0f?\u20e3")
 _PLAIN = frozenset("©®™‼⁉〰〽↔↕↩↪ℹ▪▫◻◼◽◾▶◀⤴⤵➡⬅⬆⬇")
 
 
 def name_emoji(text: str, language: Language, dropped: dict[str, int]) -> str:
     """Skin tones are not said; keycaps are their digit."""
+    if not _ANY.search(text):
+        return text
     emoji.config.load_language(language.code)
     text = _KEYCAP.sub(r" \1 ", _MODIFIERS.sub("", text))
     named = 0

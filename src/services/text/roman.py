@@ -1,55 +1,85 @@
 """Roman numerals, only where they can be nothing else: `Chapter IV`, `Louis XIV`, `siglo XXI`, `VIII`."""
 
 import re
+from collections.abc import Callable
 
 from src.services.text.language import Count, Language
+from src.services.text.reading import Rule
 
 _ROMAN = r"(?=[IVXLCDM])M{0,3}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})"
 _VALUES = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000}
 # with three letters or more of these nothing but a numeral is meant; two are said so only in context
-_ALONE = re.compile(r"(?<![\w.&'/-])((?!XXX?\b)(?:X{0,3})(?:IX|IV|V?I{1,3}|V)?)(?![\w&/+#-])")
+_ALONE = r"(?<![\w.&'/-])(?P<own>(?!XXX?\b)(?P<roman>(?:X{0,3})(?:IX|IV|V?I{1,3}|V)?))(?![\w&/+#-])"
+# two letters behind a name: `Sam II`, `Final Fantasy VI`
+_NAMED = r"(?<![\w.])(?P<name>[A-ZÁÉÍÓÚÑ][a-záéíóúñ]{2,}) (?P<own>(?P<roman>II|IV|VI|IX|XI|XIV|XV|XVI))(?![\w.&'/+#-]\w|\w)"
 
 
 def value(numeral: str) -> int:
     """`XIV` -> 14."""
     total = 0
+    numeral = numeral.upper()
     for this, following in zip(numeral, [*numeral[1:], ""], strict=True):
         worth = _VALUES[this]
         total += -worth if following and worth < _VALUES[following] else worth
     return total
 
 
-def expand_roman(text: str, language: Language) -> str:
+def rules(language: Language) -> list[Rule]:
+    joints = f"{language.words['and']}|{language.words['to']}|al|and|y|a|,"
+    after = language.roman_after
+
     def cardinal(match: re.Match[str]) -> str:
-        return match[1] + language.cardinal(value(match[2]), Count())
+        return language.cardinal(value(match["roman"]), Count())
+
+    def several(match: re.Match[str]) -> str:
+        words = re.sub(
+            rf"{_ROMAN}(?!\w)",
+            lambda m: f" {language.cardinal(value(m[0]), Count())} " if m[0] else "",
+            match["own"],
+        )
+        return re.sub(r"\s?[-–]\s?", f" {language.words['to']} ", words)
 
     def ruler(match: re.Match[str]) -> str:
-        return f"{match[1]} {language.regnal(value(match[2]), match[1])}"
+        return language.regnal(value(match["roman"]), match["name"])
 
-    def ordinal(match: re.Match[str]) -> str:
-        return language.ordinal(value(match[1]), match[2].lower().endswith(("a", "as", "ión", "re", "ura")))
+    def ordinal(match: re.Match[str]) -> str | None:
+        if not re.fullmatch(_ROMAN, match["roman"]):
+            return None
+        feminine = match["noun"].lower().endswith(("a", "as", "ión", "re", "ura"))
+        return language.say_ordinal(value(match["roman"]), "ª" if feminine else "º", match["noun"].lower())
 
-    def alone(match: re.Match[str]) -> str:
-        return language.cardinal(value(match[1]), Count()) if len(match[1]) >= 3 else match[0]
+    def alone(match: re.Match[str]) -> str | None:
+        return cardinal(match) if len(match["roman"]) >= 3 else None
 
-    def joined(match: re.Match[str]) -> str:
-        return match[1] + language.cardinal(value(match[2]), Count())
-
-    text = re.sub(rf"\b({language.roman_names})\s({_ROMAN})(?![\w'.-]\w|\w)", ruler, text)
-    text = re.sub(
-        rf"(\b(?:{language.roman_after})\s[IVXLC]{{1,7}})[-–](?=[IVXLC]{{1,7}}\b)",
-        rf"\1 {language.to} ",
-        text,
-    )
-    text, found = re.subn(rf"\b((?:{language.roman_after})\s)({_ROMAN})(?![\w'-])", cardinal, text)
-    if found:  # `siglos XV y XVI`, `Parts II and III`
-        text = re.sub(
-            rf"(\b(?:{language.ampersand}|{language.to}|al|-)\s)((?!I\b){_ROMAN})(?![\w'.-])", joined, text
-        )
+    end = r"(?![\w'])(?!-\w)"
+    # `Appendix C`, `Plan D`: these letters alone are letters
+    number = rf"(?![CDLM](?!\w)){_ROMAN}"
+    found: list[tuple[str, Callable[[re.Match[str]], str | None], str]] = [
+        (
+            rf"\b(?P<name>{language.roman_names})\s(?P<own>(?P<roman>{_ROMAN}))(?![\w'.-]\w|\w)",
+            ruler,
+            "ruler",
+        ),
+        (
+            rf"\b(?:{after})\s(?P<own>{number}(?!\w)(?:\s?(?:[-–]|(?<!\w)(?:{joints})(?!\w))\s?(?!I\b(?!\.)){_ROMAN}(?!\w)){{1,3}}){end}",
+            several,
+            "several behind a noun",
+        ),
+        (rf"\b(?:{after})\s(?P<own>(?P<roman>{number}))(?![\w'-])", cardinal, "behind a noun"),
+    ]
     if language.roman_before:
-        text = re.sub(
-            rf"(?<![\w.])([IVXL]{{1,6}})(?=\s({language.roman_before}))",
-            lambda m: ordinal(m) if re.fullmatch(_ROMAN, m[1]) else m[0],
-            text,
-        )
-    return _ALONE.sub(alone, text)
+        nouns = rf"{language.roman_before}|[a-záéíóúñ]{{4,}}"
+        found += [
+            (r"(?i:\bsiglos?)\s(?P<own>(?P<roman>[ivx]+))(?!\w)", cardinal, "century in small letters"),
+            (rf"(?<![\w.])(?P<own>(?P<roman>[IVXL]{{1,6}}))(?=\s(?P<noun>{language.roman_before})(?!\w))", ordinal, "before a noun"),
+            (rf"(?i:\b(?:el|la|del|al|los|las)\s)(?P<own>(?P<roman>[IVXL]{{2,6}}))(?=\s(?P<noun>{nouns})(?!\w))", ordinal, "before a noun"),
+        ]  # fmt: skip
+    found += [
+        (_NAMED, cardinal, "behind a name"),
+        (_ALONE, alone, "nothing else"),
+    ]
+    near = {"century in small letters": "[sS]iglo"}
+    numeral = r"(?<![^\W_])[IVXLCDM]+(?![^\W_])"
+    return [
+        Rule("roman", re.compile(pattern), say, name, near.get(name, numeral)) for pattern, say, name in found
+    ]

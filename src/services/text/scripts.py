@@ -27,6 +27,8 @@ def transliterate(text: str, language: Language) -> str:
     def one(i: int, c: str) -> str:
         if c < "\x80" or not c.isalpha() or c.lower() in known or c in "ªºµ":
             return c
+        if c in language.sounds:
+            return language.sounds[c]
         script = _script(c)
         if script not in _SOUNDED or (script == "GREEK" and not _in_greek_word(text, i)):
             return c
@@ -42,6 +44,8 @@ def to_alphabet(text: str, language: Language, dropped: Counter[str]) -> str:
     """Letters of the voice's alphabet, spaces, newlines and `.,;:?!¿¡'-` only; `dropped` counts the rest."""
     known = _letters(language) | frozenset(" \n.,;:?!'-" + ("¿¡" if language.spanish_marks else ""))
     out: list[str] = []
+    if known.issuperset(text.lower()):
+        return text
     for c in text:
         if c.lower() in known:
             out.append(c)

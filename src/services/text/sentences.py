@@ -86,7 +86,7 @@ def _chunks(paragraph: str) -> list[str]:
 
 
 def _letters(text: str) -> str:
-    return "".join(c for c in text if c.isalpha())
+    return "".join(filter(str.isalpha, text))
 
 
 def _ended(sentence: str) -> str:

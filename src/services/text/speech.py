@@ -1,61 +1,88 @@
-"""From what people send to what a voice can say: clean, expand, alphabet, sentences, clauses."""
+"""From what people send to what a voice can say: clean, classify, put into words, alphabet, sentences."""
 
 import logging
+import re
 from collections import Counter
+from functools import lru_cache
 
 from src.core.errors import InvalidInput
-from src.services.text.abbreviations import expand_abbreviations, expand_acronyms
-from src.services.text.clean import clean
-from src.services.text.dates import expand_dates, expand_ratios, expand_times
-from src.services.text.money import expand_money
-from src.services.text.numbers import (
-    expand_codes,
-    expand_decades,
-    expand_fractions,
-    expand_numbers,
-    expand_ordinals,
-    expand_ranges,
-    expand_scales,
+from src.services.text import (
+    abbreviations,
+    cardinals,
+    dates,
+    electronic,
+    measures,
+    money,
+    phones,
+    places,
+    roman,
+    signs,
+    times,
 )
-from src.services.text.phones import expand_phones
+from src.services.text.clean import clean
+from src.services.text.language import Language
 from src.services.text.pictures import name_emoji
-from src.services.text.roman import expand_roman
+from src.services.text.reading import Reading, Rule
 from src.services.text.scripts import to_alphabet, transliterate
 from src.services.text.sentences import Piece, split
-from src.services.text.symbols import expand_symbols, name_signs
-from src.services.text.tables import LANGUAGES
+from src.services.text.tables import LANGUAGES, PESO, find
 from src.services.text.tidy import tidy
-from src.services.text.units import expand_units
-from src.services.text.web import expand_web
 
 _log = logging.getLogger(__name__)
 
-# The order matters: each rule leaves words, and takes what a later one would misread.
-_RULES = (
-    expand_web,
-    expand_dates,
-    expand_times,
-    expand_abbreviations,
-    expand_phones,
-    expand_money,
-    expand_decades,
-    expand_units,
-    expand_ordinals,
-    expand_roman,
-    expand_fractions,
-    expand_ranges,
-    expand_scales,
-    expand_symbols,
-    expand_ratios,
-    expand_codes,
-    expand_numbers,
-    expand_acronyms,
-    name_signs,
+_JOINED = frozenset({"date", "weekday", "time", "money", "measure", "ordinal"})
+"""Classes of which two with a dash between them are a range."""
+
+_PESOS = re.compile(
+    r"\b(?:pesos?|MXN|ARS|COP|CLP|UYU|DOP|m[eé]xic\w+|argentin\w+|chilen\w+|chile|colombia\w*|urugua\w+|cuba\w*|bogotá|cdmx)\b",
+    re.IGNORECASE,
+)
+_DOLLARS = re.compile(
+    r"\b(?:d[oó]lar(?:es)?|USD|EE\.?\s?UU|estados unidos|nueva york|estadounidens\w+|ecuador|panamá|puerto rico|el salvador)\b",
+    re.IGNORECASE,
 )
 
 
-def to_speech(text: str, language: str) -> list[Piece]:
-    """Cut `text` into pieces that a voice of `language` ("en", "es") can say, in order.
+@lru_cache(maxsize=16)
+def rules(language: Language) -> tuple[list[Rule], list[Rule]]:
+    """All rules, the surest first: what one claims, a later one cannot misread.
+
+    The first list has the classes of which two can be a range.
+    """
+    special, *words = abbreviations.rules(language)
+    classes = [
+        *electronic.rules(language),
+        *cardinals.powers(language),
+        *dates.rules(language),
+        *times.rules(language),
+        *places.rules(language),
+        special,
+        *cardinals.doors(language),
+        *phones.rules(language),
+        *money.rules(language),
+        *cardinals.scales(language),
+        *cardinals.ordinals(language),
+        *measures.rules(language),
+    ]
+    rest = [
+        *roman.rules(language),
+        *words,
+        *cardinals.fractions(language),
+        *cardinals.ranges(language),
+        *cardinals.serials(language),
+        *cardinals.cardinals(language),
+        *signs.rules(language),
+        *abbreviations.acronyms(language),
+    ]
+    return classes, rest
+
+
+def to_speech(text: str, language: str, dollar: str = "dollars") -> list[Piece]:
+    """Cut `text` into pieces that a voice of `language` can say, in order.
+
+    `language` is `en`, `es` or a tag with a region (`es-MX`), which decides the date order, the decimal mark and
+    what `$` is. Without a region `$` in Spanish is read by the text's other evidence, else as `dollar` says
+    (`dollars` or `pesos`).
 
     What cannot be said is dropped, and the log says so at DEBUG: see `scripts.py` for letters, `pictures.py`
     for emoji. Addresses lose `https://`, links in Markdown their address.
@@ -63,15 +90,11 @@ def to_speech(text: str, language: str) -> list[Piece]:
     Raises:
         InvalidInput: unknown language, or nothing is left to say; the message has the reason.
     """
-    table = LANGUAGES.get(language)
-    if table is None:
-        raise InvalidInput(f"language {language!r} cannot be spoken: choose one of {', '.join(LANGUAGES)}")
+    table = _table(text, language, dollar)
     if not text.strip():
         raise InvalidInput("the text is empty")
     dropped: Counter[str] = Counter()
-    spoken = transliterate(clean(name_emoji(text, table, dropped)), table)
-    for rule in _RULES:
-        spoken = rule(spoken, table)
+    spoken = signs.soften(_read(text, table, dropped).spoken())
     pieces = split(tidy(to_alphabet(spoken, table, dropped), table), table)
     if dropped:
         _log.debug("not spoken: %s", _listed(dropped))
@@ -79,6 +102,33 @@ def to_speech(text: str, language: str) -> list[Piece]:
         only = _listed(dropped) if dropped else "punctuation"
         raise InvalidInput(f"the text holds nothing that a voice can speak: only {only}")
     return pieces
+
+
+def read(text: str, language: str, dollar: str = "dollars") -> Reading:
+    """What in `text` is taken for what: see `__main__.py`."""
+    return _read(text, _table(text, language, dollar), Counter())
+
+
+def _read(text: str, table: Language, dropped: Counter[str]) -> Reading:
+    reading = Reading(transliterate(clean(name_emoji(text, table, dropped)), table))
+    classes, rest = rules(table)
+    for rule in classes:
+        reading.apply(rule)
+    reading.join_ranges(_JOINED, table.words["to"])
+    for rule in rest:
+        reading.apply(rule)
+    return reading
+
+
+def _table(text: str, language: str, dollar: str) -> Language:
+    evidence = None
+    if language.lower() == "es" and "$" in text:
+        pesos, dollars = bool(_PESOS.search(text)), bool(_DOLLARS.search(text))
+        evidence = PESO if (pesos and not dollars) or (dollar == "pesos" and not dollars) else None
+    table = find(language, evidence)
+    if table is None:
+        raise InvalidInput(f"language {language!r} cannot be spoken: choose one of {', '.join(LANGUAGES)}")
+    return table
 
 
 def _listed(dropped: Counter[str]) -> str:

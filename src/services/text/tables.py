@@ -1,6 +1,57 @@
-"""The languages that can be spoken."""
+"""The languages that can be spoken, and what their regions write in another way."""
 
-from src.services.text.english import ENGLISH
-from src.services.text.spanish import SPANISH
+from dataclasses import replace
+from functools import lru_cache
+
+from babel import Locale, UnknownLocaleError
+from babel.numbers import get_territory_currencies
+
+from src.services.text.english import ENGLISH, british_cardinal
+from src.services.text.language import Language
+from src.services.text.spanish import SPANISH, first_of_month
 
 LANGUAGES = {language.code: language for language in (ENGLISH, SPANISH)}
+"""As they are without a region: `en` is `en-US`."""
+
+PESO = "MXN"
+"""Stands for a peso whose country is not said."""
+
+
+@lru_cache(maxsize=128)
+def find(tag: str, dollar: str | None = None) -> Language | None:
+    """The language of a tag (`en`, `es-MX`, `es_419`), with its region's habits as CLDR has them.
+
+    `dollar` is the ISO code of `$` where the tag has no region. None for a language that cannot be spoken.
+    """
+    code, _, region = tag.replace("_", "-").partition("-")
+    language = LANGUAGES.get(code.lower())
+    if language is None or not region or (language is ENGLISH and region.upper() == "US"):
+        return replace(language, dollar=dollar) if language is SPANISH and dollar else language
+    try:
+        locale = Locale.parse(f"{code.lower()}_{region.replace('-', '_')}")
+    except (UnknownLocaleError, ValueError):
+        return language
+    short = locale.date_formats["short"].pattern
+    currencies = (
+        get_territory_currencies(locale.territory) if locale.territory and locale.territory.isalpha() else []
+    )
+    language = replace(
+        language,
+        day_first=short.index("d") < short.index("M") or short.startswith("y"),
+        decimal_mark=str(locale.number_symbols["latn"]["decimal"]),
+        strict_marks=True,
+        dollar=_dollar(currencies, locale) if language is SPANISH else "USD",
+    )
+    if language.code == "en":
+        british = {**language.letters, "z": "zed"}
+        return replace(language, letters=british, cardinal=british_cardinal)
+    return (
+        language
+        if locale.territory == "ES"
+        else replace(language, say_date=first_of_month, say_day_first=first_of_month)
+    )
+
+
+def _dollar(currencies: list[str], locale: Locale) -> str:
+    """`$` is the peso where there is one, else the dollar."""
+    return next((c for c in currencies if "peso" in str(locale.currencies.get(c, "")).lower()), "USD")

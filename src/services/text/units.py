@@ -1,50 +1,156 @@
-"""Measures: a number and a unit, `5 km`, `21 °C`, `100 km/h`, `16GB`, `50%`."""
+"""Units: prefixes and bases, what is written in another case, powers, and one unit per another."""
 
 import re
+from functools import lru_cache
 
-from src.services.text.language import Language, alternatives
-from src.services.text.numbers import NUMBER, counted, next_word, number_or_year, parse
+from src.services.text.language import Language, Noun, alternatives, table
 
-# means nothing else when no number is before it
-_PLAIN_UNIT = re.compile(r"k[mg]|[cm]m|m[gl]|[GMT]B|kWh|[kMG]Hz|\w+/\w+|\w+[²³]|°[CF]")
-# written with an exponent or another letter for the same unit
-_SPELLINGS = str.maketrans({"μ": "µ"})
-_SQUARED = re.compile(r"(?<=\d)(\s?(?:[kcm]?m|ft))(?:\^([23])|([23])(?=[\s.,;:)!?]|$))")
+_PREFIXES = {
+    "p": "pico", "n": "nano", "µ": "micro", "m": "milli", "c": "centi", "d": "deci", "h": "hecto", "k": "kilo",
+    "K": "kilo", "M": "mega", "G": "giga", "T": "tera", "P": "peta", "Ki": "kibi", "Mi": "mebi", "Gi": "gibi",
+    "Ti": "tebi",
+}  # fmt: skip
+_USED = table(
+    """
+    m: n µ m c d k; g: µ m c k; l: µ m c d h; L: µ m c d; s: n µ m; Hz: k M G T; W: m k M G T
+    V: m k M; A: m; Ω: k M
+    J: k M; N: k; Pa: h k M G; B: k K M G T P Ki Mi Gi Ti; b: M G; bit: k M G; bps: k K M G T
+    eV: k M G; Wh: k M G T
+    Ah: m; cal: k; F: n µ p; mol: m µ; Sv: m µ; t: k M; Bq: k M
+    """.replace(";", "\n")
+)
+"""Prefixes that people write with a base."""
+
+_ALONE = frozenset(
+    [
+        "m",
+        "g",
+        "l",
+        "L",
+        "s",
+        "W",
+        "V",
+        "A",
+        "t",
+        "B",
+        "Hz",
+        "Pa",
+        "Ω",
+        "bps",
+        "mol",
+        "Sv",
+        "eV",
+        "Wh",
+        "Ah",
+        "cal",
+        "bit",
+        "Bq",
+    ]
+)
+"""Bases that mean a unit without a prefix."""
+
+_NO_CAPITALS = frozenset(
+    [
+        "mi",
+        "mo",
+        "ct",
+        "ac",
+        "ha",
+        "bar",
+        "cal",
+        "ms",
+        "pt",
+        "pts",
+        "hab",
+        "ud",
+        "u",
+        "doc",
+        "sem",
+        "ly",
+        "nm",
+        "ns",
+        "gal",
+        "in",
+        "in.",
+        "min",
+        "mins",
+        "sec",
+        "as",
+        "id",
+    ]
+)
+"""Units whose capitals are something else."""
+
+_POWER = r"(?:[²³]|\^[23]|[23](?![\w.,]))"
 
 
-def expand_units(text: str, language: Language) -> str:
-    text = _SQUARED.sub(lambda m: m[1] + ("²" if "2" in (m[2], m[3]) else "³"), text.translate(_SPELLINGS))
-    text = re.sub(r"(?<=[2-9]\d)º(?=\s?(?:[.,;:)!?]|$))", "°", text)  # `35º` at an end is no ordinal
-    units = alternatives(tuple(language.units))
+@lru_cache(maxsize=64)
+def simple(language: Language) -> dict[str, Noun]:
+    """Every unit without power or slash, by its written form."""
+    found = {symbol: noun for symbol, noun in language.bases.items() if symbol in _ALONE}
+    for base, prefixes in _USED.items():
+        noun = language.bases[base]
+        for prefix in prefixes.split():
+            name = _PREFIXES[prefix].replace("milli", "mili" if language.code == "es" else "milli")
+            found[prefix + base] = Noun(
+                language.prefix(name, noun.one), language.prefix(name, noun.many), noun.feminine
+            )
+    found.update(language.units)
+    for symbol in list(found):
+        if len(symbol) > 1 and symbol.isalpha() and symbol.lower() not in _NO_CAPITALS:
+            for form in (symbol.lower(), symbol.upper(), symbol.capitalize()):
+                found.setdefault(form, found[symbol])
+    for symbol in ("km", "cm", "kg", "mg", "ml", "mm", "gr", "seg"):
+        if symbol in found:
+            found.setdefault(f"{symbol}s", found[symbol])
+    for symbol in ("kb", "mb", "gb", "tb"):
+        found[symbol] = found[symbol[0].upper() + "B"]
+    return found
 
-    def part(match: re.Match[str]) -> str:
-        top, bottom = int(match[1]), int(match[2])
-        if not 0 < top < bottom:
-            return match[0]
-        joint = "" if bottom == 2 else f"{language.part_of} "
-        return f"{language.fraction(top, bottom)} {joint}{language.units[match[3]].one}"
 
-    def one(match: re.Match[str]) -> str:
-        value = parse(match[4], language)
-        if value is None:
-            return match[0]
-        noun = language.units[match[5]]
-        said = counted(value, noun, language)
-        if match[2]:  # a range: 3-5 km
-            low = number_or_year(match[2], "", language)
-            said = f"{low} {language.to} {said}"
-        if match[1]:
-            said = f"{language.minus} {said}"
-        if match[6]:
-            said += f" {language.per} {language.units[match[6][1:]].one}"
-        word = next_word(match)
-        return said + (" " if word and not match.string[match.end()].isspace() else "")
+@lru_cache(maxsize=64)
+def pattern(language: Language) -> str:
+    """A regular expression for a unit, powers and `per` included."""
+    names = alternatives(name for name in simple(language) if name not in ("in",))
+    per = alternatives({**simple(language), **language.per_names})
+    square = r"(?:(?:sq|cu)\.?\s)?" if language.code == "en" else ""
+    return rf"{square}(?:{names}){_POWER}?(?:/(?:{per}){_POWER}?(?!\w))?"
 
-    text = re.sub(rf"(?<![\w.,/] )(?<![\w.,/])(\d{{1,3}})/(\d{{1,3}})\s?({units})(?![\w/])", part, text)
-    text = re.sub(
-        rf"(?<![\w.,/])([-−])?(?:({NUMBER})\s?(%|°)?\s?[–-]\s?)?({NUMBER})\s?({units})(/(?:{units}))?(?![\w/²³])",
-        one,
-        text,
-    )
-    alone = alternatives(tuple(name for name in language.units if _PLAIN_UNIT.fullmatch(name)))
-    return re.sub(rf"(?<![\w/])({alone})(?![\w/²³])", lambda m: language.units[m[1]].many, text)
+
+@lru_cache(maxsize=64)
+def rate(language: Language) -> str:
+    """A regular expression for what may follow an amount: `/kg`, `/month`, in a group `per`."""
+    names = alternatives({**simple(language), **language.per_names})
+    return rf"(?P<per>/(?:{names})(?![\w/])|/(?=[^\W\d_]{{3}}))?"
+
+
+@lru_cache(maxsize=4096)
+def noun(written: str, language: Language) -> Noun:
+    """`km/h`, `m/s²`, `sq ft`: kilometer per hour..."""
+    head, _, bottom = written.partition("/")
+    top = _powered(head, language)
+    if not bottom:
+        return top
+    below = per_name(bottom, language)
+    return Noun(f"{top.one} {below}", f"{top.many} {below}", top.feminine)
+
+
+def per_name(written: str, language: Language) -> str:
+    """`kg` -> `per kilogram`."""
+    known = language.per_names.get(written)
+    if known is None:
+        power = 2 if written[-1] in "2²" else 3 if written[-1] in "3³" else 0
+        base = _powered(re.sub(r"[\^23²³]+$", "", written) if power else written, language).one
+        suffix = {2: language.words["squared"], 3: language.words["cubed"], 0: ""}[power]
+        known = f"{base} {suffix}".strip()
+    return f"{language.words['per']} {known}"
+
+
+def _powered(written: str, language: Language) -> Noun:
+    power = {"²": 2, "2": 2, "³": 3, "3": 3}.get(written[-1], 0)
+    plain = re.sub(r"[\^23²³]+$", "", written)
+    match = re.fullmatch(r"(sq|cu)\.?\s(.+)", plain)
+    if match:
+        power, plain = (2 if match[1] == "sq" else 3), match[2]
+    found = simple(language)[plain]
+    return language.powers(found, power) if power else found

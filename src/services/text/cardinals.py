@@ -1,0 +1,296 @@
+"""Numbers that are no date, amount or code: ordinals, decades, fractions, ranges, scales, serials, cardinals."""
+
+import re
+
+from src.services.text.language import Count, Language, alternatives
+from src.services.text.numbers import (
+    NUMBER,
+    counted,
+    digits,
+    integer,
+    next_word,
+    number_or_year,
+    parse,
+    say,
+)
+from src.services.text.reading import Rule
+
+_SUPERSCRIPT = r"\^\(?(?P<sign>[-−])?(?P<power>\d+)\)?"
+
+
+def ordinals(language: Language) -> list[Rule]:
+    def one(match: re.Match[str]) -> str | None:
+        number = int(re.sub(r"\D", "", match["number"]))
+        if number == 0 and language.code == "es":
+            return None
+        if match["mark"] == "°" and number >= 20 and not next_word(match):
+            return None
+        article = "las " if match["article"] else ""
+        return article + language.say_ordinal(number, match["mark"], next_word(match))
+
+    def door(match: re.Match[str]) -> str:
+        said = language.say_ordinal(int(match["number"]), match["mark"], "")
+        return f"{said} {language.spell(match['letter'])}"
+
+    def decade(match: re.Match[str]) -> str:
+        return language.decades(int(match["number"]))
+
+    mark = language.ordinal_after.replace("(", "(?P<mark>", 1)
+    decade_form = (
+        r"(?<![\w.,])'?(?P<number>(?:1\d|20)?[0-9]0)'?s\b|(?<![\w.,])(?P<n2>(?:1\d|20)\d0) s\b(?!\s[a-z]+ed\b)"
+        if language.code == "en"
+        else r"\b(?:los|años)\s(?P<own>'?(?P<number>(?:19|20)?[1-9]0)'?s)\b"
+    )
+    found = [
+        Rule("ordinal", re.compile(decade_form.replace("|(?<![\\w.,])(?P<n2>(?:1\\d|20)\\d0) s\\b(?!\\s[a-z]+ed\\b)", "")), decade, "decade", near=r"0'?s"),
+        Rule("ordinal", re.compile(rf"(?P<article>\blos (?=\d+\.as\b))?(?<![\w.,/])(?P<number>\d{{1,3}}(?:[.,]\d{{3}}|\d)?){mark}(?:(?<=r)\.)?(?!\w|\.[a-z])", re.IGNORECASE if language.code == "en" else 0), one, "number with a raised mark"),
+    ]  # fmt: skip
+    if language.code == "en":
+        found.append(
+            Rule(
+                "ordinal",
+                re.compile(r"(?<![\w.,])(?P<number>(?:1\d|20)\d0) s\b"),
+                decade,
+                "decade",
+                near=r"0'?s",
+            )
+        )
+    else:
+        found.insert(
+            0,
+            Rule(
+                "ordinal",
+                re.compile(r"(?<![\w.,/])(?P<number>\d{1,2})(?P<mark>\.?[ºª°])\s?(?P<letter>[A-Z])(?![\w.])(?<!°[CFNSEWO])"),
+                lambda m: door(m) if m["letter"] not in "CF" or m["mark"][0] == "." else None,
+                "floor and door", near=r"\d\.?[ºª°]"),
+        )  # fmt: skip
+    return found
+
+
+def doors(language: Language) -> list[Rule]:
+    """`Apartment 4B`, `Piso 2ºC`: behind the name of a place the letter is a letter."""
+    raised = r"(?P<mark>\.?[ºª])?" if language.code == "es" else "(?P<mark>)"
+
+    def one(match: re.Match[str]) -> str:
+        number = match["number"]
+        said = (
+            language.say_ordinal(int(number), match["mark"], "")
+            if match["mark"]
+            else integer(number, language)
+        )
+        last = match["last"]
+        to = (
+            f" {language.words['to']} {integer(last[:-1], language)} {language.spell(last[-1])}"
+            if last
+            else ""
+        )
+        return f"{said} {language.spell(match['letter'])}{to}"
+
+    return [
+        Rule(
+            "serial",
+            re.compile(rf"(?i:\b(?:{language.pages})\.?)\s(?:(?:no|n\.?º)\.?\s)?(?P<own>(?P<number>\d{{1,4}}){raised}\s?-?(?P<letter>[A-Z]{{1,2}}|[a-z](?!\s?[a-z]))(?:[-–](?P<last>\d{{1,4}}[A-Z]))?)(?![\w'])"),
+            one,
+            "number and letter behind a place",
+        )
+    ]  # fmt: skip
+
+
+def fractions(language: Language) -> list[Rule]:
+    said = language.words
+
+    def one(match: re.Match[str]) -> str | None:
+        top, bottom = int(match["top"]), int(re.sub(r"\D", "", match["bottom"]))
+        whole = match["whole"]
+        # a year, a page or a score may stand behind a slash, too
+        if not 0 < top < 1000 or bottom < 2 or (len(match["top"]) > 1 and match["top"][0] == "0"):
+            return None
+        if language.code == "en" and ((bottom > 100 and bottom != 1000) or top >= 100):
+            return None
+        if not whole:
+            words = language.fraction(top, bottom)
+            if next_word(match) in language.parted and bottom != 2:
+                words += f" {said['part of']}"
+            if (top, bottom) == (1, 2) and language.noun_of(next_word(match)).feminine:
+                words = "media"
+        else:
+            word = re.match(r"\s([^\W\d_]+)", match.string[match.end() :])
+            agrees = language.noun_of(word[1]) if word else Count()
+            count = Count(agrees.feminine, agrees.before_noun) if (top, bottom) == (1, 2) else Count()
+            number = integer(whole.strip(" -"), language, Count(feminine=count.feminine))
+            words = language.mixed(number, top, bottom, "")
+            if count.feminine and (top, bottom) == (1, 2):
+                words = words.removesuffix("medio") + "media"
+        return f"{said['minus']} {words}" if match["minus"] else words
+
+    def score(match: re.Match[str]) -> str | None:
+        top, bottom = match["top"], match["bottom"]
+        if top != bottom and top.isdigit() and top != "0":
+            return None
+        return f"{number_or_year(top, '', language)} {said['out of']} {integer(bottom, language)}"
+
+    def slashed(match: re.Match[str]) -> str:
+        return f" {said['slash']} ".join(integer(part, language) for part in match[0].split("/"))
+
+    def one_and_half(match: re.Match[str]) -> str:
+        noun = match["noun"]
+        count = language.noun_of(noun)
+        if match["whole"] == "1" and noun.endswith("s"):  # `una hora y media`
+            noun = noun[:-2] if re.search("[^aeiouáéíóú]es$", noun) else noun[:-1]
+        half = "media" if count.feminine else "medio"
+        return f"{integer(match['whole'], language, Count(count.feminine, True))} {noun} y {half}"
+
+    suffix = r"(?i:st|nd|rd|th|ths|rds)?" if language.code == "en" else r"(?:avos?)?"
+    end = r"(?!\w|\s?[/=]|[.,]\d)"
+    whole = r"(?P<minus>[-−](?=\d))?(?P<whole>\d{1,4}[ -])?"
+    left = r"(?<![\w/.,])"
+    big = r"\d{1,7}(?:\.\d{3})*" if language.code == "es" else r"\d{1,4}"
+    halves = [
+        Rule("fraction", re.compile(rf"{left}(?P<whole>\d{{1,3}}) 1/2 (?P<noun>(?!de\b|del\b|por\b|más\b)[a-záéíóúñ]{{3,}})\b"), one_and_half, "and a half", near="1/2"),
+    ] if language.code == "es" else []  # fmt: skip
+    return [
+        *halves,
+        Rule("fraction", re.compile(rf"{left}(?P<top>\d{{1,3}}(?:[.,]\d)?)/(?P<bottom>\d{{1,3}}){end}"), score, "score", near=r"\d/\d"),
+        Rule("fraction", re.compile(rf"{left}{whole}(?P<top>\d{{1,3}})/(?P<bottom>{big}){suffix}{end}"), one, "fraction", near=r"\d/\d"),
+        Rule("fraction", re.compile(rf"{left}\d{{1,15}}(?:/\d{{1,15}})+{end}"), slashed, "slash between numbers", near=r"\d/\d"),
+    ]  # fmt: skip
+
+
+def scales(language: Language) -> list[Rule]:
+    """`1.5M`, `20k`, `3,2 mill.`: a multiplier written short behind a number."""
+
+    def one(match: re.Match[str]) -> str | None:
+        written, scale = match["number"], match["scale"]
+        value = parse(written, language)
+        if value is None:
+            return None
+        # a single digit and a capital are a name: `3M`, `4K`, `8K`
+        if scale in ("K", "M", "B") and not value.fraction and (len(written) == 1 or scale == "B"):
+            counted_next = re.match(r"\s(?:de\s)?[a-zñ]+(?:s|people)\b", match.string[match.end() :])
+            if not counted_next or scale != "M":
+                return None
+        of = language.words["scale of"]
+        scale_noun = language.scales[scale] if scale in language.scales else language.money_scales[scale]
+        noun = re.match(r"\s[a-zñáéíóú]{3,}", match.string[match.end() :])
+        joint = f" {of}" if of and not scale_noun.bare and noun and not match["dot"] else ""
+        return counted(value, scale_noun, language) + joint
+
+    def small(match: re.Match[str]) -> str | None:
+        value = parse(match["number"], language)
+        return None if value is None else counted(value, language.money_scales["m"], language)
+
+    short = alternatives(name for name in language.scales if len(name) <= 3 and name != "mil")
+    found = [
+        Rule("cardinal", re.compile(rf"(?<![\w.,])(?P<number>{NUMBER})(?P<dot>)(?P<scale>{short})(?!\w)(?!\s(?:run|race)\b)"), one, "multiplier", near=r"\d\s?[a-zA-Z]"),
+    ]  # fmt: skip
+    if language.code == "es":
+        found.append(Rule("cardinal", re.compile(rf"(?<![\w.,])(?P<number>{NUMBER})\s?(?P<scale>mill)(?P<dot>\.)"), one, "multiplier", near=r"\d\s?[a-zA-Z]"))  # fmt: skip
+    else:
+        found.append(Rule("cardinal", re.compile(rf"(?<![\w.,])(?P<number>{NUMBER})m(?=\s(?!across|is|was|has|less|this|towards|downwards|upwards)(?:people|[a-z]+s)\b)"), small, "multiplier before a plural", near=r"\dm"))  # fmt: skip
+    return found
+
+
+def ranges(language: Language) -> list[Rule]:
+    """`3-5`, `1939–1945`: not where it could be a subtraction (spaces around the sign, or a result)."""
+
+    def one(match: re.Match[str]) -> str | None:
+        before, after = match.string[: match.start()], match.string[match.end() :]
+        if re.match(r"\s?=", after):
+            return None
+        low = number_or_year(match["low"], before, language)
+        high = number_or_year(match["high"], before, language, next_word(match))
+        if match["low"].isdigit() and match["high"].isdigit() and len(match["low"]) == 4:
+            first, last = int(match["low"]), int(match["high"])
+            if len(match["high"]) == 2 and 1000 <= first < 2100:
+                low = language.year(first)
+            elif 1000 <= first < last <= 2100:
+                low, high = language.year(first), language.year(last)
+        return f"{low} {language.words['to']} {high}"
+
+    return [
+        Rule("range", re.compile(rf"(?<![\w.,\-–])(?P<low>{NUMBER})\s?[–-](?P<high>{NUMBER})(?![\w–-])"), one, "range", near=r"[-–]")
+    ]  # fmt: skip
+
+
+def powers(language: Language) -> list[Rule]:
+    """`2.5e-3`, `10⁻³`, `log₂8`."""
+    said = language.words
+
+    def scientific(match: re.Match[str]) -> str | None:
+        value = parse(match["number"], language)
+        if value is None:
+            return None
+        sign = f"{said['minus']} " if match["sign"] in ("-", "−") else ""
+        minus = f"{said['minus']} " if match["minus"] else ""
+        return f"{minus}{say(value, language)} {said['ten to']} {sign}{integer(match['power'], language)}"
+
+    def raised(match: re.Match[str]) -> str:
+        if not match["sign"] and match["power"] in ("2", "3"):
+            return f" {said['squared' if match['power'] == '2' else 'cubed']}"
+        sign = f"{said['minus']} " if match["sign"] else ""
+        return f" {said['power']} {sign}{integer(match['power'], language)}"
+
+    def log(match: re.Match[str]) -> str:
+        return f"{said['log']} {integer(match['base'], language)} {said['of']}"
+
+    return [
+        Rule("math", re.compile(rf"(?<![\w.,])(?P<minus>[-−])?(?P<number>{NUMBER})(?:[eE]|\s?[x×·*]\s?10\^)\(?(?P<sign>[-−+])?(?P<power>\d{{1,4}})\)?(?![\w^])"), scientific, "power of ten", near=r"\d[eE]|\^"),
+        Rule("math", re.compile(rf"(?<=[\w)])\s?{_SUPERSCRIPT}"), raised, "exponent", near=r"\^"),
+        Rule("math", re.compile(r"\blog_(?P<base>\d+)\s?"), log, "base of a logarithm", near=r"log_"),
+    ]  # fmt: skip
+
+
+def serials(language: Language) -> list[Rule]:
+    """A letter beside a digit is said by its name: `A4`, `5G`, `F-16`; `COVID-19` loses its hyphen."""
+    said = language.words
+
+    def version(match: re.Match[str]) -> str:
+        point = language.words["dot"] if language.code == "es" else language.marks["."]
+        parts = f" {point} ".join(integer(part, language) for part in match["numbers"].split("."))
+        stage, _, number = match["stage"].lstrip("-").partition(".")
+        number = number or "".join(c for c in stage if c.isdigit())
+        stage = stage.rstrip("0123456789")
+        name = stage if language.code == "en" and stage in ("alpha", "beta", "dev") else language.spell(stage)
+        tail = f", {name if stage not in ('alpha', 'beta') else stage} {integer(number, language) if number else ''}"
+        return f"{said['version'] + ' ' if match['v'] else ''}{parts}{tail}".rstrip()
+
+    def long(match: re.Match[str]) -> str | None:
+        if not (match["a"] or match["b"]):
+            return None
+        return (
+            f"{language.spell(match['a'])} {digits(match['number'], language)} {language.spell(match['b'])}"
+        )
+
+    def lines(match: re.Match[str]) -> str:
+        number = match["number"]
+        words = (
+            language.year(int(number))
+            if len(number) == 4 and language.code == "en"
+            else f"{integer(number[0], language)} {integer(number[1:], language)}"
+            if language.code == "en" and number[1] != "0"
+            else integer(number, language)
+        )
+        return f"{words} {language.spell(match['letter'])}"
+
+    return [
+        Rule("serial", re.compile(r"(?<![\w.])(?P<v>[vV])?(?P<numbers>\d+(?:\.\d+){1,3})(?P<stage>-(?:alpha|beta|rc|dev|b|a)(?:\.?\d+)?)(?![\w.-]\w|\w)"), version, "version", near=r"\.\d+-"),
+        Rule("serial", re.compile(r"(?<![\w.,])(?P<number>\d{3,4})(?P<letter>[pi])(?!\w)"), lines, "lines of a picture", near=r"\d[pi]"),
+        Rule("serial", re.compile(r"(?<![\w.,])(?P<a>[A-Z]?)-?(?P<number>\d{5,})-?(?P<b>[A-Z]?)(?![\w.,-]\w|\w)"), long, "letter and long number"),
+        Rule("serial", re.compile(r"(?<!\w)(?P<own>(?P<letter>[^\W\d_])-?)(?=\d)"), lambda m: f"{language.spell(m['letter'])} ", "letter before a number", near=r"[^\W\d_]-?\d"),
+        Rule("serial", re.compile(r"(?<=[^\W\d_])(?P<own>-)(?=\d)"), lambda m: " ", "hyphen before a number", near=r"-\d"),
+        Rule("serial", re.compile(r"(?<=\d)(?P<own>-?(?P<letter>[^\W\d_]))(?![^\W_]|')"), lambda m: f" {language.spell(m['letter'])}", "letter behind a number", near=r"\d-?[^\W\d_]"),
+    ]  # fmt: skip
+
+
+def cardinals(language: Language) -> list[Rule]:
+    """Every digit that is still there."""
+
+    def one(match: re.Match[str]) -> str:
+        before = match.string[max(0, match.start() - 30) : match.start()]
+        after = match.string[match.end() : match.end() + 30]
+        said = number_or_year(match["number"], before, language, next_word(match), after)
+        return f"{language.words['minus']} {said}" if match["minus"] else said
+
+    return [
+        Rule("cardinal", re.compile(rf"(?P<minus>(?:(?<=^)|(?<=[\s(=?!,:;<>≤≥]))[-−](?=\d))?(?P<number>{NUMBER})"), one, "number")
+    ]  # fmt: skip

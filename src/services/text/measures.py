@@ -1,0 +1,235 @@
+"""Measures: a number and a unit, `5 km`, `21 °C`, `100 km/h`, `16GB`, `50%`, sizes, heights, directions."""
+
+import re
+
+from src.services.text import units
+from src.services.text.language import Count, Language, Noun, alternatives
+from src.services.text.numbers import NUMBER, Value, counted, integer, next_word, number_or_year, parse, say
+from src.services.text.reading import Rule
+
+# means nothing else when no number is before it
+_PLAIN_UNIT = re.compile(r"k[mg]|[cm]m|m[gl]|[GMT]B|kWh|[kMG]Hz|km/h|m/s|[kcm]?m[²³]|°[CF]|mg/dL|kg/m[²³]")
+_DASH = r"\s?[-–]\s?"
+_SINGULAR_BEFORE = re.compile(r"(?:\b(?:per|por|cada|each|un|el|the|a|one)\s)$", re.IGNORECASE)
+_ADJECTIVE_AFTER = re.compile(r"\s([a-z]{2,})\b")
+_SPACED = frozenset("ABtTJN")
+
+
+_NEAR = {
+    "feet and inches": "['′]",
+    "point of the compass": "[°º]",
+    "minutes of arc": "°",
+    "temperature": "[°º]",
+    "blood pressure": "mmHg",
+    "blood pressure behind a word": r"\d/\d",
+    "size": r"\d\s?[x×]\s?\d",
+    "fraction and unit": r"\d/\d",
+    "range": "[-–]",
+    "rate": r"\d/",
+    "inches": '["″]',
+    "inches in letters": r"\d\s?in\b",
+    "factor": r"\d[x×]",
+}
+
+
+def per(match: re.Match[str], language: Language) -> str:
+    """The end of a match with a group `per`: `/kg` by the unit's name; any other word (`/month`) follows by itself."""
+    written = match.groupdict().get("per")
+    if not written:
+        return ""
+    return f" {units.per_name(written[1:], language)}" if written[1:] else f" {language.words['per']} "
+
+
+def adjective(match: re.Match[str], language: Language) -> bool:
+    """Whether a measure stands before its noun: `a 27 inch monitor`."""
+    if not language.adjective_before or match.groupdict().get("per"):
+        return False
+    before = match.string[max(0, match.start() - 10) : match.start()]
+    if not re.search(rf"(?i)\b(?:{language.adjective_before})\s$", before):
+        return False
+    after = _ADJECTIVE_AFTER.match(match.string, match.end())
+    return bool(after and after[1] not in language.adjective_never)
+
+
+def rules(language: Language) -> list[Rule]:  # noqa: PLR0915 - one function a form
+    said = language.words
+    unit = f"(?P<unit>{units.pattern(language)})"
+
+    def counted_unit(match: re.Match[str], written: str, name: Noun) -> str | None:
+        value = parse(written, language)
+        if value is None:
+            return None
+        words = counted(value, name, language)
+        if adjective(match, language) and words.endswith(name.many):
+            words = words.removesuffix(name.many) + name.one
+        return words
+
+    def one(match: re.Match[str]) -> str | None:
+        written = match["unit"].rstrip(".")
+        spaced = match["gap"]
+        if spaced != " " and written in _SPACED:
+            return None
+        if written == "B" and not match["number"].isdigit():
+            return None
+        words = counted_unit(match, match["number"], units.noun(written, language))
+        if words is None:
+            return None
+        if match["low"]:  # a range: 3-5 km
+            words = f"{_low(match, language)} {said['to']} {words}"
+        minus = f"{said['minus']} " if match["minus"] else ""
+        return minus + words + _stop(match)
+
+    def full_range(match: re.Match[str]) -> str | None:
+        return f"{_low(match, language)} {said['to']} {counted_unit(match, match['number'], units.noun(match['unit'], language))}"
+
+    def part(match: re.Match[str]) -> str | None:
+        top, bottom, whole = int(match["top"]), int(match["bottom"]), match["whole"]
+        if not 0 < top < bottom:
+            return None
+        minus = f"{said['minus']} " if match["minus"] else ""
+        name = units.noun(match["unit"].rstrip("."), language)
+        if not whole:
+            return minus + language.fraction_of(top, bottom, name) + _stop(match)
+        count = Count(feminine=name.feminine, before_noun=True)
+        if (top, bottom) == (1, 2) and language.code == "es":  # `un litro y medio`
+            return f"{minus}{counted(Value(whole, '', ''), name, language)} y medi{'a' if name.feminine else 'o'}{_stop(match)}"
+        if language.code == "es":
+            words = f"{integer(whole, language, Count(count.feminine))} y {language.fraction_of(top, bottom, name)}"
+            return minus + words + _stop(match)
+        return minus + language.mixed(integer(whole, language), top, bottom, name.many) + _stop(match)
+
+    def size(match: re.Match[str]) -> str | None:
+        if re.match(r"\s?=", match.string[match.end() :]):
+            return None
+        numbers = re.split(r"\s?[x×]\s?", match["numbers"])
+        words = [_in_size(number, language) for number in numbers]
+        if match["unit"]:
+            last = parse(numbers[-1], language)
+            if last is None:
+                return None
+            words[-1] = counted(last, units.noun(match["unit"].rstrip("."), language), language)
+        elif "×" in match["numbers"] and " " in match["numbers"]:
+            return None
+        return f" {said['by']} ".join(words) + (_stop(match) if match["unit"] else "")
+
+    def over(match: re.Match[str]) -> str:
+        top, bottom = integer(match["top"], language), integer(match["bottom"], language)
+        unit = f" {units.noun(match['unit'], language).many}" if match["unit"] else ""
+        return f"{top} {said['over']} {bottom}{unit}"
+
+    def height(match: re.Match[str]) -> str:
+        feet, inches = match["feet"], match["inches"]
+        tall = re.match(r"\s(?:tall|high|alto|alta)\b", match.string[match.end() :])
+        foot = said["foot"] if feet == "1" or tall else said["feet"]
+        return f"{integer(feet, language, Count(before_noun=True))} {foot} {integer(inches, language)}"
+
+    def inches(match: re.Match[str]) -> str | None:
+        if match["mark"] == '"' and match.string[: match.start()].rpartition("\n")[2].count('"') % 2:
+            return None  # it closes a quotation
+        return counted_unit(match, match["number"], Noun(said["inch"], said["inches"], language.code == "es"))
+
+    def inch_word(match: re.Match[str]) -> str | None:
+        words = counted_unit(match, match["number"], Noun(said["inch"], said["inches"]))
+        return words and words + _stop(match)
+
+    def direction(match: re.Match[str]) -> str:
+        number = counted(
+            parse(match["number"], language) or Value("0", "", ""), units.noun("°", language), language
+        )
+        parts = [number]
+        for group, name in (("minutes", "minutes"), ("seconds", "seconds")):
+            if match[group]:
+                value = parse(match[group], language)
+                parts.append(f"{say(value, language) if value else ''} {said[name]}")
+        if match["point"]:
+            parts.append(language.points[match["point"]])
+        minus = f"{said['minus']} " if match["minus"] else ""
+        return minus + " ".join(parts)
+
+    def temperature(match: re.Match[str]) -> str | None:
+        words = counted_unit(match, match["number"], units.noun(f"°{match['scale'].upper()}", language))
+        if words and match["low"]:
+            words = f"{_low(match, language)} {said['to']} {words}"
+        return words and (f"{said['minus']} " if match["minus"] else "") + words
+
+    def factor(match: re.Match[str]) -> str | None:
+        value = parse(match["number"], language)
+        if value is None:
+            return None
+        feminine = Count(feminine=language.code == "es")
+        times = said["factor"]
+        if language.code == "es" and value.is_one:
+            times = "vez"
+        return f"{say(value, language, feminine)} {times}"
+
+    def alone(match: re.Match[str]) -> str:
+        name = units.noun(match["unit"], language)
+        before = match.string[max(0, match.start() - 8) : match.start()]
+        number = re.match(r"\s\d", match.string[match.end() :])
+        return name.one if number or _SINGULAR_BEFORE.search(before) else name.many
+
+    left = r"(?:(?<![\w.,/])|(?<=\bc/))(?P<minus>[-−](?=\d))?"
+    dot = r"(?:(?<=[^\W\d_])\.)?"
+    end = r"(?![\w/²³]|\^\d)"
+    number = rf"(?P<number>{NUMBER})"
+    names = [(1, r"\d")]
+    del names
+    plain = alternatives(
+        {u for u in units.simple(language) if _PLAIN_UNIT.fullmatch(u)}
+        | {"km/h", "m/s", "km²", "m²", "cm²", "m³", "cm³"}
+    )
+    patterns = [
+        (r"(?<![\w.,'])(?P<feet>\d)(?:'|′)\s?(?P<inches>\d{1,2})(?:\"|″|'')", height, "feet and inches"),
+        (rf"{left}{number}\s?[°º]\s?(?:(?P<minutes>\d{{1,2}})['′]\s?(?:(?P<seconds>\d{{1,2}}(?:[.,]\d+)?)(?:[\"″]|'')\s?)?)?(?P<point>{alternatives(language.points)})(?![\w.])", direction, "point of the compass"),
+        (rf"{left}{number}\s?°\s?(?P<minutes>\d{{1,2}})['′]\s?(?:(?P<seconds>\d{{1,2}}(?:[.,]\d+)?)(?:[\"″]|'')\s?)?(?P<point>)", direction, "minutes of arc"),
+        (rf"{left}(?:(?P<low>{NUMBER})\s?°?{_DASH})?{number}\s?[°º]\s?(?P<scale>[CFKcfk])(?![\w/])", temperature, "temperature"),
+        (rf"(?<![\w.,/])(?P<top>\d{{2,3}})/(?P<bottom>\d{{2,3}})\s?(?P<unit>mmHg){end}", over, "blood pressure"),
+        (rf"(?i:\b(?:{language.pressure_before})\s)(?P<own>(?P<top>\d{{2,3}})/(?P<bottom>\d{{2,3}})(?P<unit>))(?![\w/]|[.,]\d)", over, "blood pressure behind a word"),
+        (rf"(?<![\w.,])(?P<numbers>{NUMBER}(?:\s?[x×]\s?{NUMBER}){{1,3}})(?:\s?(?P<unit>in|{units.pattern(language)}){dot}{end})?(?![\w×]|\sx\s)", size, "size"),
+        (rf"{left}(?:(?P<whole>\d{{1,4}})[\s-])?(?P<top>\d{{1,3}})/(?P<bottom>\d{{1,4}})\s?(?P<unit>in\.|{units.pattern(language)}){dot}{end}", part, "fraction and unit"),
+        (rf"(?<![\w.,/])(?P<low>{NUMBER})\s?(?P<unit0>{units.pattern(language)}){_DASH}{number}\s?(?P<unit>(?P=unit0)){end}", full_range, "range"),
+        (rf"{left}(?:(?P<low>{NUMBER}){_DASH})?{number}(?P<gap>[\s-]?){unit}{dot}{end}", one, "number and unit"),
+        (rf"(?<![\w.,/]){number}(?P<per>/(?:{alternatives(u for u in {**units.simple(language), **language.per_names} if len(u) > 1 or u == 's')})){end}", lambda m: _per_unit(m, language), "rate"),
+        (rf"(?<![\w.,/]){number}(?P<mark>\"|″)(?!\w)", inches, "inches"),
+        (rf"(?<![\w.,/]){number}\s?in(?:\.(?!\s?[A-Z]|\w)|(?=\s(?:wide|long|tall|high|deep|thick|diameter|across)\b))", inch_word, "inches in letters"),
+        (rf"(?<![\w.,/]){number}[x×](?=\s[a-záéíóúñ])", factor, "factor"),
+    ]  # fmt: skip
+    found = [
+        Rule("measure", re.compile(pattern), say_it, name, near=_NEAR.get(name, r"\d"))
+        for pattern, say_it, name in patterns
+    ]
+    return [
+        *found,
+        Rule("measure", re.compile(rf"(?<![\w/]) ?(?P<own>(?P<unit>{plain}))(?![\w/²³])"), alone, "unit without a number", near=""),
+    ]  # fmt: skip
+
+
+def _low(match: re.Match[str], language: Language) -> str:
+    value = parse(match["low"], language)
+    return number_or_year(match["low"], "", language) if value is None else say(value, language)
+
+
+def _per_unit(match: re.Match[str], language: Language) -> str | None:
+    value = parse(match["number"], language)
+    return None if value is None else f"{say(value, language)}{per(match, language)}"
+
+
+def _in_size(written: str, language: Language) -> str:
+    """Picture sizes are read in pairs in English: `1920` is `nineteen twenty`."""
+    if language.code == "en" and re.fullmatch(r"[1-9]\d{3}", written):
+        return language.year(int(written))
+    if language.code == "en" and re.fullmatch(r"[1-9]0[1-9]\d|[1-9][1-9]\d\d", written):
+        return language.year(int(written))
+    value = parse(written, language)
+    return written if value is None else say(value, language)
+
+
+def _stop(match: re.Match[str]) -> str:
+    """The dot of a unit also ends the sentence at its end."""
+    if not match[0].endswith("."):
+        return ""
+    after = match.string[match.end() : match.end() + 20]
+    return "." if re.match(r"[\"')]*(?:\s*$|\s+[A-ZÁÉÍÓÚÑ¿¡]|\n)", after) else ""
+
+
+__all__ = ["adjective", "next_word", "per", "rules"]

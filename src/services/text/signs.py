@@ -1,0 +1,125 @@
+"""Signs: arithmetic, programming languages, identifiers, then everything a voice knows nothing of."""
+
+import re
+
+from src.services.text.language import Language, alternatives
+from src.services.text.reading import Rule
+
+_RUN = r"([^\w\s.,;:?!¿¡'\"(){}\[\]<>])\1{2,}"
+
+
+def rules(language: Language) -> list[Rule]:
+    """What a sign means depends on the digits and letters beside it."""
+    said = language.words
+
+    def word(name: str) -> str:
+        return f" {said[name]} "
+
+    def letters(match: re.Match[str]) -> str:
+        return f"{_name(match['own'].rstrip('+'), language)} {said['plus']} {said['plus']}"
+
+    def pair(match: re.Match[str]) -> str | None:
+        if match[0].lower() not in language.either_or:
+            return None
+        left, right = match[0].split("/")
+        return f"{left} {said['or']} {right}"
+
+    def underscores(match: re.Match[str]) -> str:
+        return f" {' '.join([said['underscore']] * min(len(match['own']), 2))} "
+
+    left, right = r"(?<=[\w)])\s?", r"\s?(?=[\w(-])"
+    patterns: list[tuple[str, str, str]] = [
+        (r"(?<![\w#])(?P<own>#)\s?(?=\d)", "number", "#"),
+        (r"(?<!\w)(?P<own>\.)(?=NET\b)|(?<=[A-Za-z])\.(?=js\b)", "dot", "dot of a name"),
+        (r"(?<=[\w)])\s?\^\s?2(?!\d)|(?<=[a-zA-Z\d)])²", "squared", "square"),
+        (r"(?<=[\w)])\s?\^\s?3(?!\d)|(?<=[a-zA-Z\d)])³", "cubed", "cube"),
+        (r"(?<=[\w)])\s?\^\s?(?=[\w(-])", "power", "^"),
+        (r"(?<=[\w)])\s?\*{1,2}\s?(?=[\d(])|(?<=\d)\s?\*\s?(?=\w)|(?<=\w)\*(?=\w)", "times", "*"),
+        (r"(?<=\d)(?: x |x)(?=\d)", "times", "x between numbers"),
+        (r"(?<=[\d)]) ?[-–] (?=[\d(])|(?<=\d)[-–](?=\d{1,15}\s?=)|(?<=[a-z]) - (?=[a-z\d]{1,9} =)", "minus", "subtraction"),
+        (r"(?<=[a-z\d)])\s?/\s?(?=\()|(?<=\d) / (?=\d)|(?<=\d)/(?=\d{1,15}\s?=)", "divided", "division"),
+        (r"(?:(?<=\s)|^)~\s?(?=\d)", "roughly", "~"),
+        (r"<=|=<|≤", "≤", "≤"),
+        (r">=|≥", "≥", "≥"),
+        (r"!=|≠", "≠", "≠"),
+        (r"[-=]>|<[-=]", ", ", "arrow"),
+        (rf"{left}==?{right}", "equals", "="),
+        (rf"{left}\+{right}|\+(?=\d)", "plus", "+"),
+        (rf"{left}<{right}|<\s?(?=\d)", "less", "<"),
+        (rf"{left}>{right}|>\s?(?=\d)", "greater", ">"),
+    ]  # fmt: skip
+    names = {**said, **{sign: language.symbols[sign] for sign in "≤≥≠"}, ", ": ", "}
+    near = {
+        "dot of a name": r"\.",
+        "square": r"[\^²]",
+        "cube": r"[\^³]",
+        "^": r"\^",
+        "*": r"\*",
+        "x between numbers": "x",
+        "subtraction": "[-–]",
+        "division": "/",
+        "~": "~",
+        "≤": "[<≤]",
+        "≥": "[>≥]",
+        "≠": "[!≠]=?",
+        "arrow": "[<>]",
+        "=": "=",
+        "+": r"\+",
+        "<": "<",
+        ">": ">",
+        "#": "#",
+    }
+    found = [
+        Rule("sign", re.compile(pattern), lambda _m, name=name: f" {names[name]} ", label, near[label])  # type: ignore[misc]
+        for pattern, name, label in patterns
+    ]
+    ornaments = Rule(
+        "sign", re.compile(_RUN), lambda m: " " if m[1] not in "-—–" else ", ", "ornament", near=""
+    )
+    programs = [
+        Rule(
+            "sign",
+            re.compile(r"(?<![\w+#])(?P<own>(?:[A-Za-z]|[a-z]{1,3})\+\+)(?![\w+])"),
+            letters,
+            "C++",
+            near=r"\+\+",
+        ),
+        Rule(
+            "sign",
+            re.compile(r"(?<![\w+#])([A-Z])#(?!\w)"),
+            lambda m: f"{_name(m[1], language)} {said['sharp']}",
+            "C#",
+            near=r"#",
+        ),
+        Rule(
+            "sign",
+            re.compile(r"(?<!\w)[^\W\d_]{1,8}/[^\W\d_]{1,8}(?!\w|/)"),
+            pair,
+            "one word or the other",
+            near=r"/",
+        ),
+    ]
+    conjunctions = f"{said['and']}/{said['or']}|and/or|y/o|y/u|e/o|o/y"
+    tail = [
+        Rule("sign", re.compile(rf"(?i:\b(?:{conjunctions})\b)"), lambda m: m[0].replace("/", " "), "conjunctions", near=r"/"),
+        Rule("sign", re.compile(r"(?<=[^\W_])(?P<own>_+)(?=[^\W_])"), underscores, "identifier", near=r"_"),
+        Rule("sign", re.compile(r"(?<!\w)(?P<own>_{1,2})(?=[^\W_])|(?<=[^\W_])_{1,2}(?!\w)"), lambda m: f" {' '.join([said['underscore']] * len(m[0]))} ", "identifier", near=r"_"),
+        Rule("sign", re.compile(r"(?<=[^\W_])/(?=[^\W_])"), lambda _m: word("slash"), "slash", near=r"/"),
+        Rule("sign", re.compile(r"\\(?=\w)"), lambda _m: word("backslash"), "backslash", near=r"\\"),
+        Rule("sign", re.compile(r"(?<!\w)[a-zñáéíóú]{2,}@s?(?!\w)"), lambda m: m[0].replace("@", "o"), "@ for both genders", near=r"@"),
+    ]  # fmt: skip
+    single = re.compile(alternatives(language.symbols))
+    return [ornaments, *programs[:2], programs[2], *tail[:1], *found, *tail[1:],
+            Rule("sign", single, lambda m: f" {language.symbols[m[0]]} ", "single sign", near="")]  # fmt: skip
+
+
+def soften(text: str) -> str:
+    """After everything is said: lone quotes go, brackets and dashes become pauses."""
+    text = re.sub(r"(?<!\w)'|'(?!\w)", " ", text)
+    text = re.sub(r"[^\S\n]{2,}", " ", text)
+    text = re.sub(r"\s[-–—]+\s|\s[–—-]+(?=\w)|(?<=\w)[–—-]+\s|[–—]|--+", ", ", text)
+    return re.sub(r"[(){}\[\]|]+", ", ", text)
+
+
+def _name(letter: str, language: Language) -> str:
+    return language.spell(letter) if len(letter) == 1 else letter

@@ -1,0 +1,173 @@
+"""Times of day, how long something takes, and what else is written with a colon: verses, scales, ratios."""
+
+import re
+
+from src.services.text.dates import stop
+from src.services.text.language import Language, alternatives
+from src.services.text.numbers import NUMBER, integer, parse, say, say_list
+from src.services.text.reading import Rule
+
+_HOURS, _SIXTY = 24, 59
+_HALF_DAY = r"(?:\s?(?P<half>[ap])\.?\s?m\b\.?)"
+_ZONES = "GMT|UTC|EST|EDT|CST|CDT|MST|MDT|PST|PDT|CET|CEST|BST|WET|EET|IST|JST|PYT|ART|CLT|COT|ET|PT|CT|MT"
+
+
+_NEAR = {
+    "verse behind a book": ":",
+    "scale": ":",
+    "hours and minutes": r"\d\s?[hH]",
+    "minutes and seconds": r"\d\s?[mM]",
+    "range of hours": r"[-–]",
+    "clock": r"\d[:.]\d\d",
+    "hour and half of the day": r"\d\s?[aApP]",
+    "hour with a dot": r"\d\.\d\d",
+    "hour with h": r"\d\s?[hH]",
+}
+
+
+def rules(language: Language) -> list[Rule]:
+    said = language.words
+
+    def clock(match: re.Match[str]) -> str | None:
+        hour, minute = int(match["hour"]), int(match["minute"] or 0)
+        second = int(match["second"]) if match["second"] else None
+        half = f"{match['half'].lower()}m" if match["half"] else ""
+        if hour > (12 if half else _HOURS) or minute > _SIXTY or (second or 0) > _SIXTY:
+            return None
+        if (
+            second is not None
+            and not half
+            and "T" not in match.string[max(0, match.start() - 1) : match.start()]
+        ):
+            return duration_of(match["hour"], match["minute"], match["second"]) + stop(match)
+        return language.say_time(hour, minute, second or None, half) + stop(match)
+
+    def duration_of(hours: str | None, minutes: str | None, seconds: str | None) -> str:
+        parts = [
+            (int(n), unit) for n, unit in ((hours, "h"), (minutes, "min"), (seconds, "s")) if n and int(n)
+        ]
+        return language.say_duration(parts or [(0, "s")])
+
+    def long_clock(match: re.Match[str]) -> str | None:
+        return duration_of(match["h"], match["m"], match["s"])
+
+    def bare(match: re.Match[str]) -> str | None:
+        if not 1 <= int(match["hour"]) <= 12:
+            return None
+        return language.say_time(int(match["hour"]), 0, None, match["half"].lower() + "m") + stop(match)
+
+    def half_range(match: re.Match[str]) -> str | None:
+        if not (1 <= int(match["hour"]) <= 12 and int(match["minute"] or 0) <= _SIXTY):
+            return None
+        if not match["minute"]:
+            return f"{integer(match['hour'], language)} {said['to']}"
+        return f"{language.say_time(int(match['hour']), int(match['minute']), None, '').removesuffix(' o clock')} {said['to']}"
+
+    def dotted(match: re.Match[str]) -> str | None:
+        hour, minute = int(match["hour"]), int(match["minute"] or 0)
+        if hour > _HOURS or minute > _SIXTY:
+            return None
+        return language.say_time(hour, minute, None, "") + stop(match)
+
+    def zone(match: re.Match[str]) -> str:
+        name = language.spell(re.sub(r"\W", "", match["zone"]))
+        if not match["shift"]:
+            return f" {name}"
+        sign = said["minus"] if match["sign"] in "-−–" else said["plus"]
+        hours, _, minutes = match["shift"].partition(":")
+        return f" {name} {sign} {integer(str(int(hours)), language)}" + (
+            f" {integer(minutes, language)}" if minutes.strip("0") else ""
+        )
+
+    def verse(match: re.Match[str]) -> str | None:
+        if match["book"].lower() not in language.books:
+            return None
+        last = f" {said['to']} {integer(match['last'], language)}" if match["last"] else ""
+        return f"{integer(match['chapter'], language)}, {integer(match['verse'], language)}{last}"
+
+    def ratio(match: re.Match[str]) -> str:
+        parts = []
+        for part in match[0].split(":"):
+            value = parse(part, language)
+            parts.append(say_list(part, language) if value is None else say(value, language))
+        return f" {said['to']} ".join(parts)
+
+    def scale(match: re.Match[str]) -> str | None:
+        high = re.sub(r"[.,](?=\d{3})", "", match["high"])
+        clock_like = len(high) == 2 and int(high) <= _SIXTY
+        return None if clock_like and not match["word"] else ratio_of(match["low"], high)
+
+    def ratio_of(low: str, high: str) -> str:
+        return f"{integer(low, language)} {said['to']} {integer(high, language)}"
+
+    hours = language.hours_mark
+    start = r"(?:(?<![\w.:])(?<!\d,)|(?<=\d\dT))"
+    mark = rf"(?:\s?(?:{hours}|Z)\b\.?(?!\s?\d))?"
+    point = r"(?::|\.(?=\d\d\s?[ap]\.?\s?m\b))"
+    found = [
+        (r"(?P<book>[^\W\d_]+)\.?\s(?P<own>(?P<chapter>\d{1,3}):(?P<verse>\d{1,3})(?:[-–](?P<last>\d{1,3}))?)(?![\w:])",
+         verse, "verse", "verse behind a book"),
+        (r"(?P<word>\b(?:escala|scale|ratio|odds|proporción|razón)\s(?:\w{1,3}\s)?)?(?<![\w.,:])(?P<own>(?P<low>1):(?P<high>\d{1,3}(?:[.,]\d{3})+|\d{2,7}))(?![\w:]|[.,]\d)",
+         scale, "ratio", "scale"),
+        (rf"{start}(?P<h>\d{{1,3}})\s?h(?:rs?|\s?oras)?\.?\s?(?P<m>\d{{1,2}})\s?m(?:in\.?|ins)?(?:\s?(?P<s>\d{{1,2}})\s?(?:s|segs?|secs?)\.?)?(?!\w)",
+         long_clock, "duration", "hours and minutes"),
+        (rf"{start}(?P<h>)(?P<m>\d{{1,3}})\s?m(?:in)?\s?(?P<s>\d{{1,2}})\s?s(?:e[cg])?(?!\w)", long_clock, "duration", "minutes and seconds"),
+        (rf"{start}(?P<hour>\d{{1,2}})(?:[:.](?P<minute>\d\d))?\s?[-–](?=\s?\d{{1,2}}(?:[:.]\d\d)?\s?(?P<half>[ap])\.?\s?m\b)",
+         half_range, "time", "range of hours"),
+        (rf"{start}(?P<hour>\d{{1,2}}){point}(?P<minute>\d{{2}})(?::(?P<second>\d{{2}})(?:\.\d{{1,6}})?)?(?![\d:]|[.,]\d){_HALF_DAY}?{mark}",
+         clock, "time", "clock"),
+        (rf"(?<![\w.:$€£])(?<!\d,)(?P<hour>\d{{1,2}}){_HALF_DAY}(?![\w'])", bare, "time", "hour and half of the day"),
+    ]  # fmt: skip
+    if not language.hour_before:
+        found.append(
+            (
+                rf"{start}(?P<h>\d{{1,2}})h(?P<m>[0-5]\d)(?P<s>)(?!\w)",
+                long_clock,
+                "duration",
+                "hours and minutes",
+            )
+        )
+    if language.hour_before:
+        before = rf"\b(?:{language.hour_before})\s"
+        found += [
+            (rf"{start}(?P<own>(?P<hour>\d{{1,2}})\.(?P<minute>[0-5]\d)\s?(?:{hours})\b\.?)", dotted, "time", "hour with a dot"),
+            (rf"{before}(?P<own>(?P<hour>\d{{1,2}})[.](?P<minute>[0-5]\d))(?![\w:%]|[.,]\d|\s(?:%|€|\$))", dotted, "time", "hour with a dot"),
+            (rf"{start}(?P<hour>\d{{1,2}})h(?P<minute>\d\d)?(?!\w)", dotted, "time", "hour with h"),
+            (rf"{before}(?P<own>(?P<hour>\d{{1,2}})(?P<minute>)\s?(?:{hours})\b\.?(?!\w))", dotted, "time", "hour with h"),
+        ]  # fmt: skip
+    compiled = [
+        Rule(kind, re.compile(pattern, re.IGNORECASE), say_it, name, near=_NEAR[name])
+        for pattern, say_it, kind, name in found
+    ]
+    zones = alternatives(_ZONES.split("|"))
+    dotted_zones = "|".join(r"\.\s?".join(z) + r"\.?" for z in ("est", "pst", "cst", "gmt"))
+    return [
+        *compiled,
+        Rule(
+            "time",
+            re.compile(
+                rf"(?:\d|\d\s?h|\d\s?[ap]\.?\s?m\.?)\s?(?P<own>(?P<zone>\b(?:{zones})|(?<=m)(?:{zones})|(?<=m\.)(?:{zones})|{dotted_zones})"
+                r"(?:\s?(?P<sign>[-−–+])(?P<shift>\d{1,2}(?::\d\d)?))?)(?!\w)",
+                re.IGNORECASE,
+            ),
+            zone,
+            "zone behind a time",
+            near=r"[\dhmM.]\s?[a-zA-Z]\.?[a-zA-Z]\.?[a-zA-Z]?\b",
+        ),
+        Rule(
+            "time",
+            re.compile(
+                r"(?P<own>(?P<zone>\b(?:GMT|UTC))\s?(?P<sign>[-−–+])(?P<shift>\d{1,2}(?::\d\d)?))(?!\w)"
+            ),
+            zone,
+            "zone",
+            near="GMT|UTC",
+        ),
+        Rule(
+            "ratio",
+            re.compile(rf"(?<![\w.,:]){NUMBER}(?::{NUMBER})+(?![\w:])"),
+            ratio,
+            "colon between numbers",
+            near=r"\d:\d",
+        ),
+    ]

@@ -1,0 +1,142 @@
+"""Written forms of every class, as a native speaker reads them; regions; and ordinary prose, which stays."""
+
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from src.services.text import to_speech
+from src.services.text.speech import read
+from tests.support.sentences import SENTENCES, plain
+
+ROOT = Path(__file__).parents[2]
+LINES = (ROOT / "tests/support/written_forms.tsv").read_text(encoding="utf-8").splitlines()
+FORMS = [
+    pytest.param(*line.split("\t"), id=line.split("\t", 1)[1]) for line in LINES if not line.startswith("#")
+]
+
+
+def said(text: str, language: str, dollar: str = "dollars") -> str:
+    return " ".join(piece.text for piece in to_speech(text, language, dollar))
+
+
+def loosely(spoken: str, language: str) -> str:
+    """Letters that are spelled may stand together or apart."""
+    return plain(spoken.replace("-", " "), language[:2]).replace(" ", "")
+
+
+@pytest.mark.parametrize(("kind", "language", "written", "spoken"), FORMS)
+def test_a_written_form_is_read_as_a_native_speaker_would(
+    kind: str, language: str, written: str, spoken: str
+) -> None:
+    right = [loosely(way, language) for way in spoken.split(" | ")]
+    right += [loosely(said(way, language), language) for way in spoken.split(" | ")]
+    assert loosely(said(written, language), language) in right, kind
+
+
+MORE = [
+    ("en", "Room 204A, Seat 14A-14C", "Room two hundred four eigh, Seat fourteen eigh to fourteen see."),
+    ("en", "a $20 million deal, NZ$30", "a twenty million dollar deal, thirty New Zealand dollars."),
+    ("en", "500 sq ft, 3 cu ft", "five hundred square feet, three cubic feet."),
+    ("en", "80 km/hr, 7.4 mmol/L", "eighty kilometers per hour, seven point four millimoles per liter."),
+    ("en", "It takes 5 min. Then stop.", "It takes five minutes. Then stop."),
+    ("en", "Bring wks., yrs. and foo. to the end.", "Bring weeks, years and foo to the end."),
+    ("en", "Open Mon. to Sat. from 9. The Sun is hot.", "Open Monday to Saturday from nine. The Sun is hot."),
+    ("en", "0:05:30, 5m30s", "five minutes and thirty seconds, five minutes and thirty seconds."),
+    ("en", "Appendix C and Plan D, Plan I", "Appendix C and Plan D, Plan one."),
+    ("en", "organize a meet-up", "organize a meet-up."),
+    ("es", "25º C, Portal 3.º C", "veinticinco grados Celsius, Portal tercero ce."),
+    ("es", "3/4 hora, 1 1/2 horas", "tres cuartos de hora, una hora y media."),
+    ("es", "los niñ@s", "los niños."),
+    ("es", "Marca el 911. C.P. 06700", "Marca el nueve uno uno. ce pe cero seis siete cero cero."),
+    ("es", "1.000.000.000 de euros", "mil millones de euros."),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("language", "written", "spoken"), MORE)
+def test_other_forms_of_the_same_kinds(language: str, written: str, spoken: str) -> None:
+    assert said(written, language) == spoken
+
+
+REGIONS = [
+    ("en", "3/4/2026, $5", "March fourth, twenty twenty-six, five dollars."),
+    ("en-US", "3/4/2026, $5", "March fourth, twenty twenty-six, five dollars."),
+    ("en-GB", "3/4/2026, 105", "the third of April twenty twenty-six, one hundred and five."),
+    ("es-ES", "$50, 1.500,50 €", "cincuenta dólares, mil quinientos euros con cincuenta céntimos."),
+    ("es-MX", "$1,500.50", "mil quinientos pesos con cincuenta centavos."),
+    ("es_MX", "$50", "cincuenta pesos."),
+    ("es-MX", "1/5/2026", "primero de mayo de dos mil veintiséis."),
+    ("es-AR", "$1.500,50", "mil quinientos pesos con cincuenta centavos."),
+    ("es-CL", "$50", "cincuenta pesos."),
+    ("es-US", "$50", "cincuenta dólares."),
+    ("es-PA", "$50", "cincuenta dólares."),
+    ("es-CR", "Llama al 24401122", "Llama al dos cuatro cuatro cero, uno uno dos dos."),
+    ("en-US", "call 5551234567", "call five five five, one two three, four five six seven."),
+    ("es-419", "50 €", "cincuenta euros."),
+    ("ES", "$50", "cincuenta dólares."),
+]
+
+
+@pytest.mark.parametrize(("language", "written", "spoken"), REGIONS)
+def test_a_region_decides(language: str, written: str, spoken: str) -> None:
+    assert said(written, language) == spoken
+
+
+def test_in_plain_spanish_a_dollar_sign_is_read_by_the_evidence_else_by_the_setting() -> None:
+    assert said("Cuesta $50.", "es") == "Cuesta cincuenta dólares."
+    assert said("Cuesta $50.", "es", "pesos") == "Cuesta cincuenta pesos."
+    assert said("En México cuesta $50.", "es") == "En México cuesta cincuenta pesos."
+    assert said("En Nueva York cuesta $50.", "es", "pesos") == "En Nueva York cuesta cincuenta dólares."
+
+
+PROSE = {
+    "en": """
+    The harbour was quiet when the last boat came in. Nobody spoke, and the men carried the nets up the
+    steps without a light. He had been a sailor, then a baker, and in the end a teacher of small
+    children. May we sit here, or is this place taken? She said she might come in March or perhaps may
+    not come at all. The sun sat low over the fields. I must mow the grass before the pop of the first
+    cork. Is it a bit of a mile to the inn? Mark and John read the acts of the old kings. The co-op sold
+    a bar of soap, a pint of milk and a can of beans. It was the best part of the plan, and the second
+    half of the day went by like the first. We organized a meet-up for those who had never met. Mix the
+    flour with the oil, and let it rest. What a day! They wed in the spring.
+    """,
+    "es": """
+    El puerto estaba en silencio cuando llegó la última barca. Nadie habló, y los hombres subieron las
+    redes por la escalera sin luz. Fue marinero, después panadero y al final maestro de niños. ¿Podemos
+    sentarnos aquí? La casa daba al mar. El sol caía sobre los campos. Tomó el segundo tomo del armario
+    y leyó una parte. Hay que ver lo que se ha hecho. Con la sal y la harina basta. Vi que mi tía venía
+    con el pan. A las nueve de la noche todos dormían. Los primeros en llegar fueron los últimos en
+    irse. ¡Qué día! No sé si vendrá en marzo o en mayo. Ve con ella y dile que la parte de arriba es
+    suya. Me dio un bar de mala muerte en la calle mayor.
+    """,
+}
+
+
+@pytest.mark.parametrize("language", ["en", "es"])
+def test_ordinary_prose_keeps_every_word(language: str) -> None:
+    words = re.compile(r"[^\W\d_]+")
+    text = PROSE[language]
+    assert words.findall(said(text, language).lower()) == words.findall(text.lower())
+    assert [t for t in read(text, language).tokens if words.search(t.spoken)] == []
+
+
+@pytest.mark.parametrize("language", ["en", "es"])
+def test_five_thousand_characters_take_little_time(language: str) -> None:
+    text = (" ".join(sentence.text for sentence in SENTENCES[language]) * 3)[:5000]
+    to_speech(text, language)
+    times = []
+    for _ in range(5):
+        start = time.process_time()
+        to_speech(text, language)
+        times.append(time.process_time() - start)
+    assert min(times) < 0.25  # about 0.05 on a quiet machine
+
+
+def test_the_debug_view_shows_what_was_taken_for_what() -> None:
+    command = [sys.executable, "-m", "src.services.text", "Flat 4B costs $50-$100", "--language", "en-GB"]
+    shown = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert re.search(r"serial +'4B' +-> 'four bee' +\(number and letter behind a place\)", shown)
+    assert re.search(r"money +'\$50-\$100' +-> 'fifty to one hundred dollars'", shown)

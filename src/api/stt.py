@@ -27,6 +27,8 @@ from src.services.stt import Result
 router = APIRouter(prefix="/stt", tags=["speech to text"])
 
 Upload = Annotated[UploadFile, File(description="Audio or video, any container and codec FFmpeg reads.")]
+_MAX_LANGUAGES = 1000
+"""Characters of all `languages` together: Whisper's hundred codes have 300."""
 # no field may be null, though FastAPI could take it: a form has no such value
 Languages = Annotated[
     list[str],
@@ -135,6 +137,8 @@ async def _events(
 
 
 def _allowed(services: Services, languages: list[str]) -> tuple[str, ...]:
+    if sum(map(len, languages)) > _MAX_LANGUAGES:
+        raise InvalidInput(f"languages: more than {_MAX_LANGUAGES} characters")
     asked = [code.strip() for item in languages for code in item.split(",") if code.strip()]
     known = services.models.stt.info.languages
     return tuple(_known(code, known) for code in asked) or tuple(services.settings.stt_languages)

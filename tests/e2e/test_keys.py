@@ -36,7 +36,7 @@ def test_who_may_come_in(voz: RunningServer) -> None:
             refused = {key for key, status in statuses.items() if status == 401}
             assert refused == {None, "", "wrong", KEY[:-1]}, (method, path, statuses)
             assert "401" in operation["responses"], f"{method} {path} does not list 401"
-            assert operation["security"] == [{"ApiKey": []}], (method, path)
+            assert operation["security"][0] == {"ApiKey": []}, (method, path)
 
 
 @pytest.mark.models

@@ -51,7 +51,7 @@ class _Model:
         time.sleep(0.02)
         words = " ".join(str(row) for row in self._rows.values())
         if "poison" in words:
-            raise RuntimeError("the model does not like this")
+            raise RuntimeError(f"the model does not like {words}")
         if "perish" in words:
             raise SystemExit("the model ends its thread")
         if "freeze" in words:

@@ -16,6 +16,8 @@ from src.core.errors import TooLarge, TooSlow
 _LINGER_BYTES = 4 * 2**20
 _LINGER_SECONDS = 2.0
 _BYTES_A_SECOND = 1024
+_QUERY_BYTES = 4096
+_LONG_QUERY = f"the query is longer than {_QUERY_BYTES} bytes"
 
 
 class _OnBodies(Guard):
@@ -36,9 +38,12 @@ class UnreadBody(_OnBodies):
     async def http(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
         unread = "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
+        # whoever asked first whether to send, and was not told to, has nothing under way
+        waits = headers.get("expect", "").lower() == "100-continue"
 
         async def receive_and_see() -> Message:
-            nonlocal unread
+            nonlocal unread, waits
+            waits = False
             message = await receive()
             unread = unread and message["type"] == "http.request" and message.get("more_body", False)
             return message
@@ -51,7 +56,8 @@ class UnreadBody(_OnBodies):
                 await send(message)
                 return
             await send({**message, "more_body": True})
-            await _discard_body(receive_and_see, lambda: unread)
+            if not waits:
+                await _discard_body(receive_and_see, lambda: unread)
             await send({"type": "http.response.body", "body": b""})
 
         await self.app(scope, receive_and_see, send_and_linger)
@@ -101,12 +107,22 @@ class SlowBody(_OnBodies):
 
 
 class BodyLimit(_OnBodies):
-    """Refuses a body that is larger than the route's policy allows.
+    """Refuses a body that is larger than the route's policy allows, and a query that is too long.
 
-    One that declares its size is refused before a byte of it is read, any other when it goes over.
+    One that declares its size is refused before a byte of it is read, any other when it goes over. The query
+    is parsed on the event loop, so it has a limit, too.
     """
 
+    async def websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if len(scope["query_string"]) > _QUERY_BYTES:
+            await refuse(scope, receive, send, TooLarge(_LONG_QUERY))
+            return
+        await self.app(scope, receive, send)
+
     async def http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if len(scope["query_string"]) > _QUERY_BYTES:
+            await refuse(scope, receive, send, TooLarge(_LONG_QUERY))
+            return
         limit = policy_of(scope).body_limit
         declared = Headers(scope=scope).get("content-length", "")
         if declared.isdigit() and int(declared) > limit:

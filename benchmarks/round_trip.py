@@ -2,8 +2,10 @@
 
     make run                                             # or any other server
     python -m benchmarks.round_trip --key KEY            # http://127.0.0.1:8000
+    python -m benchmarks.round_trip --key KEY --voices all --sentences 3
 
-Prints the word error rate of each language, and the sentences that did not come back as they went in.
+Prints the word error rate of each language, or of each voice, and the sentences that did not come back as
+they went in.
 """
 
 import argparse
@@ -22,26 +24,36 @@ def main() -> None:
     parser.add_argument("--url", default="http://127.0.0.1:8000")
     parser.add_argument("--key", required=True)
     parser.add_argument("--languages", nargs="+", default=list(SENTENCES), choices=list(SENTENCES))
+    parser.add_argument("--voices", nargs="+", default=[], help="ids of GET /voices, or `all`")
+    parser.add_argument("--sentences", type=int, help="so many of each language; all by default")
     asked = parser.parse_args()
     headers = {"X-API-Key": asked.key}
     with httpx.Client(base_url=asked.url, headers=headers, timeout=120, trust_env=False) as client:
         for language in asked.languages:
-            _measure(client, language)
+            for voice in _voices(client, language, asked.voices) if asked.voices else [None]:
+                _measure(client, language, voice, asked.sentences)
 
 
-def _measure(client: httpx.Client, language: str) -> None:
+def _voices(client: httpx.Client, language: str, wanted: list[str]) -> list[str]:
+    answer = client.get("/voices")
+    _check(answer)
+    ids = [voice["id"] for voice in answer.json()["voices"] if voice["language"] == language]
+    return [voice for voice in ids if wanted == ["all"] or voice in wanted]
+
+
+def _measure(client: httpx.Client, language: str, voice: str | None, count: int | None) -> None:
     said, heard = [], []
-    for sentence in SENTENCES[language]:
+    for sentence in SENTENCES[language][:count]:
         said.append(plain(sentence.said, language))
-        heard.append(normalise(_read_back(client, sentence.text, language), language))
+        heard.append(normalise(_read_back(client, sentence.text, language, voice), language))
         if said[-1] != heard[-1]:
             print(f"  {sentence.kind}: {said[-1]}\n  {'':{len(sentence.kind)}}  {heard[-1]}")
     rate = jiwer.wer(said, heard)
-    print(f"{language}: {len(said)} sentences, word error rate {100 * rate:.1f} %")
+    print(f"{voice or language}: {len(said)} sentences, word error rate {100 * rate:.1f} %")
 
 
-def _read_back(client: httpx.Client, text: str, language: str) -> str:
-    spoken = client.post("/tts", json={"text": text, "language": language})
+def _read_back(client: httpx.Client, text: str, language: str, voice: str | None) -> str:
+    spoken = client.post("/tts", json={"text": text, "language": language, "voice": voice})
     _check(spoken)
     audio = httpx.get(spoken.json()["url"], timeout=60, trust_env=False)
     _check(audio)

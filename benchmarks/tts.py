@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +29,10 @@ from benchmarks.tts_report import Rounds, line, memory, percentiles, stream_line
 from src.config import Settings
 from src.core.local_storage import LocalStorage
 from src.core.model_store import CoquiFiles, ModelStore
-from src.engines.base import Audio, TextToSpeech
+from src.engines.base import Audio, TextToSpeech, Voice
 from src.engines.coqui import CoquiEngine
 from src.engines.kokoro import KokoroEngine
+from src.engines.voices import VoiceRegistry
 from src.services.tts import SpeechRequest, TtsService
 
 WAV_HEADER = 44
@@ -63,8 +65,13 @@ CASES = {"1 sentence": 1, "paragraph of 8": 8, "8 clients": 8}
 """Sentences of each; those of a paragraph share a request id, as those of a request do."""
 
 
+def _voice(engine: TextToSpeech, language: str) -> Voice:
+    return VoiceRegistry(engine.voices).default(language)
+
+
 async def compare(engine: TextToSpeech, peer: Peer, language: str, rounds: int) -> None:
     """One sentence, a paragraph, eight clients: seconds of both, in turn."""
+    voice = _voice(engine, language)
     for name, count in CASES.items():
         texts = PARAGRAPHS[language][:count]
         ours, theirs = Rounds(), Rounds()
@@ -75,13 +82,13 @@ async def compare(engine: TextToSpeech, peer: Peer, language: str, rounds: int) 
                 ids = [text if name == "8 clients" else name for text in texts]
                 audio = await asyncio.gather(
                     *(
-                        engine.synthesize(text, language, request_id)
+                        engine.synthesize(text, voice, request_id)
                         for text, request_id in zip(texts, ids, strict=True)
                     )
                 )
             spoken = await asyncio.to_thread(peer.speak, texts)
             theirs.add(spoken.seconds, spoken.cpu)
-        seconds = sum(map(len, audio)) / engine.sample_rate(language)
+        seconds = sum(map(len, audio)) / voice.sample_rate
         line(name, ours, theirs, seconds)
         pairs = list(zip(audio, spoken.audio, strict=True))
         differences = [
@@ -103,7 +110,7 @@ async def first_sound(engine: TextToSpeech, options: argparse.Namespace) -> None
         )
         async with LocalStorage(storage_dir) as storage:
             service = TtsService(engine, storage, settings)
-            request = SpeechRequest(" ".join(PARAGRAPHS[options.language]), options.language)
+            request = SpeechRequest(" ".join(PARAGRAPHS[options.language]), _voice(engine, options.language))
             firsts, wholes = Rounds(), Rounds()
             for _ in range(options.rounds):
                 async with aclosing(service.stream(request)) as chunks:
@@ -143,7 +150,7 @@ async def coqui(options: argparse.Namespace) -> None:
         files = _coqui_files(options, Path(scratch))
         with Peer(tts_peers.coqui, files, options.threads) as peer:
             async with CoquiEngine(
-                {options.language: files}, "cpu", options.compute_type, options.threads
+                [replace(files, language=options.language)], "cpu", options.compute_type, options.threads
             ) as engine:
                 await _both(engine, peer, options)
 
@@ -158,19 +165,21 @@ def _coqui_files(options: argparse.Namespace, scratch: Path) -> CoquiFiles:
 
 async def kokoro(options: argparse.Namespace) -> None:
     files = ModelStore(options.models_dir).kokoro()
-    voice = files.voices[options.language]
+    name = {"en": "af_heart", "es": "ef_dora"}[options.language]
+    voice = files.voices[name]
     with Peer(tts_peers.kokoro, files.model, voice, options.language, options.threads) as peer:
-        async with KokoroEngine(files.model, {options.language: voice}, options.threads) as engine:
+        async with KokoroEngine(files.model, {name: voice}, options.threads) as engine:
             await _both(engine, peer, options)
 
 
 async def _both(engine: TextToSpeech, peer: Peer, options: argparse.Namespace) -> None:
     print(f"{engine.info}, {options.threads} threads")
+    voice = _voice(engine, options.language)
     await compare(engine, peer, options.language, options.rounds)
     await first_sound(engine, options)
 
     async def speak(text: str) -> None:
-        await engine.synthesize(text, options.language, request_id=text)
+        await engine.synthesize(text, voice, request_id=text)
 
     await clients(speak, PARAGRAPHS[options.language])
 

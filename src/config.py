@@ -77,7 +77,8 @@ class Settings(BaseSettings):
     tts_engine: TtsEngine = TtsEngine.AUTO
     """`auto`: Coqui where its weights can be had, else Kokoro, and the log says so."""
     tts_model_en: str = "tts_models/en/ljspeech/tacotron2-DDC"
-    """A name of Coqui's catalogue, or a folder with a Coqui model."""
+    """A name of Coqui's catalogue, or a folder with a Coqui model; several, comma-separated, are as many
+    voices, the first of which is the default."""
     tts_model_es: str = "tts_models/es/mai/tacotron2-DDC"
     """The same for Spanish."""
     tts_dollar_es: Literal["dollars", "pesos"] = "dollars"

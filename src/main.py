@@ -11,7 +11,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.middleware import Middleware
 
-from src.api import docs, errors, files, health, metrics, stt, tts
+from src.api import docs, errors, files, health, metrics, stt, tts, voices
 from src.api.dependencies import Services
 from src.api.engine_watch import watching
 from src.api.graceful_shutdown import GracefulShutdown
@@ -142,6 +142,7 @@ def create_app(settings: Settings, open_engines: OpenEngines = open_models) -> F
     docs.install(app)
     app.include_router(stt.router)
     app.include_router(tts.router)
+    app.include_router(voices.router)
     app.include_router(health.router)
     app.include_router(health.public)
     app.include_router(metrics.router)

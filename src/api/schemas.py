@@ -72,6 +72,7 @@ class SpeechIn(BaseModel):
             "examples": [
                 {"text": "Hello, and welcome to Voz.", "language": "en"},
                 {"text": "Hola, te damos la bienvenida a Voz.", "language": "es", "format": "mp3"},
+                {"text": "Two voices in one.", "voice": "af_heart(2)+af_bella(1)"},
             ]
         },
     )
@@ -91,7 +92,22 @@ class SpeechIn(BaseModel):
         return body
 
     text: str = Field(min_length=1, description="What to say; MAX_TEXT_CHARS characters at most.")
-    language: Literal["en", "es"] = Field(default="en", description="Language of the text.")
+    language: str | None = Field(
+        default=None,
+        max_length=35,
+        description="Language of the text, ISO 639-1 (`GET /voices` has them), or with a region (`es-MX`), "
+        "which decides how dates are read. By default that of the voice, or `en`.",
+        examples=["en", "es-MX"],
+    )
+    voice: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=300,
+        description="A voice of `GET /voices`; a blend of Kokoro's, `af_heart+af_bella` or with weights "
+        "`af_heart(2)+af_bella(1)`; or one of OpenAI's names (`alloy`, ...), which means a voice of the "
+        "language. By default the first voice of the language.",
+        examples=["af_heart"],
+    )
     format: AudioFormat = Field(default=AudioFormat.WAV, description="`wav` is 16-bit PCM.")
     speed: float = Field(default=1.0, ge=0.5, le=2.0, description="Rate of speech; the pitch stays.")
 
@@ -105,9 +121,35 @@ class SpeechOut(BaseModel):
     duration: float = Field(description="Seconds of audio.", examples=[2.1])
     sample_rate: int = Field(description="Hz.", examples=[24000])
     language: str = Field(examples=["en"])
+    voice: str = Field(description="Who spoke; a blend with its weights.", examples=["af_heart"])
     engine: str = Field(description="`coqui`, or `kokoro` where Coqui's weights cannot be had.")
     model: str
-    cached: bool = Field(description="True when the same text had been spoken before.")
+    cached: bool = Field(
+        description="True when this key had the same text spoken before, or is having it spoken right now."
+    )
+
+
+class VoiceOut(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    id: str = Field(examples=["bf_emma"])
+    language: str = Field(description="ISO 639-1.", examples=["en"])
+    locale: str = Field(description="Accent, as a BCP 47 tag.", examples=["en-GB"])
+    gender: str | None = Field(description="`female`, `male`, or null where it is not known.")
+    engine: str = Field(examples=["kokoro"])
+    model: str = Field(examples=["kokoro-82m"])
+    sample_rate: int = Field(description="Hz.", examples=[24000])
+    default: bool = Field(description="Whether it speaks its language where no voice is named.")
+    blendable: bool = Field(description="Whether it can be mixed with others of its language.")
+
+
+class VoicesOut(BaseModel):
+    voices: list[VoiceOut]
+    languages: list[str]
+    openai_names: dict[str, dict[str, str]] = Field(
+        description="The voice that each of OpenAI's names means, by language.",
+        examples=[{"alloy": {"en": "af_alloy", "es": "ef_dora"}}],
+    )
 
 
 class EngineOut(BaseModel):

@@ -28,9 +28,10 @@ _AUDIO: dict[str, dict[str, str]] = {
 )
 async def speak(request: Request, services: ServicesDep, body: SpeechIn) -> SpeechOut:
     """The audio is kept in storage; `url` is a presigned link to it that works for `expires_in` seconds."""
-    speech = await while_connected(request, _speak(services, _request(body)))
+    wanted = _request(request, services, body)
+    speech = await while_connected(request, _speak(services, wanted))
     note(audio_seconds=round(speech.duration, 2), cached=speech.cached)
-    tts = services.models.tts
+    voice = wanted.voice
     return SpeechOut(
         url=_absolute(request, services, speech.url),
         key=speech.key,
@@ -39,9 +40,10 @@ async def speak(request: Request, services: ServicesDep, body: SpeechIn) -> Spee
         format=body.format,
         duration=round(speech.duration, 3),
         sample_rate=speech.sample_rate,
-        language=body.language,
-        engine=tts.info.engine,
-        model=tts.model(body.language),
+        language=voice.language,
+        voice=voice.id,
+        engine=voice.engine,
+        model=voice.model,
         cached=speech.cached,
     )
 
@@ -56,11 +58,17 @@ async def speak(request: Request, services: ServicesDep, body: SpeechIn) -> Spee
 async def stream(request: Request, services: ServicesDep, body: SpeechIn) -> StreamingResponse:
     """The first sentence is sent as soon as it is spoken. Nothing is stored."""
     return await stream_response(
-        request, _stream(services, _request(body)), _plain, media_type=body.format.content_type
+        request,
+        _stream(services, _request(request, services, body)),
+        _plain,
+        media_type=body.format.content_type,
     )
 
 
 async def _speak(services: Services, wanted: SpeechRequest) -> Speech:
+    # what is in storage needs no engine, so it is answered under full load, too
+    if (found := await services.tts.find(wanted)) is not None:
+        return found
     async with services.tts_admission.enter():
         return await services.tts.speak(wanted)
 
@@ -78,8 +86,10 @@ async def _plain(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         yield chunk
 
 
-def _request(body: SpeechIn) -> SpeechRequest:
-    return SpeechRequest(body.text, body.language, body.format, body.speed)
+def _request(request: Request, services: Services, body: SpeechIn) -> SpeechRequest:
+    voice = services.tts.voices.find(body.voice, body.language)
+    owner = request.scope.get("state", {}).get("key_name") or ""
+    return SpeechRequest(body.text, voice, body.format, body.speed, body.language or "", owner)
 
 
 def _absolute(request: Request, services: Services, url: str) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from src.config import Device, Settings
 from src.core.errors import ConfigurationError
 from src.core.metrics import BatchMetrics
-from src.core.model_store import CoquiPair, ModelStore
+from src.core.model_store import CoquiModels, ModelStore
 from src.core.tracing import BatchSpans
 from src.engines import cpu
 from src.engines.base import EngineInfo, SpeechToText, TextToSpeech
@@ -91,10 +91,9 @@ def _text_to_speech(
     from src.engines.kokoro import KokoroEngine
 
     files = store.tts_files(settings.tts_engine, settings.tts_model_en, settings.tts_model_es)
-    if isinstance(files, CoquiPair):
+    if isinstance(files, CoquiModels):
         compute_type = for_coqui(settings.tts_compute_type or settings.compute_type, device)
-        models = {"en": files.en, "es": files.es}
-        return CoquiEngine(models, device, compute_type, settings.threads, observers=observers), ()
+        return CoquiEngine(files.models, device, compute_type, settings.threads, observers=observers), ()
     engine = KokoroEngine(files.model, files.voices, settings.threads, device, observers=observers)
     return engine, (files.reason,) if files.reason else ()
 

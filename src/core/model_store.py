@@ -14,7 +14,7 @@ import logging
 import re
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -48,7 +48,7 @@ class KokoroFiles:
     model: Path
     """ONNX, int8."""
     voices: dict[str, Path]
-    """By language: raw float32, shape (510, 1, 256)."""
+    """By name: raw float32, shape (510, 1, 256). The first of a language is its default."""
     reason: str = ""
     """Why Kokoro speaks in Coqui's place; empty if Kokoro was asked for."""
 
@@ -61,12 +61,14 @@ class CoquiFiles:
     vocoder_checkpoint: Path | None
     vocoder_config: Path | None
     name: str
+    language: str = "en"
+    """ISO 639-1 code of what it speaks."""
 
 
 @dataclass(frozen=True, slots=True)
-class CoquiPair:
-    en: CoquiFiles
-    es: CoquiFiles
+class CoquiModels:
+    models: tuple[CoquiFiles, ...]
+    """Each is a voice; the first of a language is its default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +122,48 @@ class ModelStore:
         model = whisper.model(name, self._downloader, self._homes.hub)
         return WhisperFiles(self._obtain(model), name)
 
-    def kokoro(self) -> KokoroFiles:
-        """Kokoro's model and voices; raises as `whisper`."""
-        folder = self._obtain(kokoro.model(self._downloader, self._homes.releases, self._homes.hub))
-        voices = {language: folder / name for language, name in kokoro.VOICES.items()}
-        return KokoroFiles(folder / kokoro.MODEL, voices)
+    def kokoro(self, *, ask_again: bool = False) -> KokoroFiles:
+        """Kokoro's model and voices.
+
+        A folder of an earlier version, with fewer voices, is filled up. Where that fails it is used as it
+        is, and the next start that tries is a day later.
+
+        Args:
+            ask_again: try to fill it up even if that failed lately.
+
+        Raises:
+            ModelUnavailable: as `whisper`.
+        """
+        model = kokoro.model(self._downloader, self._homes.releases, self._homes.hub)
+        folder = self._shelf.folder(model.key)
+        whole = self._shelf.fault(model.key, needs=model.checksums) is None
+        usable = whole or self._has(model.key, kokoro.fewest())
+        if self._verify or not usable or (not whole and (ask_again or not self._failed_lately())):
+            try:
+                self._obtain(model)
+            except NotObtained as error:
+                if not usable:
+                    raise
+                log.warning("Kokoro has only the voices that are there: %s (%s)", error.tried, _AGAIN)
+                with suppress(OSError):
+                    self._voices_note.touch()
+        voices = {name: folder / f"{name}.bin" for name in kokoro.VOICES}
+        found = {name: file for name, file in voices.items() if file.is_file()}
+        return KokoroFiles(folder / kokoro.MODEL, found)
+
+    def _has(self, key: str, checksums: Mapping[str, str]) -> bool:
+        return self._shelf.fault(key, needs=checksums) is None or self._shelf.matches(key, checksums)
+
+    @property
+    def _voices_note(self) -> Path:
+        """Its last change is when Kokoro's further voices could not be had."""
+        return self._shelf.root / ".kokoro-voices-unreachable"
+
+    def _failed_lately(self) -> bool:
+        try:
+            return 0 <= time.time() - self._voices_note.stat().st_mtime < _ASK_AGAIN
+        except OSError:
+            return False
 
     def coqui(self, name: str) -> CoquiFiles:
         """A Coqui model's files.
@@ -147,15 +186,15 @@ class ModelStore:
 
     def tts_files(
         self, engine: TtsEngine, model_en: str, model_es: str, *, ask_again: bool = False
-    ) -> CoquiPair | KokoroFiles:
+    ) -> CoquiModels | KokoroFiles:
         """Files of the engine that is to speak.
 
-        `auto` is Coqui where both its models can be had, else Kokoro, with the reason in
+        `auto` is Coqui where all its models can be had, else Kokoro, with the reason in
         `KokoroFiles.reason`. That Coqui's home could not be reached is remembered for a day.
 
         Args:
-            model_en: as for `coqui`.
-            model_es: as for `coqui`.
+            model_en: English models, comma-separated, each as for `coqui`; the first is the default.
+            model_es: the same for Spanish.
             ask_again: try Coqui's home even if it could not be reached lately.
 
         Raises:
@@ -163,26 +202,33 @@ class ModelStore:
                 a setting names is no model.
         """
         if engine is TtsEngine.KOKORO:
-            return self.kokoro()
-        names = (model_en, model_es)
+            return self.kokoro(ask_again=ask_again)
+        wanted = [(name, "en") for name in _names(model_en)] + [(name, "es") for name in _names(model_es)]
+        names = [name for name, _ in wanted]
         if engine is TtsEngine.COQUI:
-            return CoquiPair(*map(self.coqui, names))
+            return self._coqui_models(wanted)
         for name in filter(_given_folder, names):
             self.coqui(name)  # a mistake in a setting is not a reason to speak with something else
         reason = None if ask_again or self._have(names) else self._recall(names)
         if reason is None:
             try:
-                pair = CoquiPair(*map(self.coqui, names))
+                models = self._coqui_models(wanted)
             except NotObtained as error:
                 reason = self._remember(names, error.tried)
             else:
                 with suppress(OSError):  # MODELS_DIR may be read-only by now
                     self._note.unlink()
-                return pair
+                return models
         try:
-            return replace(self.kokoro(), reason=f"Kokoro speaks in Coqui's place: {reason}")
+            return replace(
+                self.kokoro(ask_again=ask_again), reason=f"Kokoro speaks in Coqui's place: {reason}"
+            )
         except ModelUnavailable as error:
             raise ModelUnavailable(f"Coqui: {reason}\nKokoro: {error}") from None
+
+    def _coqui_models(self, wanted: Sequence[tuple[str, str]]) -> CoquiModels:
+        """Files of models, given by name and language."""
+        return CoquiModels(tuple(replace(self.coqui(name), language=language) for name, language in wanted))
 
     def _obtain(self, model: Model) -> Path:
         return obtain(self._shelf, model, verify=self._verify)
@@ -257,6 +303,10 @@ class ModelStore:
         return None
 
 
+def _names(setting: str) -> list[str]:
+    return [name.strip() for name in setting.split(",") if name.strip()]
+
+
 def _given_folder(name: str) -> Path | None:
     """The folder that a setting names, if it names one. A plain word never does, even where a folder is
     called so: `base` must not depend on where the server was started."""
@@ -298,7 +348,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             log.warning(tts.reason)
         log.info("ready: Whisper %s in %s, Kokoro in %s", stt.name, stt.folder, tts.model.parent)
     else:
-        log.info("ready: Whisper %s in %s, Coqui %s and %s", stt.name, stt.folder, tts.en.name, tts.es.name)
+        names = ", ".join(files.name for files in tts.models)
+        log.info("ready: Whisper %s in %s, Coqui %s", stt.name, stt.folder, names)
     return 0
 
 

@@ -111,6 +111,30 @@ class Transcript:
     language_probability: float
 
 
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """One way to speak: a model (and, where it has several, a speaker of it) with one language."""
+
+    id: str
+    """What a request names, e.g. `af_heart`; unique among all engines."""
+    language: str
+    """ISO 639-1 code."""
+    locale: str
+    """BCP 47 tag of the accent, e.g. `en-GB`; the language alone where the accent is not known."""
+    engine: str
+    model: str
+    sample_rate: int
+    """Hz of what `synthesize` returns."""
+    gender: str | None = None
+    """`female`, `male`, or None where it is not known."""
+    fingerprint: str = ""
+    """Hash that changes whenever the files of this voice do (`core/weights/fingerprint.py`)."""
+    blendable: bool = False
+    """Whether the engine can mix this voice with others of its own."""
+    blend: tuple[tuple[str, float], ...] = ()
+    """For a mix of voices: their ids with weights that sum to 1. Empty for a voice of its own."""
+
+
 class Engine(Protocol):
     @property
     def info(self) -> EngineInfo: ...
@@ -144,16 +168,18 @@ class SpeechToText(Engine, Protocol):
 
 
 class TextToSpeech(Engine, Protocol):
-    def sample_rate(self, language: str) -> int:
-        """Hz of what `synthesize` makes in this language."""
+    @property
+    def voices(self) -> tuple[Voice, ...]:
+        """Every voice; the first of a language is that language's default. Known once the engine is open."""
 
-    def model(self, language: str) -> str:
-        """Name of the model (or voice) that speaks this language."""
-
-    async def synthesize(self, text: str, language: str, request_id: str) -> Audio:
+    async def synthesize(self, text: str, voice: Voice, request_id: str) -> Audio:
         """Speak one row: a sentence or clause, already normalised (`services/text`).
 
-        The audio has no pause added before or after it. Cancelling the call gives the row back.
+        The audio has `voice.sample_rate`, and no pause added before or after it. Rows with the same
+        `request_id` take turns with those of other requests. Cancelling the call gives the row back.
+
+        Args:
+            voice: one of `voices`, or a blend of several of them.
 
         Raises:
             EngineFailed: the model raised, or cannot speak this row.

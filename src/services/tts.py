@@ -14,8 +14,10 @@ from src.core.errors import TooLarge
 from src.core.executors import ENCODING, TEXT
 from src.core.storage import Storage, new_key
 from src.core.telemetry import current_request_id, note
-from src.engines.base import Audio, TextToSpeech
+from src.engines.base import Audio, TextToSpeech, Voice
+from src.engines.voices import VoiceRegistry
 from src.services.audio import AudioFormat, Encoder, Tempo, fade, level
+from src.services.single_flight import SingleFlight
 from src.services.speech_cache import SpeechCache, Spoken
 from src.services.text import Piece, to_speech
 
@@ -26,10 +28,14 @@ _AHEAD = 8
 @dataclass(frozen=True, slots=True)
 class SpeechRequest:
     text: str
-    language: str
-    """`en` or `es`."""
+    voice: Voice
+    """One of the service's registry."""
     format: AudioFormat = AudioFormat.WAV
     speed: float = 1.0
+    language: str = ""
+    """Of the text, `es` or with a region `es-MX`, which decides how dates are read; empty: the voice's."""
+    owner: str = ""
+    """Name of the API key. Each has a cache of its own: an answer never tells what another has spoken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,22 +51,40 @@ class Speech:
     sample_rate: int
     """Hz."""
     cached: bool
+    """True if no synthesis was made for this answer alone."""
 
 
 class TtsService:
-    """Speaks texts with one engine and keeps the audio in one storage."""
+    """Speaks texts with the voices of one engine and keeps the audio in one storage."""
 
     def __init__(self, engine: TextToSpeech, storage: Storage, settings: Settings) -> None:
+        self.voices = VoiceRegistry(engine.voices)
         self._engine = engine
         self._storage = storage
         self._cache = SpeechCache(storage)
+        self._in_flight = SingleFlight[tuple[Spoken, bool]]()
         self._settings = settings
+
+    async def find(self, request: SpeechRequest) -> Speech | None:
+        """The answer to a text that is in storage already (TTS_CACHE), or None. Needs no engine.
+
+        Raises:
+            TooLarge: the text is longer than MAX_TEXT_CHARS.
+            StorageUnavailable: storage does not answer.
+        """
+        self._check_length(request)
+        index = self._index(request)
+        if not self._settings.tts_cache or index in self._in_flight:
+            return None
+        spoken = await self._cache.find(index)
+        return None if spoken is None else await self._answer(spoken, cached=True)
 
     async def speak(self, request: SpeechRequest) -> Speech:
         """Speak a text, store the audio and return a link to it.
 
-        A text that has been spoken before is found in storage (TTS_CACHE). Opus is uploaded as it is made;
-        the other formats begin with their length, so their upload begins when it is known.
+        With TTS_CACHE, a text that has been spoken before is found in storage, and one that is being spoken
+        for another caller is not spoken twice: each gets a link to the same audio. Opus is uploaded as it
+        is made; the other formats begin with their length, so their upload begins when it is known.
 
         Raises:
             TooLarge: the text is longer than MAX_TEXT_CHARS.
@@ -68,14 +92,41 @@ class TtsService:
             EngineFailed: a sentence could not be spoken; nothing is stored.
             StorageUnavailable: the audio could not be stored.
         """
-        pieces = await self._pieces(request)
+        self._check_length(request)
+        if not self._settings.tts_cache:
+            return await self._answer(await self._store(request), cached=False)
         index = self._index(request)
-        spoken = await self._cache.find(index) if self._settings.tts_cache else None
-        cached = spoken is not None
-        if spoken is None:
-            spoken = await self._store(_Voice(self._engine, request, pieces), request.format)
-            if self._settings.tts_cache:
-                await self._cache.keep(index, spoken)
+        (spoken, found), shared = await self._in_flight.run(
+            index, lambda: self._find_or_store(index, request)
+        )
+        return await self._answer(spoken, cached=found or shared)
+
+    async def stream(self, request: SpeechRequest) -> AsyncGenerator[bytes, None]:
+        """The encoded audio as it is made, the first bytes after the first piece. Raises as `speak` does."""
+        self._check_length(request)
+        synthesis = _Synthesis(self._engine, request, await self._pieces(request))
+        async with aclosing(synthesis.encoded(streaming=True)) as chunks:
+            async for chunk in chunks:
+                yield chunk
+
+    async def _find_or_store(self, index: str, request: SpeechRequest) -> tuple[Spoken, bool]:
+        """What is spoken, and whether it was in storage already."""
+        # an equal request may have ended since this one's caller looked
+        spoken = await self._cache.find(index)
+        if spoken is not None:
+            return spoken, True
+        spoken = await self._store(request)
+        await self._cache.keep(index, spoken)
+        return spoken, False
+
+    async def _store(self, request: SpeechRequest) -> Spoken:
+        synthesis = _Synthesis(self._engine, request, await self._pieces(request))
+        key = new_key(request.format.extension)
+        async with aclosing(synthesis.encoded(streaming=False)) as chunks:
+            await self._storage.put(key, chunks, request.format.content_type)
+        return Spoken(key, synthesis.seconds, synthesis.sample_rate)
+
+    async def _answer(self, spoken: Spoken, cached: bool) -> Speech:
         expires = self._settings.presigned_url_expires
         return Speech(
             url=await self._storage.url(spoken.key, expires),
@@ -87,40 +138,32 @@ class TtsService:
             cached=cached,
         )
 
-    async def _store(self, voice: "_Voice", wanted: AudioFormat) -> Spoken:
-        key = new_key(wanted.extension)
-        async with aclosing(voice.encoded(streaming=False)) as chunks:
-            await self._storage.put(key, chunks, wanted.content_type)
-        return Spoken(key, voice.seconds, voice.sample_rate)
-
     def _index(self, request: SpeechRequest) -> str:
-        info = self._engine.info
+        voice = request.voice
         return self._cache.name(
             text=request.text,
-            language=request.language,
+            language=request.language or voice.language,
             format=request.format.value,
             speed=request.speed,
+            # by content: a model that was trained again, or another of the same name, sounds different
+            voice=voice.fingerprint or voice.id,
+            engine=voice.engine,
+            compute_type=self._engine.info.compute_type,
             dollar=self._settings.tts_dollar_es,
-            engine=info.engine,
-            model=self._engine.model(request.language),
-            compute_type=info.compute_type,
+            owner=request.owner,
         )
 
-    async def stream(self, request: SpeechRequest) -> AsyncGenerator[bytes, None]:
-        """The encoded audio as it is made, the first bytes after the first piece. Raises as `speak` does."""
-        voice = _Voice(self._engine, request, await self._pieces(request))
-        async with aclosing(voice.encoded(streaming=True)) as chunks:
-            async for chunk in chunks:
-                yield chunk
-
     async def _pieces(self, request: SpeechRequest) -> list[Piece]:
+        language = request.language or request.voice.language
+        return await TEXT.run(to_speech, request.text, language, self._settings.tts_dollar_es)
+
+    def _check_length(self, request: SpeechRequest) -> None:
         limit = self._settings.max_text_chars
         if len(request.text) > limit:
             raise TooLarge(f"the text has {len(request.text)} characters; MAX_TEXT_CHARS is {limit}")
-        return await TEXT.run(to_speech, request.text, request.language, self._settings.tts_dollar_es)
 
 
-class _Voice:
+class _Synthesis:
     """One text on its way through the engine."""
 
     def __init__(self, engine: TextToSpeech, request: SpeechRequest, pieces: list[Piece]) -> None:
@@ -129,7 +172,7 @@ class _Voice:
         self._request_id = current_request_id()
         self._pieces = pieces
         self._samples = 0
-        self.sample_rate = engine.sample_rate(request.language)
+        self.sample_rate = request.voice.sample_rate
 
     @property
     def seconds(self) -> float:
@@ -139,12 +182,19 @@ class _Voice:
     async def encoded(self, streaming: bool) -> AsyncGenerator[bytes, None]:
         encoder = Encoder(self._request.format, self.sample_rate, streaming=streaming)
         tempo = Tempo(self.sample_rate, self._request.speed)
+
+        # everything that touches samples runs on a thread: a piece has up to 20 s of them
+        def piece_encoded(audio: Audio, pause: float) -> bytes:
+            audio = fade(level(audio, self.sample_rate), self.sample_rate)
+            silence = np.zeros(round(pause * self.sample_rate), np.float32)
+            return self._encode(encoder, tempo.push(np.concatenate([audio, silence])))
+
         async with aclosing(self._spoken(first_alone=streaming)) as spoken:
-            async for audio in spoken:
-                chunk = await ENCODING.run(self._encode, encoder, tempo.push(audio))
+            async for audio, pause in spoken:
+                chunk = await ENCODING.run(piece_encoded, audio, pause)
                 if chunk:
                     yield chunk
-        chunk = await ENCODING.run(self._encode, encoder, tempo.finish())
+        chunk = await ENCODING.run(lambda: self._encode(encoder, tempo.finish()))
         if chunk:
             yield chunk
         rest = encoder.finish_in_chunks()
@@ -156,8 +206,8 @@ class _Voice:
         note(audio_seconds=round(self.seconds, 2))  # also of what is never finished
         return encoder.encode(audio)
 
-    async def _spoken(self, first_alone: bool) -> AsyncGenerator[Audio, None]:
-        """Pieces in order, each with the pause after it; a few are with the engine at any time.
+    async def _spoken(self, first_alone: bool) -> AsyncGenerator[tuple[Audio, float], None]:
+        """Pieces in order, each with the seconds of pause after it; the engine has a few at any time.
 
         Args:
             first_alone: let the first piece go ahead by itself. Pieces that share a batch are all done late,
@@ -176,12 +226,11 @@ class _Voice:
                 audio = await task
                 ahead.popleft()
                 room = _AHEAD
-                yield np.concatenate([audio, np.zeros(round(piece.pause * self.sample_rate), np.float32)])
+                yield audio, piece.pause
         finally:
             for _, task in ahead:
                 task.cancel()
             await asyncio.gather(*(task for _, task in ahead), return_exceptions=True)
 
     async def _speak(self, piece: Piece) -> Audio:
-        audio = await self._engine.synthesize(piece.text, self._request.language, self._request_id)
-        return fade(level(audio, self.sample_rate), self.sample_rate)
+        return await self._engine.synthesize(piece.text, self._request.voice, self._request_id)

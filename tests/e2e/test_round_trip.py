@@ -48,7 +48,7 @@ def test_the_answer_has_the_fields_of_the_contract(voz: RunningServer) -> None:
         answer = client.post("/tts", json={"text": "Hello there.", "language": "en"}).json()
     assert set(answer) == {
         "url", "key", "expires_in", "expires_at", "format", "duration",
-        "sample_rate", "language", "engine", "model", "cached",
+        "sample_rate", "language", "voice", "engine", "model", "cached",
     }  # fmt: skip
     assert answer["url"].startswith(voz.url)
     assert answer["key"] in urlsplit(answer["url"]).path

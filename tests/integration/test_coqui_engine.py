@@ -19,6 +19,7 @@ from src.core.model_store import CoquiFiles
 from src.engines.base import Audio
 from src.engines.coqui import CoquiEngine
 from src.engines.coqui.stepper import Row, Voices
+from src.engines.voices import VoiceRegistry
 from tests.support import coqui
 
 SENTENCES = {
@@ -47,10 +48,16 @@ def voices(tmp_path_factory: pytest.TempPathFactory) -> dict[str, CoquiFiles]:
 
 def speak(voices: dict[str, CoquiFiles], use: Callable[[CoquiEngine], Awaitable[T]], **settings: Any) -> T:
     async def main() -> T:
-        async with CoquiEngine(voices, **settings) as engine:
+        models = [replace(files, language=language) for language, files in voices.items()]
+        async with CoquiEngine(models, **settings) as engine:
             return await use(engine)
 
     return asyncio.run(main())
+
+
+async def say(engine: CoquiEngine, text: str, language: str, request_id: str = "1") -> Audio:
+    """One row, by the first voice of the language."""
+    return await engine.synthesize(text, VoiceRegistry(engine.voices).default(language), request_id)
 
 
 def synthesizer(files: CoquiFiles) -> Synthesizer:
@@ -73,10 +80,11 @@ def test_sound_is_coquis_own_and_no_other_in_company(
     rows = [(text, language) for language, texts in SENTENCES.items() for text in texts]
 
     async def use(engine: CoquiEngine) -> tuple[list[Audio], list[Audio]]:
-        together = await asyncio.gather(*(engine.synthesize(*row, request_id=row[0]) for row in rows))
-        alone = [await engine.synthesize(*row, request_id=row[0]) for row in rows]
-        assert [engine.sample_rate("en"), engine.sample_rate("es")] == [22_050, 24_000]
-        assert engine.model("es") == "tts_models/es/test/tacotron2-DDC"
+        together = await asyncio.gather(*(say(engine, *row, request_id=row[0]) for row in rows))
+        alone = [await say(engine, *row, request_id=row[0]) for row in rows]
+        english, spanish = engine.voices
+        assert [english.sample_rate, spanish.sample_rate] == [22_050, 24_000]
+        assert (spanish.id, spanish.language) == ("tts_models/es/test/tacotron2-DDC", "es")
         return list(together), alone
 
     together, alone = speak(voices, use, compute_type=compute_type)
@@ -101,10 +109,10 @@ def test_rows_that_come_and_go_at_random_sound_as_alone(voices: dict[str, CoquiF
     async def use(engine: CoquiEngine) -> tuple[list[Audio], list[Audio]]:
         async def later(index: int) -> Audio:
             await asyncio.sleep(0.05 * index)
-            return await engine.synthesize(texts[index], "en", request_id=str(index))
+            return await say(engine, texts[index], "en", str(index))
 
         together = await asyncio.gather(*map(later, range(len(texts))))
-        return list(together), [await engine.synthesize(text, "en", request_id="0") for text in texts]
+        return list(together), [await say(engine, text, "en", "0") for text in texts]
 
     for company, lonely in zip(*speak(voices, use), strict=True):
         np.testing.assert_allclose(company, lonely, rtol=0, atol=1e-4)
@@ -116,11 +124,11 @@ def test_a_row_that_leaves_is_out_of_the_model_before_the_next_is_done(
     endless = coqui.never_stops(voices["en"], tmp_path)
 
     async def use(engine: CoquiEngine) -> None:
-        leaving = asyncio.create_task(engine.synthesize("on and on " * 50, "en", request_id="1"))
-        await engine.synthesize("Sí.", "es", request_id="2")
+        leaving = asyncio.create_task(say(engine, "on and on " * 50, "en", "1"))
+        await say(engine, "Sí.", "es", "2")
         assert engine.load.active == 1
         leaving.cancel()
-        await engine.synthesize("Sí.", "es", request_id="2")
+        await say(engine, "Sí.", "es", "2")
         assert engine.load.active == engine.load.waiting == 0
 
     speak({"en": endless, "es": voices["es"]}, use)
@@ -159,14 +167,14 @@ def test_a_word_that_cannot_be_spoken_fails_and_the_next_row_is_served(
 ) -> None:
     spoiled = spoil(voices["en"], tmp_path)
     with pytest.raises(ModelUnavailable, match=f"first words.*{why}"):
-        speak({"en": spoiled}, lambda engine: engine.synthesize("Yes.", "en", request_id="1"))
+        speak({"en": spoiled}, lambda engine: say(engine, "Yes.", "en"))
     # released voices fail on some texts only; these fail on most
     monkeypatch.setattr(Voices, "_warm_up", lambda self, language: None)
 
     async def use(engine: CoquiEngine) -> None:
         with pytest.raises(EngineFailed, match=why):
-            await engine.synthesize(text, "en", request_id="1")
-        assert len(await engine.synthesize("Sí.", "es", request_id="1"))
+            await say(engine, text, "en", "1")
+        assert len(await say(engine, "Sí.", "es", "1"))
 
     speak({"en": spoiled, "es": voices["es"]}, use)
 
@@ -177,9 +185,9 @@ def test_a_sentence_whose_end_is_missed_is_spoken_in_pieces(
     tired = coqui.tires(voices["en"], tmp_path, steps=100)
     text = "Ten steps to the left, then ten to the right, and on."
 
-    pieces = speak({"en": tired}, lambda engine: engine.synthesize(text, "en", request_id="1"))
+    pieces = speak({"en": tired}, lambda engine: say(engine, text, "en", "1"))
 
-    spoken = speak(voices, lambda engine: engine.synthesize(text, "en", request_id="1"))
+    spoken = speak(voices, lambda engine: say(engine, text, "en", "1"))
     assert 0.9 * len(spoken) < len(pieces) < 1.3 * len(spoken)
     assert "it does not come to an end" in caplog.text
 
@@ -189,7 +197,7 @@ def test_a_word_whose_end_is_missed_is_cut_where_it_ends(
 ) -> None:
     endless = coqui.never_stops(voices["en"], tmp_path)
 
-    audio = speak({"en": endless}, lambda engine: engine.synthesize("Prolog.", "en", request_id="1"))
+    audio = speak({"en": endless}, lambda engine: say(engine, "Prolog.", "en", "1"))
 
     characters, step = len("Prolog."), 2 * 256 / 22_050
     assert 0 < len(audio) / 22_050 - characters * coqui.STEPS_PER_CHARACTER * step < 0.5
@@ -199,7 +207,7 @@ def test_a_text_of_unknown_characters_fails_alone(voices: dict[str, CoquiFiles])
     async def use(engine: CoquiEngine) -> list[Audio | BaseException]:
         texts = ["Yes.", "ありがとう", "No."]
         return await asyncio.gather(
-            *(engine.synthesize(text, "en", request_id=text) for text in texts), return_exceptions=True
+            *(say(engine, text, "en", text) for text in texts), return_exceptions=True
         )
 
     yes, unknown, no = speak(voices, use)
@@ -217,9 +225,7 @@ def test_other_coqui_models_speak_a_sentence_at_a_time(voices: dict[str, CoquiFi
     files.config.write_text(model.config.to_json())
 
     async def use(engine: CoquiEngine) -> list[Audio]:
-        return await asyncio.gather(
-            *(engine.synthesize("Hello.", "en", request_id=str(number)) for number in range(2))
-        )
+        return await asyncio.gather(*(say(engine, "Hello.", "en", str(lane)) for lane in range(2)))
 
     for audio in speak({"en": files}, use):
         assert len(audio) > 0
@@ -231,7 +237,7 @@ def test_an_attention_that_only_coqui_can_run_is_left_to_it(tmp_path: Path) -> N
     text = "Hola, buenos días."
 
     async def use(engine: CoquiEngine) -> Audio:
-        return await engine.synthesize(text, "es", request_id="0")
+        return await say(engine, text, "es", "0")
 
     ours = speak({"es": files}, use)
 

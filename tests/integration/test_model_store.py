@@ -16,7 +16,7 @@ import pytest
 
 from src.config import TtsEngine
 from src.core.errors import ModelUnavailable
-from src.core.model_store import CoquiPair, Homes, KokoroFiles, ModelStore
+from src.core.model_store import CoquiModels, Homes, KokoroFiles, ModelStore
 from src.core.weights.download import Patience
 from tests.support.weights import (
     ENGLISH,
@@ -252,7 +252,7 @@ from src.config import TtsEngine
 from src.core.model_store import ModelStore
 store = ModelStore(Path(sys.argv[1]))
 print(store.whisper(sys.argv[2]).folder)
-print(store.tts_files(TtsEngine.AUTO, sys.argv[3], sys.argv[4]).en.checkpoint)
+print(store.tts_files(TtsEngine.AUTO, sys.argv[3], sys.argv[4]).models[0].checkpoint)
 assert "torch" not in sys.modules and "huggingface_hub" not in sys.modules
 """
 
@@ -263,7 +263,7 @@ def test_once_filled_nothing_is_asked_of_anyone(home: Host, tmp_path: Path) -> N
     models = tmp_path / "models"
     store = _store(home, models)
     store.whisper(REPOSITORY)
-    assert isinstance(store.tts_files(TtsEngine.AUTO, ENGLISH, SPANISH), CoquiPair)
+    assert isinstance(store.tts_files(TtsEngine.AUTO, ENGLISH, SPANISH), CoquiModels)
     guarded = [sys.executable, "-c", GUARD, str(models), REPOSITORY, ENGLISH, SPANISH]
     result = subprocess.run(guarded, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
@@ -285,12 +285,14 @@ def test_both_languages_come_with_their_vocoders(home: Host, tmp_path: Path) -> 
 
     serve_coqui(home)
     pair = _store(home, tmp_path).tts_files(TtsEngine.COQUI, ENGLISH, SPANISH)
-    assert isinstance(pair, CoquiPair)
+    assert isinstance(pair, CoquiModels)
+    en, es = pair.models
+    assert [en.language, es.language] == ["en", "es"]
     english = tmp_path / "coqui" / ENGLISH.replace("/", "--")
-    assert pair.en.name == ENGLISH
-    assert pair.en.checkpoint == english / "model_file.pth"
-    assert pair.en.config == english / "config.json"
-    assert pair.en.vocoder_checkpoint == english / "vocoder" / "model_file.pth.tar"
+    assert en.name == ENGLISH
+    assert en.checkpoint == english / "model_file.pth"
+    assert en.config == english / "config.json"
+    assert en.vocoder_checkpoint == english / "vocoder" / "model_file.pth.tar"
     assert files_below(english) == {
         "model_file.pth",
         "config.json",
@@ -300,13 +302,13 @@ def test_both_languages_come_with_their_vocoders(home: Host, tmp_path: Path) -> 
         "vocoder/scale_stats.npy",
     }
     # a release names files by their place on the machine that trained it
-    spanish = pair.es.checkpoint.parent
-    assert load_config(pair.es.config).audio.stats_path == str(spanish / "scale_stats.npy")
+    spanish = es.checkpoint.parent
+    assert load_config(es.config).audio.stats_path == str(spanish / "scale_stats.npy")
     assert json.loads((spanish / "config.json").read_text())["audio"]["stats_path"].startswith(
         "/home/trainer"
     )
-    assert pair.en.vocoder_config is not None
-    stats = json.loads(pair.en.vocoder_config.read_text())["audio"]["stats_path"]
+    assert en.vocoder_config is not None
+    stats = json.loads(en.vocoder_config.read_text())["audio"]["stats_path"]
     assert stats == str(english / "vocoder" / "scale_stats.npy")
     assert home.requests[ENGLISH_ZIP] == 1
 
@@ -459,7 +461,7 @@ def test_kokoro_stands_in_says_why_and_does_not_ask_at_every_start(
     _fill_kokoro(tmp_path, monkeypatch)
     files = _store(home, tmp_path).tts_files(TtsEngine.AUTO, ENGLISH, SPANISH)
     assert isinstance(files, KokoroFiles)
-    assert set(files.voices) == {"en", "es"}
+    assert set(files.voices) == {"af_heart", "ef_dora"}
     assert files.reason.startswith("Kokoro speaks in Coqui's place: ")
     assert "answered 404" in files.reason
     assert "\n" not in files.reason
@@ -473,8 +475,8 @@ def test_kokoro_stands_in_says_why_and_does_not_ask_at_every_start(
     assert home.requests.total() == 1
 
     asked = _store(home, tmp_path).tts_files(TtsEngine.AUTO, ENGLISH, SPANISH, ask_again=True)
-    assert isinstance(asked, CoquiPair)
-    assert isinstance(_store(home, tmp_path).tts_files(TtsEngine.AUTO, ENGLISH, SPANISH), CoquiPair)
+    assert isinstance(asked, CoquiModels)
+    assert isinstance(_store(home, tmp_path).tts_files(TtsEngine.AUTO, ENGLISH, SPANISH), CoquiModels)
 
 
 def test_coqui_is_asked_for_again_after_a_day_or_for_another_model(

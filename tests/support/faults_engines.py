@@ -18,7 +18,7 @@ import numpy as np
 
 from src.config import Settings
 from src.core.loader import Models, default_observers
-from src.engines.base import Audio, EngineInfo, LanguageGuess, Segment, SttOptions, Transcript
+from src.engines.base import Audio, EngineInfo, LanguageGuess, Segment, SttOptions, Transcript, Voice
 from src.engines.batched import BatchedEngine
 from src.scheduling.batcher import STALL_SECONDS
 
@@ -84,7 +84,7 @@ class _Reader(_Model):
 
 
 class _Engine(BatchedEngine[Any, Any]):
-    def __init__(self, name: str, model: _Model, stall_seconds: float) -> None:
+    def __init__(self, name: str, model: _Model, stall_seconds: float = STALL_SECONDS) -> None:
         super().__init__(model, name, observers=default_observers(), stall_seconds=stall_seconds)
         self._name = name
 
@@ -92,13 +92,12 @@ class _Engine(BatchedEngine[Any, Any]):
     def info(self) -> EngineInfo:
         return EngineInfo(self._name, "tone", "cpu", "float32", ("en", "es"))
 
-    def sample_rate(self, language: str) -> int:
-        return RATE
+    @property
+    def voices(self) -> tuple[Voice, ...]:
+        name = self.info.engine
+        return tuple(Voice(f"{name}-{code}", code, code, name, "tone", RATE) for code in ("en", "es"))
 
-    def model(self, language: str) -> str:
-        return "tone"
-
-    async def synthesize(self, text: str, language: str, request_id: str) -> Audio:
+    async def synthesize(self, text: str, voice: Voice, request_id: str) -> Audio:
         return cast(Audio, await self._batcher.submit(text, request_id))
 
     async def transcribe(self, audio: Audio, options: SttOptions, request_id: str) -> Transcript:

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from src.config import Settings, load_settings
 from src.core.loader import Models
-from src.engines.base import EngineInfo, Load
+from src.engines.base import EngineInfo, Load, Voice
 from src.main import create_app
 
 _HERE = Path.cwd()
@@ -23,8 +23,7 @@ def _engine(name: str) -> Any:
     return SimpleNamespace(
         info=EngineInfo(name, "quick", "cpu", "float32", ("en", "es")),
         load=Load(waiting=0, active=0, stalled_for=stalled_for),
-        model=lambda language: "quick",
-        sample_rate=lambda language: 24_000,
+        voices=tuple(Voice(f"quick-{code}", code, code, name, "quick", 24_000) for code in ("en", "es")),
     )
 
 

@@ -111,18 +111,18 @@ def _tar(path: Path, name: str, body: bytes, kind: bytes = tarfile.REGTYPE) -> P
 
 
 def test_a_member_of_a_tar_is_copied(tmp_path: Path) -> None:
-    copy_from_tar(_tar(tmp_path / "a.tgz", "p/voice.bin", b"voice"), "p/voice.bin", tmp_path / "v", 5)
+    copy_from_tar(_tar(tmp_path / "a.tgz", "p/voice.bin", b"voice"), {"p/voice.bin": tmp_path / "v"}, 5)
     assert (tmp_path / "v").read_bytes() == b"voice"
 
 
 def test_what_a_tar_lacks_or_holds_wrong_is_said(tmp_path: Path) -> None:
     archive = _tar(tmp_path / "a.tgz", "p/voice.bin", b"voice")
     with pytest.raises(SourceFailed, match="holds no q"):
-        copy_from_tar(archive, "q", tmp_path / "1", 5)
+        copy_from_tar(archive, {"q": tmp_path / "1"}, 5)
     with pytest.raises(SourceFailed, match="came out with 5 bytes, expected 6"):
-        copy_from_tar(archive, "p/voice.bin", tmp_path / "2", 6)
+        copy_from_tar(archive, {"p/voice.bin": tmp_path / "2"}, 6)
     with pytest.raises(SourceFailed, match="not a file"):
-        copy_from_tar(_tar(tmp_path / "b.tgz", "d", b"", tarfile.DIRTYPE), "d", tmp_path / "3", 0)
+        copy_from_tar(_tar(tmp_path / "b.tgz", "d", b"", tarfile.DIRTYPE), {"d": tmp_path / "3"}, 0)
     archive.write_bytes(archive.read_bytes()[:20])
     with pytest.raises(SourceFailed, match="damaged"):
-        copy_from_tar(archive, "p/voice.bin", tmp_path / "4", 5)
+        copy_from_tar(archive, {"p/voice.bin": tmp_path / "4"}, 5)

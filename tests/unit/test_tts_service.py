@@ -5,8 +5,10 @@ The engine is a stand-in that notes its calls: what is tested here is the servic
 
 import asyncio
 import io
+import threading
 import wave
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +18,13 @@ import pytest
 from src.config import Settings
 from src.core.errors import EngineFailed, InvalidInput, TooLarge
 from src.core.local_storage import LocalStorage
-from src.engines.base import Audio, EngineInfo
-from src.services.audio import AudioFormat
+from src.engines.base import Audio, EngineInfo, Voice
+from src.services import tts
+from src.services.audio import AudioFormat, Encoder, Tempo
 from src.services.tts import SpeechRequest, TtsService
 
 RATE = 8_000
+VOICE = Voice("beep", "en", "en", "beep", "beep", RATE, fingerprint="1")
 TEXT = " ".join(f"This is the sentence number {word}." for word in (
     "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
 ))  # fmt: skip
@@ -30,6 +34,7 @@ class Notebook:
     """Speaks a beep for each row, and notes what it was asked while what was in work."""
 
     info = EngineInfo("beep", "beep", "cpu", "float32", ("en",))
+    voices = (VOICE,)
 
     def __init__(self, fails_on: str = "", *, ends: bool = True) -> None:
         self.said: list[str] = []
@@ -40,13 +45,7 @@ class Notebook:
         self._fails_on = fails_on
         self._ends = ends
 
-    def sample_rate(self, language: str) -> int:
-        return RATE
-
-    def model(self, language: str) -> str:
-        return "beep"
-
-    async def synthesize(self, text: str, language: str, request_id: str) -> Audio:
+    async def synthesize(self, text: str, voice: Voice, request_id: str) -> Audio:
         self.said.append(text)
         self.with_company.append(self.in_work)
         self.in_work += 1
@@ -89,7 +88,9 @@ def test_pieces_are_joined_in_order_and_few_are_in_work_at_once(
     make_settings: Callable[..., Settings], tmp_path: Path
 ) -> None:
     engine = Notebook()
-    speech = run(make_settings, tmp_path, engine, lambda service, _: service.speak(SpeechRequest(TEXT, "en")))
+    speech = run(
+        make_settings, tmp_path, engine, lambda service, _: service.speak(SpeechRequest(TEXT, VOICE))
+    )
     assert [said.split()[-1] for said in engine.said][:3] == ["one.", "two.", "three."]
     assert len(engine.said) == 12
     assert max(engine.with_company) == 7
@@ -105,7 +106,7 @@ def test_the_first_piece_of_a_stream_goes_ahead_alone(
     engine = Notebook()
 
     async def use(service: TtsService, _: LocalStorage) -> tuple[int, int]:
-        chunks = service.stream(SpeechRequest(TEXT, "en"))
+        chunks = service.stream(SpeechRequest(TEXT, VOICE))
         await anext(chunks)
         asked_before_first_sound = len(engine.said)
         rest = [chunk async for chunk in chunks]
@@ -123,7 +124,7 @@ def test_a_piece_that_fails_fails_the_whole_and_leaves_nothing(
 ) -> None:
     engine = Notebook(fails_on="three")
     with pytest.raises(EngineFailed, match="cannot say this"):
-        run(make_settings, tmp_path, engine, lambda service, _: service.speak(SpeechRequest(TEXT, "en")))
+        run(make_settings, tmp_path, engine, lambda service, _: service.speak(SpeechRequest(TEXT, VOICE)))
     assert engine.in_work == 0
     assert len(engine.said) < 12
     assert stored(tmp_path) == []
@@ -133,7 +134,7 @@ def test_leaving_takes_the_rows_back(make_settings: Callable[..., Settings], tmp
     engine = Notebook(ends=False)
 
     async def use(service: TtsService, _: LocalStorage) -> None:
-        task = asyncio.create_task(service.speak(SpeechRequest(TEXT, "en")))
+        task = asyncio.create_task(service.speak(SpeechRequest(TEXT, VOICE)))
         await engine.busy.wait()
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
@@ -150,11 +151,11 @@ def test_the_cache_tells_texts_formats_and_speeds_apart(
     engine = Notebook()
 
     async def use(service: TtsService, storage: LocalStorage) -> list[bool]:
-        same = SpeechRequest("Say this once.", "en")
+        same = SpeechRequest("Say this once.", VOICE)
         requests = [
-            same, same, SpeechRequest("Say this twice.", "en"),
-            SpeechRequest("Say this once.", "en", AudioFormat.FLAC),
-            SpeechRequest("Say this once.", "en", speed=1.2),
+            same, same, SpeechRequest("Say this twice.", VOICE),
+            SpeechRequest("Say this once.", VOICE, AudioFormat.FLAC),
+            SpeechRequest("Say this once.", VOICE, speed=1.2),
         ]  # fmt: skip
         spoken = [await service.speak(request) for request in requests]
         await storage.delete(spoken[0].key)
@@ -164,11 +165,54 @@ def test_the_cache_tells_texts_formats_and_speeds_apart(
     assert cached == [False, True, False, False, False, False]
 
 
+def test_the_cache_knows_a_model_by_its_content_and_a_key_by_its_name(
+    make_settings: Callable[..., Settings], tmp_path: Path
+) -> None:
+    engine = Notebook()
+
+    async def use(service: TtsService, _: LocalStorage) -> list[bool]:
+        text = "Say this once."
+        trained_again = replace(VOICE, fingerprint="2")
+        renamed = replace(VOICE, id="another name")
+        requests = [
+            SpeechRequest(text, VOICE, owner="one"), SpeechRequest(text, renamed, owner="one"),
+            SpeechRequest(text, trained_again, owner="one"), SpeechRequest(text, VOICE, owner="two"),
+            SpeechRequest(text, trained_again, owner="one"), SpeechRequest(text, VOICE, owner="two"),
+        ]  # fmt: skip
+        return [(await service.speak(request)).cached for request in requests]
+
+    cached = run(make_settings, tmp_path, engine, use)
+    assert cached == [False, True, False, False, True, True]
+
+
+def test_no_sample_is_touched_on_the_event_loop(
+    make_settings: Callable[..., Settings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_work: dict[str, set[int]] = {}
+
+    def watched(name: str, work: Callable[..., Any]) -> Callable[..., Any]:
+        def watch(*arguments: Any) -> Any:
+            at_work.setdefault(name, set()).add(threading.get_ident())
+            return work(*arguments)
+
+        return watch
+
+    for name in ("level", "fade"):
+        monkeypatch.setattr(f"src.services.tts.{name}", watched(name, getattr(tts, name)))
+    for name in ("push", "finish"):
+        monkeypatch.setattr(Tempo, name, watched(name, getattr(Tempo, name)))
+    monkeypatch.setattr(Encoder, "encode", watched("encode", Encoder.encode))
+    request = SpeechRequest(TEXT, VOICE, speed=1.2)
+    run(make_settings, tmp_path, Notebook(), lambda service, _: service.speak(request))
+    assert set(at_work) == {"level", "fade", "push", "finish", "encode"}
+    assert all(threading.get_ident() not in threads for threads in at_work.values())
+
+
 def test_a_damaged_index_is_a_miss(make_settings: Callable[..., Settings], tmp_path: Path) -> None:
     engine = Notebook()
 
     async def use(service: TtsService, _: LocalStorage) -> bool:
-        request = SpeechRequest("Say this once.", "en")
+        request = SpeechRequest("Say this once.", VOICE)
         await service.speak(request)
         [index] = (tmp_path / "index").iterdir()
         index.write_text("[]")
@@ -189,6 +233,6 @@ def test_what_cannot_be_spoken_never_reaches_the_engine(
     with pytest.raises(error):
         run(
             make_settings, tmp_path, engine,
-            lambda service, _: service.speak(SpeechRequest(text, "en")), max_text_chars=20,
+            lambda service, _: service.speak(SpeechRequest(text, VOICE)), max_text_chars=20,
         )  # fmt: skip
     assert engine.said == []

@@ -5,7 +5,7 @@ import stat
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import IO
 
@@ -66,19 +66,34 @@ def join_from_zips(pieces: Iterable[tuple[Path, str]], target: Path, size: int) 
         _complete(sink, target, size)
 
 
-def copy_from_tar(archive: Path, member: str, target: Path, size: int) -> None:
-    """Write one member of a compressed tar archive as a file of `size` bytes; raises as `join_from_zips`."""
+def copy_from_tar(archive: Path, members: Mapping[str, Path], size: int) -> None:
+    """Write members of a compressed tar archive as files of `size` bytes each, in one pass.
+
+    Args:
+        members: by name in the archive, where each is to be written.
+        size: of each member, in bytes.
+
+    Raises:
+        SourceFailed: as `join_from_zips`.
+        OSError: a file cannot be written.
+    """
+    missing = set(members)
     try:
-        with tarfile.open(archive, "r:gz") as opened, target.open("xb") as sink:
-            source = opened.extractfile(member)
-            if source is None:
-                raise SourceFailed(f"{member} of {archive.name} is not a file")
-            _copy(source, sink, size)
-            _complete(sink, target, size)
-    except KeyError:
-        raise SourceFailed(f"{archive.name} holds no {member}") from None
-    except (tarfile.TarError, zlib.error, EOFError) as error:
+        with tarfile.open(archive, "r:gz") as opened:
+            for info in opened:
+                if info.name not in missing:
+                    continue
+                source = opened.extractfile(info)
+                if source is None:
+                    raise SourceFailed(f"{info.name} of {archive.name} is not a file")
+                with members[info.name].open("xb") as sink:
+                    _copy(source, sink, size)
+                    _complete(sink, members[info.name], size)
+                missing.remove(info.name)
+    except (tarfile.TarError, zlib.error, EOFError, KeyError) as error:
         raise SourceFailed(f"{archive.name} is damaged ({error})") from None
+    if missing:
+        raise SourceFailed(f"{archive.name} holds no {min(missing)}")
 
 
 def _bounded(archive: Path, members: list[zipfile.ZipInfo]) -> None:

@@ -2,13 +2,14 @@
 
 import logging
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 from src.core.errors import ModelUnavailable
 from src.core.weights.checksums import verify
 from src.core.weights.progress import megabytes
 from src.core.weights.shelf import Shelf
-from src.core.weights.source import Model, Part, SourceFailed
+from src.core.weights.source import Model, Part, Source, SourceFailed
 
 log = logging.getLogger(__name__)
 
@@ -33,11 +34,11 @@ def obtain(shelf: Shelf, model: Model, *, verify: bool = False) -> Path:
         NotObtained: no source worked; the message lists each with its reason, and what to do.
         ModelUnavailable: there is no such model.
     """
-    if shelf.fault(model.key, hashes=verify) is None:
+    if shelf.fault(model.key, needs=model.checksums, hashes=verify) is None:
         return shelf.folder(model.key)
     try:
         with shelf.lock(model.key):
-            fault = shelf.fault(model.key, hashes=verify)
+            fault = shelf.fault(model.key, needs=model.checksums, hashes=verify)
             if fault is not None and not _adopt(shelf, model):
                 if shelf.folder(model.key).exists():
                     log.warning("%s is not whole (%s): fetching it again", shelf.folder(model.key), fault)
@@ -65,13 +66,27 @@ def _fetch(shelf: Shelf, model: Model) -> None:
         whole = stage / "whole"
         whole.mkdir()
         try:
-            origins = [_fetch_part(part, whole, stage / "scratch") for part in model.parts()]
+            parts = [_with_what_is_there(part, shelf.folder(model.key)) for part in model.parts()]
+            origins = [_fetch_part(part, whole, stage / "scratch") for part in parts]
             model.check(whole)
         except SourceFailed as error:
             raise NotObtained(model, str(error)) from None
         size = sum(path.stat().st_size for path in whole.rglob("*") if path.is_file())
         shelf.put(model.key, whole, "; ".join(origins))
     log.info("%s: %s kept in %s", model.key, megabytes(size), shelf.folder(model.key))
+
+
+def _with_what_is_there(part: Part, folder: Path) -> Part:
+    """The part, to be copied from the model's own folder first: only another part of it may be missing."""
+    here = folder / part.subfolder
+
+    def copy(scratch: Path) -> None:
+        for name in part.checksums:
+            shutil.copy2(here / name, scratch / name)
+
+    if not part.checksums or not all((here / name).is_file() for name in part.checksums):
+        return part
+    return replace(part, sources=(Source(str(here), copy), *part.sources))
 
 
 def _fetch_part(part: Part, whole: Path, scratch: Path) -> str:

@@ -16,7 +16,7 @@ import logging
 import os
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -49,10 +49,13 @@ class Shelf:
     def folder(self, key: str) -> Path:
         return self.root / key
 
-    def fault(self, key: str, *, hashes: bool = False) -> str | None:
+    def fault(self, key: str, *, needs: Collection[str] = (), hashes: bool = False) -> str | None:
         """Why the folder is not a finished model; None if it is one.
 
         Sizes only, unless `hashes` is set: this runs at every start.
+
+        Args:
+            needs: names of files that must be among those of the manifest.
         """
         folder = self.folder(key)
         if not folder.is_dir():
@@ -60,17 +63,13 @@ class Shelf:
         try:
             manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
             files: dict[str, dict[str, Any]] = manifest["files"]
-            for name, expected in files.items():
-                size = (folder / name).stat().st_size
-                if size != expected["size"]:
-                    return f"{name} has {size} bytes instead of {expected['size']}"
-                if hashes and digest(folder / name) != expected["sha256"]:
-                    return f"{name} does not have the SHA-256 that it arrived with"
+            if lacking := sorted(set(needs) - set(files)):
+                return f"it was fetched without {lacking[0]}"
+            return next(filter(None, (_damage(folder, *item, hashes) for item in files.items())), None)
         except FileNotFoundError as error:
             return f"{Path(error.filename).name} is missing"
         except (ValueError, KeyError, TypeError, AttributeError):
             return f"{MANIFEST} is damaged"
-        return None
 
     def matches(self, key: str, checksums: Mapping[str, str]) -> bool:
         """Whether the folder holds files with exactly these SHA-256."""
@@ -138,6 +137,15 @@ class Shelf:
                 log.warning("%s was not put there by this program: kept as %s", place, aside)
         staged.rename(place)
         _to_disk(place.parent)
+
+
+def _damage(folder: Path, name: str, expected: Mapping[str, Any], hashes: bool) -> str | None:
+    size = (folder / name).stat().st_size
+    if size != expected["size"]:
+        return f"{name} has {size} bytes instead of {expected['size']}"
+    if hashes and digest(folder / name) != expected["sha256"]:
+        return f"{name} does not have the SHA-256 that it arrived with"
+    return None
 
 
 def _flat(key: str) -> str:

@@ -1,4 +1,4 @@
-"""The voices of all languages as one `BatchModel`: each takes a step in turn."""
+"""All voices as one `BatchModel`: each takes a step in turn."""
 
 import logging
 from collections import Counter
@@ -29,11 +29,16 @@ _PATIENCE = 0.01
 @dataclass(frozen=True, slots=True)
 class Row:
     text: str
-    language: str
+    voice: str
+    """Id of the voice that speaks it."""
 
 
 class Voices:
-    """See `CoquiEngine` for the arguments."""
+    """See `CoquiEngine` for the arguments.
+
+    Args:
+        files: by voice id.
+    """
 
     def __init__(
         self,
@@ -54,19 +59,20 @@ class Voices:
         self._crew: Crew | None = None
         self._voices: dict[str, Tacotron | WholeSentences] = {}
 
-    def sample_rate(self, language: str) -> int:
-        return self._voices[language].sample_rate
+    def sample_rate(self, voice_id: str) -> int:
+        """Hz; known once the voices are open."""
+        return self._voices[voice_id].sample_rate
 
     def open(self) -> None:
         # a setting of the calling thread, which is the one that runs every decoder step
         torch.set_num_threads(self._threads)
         self._crew = Crew(self._crew_size)
-        for language, files in self._files.items():
-            self._voices[language] = self._open(files, self._crew)
+        for voice_id, files in self._files.items():
+            self._voices[voice_id] = self._open(files, self._crew)
         if any(isinstance(voice, Tacotron) for voice in self._voices.values()):
             torch.set_num_threads(self._threads - self._crew_size)
-        for language in self._voices:
-            self._warm_up(language)
+        for voice_id in self._voices:
+            self._warm_up(voice_id)
 
     def _open(self, files: "CoquiFiles", crew: Crew) -> Tacotron | WholeSentences:
         networks = load(files, self._device, self._compute_type)
@@ -77,14 +83,14 @@ class Voices:
         log.info("%s cannot be batched: it speaks a sentence at a time", files.name)
         return WholeSentences(networks)
 
-    def _warm_up(self, language: str) -> None:
-        voice = self._voices[language]
-        voice.add(_NOBODY, _WARM_UP.get(language, _WARM_UP["en"]))
+    def _warm_up(self, voice_id: str) -> None:
+        voice = self._voices[voice_id]
+        voice.add(_NOBODY, _WARM_UP.get(self._files[voice_id].language, _WARM_UP["en"]))
         while not (outcomes := self._step([voice])):
             pass
         _, outcome = outcomes[0]
         if isinstance(outcome, EngineFailed):
-            name = self._files[language].name
+            name = self._files[voice_id].name
             raise ModelUnavailable(f"{name} cannot speak its first words: {outcome}") from outcome
         if isinstance(outcome, Exception):
             raise outcome
@@ -93,13 +99,13 @@ class Voices:
         taken: Counter[str] = Counter()
         chosen = []
         for index, row in enumerate(waiting):
-            if taken[row.language] < self._voices[row.language].room:
-                taken[row.language] += 1
+            if taken[row.voice] < self._voices[row.voice].room:
+                taken[row.voice] += 1
                 chosen.append(index)
         return chosen
 
     def add(self, job_id: int, row: Row) -> None:
-        self._voices[row.language].add(job_id, row.text)
+        self._voices[row.voice].add(job_id, row.text)
 
     def step(self) -> list[tuple[int, Audio | Exception]] | None:
         return self._step(self._voices.values())

@@ -1,0 +1,5 @@
+"""Kokoro-82M on onnxruntime: English and Spanish where Coqui's weights cannot be had."""
+
+from src.engines.kokoro.engine import KokoroEngine
+
+__all__ = ["KokoroEngine"]

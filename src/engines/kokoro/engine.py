@@ -1,0 +1,49 @@
+"""`KokoroEngine`: Kokoro's voices behind the text-to-speech protocol."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from src.engines.base import Audio, EngineInfo, Voice
+from src.engines.batched import BatchedEngine
+from src.engines.kokoro.runner import Row, Runner
+from src.engines.kokoro.styles import MODEL, describe
+from src.scheduling.observer import BatchObserver
+
+
+class KokoroEngine(BatchedEngine[Row, Audio]):
+    """Speaks with any of its voices, or a blend of them, one sentence at a time.
+
+    Args:
+        model: the ONNX file.
+        voices: by name (`af_heart`), raw float32 of shape (510, 1, 256): a style for each number of
+            phonemes. The first of a language is its default.
+        threads: of one model call.
+        device: `cuda` is taken if this onnxruntime has it.
+        max_waiting: rows that may wait.
+        observers: of the batcher.
+
+    Raises:
+        ModelUnavailable: a voice is of a language that this engine does not speak, or a file is missing.
+    """
+
+    def __init__(
+        self,
+        model: Path,
+        voices: Mapping[str, Path],
+        threads: int,
+        device: str = "cpu",
+        max_waiting: int = 1024,
+        observers: Iterable[BatchObserver] = (),
+    ) -> None:
+        self.voices: tuple[Voice, ...] = describe(model, voices)
+        self._runner = Runner(model, voices, self.voices, threads, device)
+        super().__init__(self._runner, "kokoro", max_waiting, observers)
+
+    @property
+    def info(self) -> EngineInfo:
+        languages = tuple(dict.fromkeys(voice.language for voice in self.voices))
+        return EngineInfo("kokoro", MODEL, self._runner.device, self._runner.compute_type, languages)
+
+    async def synthesize(self, text: str, voice: Voice, request_id: str) -> Audio:
+        """Speak one row; see `TextToSpeech`. Cancelling stops it before its next 510 phonemes."""
+        return await self._batcher.submit(Row(text, voice), request_id)

@@ -20,7 +20,8 @@ router = APIRouter(tags=["health"])
     "/metrics",
     summary="Numbers for Prometheus",
     response_class=Response,
-    responses=problems(401, 503) | {200: {"description": "Prometheus text", "content": {"text/plain": {}}}},
+    responses=problems(401, 429, 503)
+    | {200: {"description": "Prometheus text", "content": {"text/plain": {}}}},
 )
 async def prometheus(services: ServicesDep) -> Response:
     """Of all workers. Needs a key (`X-API-Key`, or `Authorization: Bearer`) unless METRICS_PUBLIC is set."""

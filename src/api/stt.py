@@ -20,6 +20,7 @@ from src.api.schemas import (
 from src.api.sse import Event, event_stream
 from src.api.transcripts import event_of, shape
 from src.core.errors import InvalidInput
+from src.core.executors import FORMATTING
 from src.engines.base import LanguageGuess, SttOptions
 from src.scheduling.admission import Place
 from src.services.stt import Result
@@ -94,7 +95,9 @@ async def transcribe(
     if stream:
         return await event_stream(request, _events(services, place, file, options))
     result = await while_connected(request, _transcribe(services, place, file, options))
-    return shape(result, response_format, word_timestamps, max_line_width, max_line_count)
+    return await FORMATTING.run(
+        shape, result, response_format, word_timestamps, max_line_width, max_line_count
+    )
 
 
 @router.post(

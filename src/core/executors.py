@@ -51,5 +51,7 @@ ENCODING: Final = Threads("encoding")
 """Encoding speech for the caller."""
 STORAGE: Final = Threads("storage", 16)
 """Files of the local storage; a slow disk or a network's file system may hold many of these."""
+FORMATTING: Final = Threads("formatting", 1)
+"""Writing transcripts: the subtitles of two hours take half a second."""
 METRICS: Final = Threads("metrics", 1)
 """Adding up the workers' metrics."""

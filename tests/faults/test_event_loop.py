@@ -2,13 +2,22 @@
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
+from src.config import Settings
+from src.engines.base import Segment, Word
+from src.main import create_app
+from src.services.stt import Result
 from tests.support.audio import tone_wav
+from tests.support.faults_engines import open_engines
 from tests.support.faults_process import Server, serving
+from tests.support.server import serve
+from tests.support.watchdog import Watchdog
 
 BAR = 0.05
 """Seconds of CPU time that one step of the loop may take."""
@@ -132,6 +141,33 @@ def test_no_input_holds_the_loop(server: Server, case: str) -> None:
 
 def _send(client: httpx.Client, path: str, request: dict[str, object]) -> httpx.Response:
     return client.request("POST", path, **request)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("response_format", ["verbose_json", "srt", "vtt", "json"])
+def test_a_transcript_of_two_hours_does_not_hold_it(
+    make_settings: Callable[..., Settings], response_format: str
+) -> None:
+    words = [Word(start=n / 3, end=(n + 1) / 3, word=f" word{n}", probability=0.9) for n in range(21_600)]
+    segments = tuple(
+        Segment(n * 3.0, n * 3.0 + 3, " said", -0.1, 0.0, tuple(words[n * 9 : n * 9 + 9]))
+        for n in range(2_400)
+    )
+
+    class Reader:
+        async def transcribe(self, *_: Any) -> Result:
+            return Result(" said" * 2_400, "en", 1.0, 7200.0, segments, "tone")
+
+    app = create_app(make_settings(), open_engines)
+    Watchdog(app)
+    with serve(app) as running, running.client() as client:
+        app.state.services = replace(app.state.services, stt=Reader())
+        client.get("/longest").raise_for_status()
+        data = {"response_format": response_format, "word_timestamps": "true"}
+        answer = client.post("/stt", files={"file": WAV}, data=data)
+        held = client.get("/longest").json()
+    assert answer.status_code == 200
+    assert len(answer.content) > 10_000
+    assert held < BAR, f"{held * 1000:.0f} ms"
 
 
 def test_the_watchdog_sees_a_loop_that_is_held(server: Server) -> None:

@@ -1,0 +1,44 @@
+"""A watchdog on the event loop of an application.
+
+The watchdog wakes every few milliseconds and notes how much CPU time the loop's thread has used since it
+last woke. A loop that is free uses no more than that between two wakings, however busy the machine is; one
+that a request holds uses all the time that it is held.
+"""
+
+import asyncio
+import time
+
+from fastapi import FastAPI
+
+_PAUSE = 0.002
+
+
+class Watchdog:
+    """Adds to an application `/longest` and `/hold`."""
+
+    def __init__(self, app: FastAPI) -> None:
+        self._longest = 0.0
+        self._task: asyncio.Task[None] | None = None
+        app.get("/longest")(self.longest)
+        app.get("/hold")(self.hold)
+
+    async def longest(self) -> float:
+        """Seconds for which the loop was held since this was last asked; the first call starts it."""
+        self._task = self._task or asyncio.create_task(self._watch())
+        await asyncio.sleep(2 * _PAUSE)  # until it has seen what was before
+        found, self._longest = self._longest, 0.0
+        return found
+
+    async def hold(self) -> None:
+        """Hold the loop for longer than any request may."""
+        end = time.thread_time() + 0.1
+        while time.thread_time() < end:
+            pass
+
+    async def _watch(self) -> None:
+        before = time.thread_time()
+        while True:
+            await asyncio.sleep(_PAUSE)
+            now = time.thread_time()
+            self._longest = max(self._longest, now - before)
+            before = now

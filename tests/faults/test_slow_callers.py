@@ -31,6 +31,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         tmp_path_factory.mktemp("slow"),
         UPLOAD_TIMEOUT=str(LIMIT),
         STREAM_PAUSE_TIMEOUT=str(LIMIT),
+        MAX_QUEUE="256",  # an upload holds a place while it arrives, a slow one for long
         MAX_TEXT_CHARS="20000",
     ) as running:
         yield running

@@ -14,6 +14,7 @@ import logging
 import secrets
 import time
 from typing import Any
+from urllib.parse import quote
 from weakref import WeakKeyDictionary
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -34,6 +35,7 @@ _PAUSE_SECONDS = 600.0
 _HEAD_BYTES = 64 * 1024
 _RETRY_SECONDS = 10.0
 _LOG_SECONDS = 60.0
+_PATH_CHARS = 100
 
 
 class _Idle:
@@ -143,7 +145,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._unread_timer = None
 
     def _is_not_read(self) -> None:
-        path = self.scope["path"] if self.scope else "a request"
+        path = quote(self.scope["path"][:_PATH_CHARS]) if self.scope else "a request"
         log.info("the answer to %s was not read on within %g s", path, self._pause_timeout)
         self.transport.abort()  # closing would wait until it is read
 

@@ -26,5 +26,6 @@ def server(models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         MAX_AUDIO_SECONDS=str(MAX_AUDIO_SECONDS),
         MAX_TEXT_CHARS=str(MAX_TEXT_CHARS),
         TTS_CACHE="true",
+        FAILED_KEY_LIMIT="off",
     ) as running:
         yield running

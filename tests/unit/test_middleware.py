@@ -88,6 +88,14 @@ def test_the_key_opens(key: str | None, status: int) -> None:
         assert answer.json()["request_id"] == answer.headers["x-request-id"]
 
 
+def test_an_unknown_path_forges_no_log_lines(caplog: pytest.LogCaptureFixture) -> None:
+    with running() as server, server.client("k") as client, caplog.at_level(logging.INFO, "voz.request"):
+        assert client.get("/none%0AINFO%20all%20is%20well/" + "x" * 5000).status_code == 404
+    [line] = [record for record in caplog.records if record.name == "voz.request"]
+    assert "\n" not in line.getMessage()
+    assert len(line.getMessage()) < 200
+
+
 def test_public_routes_need_no_key() -> None:
     with running() as server, server.client(None) as client:
         assert client.get("/health/live").status_code == 200

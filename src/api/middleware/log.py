@@ -6,6 +6,7 @@ import re
 import secrets
 import time
 from typing import Any
+from urllib.parse import quote
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -21,6 +22,8 @@ log = logging.getLogger("voz.request")
 
 _GOOD_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _CLIENT_GONE = 499
+_PATH_CHARS = 100
+"""Characters of an unknown path that are logged."""
 
 
 class RequestLog(Guard):
@@ -89,7 +92,8 @@ def _ended(
     broken_off = (status == SWITCHING_PROTOCOLS or 200 <= status < 400) and "problem" in facts
     outcome = status_of(facts["problem"]) if broken_off else status
     request_ended(method, route, outcome, seconds, facts, policy.direction)
-    route = route or scope["path"]
+    # where there is no route, the path may be any text: of any length, with line ends in it
+    route = route or quote(scope["path"][:_PATH_CHARS])
     own: dict[str, Any] = {
         "request_id": scope["state"]["request_id"],
         "route": route,

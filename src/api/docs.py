@@ -17,20 +17,13 @@ _ASSETS = Path(fastapi_offline.__file__).parent / "static"
 router = APIRouter(include_in_schema=False)
 
 
-_SECURITY: dict[Authentication, list[dict[str, list[str]]]] = {
-    Authentication.PUBLIC: [],
-    Authentication.KEY: [{"ApiKey": []}],
-    Authentication.KEY_OR_BEARER: [{"ApiKey": []}, {"Bearer": []}],
+_SCHEME = {
+    "type": "apiKey",
+    "in": "header",
+    "name": "X-API-Key",
+    "description": "One of the keys in the server's API_KEY. `make run` prints it.",
 }
-_SCHEMES = {
-    "ApiKey": {
-        "type": "apiKey",
-        "in": "header",
-        "name": "X-API-Key",
-        "description": "One of the keys in the server's API_KEY. `make run` prints it.",
-    },
-    "Bearer": {"type": "http", "scheme": "bearer", "description": "The same key."},
-}
+"""The one way in that the page offers: a key is entered once. Routes that also take a bearer token say so."""
 
 
 class Documented(FastAPI):
@@ -48,12 +41,11 @@ class Documented(FastAPI):
     def openapi(self) -> dict[str, Any]:
         document = super().openapi()
         describe_problems(document)
-        document["components"]["securitySchemes"] = _SCHEMES
+        document["components"]["securitySchemes"] = {"ApiKey": _SCHEME}
         for path, operations in document["paths"].items():
-            security = _SECURITY[self._policies.at(path).authentication]
-            for operation in operations.values():
-                if security:
-                    operation["security"] = security
+            if self._policies.at(path).authentication is not Authentication.PUBLIC:
+                for operation in operations.values():
+                    operation["security"] = [{"ApiKey": []}]
         return document
 
 

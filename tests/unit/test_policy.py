@@ -267,10 +267,9 @@ def test_the_document_says_which_routes_need_a_key(server: RunningServer) -> Non
         for path, operations in document["paths"].items()
         for operation in operations.values()
     }
-    assert needs["/stt"] == needs["/tts"] == ["ApiKey"]
-    assert needs["/metrics"] == ["ApiKey", "Bearer"]
+    assert needs["/stt"] == needs["/tts"] == needs["/metrics"] == ["ApiKey"]
     assert needs["/health/ready"] == needs["/files/{key}"] == []
-    assert set(document["components"]["securitySchemes"]) == {"ApiKey", "Bearer"}
+    assert set(document["components"]["securitySchemes"]) == {"ApiKey"}
 
 
 def walk(routes: Any) -> Iterator[tuple[str, Any]]:

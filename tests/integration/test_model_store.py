@@ -4,6 +4,7 @@ import io
 import json
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -491,6 +492,17 @@ def test_coqui_is_asked_for_again_after_a_day_or_for_another_model(
     assert home.requests[ENGLISH_ZIP] == 2
     _store(home, tmp_path).tts_files(TtsEngine.AUTO, ENGLISH, "tts_models/es/css10/vits")
     assert home.requests[ENGLISH_ZIP] == 3
+
+
+def test_several_models_of_a_language_are_found_in_their_order(home: Host, tmp_path: Path) -> None:
+    serve_coqui(home)
+    store = _store(home, tmp_path)
+    own = tmp_path / "own"
+    shutil.copytree(store.coqui(ENGLISH).checkpoint.parent, own)
+    files = store.tts_files(TtsEngine.COQUI, f"{ENGLISH}, {own}", SPANISH)
+    assert isinstance(files, CoquiModels)
+    found = [(each.name, each.language) for each in files.models]
+    assert found == [(ENGLISH, "en"), ("own", "en"), (SPANISH, "es")]
 
 
 def test_coqui_asked_for_by_name_is_never_replaced(

@@ -1,0 +1,72 @@
+"""Several Coqui models are as many voices, each known by its content."""
+
+import asyncio
+import os
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from src.core.errors import InvalidInput
+from src.engines.base import Audio, Voice
+from src.engines.coqui import CoquiEngine
+from src.engines.voices import VoiceRegistry
+from tests.support import coqui
+
+
+def test_two_models_of_a_language_are_two_voices(tmp_path: Path) -> None:
+    english = coqui.english(tmp_path / "en")
+    spanish = replace(coqui.spanish(tmp_path / "es"), language="es")
+
+    async def main() -> tuple[tuple[Voice, ...], list[Audio]]:
+        async with CoquiEngine([english, replace(spanish, name=english.name), english, spanish]) as engine:
+            voices = VoiceRegistry(engine.voices)
+            assert voices.default("en").id == english.name
+            with pytest.raises(InvalidInput, match="cannot be blended"):
+                voices.find(f"{english.name}+{english.name}-3")
+            names = (english.name, f"{english.name}-3")
+            spoken = await asyncio.gather(
+                *(engine.synthesize("Yes.", voices.find(name), name) for name in names)
+            )
+            return engine.voices, list(spoken)
+
+    voices, (one, other) = asyncio.run(main())
+    assert [(voice.id, voice.language, voice.sample_rate) for voice in voices] == [
+        (english.name, "en", 22_050),
+        (f"{english.name}-2", "es", 24_000),
+        (f"{english.name}-3", "en", 22_050),
+        (spanish.name, "es", 24_000),
+    ]
+    prints = [voice.fingerprint for voice in voices]
+    assert prints[0] == prints[2] != prints[1] == prints[3]
+    np.testing.assert_allclose(one, other, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("part", ["checkpoint", "config", "vocoder_checkpoint", "vocoder_config"])
+def test_a_file_that_changes_makes_another_voice_for_the_cache(
+    tmp_path: Path, part: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("src.engines.coqui.stepper.Voices.sample_rate", lambda *_: 22_050)  # none is open
+    files = coqui.english(tmp_path / "model")
+
+    def known() -> str:
+        (voice,) = CoquiEngine([files]).voices
+        return voice.fingerprint
+
+    before = known()
+    assert known() == before
+    os.utime(getattr(files, part), ns=(time.time_ns(), time.time_ns() + 1_000_000_000))
+    assert known() != before
+
+
+def test_a_model_of_the_same_name_elsewhere_is_another_voice_for_the_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("src.engines.coqui.stepper.Voices.sample_rate", lambda *_: 22_050)
+    files = coqui.english(tmp_path / "a" / "model")
+    trained_again = coqui.english(tmp_path / "b" / "model")
+    assert files.name == trained_again.name
+    one, other = (CoquiEngine([each]).voices[0] for each in (files, trained_again))
+    assert one.fingerprint != other.fingerprint

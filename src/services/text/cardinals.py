@@ -167,7 +167,8 @@ def scales(language: Language) -> list[Rule]:
         # a single digit and a capital are a name: `3M`, `4K`, `8K`
         if scale in ("K", "M", "B") and not value.fraction and (len(written) == 1 or scale == "B"):
             counted_next = re.match(r"\s(?:de\s)?[a-zñ]+(?:s|people)\b", match.string[match.end() :])
-            if not counted_next or scale != "M":
+            money = re.match(rf"\s(?:de\s)?(?:{language.currency_words}|won)\b", match.string[match.end() :])
+            if not money and (not counted_next or scale != "M"):
                 return None
         of = language.words["scale of"]
         scale_noun = language.scales[scale] if scale in language.scales else language.money_scales[scale]

@@ -14,7 +14,7 @@ SIGNS = table(
     Rs: INR; Rs.: INR; rs: INR
     ₩: KRW; ₽: RUB; ₺: TRY; ₴: UAH; ₪: ILS; ฿: THB; ₫: VND; ₱: PHP; ₦: NGN; ₡: CRC; ₲: PYG; ₵: GHS
     ₸: KZT
-    ₼: AZN; ₾: GEL; ₮: MNT; ₭: LAK; ₿: BTC; BTC: BTC; ¢: USD; R$: BRL; r$: BRL; MX$: MXN; Mex$: MXN
+    ₼: AZN; ₾: GEL; ₮: MNT; ₭: LAK; ₿: BTC; BTC: BTC; ¢: USD; S/: PEN; S/.: PEN; R$: BRL; r$: BRL; MX$: MXN; Mex$: MXN
     mex$: MXN; AR$: ARS; CLP$: CLP; CL$: CLP
     COL$: COP; CO$: COP; COP$: COP; $U: UYU; UY$: UYU; RD$: DOP; CA$: CAD; CAN$: CAD; CDN$: CAD
     A$: AUD; AU$: AUD; NZ$: NZD

@@ -16,6 +16,7 @@ _NEAR = {
     "figures behind a word of time": r"\d/\d",
     "days of a month": r"[-–]",
     "quarter": r"Q",
+    "month in a range": r"[-–]",
     "year of an era": r"[AB]\.?[DC]",
     "month cut short": r"[a-zñ]\.",
     "weekday in a range": r"[-–]|\s(?:to|and|or|through|thru|&|a|al|y|o)\s",
@@ -89,6 +90,7 @@ def rules(language: Language) -> list[Rule]:
         return f"{language.cardinal(number // 100, Count())} {zero}{language.cardinal(number % 100, Count())}"
 
     names = f"(?P<month>{alternatives(language.month_names)})"
+    plain_names = alternatives(language.month_names)
     suffix = language.day_suffix
     link = language.day_link
     year = r"(?:(?:,\s?|\s(?:de|del)\s|[\s-])(?P<year>\d{4})(?![\w/]|[.,]\d))?"
@@ -106,6 +108,16 @@ def rules(language: Language) -> list[Rule]:
         quarters = []
     patterns = [
         *quarters,
+        (
+            rf"(?<![\w-]){names}\b\.?(?=\s?[-–]\s?(?:{plain_names})\b(?![\w-]))",
+            month_alone,
+            "month in a range",
+        ),
+        (
+            rf"(?<![\w-])(?:{plain_names})\.?\s?[-–]\s?(?P<own>{names}\b\.?)(?![\w-])",
+            month_alone,
+            "month in a range",
+        ),
         (r"(?<![\w/.-])(?P<year>\d{4})[-/](?P<m>\d{1,2})[-/](?P<day>\d{1,2})(?![\w/-])", iso, "year first"),
         (r"(?<![\w/.-])(?P<own>(?P<year>\d{4})-(?P<m>\d\d)-(?P<day>\d\d)T)(?=\d\d:)", iso, "ISO 8601"),
         (
@@ -209,7 +221,11 @@ def stop(match: re.Match[str]) -> str:
     """The dot of a short form also ends the sentence at the end of the text or before a capital."""
     if not match[0].endswith("."):
         return ""
-    return "." if re.match(r"\s*$|\s+[A-ZÁÉÍÓÚÑ¿¡]", match.string[match.end() : match.end() + 20]) else ""
+    return (
+        "."
+        if re.match(r"\s*$|\s+(?:[A-ZÁÉÍÓÚÑ](?![A-Z])|[¿¡])", match.string[match.end() : match.end() + 20])
+        else ""
+    )
 
 
 def _year(written: str, language: Language) -> str:

@@ -184,7 +184,8 @@ ABBREVIATIONS = Abbreviations(
         (r"vs?\.?(?=\s)", "versus"),
         (r"[Aa]\.?\s?[Kk]\.?\s?[Aa]\.(?=\s)", "also known as"),
         (r"P\.\s?S\.", "Pee Ess"),
-        (r"w/(?:o|out)(?=\s)", "without"),
+        (r"w/(?:o|out)(?!\w)", "without"),
+        (r"[nN]/[aA]", "not applicable"),
         (r"w/(?=\s?[a-z])", "with"),
         (r"b/c(?=\s)", "because"),
         (r"b/w(?=\s)", "between"),
@@ -382,7 +383,7 @@ ENGLISH = Language(
     IU: international unit/international units
     ly: light year/light years; AU: astronomical unit/astronomical units; kn kt: knot/knots
     ct: carat/carats
-    doz: dozen; mEq: milliequivalent/milliequivalents
+    lm: lumen/lumens; lx: lux; doz: dozen; mEq: milliequivalent/milliequivalents
     """,
         feminine=False,
     ),

@@ -12,6 +12,8 @@ _PLAIN_UNIT = re.compile(r"k[mg]|[cm]m|m[gl]|[GMT]B|kWh|[kMG]Hz|km/h|m/s|[kcm]?m
 _DASH = r"\s?[-–]\s?"
 _SINGULAR_BEFORE = re.compile(r"(?:\b(?:per|por|cada|each|un|el|the|a|one)\s)$", re.IGNORECASE)
 _ADJECTIVE_AFTER = re.compile(r"\s([a-z]{2,})\b")
+_TECHNICAL = frozenset(["V", "W", "kW", "GB", "TB", "MB", "MHz", "GHz", "mAh", "MP", "mm", "cc", "Mbps"])
+"""Units that stand before their noun without an article, too: `12V battery`."""
 _SPACED = frozenset("ABtTJN")
 
 
@@ -22,7 +24,7 @@ _NEAR = {
     "temperature": "[°º]",
     "blood pressure": "mmHg",
     "blood pressure behind a word": r"\d/\d",
-    "size": r"\d\s?[x×]\s?\d",
+    "size": r"\d[\"″]?\s?[x×]\s?\d",
     "fraction and unit": r"\d/\d",
     "range": "[-–]",
     "rate": r"\d/",
@@ -45,7 +47,8 @@ def adjective(match: re.Match[str], language: Language) -> bool:
     if not language.adjective_before or match.groupdict().get("per"):
         return False
     before = match.string[max(0, match.start() - 10) : match.start()]
-    if not re.search(rf"(?i)\b(?:{language.adjective_before})\s$", before):
+    technical = match.groupdict().get("unit") in _TECHNICAL and match.groupdict().get("gap") != " "
+    if not technical and not re.search(rf"(?i)\b(?:{language.adjective_before})\s$", before):
         return False
     after = _ADJECTIVE_AFTER.match(match.string, match.end())
     return bool(after and after[1] not in language.adjective_never)
@@ -101,8 +104,10 @@ def rules(language: Language) -> list[Rule]:  # noqa: PLR0915 - one function a f
     def size(match: re.Match[str]) -> str | None:
         if re.match(r"\s?=", match.string[match.end() :]):
             return None
-        numbers = re.split(r"\s?[x×]\s?", match["numbers"])
+        numbers = re.split(r"[\"″]?\s?[x×]\s?", match["numbers"].rstrip('"″'))
         words = [_in_size(number, language) for number in numbers]
+        if match["numbers"].endswith(('"', "″")):
+            return f" {said['by']} ".join(words) + f" {said['inches']}"
         if match["unit"]:
             last = parse(numbers[-1], language)
             if last is None:
@@ -131,6 +136,9 @@ def rules(language: Language) -> list[Rule]:  # noqa: PLR0915 - one function a f
     def inch_word(match: re.Match[str]) -> str | None:
         words = counted_unit(match, match["number"], Noun(said["inch"], said["inches"]))
         return words and words + _stop(match)
+
+    def feet_alone(match: re.Match[str]) -> str:
+        return f"{integer(match['number'], language)} {said['foot' if match['number'] == '1' else 'feet']}"
 
     def direction(match: re.Match[str]) -> str:
         number = counted(
@@ -185,12 +193,14 @@ def rules(language: Language) -> list[Rule]:  # noqa: PLR0915 - one function a f
         (rf"{left}(?:(?P<low>{NUMBER})\s?°?{_DASH})?{number}\s?[°º]\s?(?P<scale>[CFKcfk])(?![\w/])", temperature, "temperature"),
         (rf"(?<![\w.,/])(?P<top>\d{{2,3}})/(?P<bottom>\d{{2,3}})\s?(?P<unit>mmHg){end}", over, "blood pressure"),
         (rf"(?i:\b(?:{language.pressure_before})\s)(?P<own>(?P<top>\d{{2,3}})/(?P<bottom>\d{{2,3}})(?P<unit>))(?![\w/]|[.,]\d)", over, "blood pressure behind a word"),
-        (rf"(?<![\w.,])(?P<numbers>{NUMBER}(?:\s?[x×]\s?{NUMBER}){{1,3}})(?:\s?(?P<unit>in|{units.pattern(language)}){dot}{end})?(?![\w×]|\sx\s)", size, "size"),
+        (rf"(?<![\w.,])(?P<numbers>{NUMBER}(?:[\"″]?\s?[x×]\s?{NUMBER}){{1,3}}[\"″]?)(?:\s?(?P<unit>in|{units.pattern(language)}){dot}{end})?(?![\w×]|\sx\s)", size, "size"),
         (rf"{left}(?:(?P<whole>\d{{1,4}})[\s-])?(?P<top>\d{{1,3}})/(?P<bottom>\d{{1,4}})\s?(?P<unit>in\.|{units.pattern(language)}){dot}{end}", part, "fraction and unit"),
         (rf"(?<![\w.,/])(?P<low>{NUMBER})\s?(?P<unit0>{units.pattern(language)}){_DASH}{number}\s?(?P<unit>(?P=unit0)){end}", full_range, "range"),
         (rf"{left}(?:(?P<low>{NUMBER}){_DASH})?{number}(?P<gap>[\s-]?){unit}{dot}{end}", one, "number and unit"),
         (rf"(?<![\w.,/]){number}(?P<per>/(?:{alternatives(u for u in {**units.simple(language), **language.per_names} if len(u) > 1 or u == 's')})){end}", lambda m: _per_unit(m, language), "rate"),
         (rf"(?<![\w.,/]){number}(?P<mark>\"|″)(?!\w)", inches, "inches"),
+        (r"(?<=ft )(?P<number>\d{1,2})\s?in\b", inch_word, "inches in letters"),
+        (r"(?<![\w.,'])(?P<number>\d{1,2})['′](?=\s(?:tall|high|long|wide|deep)\b)", feet_alone, "feet and inches"),
         (rf"(?<![\w.,/]){number}\s?in(?:\.(?!\s?[A-Z]|\w)|(?=\s(?:wide|long|tall|high|deep|thick|diameter|across)\b))", inch_word, "inches in letters"),
         (rf"(?<![\w.,/]){number}[x×](?=\s[a-záéíóúñ])", factor, "factor"),
     ]  # fmt: skip

@@ -22,6 +22,8 @@ def rules(language: Language) -> list[Rule]:
 
     def amount(written: str, scale: str | None, sign: str, *, one: bool = False) -> str | None:
         value = parse(written, language, money=True)
+        if value is None and re.fullmatch(r"\d{1,3},\d\d", written):  # `R$ 5,50` in English
+            value = Value(written[:-3], ".", written[-2:])
         if value is None:
             return None
         return (

@@ -98,4 +98,5 @@ def _stop(match: re.Match[str], language: Language) -> str:
     if not match[0].endswith("."):
         return ""
     after = match.string[match.end() : match.end() + 30]
-    return "." if re.match(rf"\s*$|\s+(?:{starters(language)})\b|\s*\n", after) else ""
+    sentence = rf"\s*$|\s+(?:{starters(language)})\b|\s*\n|\s[A-Z][a-z']* [a-z]"
+    return "." if re.match(sentence, after) else ""

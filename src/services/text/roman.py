@@ -6,6 +6,8 @@ from collections.abc import Callable
 from src.services.text.language import Count, Language
 from src.services.text.reading import Rule
 
+_SHORT = 3
+"""A numeral of so many letters may be an acronym."""
 _ROMAN = r"(?=[IVXLCDM])M{0,3}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})"
 _VALUES = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000}
 # with three letters or more of these nothing but a numeral is meant; two are said so only in context
@@ -74,7 +76,12 @@ def rules(language: Language) -> list[Rule]:
             (rf"(?<![\w.])(?P<own>(?P<roman>[IVXL]{{1,6}}))(?=\s(?P<noun>{language.roman_before})(?!\w))", ordinal, "before a noun"),
             (rf"(?i:\b(?:el|la|del|al|los|las)\s)(?P<own>(?P<roman>[IVXL]{{2,6}}))(?=\s(?P<noun>{nouns})(?!\w))", ordinal, "before a noun"),
         ]  # fmt: skip
+
+    def year(match: re.Match[str]) -> str | None:
+        return language.year(value(match["roman"])) if len(match["roman"]) > _SHORT else None
+
     found += [
+        (rf"(?<![\w.&'/-])(?P<own>(?P<roman>(?=M){_ROMAN}))(?![\w&/+#-])", year, "year"),
         (_NAMED, cardinal, "behind a name"),
         (_ALONE, alone, "nothing else"),
     ]

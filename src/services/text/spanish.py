@@ -522,7 +522,7 @@ SPANISH = Language(
     dB: decibelio/decibelios
     ha: hectárea/hectáreas; px: píxel/píxeles; pts: punto/puntos; CV: caballo/caballos
     hp: caballo de fuerza/caballos de fuerza
-    MP: megapíxel/megapíxeles; atm: atmósfera/atmósferas; bar: bar/bares
+    MP: megapíxel/megapíxeles; atm: atmósfera/atmósferas; lm: lumen/lúmenes; lx: lux; bar: bar/bares
     UI: unidad internacional/unidades internacionales
     uds ud: unidad/unidades; u: unidad/unidades; hab: habitación/habitaciones
     cda cdas: cucharada/cucharadas; cdta cdtas cdita cditas: cucharadita/cucharaditas

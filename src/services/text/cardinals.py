@@ -42,7 +42,7 @@ def ordinals(language: Language) -> list[Rule]:
         else r"\b(?:los|años)\s(?P<own>'?(?P<number>(?:19|20)?[1-9]0)'?s)\b"
     )
     found = [
-        Rule("ordinal", re.compile(decade_form.replace("|(?<![\\w.,])(?P<n2>(?:1\\d|20)\\d0) s\\b(?!\\s[a-z]+ed\\b)", "")), decade, "decade", near=r"0'?s"),
+        Rule("ordinal", re.compile(decade_form.replace("|(?<![\\w.,])(?P<n2>(?:1\\d|20)\\d0) s\\b(?!\\s[a-z]+ed\\b)", "")), decade, "decade", near=r"0'? ?s"),
         Rule("ordinal", re.compile(rf"(?P<article>\blos (?=\d+\.as\b))?(?<![\w.,/])(?P<number>\d{{1,3}}(?:[.,]\d{{3}}|\d)?){mark}(?:(?<=r)\.)?(?!\w|\.[a-z])", re.IGNORECASE if language.code == "en" else 0), one, "number with a raised mark"),
     ]  # fmt: skip
     if language.code == "en":
@@ -52,7 +52,7 @@ def ordinals(language: Language) -> list[Rule]:
                 re.compile(r"(?<![\w.,])(?P<number>(?:1\d|20)\d0) s\b"),
                 decade,
                 "decade",
-                near=r"0'?s",
+                near=r"0'? ?s",
             )
         )
     else:
@@ -185,6 +185,7 @@ def scales(language: Language) -> list[Rule]:
         Rule("cardinal", re.compile(rf"(?<![\w.,])(?P<number>{NUMBER})(?P<dot>)(?P<scale>{short})(?!\w)(?!\s(?:run|race)\b)"), one, "multiplier", near=r"\d\s?[a-zA-Z]"),
     ]  # fmt: skip
     if language.code == "es":
+        found.append(Rule("cardinal", re.compile(rf"(?<![\w.,])(?P<number>{NUMBER})\s(?P<scale>MM?)(?P<dot>)(?=\sde\b)"), one, "multiplier", near=r"\dM|\d\sM"))  # fmt: skip
         found.append(Rule("cardinal", re.compile(rf"(?<![\w.,])(?P<number>{NUMBER})\s?(?P<scale>mill)(?P<dot>\.)"), one, "multiplier", near=r"\d\s?[a-zA-Z]"))  # fmt: skip
     else:
         found.append(Rule("cardinal", re.compile(rf"(?<![\w.,])(?P<number>{NUMBER})m(?=\s(?!across|is|was|has|less|this|towards|downwards|upwards)(?:people|[a-z]+s)\b)"), small, "multiplier before a plural", near=r"\dm"))  # fmt: skip

@@ -29,7 +29,7 @@ _QUALIFIED = words(
 )
 """Signs that name their country, so the country is said."""
 
-_WORDS = words("ALL TOP TRY PEN CUP MOP SOS BAM GEL RON LAK MAD ANG COP XXX XTS CHE TIE")
+_WORDS = words("ALL TOP TRY CUP MOP SOS BAM GEL RON LAK MAD ANG XXX XTS CHE TIE")
 """Codes that are words or names, too: only behind a number."""
 
 _LOWER = words(

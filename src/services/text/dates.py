@@ -93,7 +93,7 @@ def rules(language: Language) -> list[Rule]:
     plain_names = alternatives(language.month_names)
     suffix = language.day_suffix
     link = language.day_link
-    year = r"(?:(?:,\s?|\s(?:de|del)\s|[\s-])(?P<year>\d{4})(?![\w/]|[.,]\d))?"
+    year = r"(?:(?:,\s?|\s(?:de|del)\s|[\s/-])(?P<year>\d{4})(?![\w/]|[.,]\d))?"
     dash = r"\s?[-–]\s?"
     cut_short = alternatives(
         name for name in language.month_names if len(name) < 5 and name not in language.ambiguous_days

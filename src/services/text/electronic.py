@@ -150,7 +150,7 @@ def _address(address: str, language: Language) -> str:
 def _part(part: str, language: Language, country: bool = True) -> str:
     """One run of letters, spelled if it cannot be a word, or digits."""
     if part.isdigit():
-        return integer(part, language) if len(part) <= 2 or part.endswith("00") else digits(part, language)
+        return integer(part, language) if len(part) == 1 or part.endswith("00") else digits(part, language)
     known = part.lower() in ("com", "org", "net")
     if part.isalpha() and not known and (len(part) == 1 or _is_code(part, language, country)):
         return language.spell(part) or part

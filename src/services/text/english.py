@@ -299,7 +299,7 @@ ENGLISH = Language(
     hour_before="",
     date_before=r"on|by|until|since|from|dated?",
     day_suffix=r"(?:st|nd|rd|th)?",
-    day_link=r"(?:\sof\s|[\s-])",
+    day_link=r"(?:\sof\s|[\s/-])",
     books=words(
         """
     genesis exodus leviticus numbers deuteronomy joshua judges ruth samuel kings chronicles ezra nehemiah

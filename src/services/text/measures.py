@@ -26,9 +26,10 @@ _NEAR = {
     "blood pressure behind a word": r"\d/\d",
     "size": r"\d[\"″]?\s?[x×]\s?\d",
     "fraction and unit": r"\d/\d",
+    "so much for so many": r"/\d",
     "range": "[-–]",
     "rate": r"\d/",
-    "inches": '["″]',
+    "inches": "[\"″']",
     "inches in letters": r"\d\s?in\b",
     "factor": r"\d[x×]",
 }
@@ -82,6 +83,11 @@ def rules(language: Language) -> list[Rule]:  # noqa: PLR0915 - one function a f
         minus = f"{said['minus']} " if match["minus"] else ""
         return minus + words + _stop(match)
 
+    def per_many(match: re.Match[str]) -> str | None:
+        top = counted_unit(match, match["number"], units.noun(match["unit"], language))
+        below = counted_unit(match, match["count"], units.noun(match["below"], language))
+        return top and f"{top} {said['per']} {below}"
+
     def full_range(match: re.Match[str]) -> str | None:
         return f"{_low(match, language)} {said['to']} {counted_unit(match, match['number'], units.noun(match['unit'], language))}"
 
@@ -129,7 +135,8 @@ def rules(language: Language) -> list[Rule]:  # noqa: PLR0915 - one function a f
         return f"{integer(feet, language, Count(before_noun=True))} {foot} {integer(inches, language)}"
 
     def inches(match: re.Match[str]) -> str | None:
-        if match["mark"] == '"' and match.string[: match.start()].rpartition("\n")[2].count('"') % 2:
+        before = match.string[: match.start()].rpartition("\n")[2]
+        if match["mark"] != "″" and before.count(match["mark"]) % 2:
             return None  # it closes a quotation
         return counted_unit(match, match["number"], Noun(said["inch"], said["inches"], language.code == "es"))
 
@@ -196,9 +203,10 @@ def rules(language: Language) -> list[Rule]:  # noqa: PLR0915 - one function a f
         (rf"(?<![\w.,])(?P<numbers>{NUMBER}(?:[\"″]?\s?[x×]\s?{NUMBER}){{1,3}}[\"″]?)(?:\s?(?P<unit>in|{units.pattern(language)}){dot}{end})?(?![\w×]|\sx\s)", size, "size"),
         (rf"{left}(?:(?P<whole>\d{{1,4}})[\s-])?(?P<top>\d{{1,3}})/(?P<bottom>\d{{1,4}})\s?(?P<unit>in\.|{units.pattern(language)}){dot}{end}", part, "fraction and unit"),
         (rf"(?<![\w.,/])(?P<low>{NUMBER})\s?(?P<unit0>{units.pattern(language)}){_DASH}{number}\s?(?P<unit>(?P=unit0)){end}", full_range, "range"),
+        (rf"{left}{number}\s?{unit}/(?P<count>\d{{2,4}})\s?(?P<below>{units.pattern(language)}){end}", per_many, "so much for so many"),
         (rf"{left}(?:(?P<low>{NUMBER}){_DASH})?{number}(?P<gap>[\s-]?){unit}{dot}{end}", one, "number and unit"),
         (rf"(?<![\w.,/]){number}(?P<per>/(?:{alternatives(u for u in {**units.simple(language), **language.per_names} if len(u) > 1 or u == 's')})){end}", lambda m: _per_unit(m, language), "rate"),
-        (rf"(?<![\w.,/]){number}(?P<mark>\"|″)(?!\w)", inches, "inches"),
+        (rf"(?<![\w.,/]){number}(?P<mark>\"|″|'')(?!\w)", inches, "inches"),
         (r"(?<=ft )(?P<number>\d{1,2})\s?in\b", inch_word, "inches in letters"),
         (r"(?<![\w.,'])(?P<number>\d{1,2})['′](?=\s(?:tall|high|long|wide|deep)\b)", feet_alone, "feet and inches"),
         (rf"(?<![\w.,/]){number}\s?in(?:\.(?!\s?[A-Z]|\w)|(?=\s(?:wide|long|tall|high|deep|thick|diameter|across)\b))", inch_word, "inches in letters"),

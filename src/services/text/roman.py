@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 
-from src.services.text.language import Count, Language
+from src.services.text.language import Count, Language, alternatives
 from src.services.text.reading import Rule
 
 _SHORT = 3
@@ -28,7 +28,7 @@ def value(numeral: str) -> int:
 
 def rules(language: Language) -> list[Rule]:
     joints = f"{language.words['and']}|{language.words['to']}|al|and|y|a|,"
-    after = language.roman_after
+    after = rf"{language.roman_after}|(?i:{alternatives(language.abbreviations.numbered)})\."
 
     def cardinal(match: re.Match[str]) -> str:
         return language.cardinal(value(match["roman"]), Count())

@@ -248,7 +248,8 @@ ABBREVIATIONS = Abbreviations(
     Sta: santa; Mtro: maestro
     Mtra: maestra; Magfco: magnífico; Rvdo: reverendo; Abg: abogado; Dip: diputado; Pdte: presidente
     Pdta: presidenta
-    Fco: Francisco; Fdo: firmado; Ma: María
+    Edif: edificio; Urb: urbanización; Avda: avenida; Avd: avenida; Av: avenida; Pza: plaza; Plza: plaza
+    Ctra: carretera; Pol: polígono; Gta: glorieta; Blvr: bulevar; Blvd: bulevar; Fracc: fraccionamiento; Fco: Francisco; Fdo: firmado; Ma: María
     """
     ),
     numbered=table(
@@ -266,8 +267,8 @@ ABBREVIATIONS = Abbreviations(
     ),
     plain=table(
         """
-    Ud: usted; Uds: ustedes; Vd: usted; Vds: ustedes; avda: avenida; avd: avenida; av: avenida
-    pza: plaza; plza: plaza; ctra: carretera
+    Ud: usted; Uds: ustedes; Vd: usted; Vds: ustedes; av: avenida
+    ctra: carretera
     dcha: derecha; dcho: derecho; izq: izquierda; izqda: izquierda; izda: izquierda; izqdo: izquierdo
     pto: puerto
     dpto: departamento; depto: departamento; núm: número; núms: números; pág: página; págs: páginas
@@ -276,7 +277,7 @@ ABBREVIATIONS = Abbreviations(
     aprox: aproximadamente; máx: máximo
     mín: mínimo; cía: compañía; hnos: hermanos; hno: hermano; atte: atentamente; gob: gobierno
     admón: administración
-    univ: universidad; edif: edificio; urb: urbanización; pol: polígono; apdo: apartado
+    univ: universidad; apdo: apartado
     ref: referencia; bco: banco; cta: cuenta
     esq: esquina; prov: provincia; mpio: municipio; pta: puerta; bs: bolívares; fdo: firmado
     fca: firma; ppal: principal
@@ -284,8 +285,8 @@ ABBREVIATIONS = Abbreviations(
     cdtas: cucharaditas
     cdta: cucharadita; habs: habitaciones; hab: habitación; imp: impuestos; inc: incluido
     incl: incluido; secc: sección; ej: ejemplo
-    gta: glorieta; cjón: callejón; blvr: bulevar; blvd: bulevar; barr: barrio; bo: barrio
-    fracc: fraccionamiento; cd: ciudad; edo: estado
+    cjón: callejón; barr: barrio; bo: barrio
+    cd: ciudad; edo: estado
     pdo: pasado; pdos: pasados; cte: corriente; ctes: corrientes; vto: vencimiento; dto: descuento
     dtos: descuentos; id: ídem; ibíd: ibídem
     kgs: kilos; lts: litros; mts: metros; hrs: horas; mins: minutos; segs: segundos; doc: documento
@@ -427,7 +428,7 @@ SPANISH = Language(
     hour_before=r"las|la",
     date_before=r"el|día|del|hasta|desde|al",
     day_suffix="",
-    day_link=r"(?:\sde\s|[\s-])",
+    day_link=r"(?:\sde\s|[\s/-])",
     books=words(
         """
     génesis éxodo levítico números deuteronomio josué jueces rut samuel reyes crónicas esdras nehemías ester
@@ -508,8 +509,9 @@ SPANISH = Language(
     mph: milla por hora/millas por hora
     mpg: milla por galón/millas por galón; rpm: revolución por minuto/revoluciones por minuto
     psi: libra por pulgada cuadrada/libras por pulgada cuadrada
+    mdp: millón de pesos/millones de pesos; mdd: millón de dólares/millones de dólares
     dpi ppp: punto por pulgada/puntos por pulgada; fps: fotograma por segundo/fotogramas por segundo
-    lpm ppm: parte por millón/partes por millón
+    lpm: latido por minuto/latidos por minuto; ppm: parte por millón/partes por millón
     ft: pie/pies; in pulg: pulgada/pulgadas; yd: yarda/yardas; mi.: milla/millas
     nmi: milla náutica/millas náuticas
     lb lbs: libra/libras; oz: onza/onzas; gal: galón/galones; kg kgs Kgs: kilo/kilos
@@ -562,7 +564,7 @@ SPANISH = Language(
     """
     ),
     abbreviations=ABBREVIATIONS,
-    ambiguous_abbreviations=words("id cd imp inc pol bo cte doc fca ej ud pta cta esq"),
+    ambiguous_abbreviations=words("id cd imp inc bo cte doc fca ej ud pta cta esq"),
     said_as_words=words(
         """
     AVE CEO COVID ERTE FIDE FIFA GIF IBEX IKEA IMSS INEM IVA LED MERCOSUR NASA NIE NIF ONU OPEP OTAN

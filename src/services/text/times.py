@@ -20,7 +20,7 @@ _NEAR = {
     "range of hours": r"[-–]",
     "clock": r"\d[:.]\d\d",
     "hour and half of the day": r"\d\s?[aApP]",
-    "hour with a dot": r"\d\.\d\d",
+    "hour with a dot": r"\d[.,]\d\d",
     "hour with h": r"\d\s?[hH]",
 }
 
@@ -131,7 +131,7 @@ def rules(language: Language) -> list[Rule]:
         before = rf"\b(?:{language.hour_before})\s"
         found += [
             (rf"{start}(?P<own>(?P<hour>\d{{1,2}})\.(?P<minute>[0-5]\d)\s?(?:{hours})\b\.?)", dotted, "time", "hour with a dot"),
-            (rf"{before}(?P<own>(?P<hour>\d{{1,2}})[.](?P<minute>[0-5]\d))(?![\w:%]|[.,]\d|\s(?:%|€|\$))", dotted, "time", "hour with a dot"),
+            (rf"{before}(?P<own>(?P<hour>\d{{1,2}})[.,](?P<minute>[0-5]\d))(?![\w:%]|[.,]\d|\s(?:%|€|\$))", dotted, "time", "hour with a dot"),
             (rf"{start}(?P<hour>\d{{1,2}})h(?P<minute>\d\d)?(?!\w)", dotted, "time", "hour with h"),
             (rf"{before}(?P<own>(?P<hour>\d{{1,2}})(?P<minute>)\s?(?:{hours})\b\.?(?!\w))", dotted, "time", "hour with h"),
         ]  # fmt: skip

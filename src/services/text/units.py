@@ -81,7 +81,7 @@ _NO_CAPITALS = frozenset(
 )
 """Units whose capitals are something else."""
 
-_POWER = r"(?:[²³]|\^[23]|[23](?![\w.,]))"
+_POWER = r"(?:[²³]|\^[23]|[23](?!\w|[.,]\d))"
 
 
 @lru_cache(maxsize=64)

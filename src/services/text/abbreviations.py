@@ -131,7 +131,7 @@ def acronyms(language: Language) -> list[Rule]:
         Rule("word", _CONTRACTION, lambda m: m[0].lower(), "contraction", near=""),
         Rule("acronym", _CAPITALS, one, "capitals", near=""),
         Rule("acronym", _CONSONANTS, consonants, "no vowel", near=""),
-    ]
+    ]  # fmt: skip
 
 
 def _acronym(word: str, plural: str, language: Language) -> str:

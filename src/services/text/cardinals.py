@@ -87,12 +87,7 @@ def doors(language: Language) -> list[Rule]:
         return f"{said} {language.spell(match['letter'])}{to}"
 
     return [
-        Rule(
-            "serial",
-            re.compile(rf"(?i:\b(?:{language.pages})\.?)\s(?:(?:no|n\.?º)\.?\s)?(?P<own>(?P<number>\d{{1,4}}){raised}\s?-?(?P<letter>[A-Z]{{1,2}}|[a-z](?!\s?[a-z]))(?:[-–](?P<last>\d{{1,4}}[A-Z]))?)(?![\w'])"),
-            one,
-            "number and letter behind a place",
-        )
+        Rule("serial", re.compile(rf"(?i:\b(?:{language.pages})\.?)\s(?:(?:no|n\.?º)\.?\s)?(?P<own>(?P<number>\d{{1,4}}){raised}\s?-?(?P<letter>[A-Z]{{1,2}}|[a-z](?!\s?[a-z]))(?:[-–](?P<last>\d{{1,4}}[A-Z]))?)(?![\w'])"), one, "number and letter behind a place")
     ]  # fmt: skip
 
 

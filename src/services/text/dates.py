@@ -108,63 +108,23 @@ def rules(language: Language) -> list[Rule]:
         quarters = []
     patterns = [
         *quarters,
-        (
-            rf"(?<![\w-]){names}\b\.?(?=\s?[-–]\s?(?:{plain_names})\b(?![\w-]))",
-            month_alone,
-            "month in a range",
-        ),
-        (
-            rf"(?<![\w-])(?:{plain_names})\.?\s?[-–]\s?(?P<own>{names}\b\.?)(?![\w-])",
-            month_alone,
-            "month in a range",
-        ),
+        (rf"(?<![\w-]){names}\b\.?(?=\s?[-–]\s?(?:{plain_names})\b(?![\w-]))", month_alone, "month in a range"),
+        (rf"(?<![\w-])(?:{plain_names})\.?\s?[-–]\s?(?P<own>{names}\b\.?)(?![\w-])", month_alone, "month in a range"),
         (r"(?<![\w/.-])(?P<year>\d{4})[-/](?P<m>\d{1,2})[-/](?P<day>\d{1,2})(?![\w/-])", iso, "year first"),
         (r"(?<![\w/.-])(?P<own>(?P<year>\d{4})-(?P<m>\d\d)-(?P<day>\d\d)T)(?=\d\d:)", iso, "ISO 8601"),
-        (
-            r"(?<![\w/.-])(?P<a>\d{1,2})(?P<s>[/.-])(?P<b>\d{1,2})(?P=s)(?P<year>\d{4}|\d\d)(?![\w/-]|\.\d)",
-            figures,
-            "figures",
-        ),
-        (
-            rf"(?<!\w)(?:{language.date_before})\s(?P<own>(?P<a>\d{{1,2}})/(?P<b>\d{{1,2}}))(?![\w/]|[.,]\d|\s(?:of|de)\b)",
-            short,
-            "figures behind a word of time",
-        ),
-        (
-            rf"(?<![\w.,/-])(?P<low>\d{{1,2}}){suffix}{dash}(?P<high>\d{{1,2}}){suffix}{link}{names}\b\.?{year}(?!\w)",
-            days,
-            "days of a month",
-        ),
-        (
-            rf"(?<!\w){names}\.?\s(?P<low>\d{{1,2}}){suffix}{dash}(?P<high>\d{{1,2}}){suffix}{year}{_NO_TIME}",
-            days,
-            "days of a month",
-        ),
-        (
-            rf"(?<![\w.,/])(?P<day>\d{{1,2}}){suffix}{link}{names}\b(?-i:\.(?=\s[a-z\d]|,|-))?{year}(?!\w)",
-            day_first,
-            "day and month",
-        ),
-        (
-            rf"(?<!\w){names}(?:\.?\s|\.?-)(?P<day>\d{{1,2}}){suffix}{year}{_NO_TIME}",
-            month_first,
-            "month and day",
-        ),
-        (
-            rf"(?<!\w){names}\.?(?P<joint>\s|\sde\s|\sdel\s|,\s)(?P<year>\d{{4}})(?!\w|[.,]\d)",
-            month_year,
-            "month and year",
-        ),
-        (
-            rf"(?<!\w)(?P<month>{cut_short})\.(?-i:(?=\s[a-zñ\d(]|[,;:)–-]|\s*$))",
-            month_alone,
-            "month cut short",
-        ),
-    ]
+        (r"(?<![\w/.-])(?P<a>\d{1,2})(?P<s>[/.-])(?P<b>\d{1,2})(?P=s)(?P<year>\d{4}|\d\d)(?![\w/-]|\.\d)", figures, "figures"),
+        (rf"(?<!\w)(?:{language.date_before})\s(?P<own>(?P<a>\d{{1,2}})/(?P<b>\d{{1,2}}))(?![\w/]|[.,]\d|\s(?:of|de)\b)", short, "figures behind a word of time"),
+        (rf"(?<![\w.,/-])(?P<low>\d{{1,2}}){suffix}{dash}(?P<high>\d{{1,2}}){suffix}{link}{names}\b\.?{year}(?!\w)", days, "days of a month"),
+        (rf"(?<!\w){names}\.?\s(?P<low>\d{{1,2}}){suffix}{dash}(?P<high>\d{{1,2}}){suffix}{year}{_NO_TIME}", days, "days of a month"),
+        (rf"(?<![\w.,/])(?P<day>\d{{1,2}}){suffix}{link}{names}\b(?-i:\.(?=\s[a-z\d]|,|-))?{year}(?!\w)", day_first, "day and month"),
+        (rf"(?<!\w){names}(?:\.?\s|\.?-)(?P<day>\d{{1,2}}){suffix}{year}{_NO_TIME}", month_first, "month and day"),
+        (rf"(?<!\w){names}\.?(?P<joint>\s|\sde\s|\sdel\s|,\s)(?P<year>\d{{4}})(?!\w|[.,]\d)", month_year, "month and year"),
+        (rf"(?<!\w)(?P<month>{cut_short})\.(?-i:(?=\s[a-zñ\d(]|[,;:)–-]|\s*$))", month_alone, "month cut short"),
+    ]  # fmt: skip
     found = [
         Rule("date", re.compile(pattern, re.IGNORECASE), say, name, near=_NEAR.get(name, r"\d"))
         for pattern, say, name in patterns
-    ]
+    ]  # fmt: skip
     return [*found, *_weekdays(language)]
 
 
@@ -195,20 +155,14 @@ def _weekdays(language: Language) -> list[Rule]:
         (rf"(?<!\w)(?:{every})\.?\s?[-–]\s?(?P<own>(?:{every})\b\.?)(?![\w-])", "weekday in a range"),
         (rf"(?<![\w-])(?P<own>(?:{every})\b\.?)(?=\s(?:{ties})\s(?:{every})(?![\w-]))", "weekday in a range"),
         (rf"(?<![\w-])(?:{every})\.?\s(?:{ties})\s(?P<own>(?:{every})\b\.?)(?![\w-])", "weekday in a range"),
-        (
-            rf"(?<!\w)(?P<own>(?:{'|'.join(re.escape(n) for n in short)})\b\.?),?(?=\s(?:\d{{1,2}}(?:st|nd|rd|th|º)?(?!\w|:|[.,]\d|\s?%)|(?:{months})\b\.?\s\d))",
-            "weekday before a date",
-        ),
+        (rf"(?<!\w)(?P<own>(?:{'|'.join(re.escape(n) for n in short)})\b\.?),?(?=\s(?:\d{{1,2}}(?:st|nd|rd|th|º)?(?!\w|:|[.,]\d|\s?%)|(?:{months})\b\.?\s\d))", "weekday before a date"),
         (rf"(?<!\w)(?P<own>(?:{clear})\.)(?!\w)", "weekday cut short"),
-        (
-            rf"(?<!\w)(?<![Tt]he )(?P<own>(?:{unclear})\.)(?=\s(?:{language.words['and']}|{language.words['or']}|{language.words['to']}|at)\b|,\s|(?-i:{capital}))",
-            "weekday in a list",
-        ),
-    ]
+        (rf"(?<!\w)(?<![Tt]he)(?P<own>(?:{unclear})\.)(?=\s(?:{language.words['and']}|{language.words['or']}|{language.words['to']}|at)\b|,\s|(?-i:{capital}))", "weekday in a list"),
+    ]  # fmt: skip
     return [
         Rule("weekday", re.compile(pattern, re.IGNORECASE), day, name, near=_NEAR.get(name, r"\d"))
         for pattern, name in patterns
-    ]
+    ]  # fmt: skip
 
 
 def _without_article(match: re.Match[str], said: str) -> str:

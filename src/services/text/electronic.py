@@ -86,39 +86,15 @@ def rules(language: Language) -> list[Rule]:
         Rule("electronic", _URL, url, "URL", near=r"://|[wW]{3}\."),
         Rule("electronic", _MAC, mac, "MAC address", near=r"\w[:-]\w\w[:-]"),
         Rule("electronic", _IP, ip, "IP address", near=r"\d\.\d"),
-        Rule(
-            "electronic",
-            _HOST_PORT,
-            lambda m: f"{m[1]}, {said['port']} {_port(m[2], language)}",
-            "port",
-            near=r"localhost",
-        ),
+        Rule("electronic", _HOST_PORT, lambda m: f"{m[1]}, {said['port']} {_port(m[2], language)}", "port", near=r"localhost"),
         Rule("electronic", _DOMAIN, url, "domain", near=r"\.\w"),
         Rule("electronic", _PATH, lambda m: f" {_address(m[0], language)} ", "path", near=r"/"),
-        Rule(
-            "electronic",
-            _MENTION,
-            lambda m: f" {said['at']} {_address(m[1], language)}",
-            "mention",
-            near=r"@",
-        ),
-        Rule(
-            "electronic",
-            _HASHTAG,
-            lambda m: f" {said['hashtag']} {_camel(m[1], language)}",
-            "hashtag",
-            near=r"#",
-        ),
+        Rule("electronic", _MENTION, lambda m: f" {said['at']} {_address(m[1], language)}", "mention", near=r"@"),
+        Rule("electronic", _HASHTAG, lambda m: f" {said['hashtag']} {_camel(m[1], language)}", "hashtag", near=r"#"),
         Rule("electronic", _FILE, file, "file name", near=r"\.[A-Za-z]"),
-        Rule(
-            "electronic",
-            _SCHEME,
-            lambda m: f"{m[1]} {said['colon']} {said['slash']} {said['slash']} ",
-            "scheme",
-            near=r"://",
-        ),
+        Rule("electronic", _SCHEME, lambda m: f"{m[1]} {said['colon']} {said['slash']} {said['slash']} ", "scheme", near=r"://"),
         Rule("electronic", _BARE, bare, "name with a dot", near=r"[a-z]\.[a-z]"),
-    ]
+    ]  # fmt: skip
 
 
 def _port(port: str, language: Language) -> str:

@@ -125,12 +125,6 @@ def _digits(rest: str) -> str:
 _ONSET = r"(?:[bcdfghjklmnpqrstvwxyz]|[bcfgp][lr]|[dt]r|s[chklmnpqtw]|ch|sh|th|wh|ph|qu|kn|str|spr|ll|rr)"
 _CODA = r"(?:[bcdfgklmnprstxz]|n[dstck]|r[dkmnst]|l[dkmpst]|[ckpf]t|s[kt]|ng|ck|ll|ss|mp|ph|th|sh|ch)"
 
-_million, _billion, _trillion = (
-    Noun("million", "million"),
-    Noun("billion", "billion"),
-    Noun("trillion", "trillion"),
-)
-
 ABBREVIATIONS = Abbreviations(
     titles=table(
         """
@@ -234,61 +228,25 @@ ENGLISH = Language(
     fraction_of=_fraction_of,
     codes_as_numbers=False,
     parted=frozenset(),
-    scales={
-        "thousand": Noun("thousand", "thousand"),
-        "million": _million,
-        "billion": _billion,
-        "trillion": _trillion,
-        "quadrillion": Noun("quadrillion", "quadrillion"),
-        "k": Noun("thousand", "thousand"),
-        "K": Noun("thousand", "thousand"),
-        "M": _million,
-        "mn": _million,
-        "bn": _billion,
-        "B": _billion,
-        "tn": _trillion,
-        "trn": _trillion,
-    },
-    money_scales={
-        "m": _million,
-        "mm": _million,
-        "MM": _million,
-        "mil": _million,
-        "b": _billion,
-        "t": _trillion,
-        "T": _trillion,
-        "MN": _million,
-        "BN": _billion,
-    },
+    scales=nouns(
+        """
+    thousand k K: thousand; million M mn: million; billion bn B: billion; trillion tn trn: trillion
+    quadrillion: quadrillion
+    """
+    ),
+    money_scales=nouns("m mm MM mil MN: million; b BN: billion; t T: trillion"),
     months=MONTHS,
     month_names={
         **{name.lower(): i for i, name in enumerate(MONTHS, 1)},
-        "jan": 1,
-        "feb": 2,
-        "mar": 3,
-        "apr": 4,
-        "jun": 6,
-        "jul": 7,
-        "aug": 8,
-        "sep": 9,
+        **{name[:3].lower(): i for i, name in enumerate(MONTHS, 1)},
         "sept": 9,
-        "oct": 10,
-        "nov": 11,
-        "dec": 12,
     },
-    weekdays={
-        **{
-            day.lower(): day
-            for day in ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
-        },
-        **table(
-            """
-        mon: Monday; tue: Tuesday; tues: Tuesday; tu: Tuesday; wed: Wednesday; weds: Wednesday
-        thu: Thursday
-        thur: Thursday; thurs: Thursday; fri: Friday; sat: Saturday; sun: Sunday
+    weekdays=table(
         """
-        ),
-    },
+    monday mon: Monday; tuesday tue tues tu: Tuesday; wednesday wed weds: Wednesday
+    thursday thu thur thurs: Thursday; friday fri: Friday; saturday sat: Saturday; sunday sun: Sunday
+    """
+    ),
     ambiguous_days=words("sat sun wed mon may mar tu"),
     say_date=_date,
     say_day_first=_day_first,
@@ -479,15 +437,15 @@ ENGLISH = Language(
     at: at; dot: dot; slash: slash; backslash: backslash; dash: dash; underscore: underscore
     hashtag: hashtag
     sharp: sharp; plus: plus; minus: minus; times: times; by: by; divided: divided by; equals: equals
-    colon: colon; ampersand: ampersand; and: and; or: or; question mark: question mark
+    colon: colon; ampersand: ampersand; and: and; or: or; question_mark: question mark
     percent: percent; tilde: tilde; roughly: about
-    power: to the power of; ten to: times ten to the; squared: squared; cubed: cubed; log: log base
+    power: to the power of; ten_to: times ten to the; squared: squared; cubed: cubed; log: log base
     of: of
-    less: less than; greater: greater than; to: to; date to: to; out of: out of; over: over; per: per
+    less: less than; greater: greater than; to: to; out_of: out of; over: over; per: per
     number: number
     port: port; version: vee; minutes: minutes; seconds: seconds; factor: times; inch: inch
     inches: inches
-    foot: foot; feet: feet; scale of:; part of: of a
+    foot: foot; feet: feet; scale_of:; part_of: of a
     """
     ),
     greek=table(
@@ -540,26 +498,8 @@ ENGLISH = Language(
     PR: Puerto Rico
     """
     ),
-    conjunctions=(
-        "and",
-        "but",
-        "or",
-        "because",
-        "which",
-        "that",
-        "when",
-        "where",
-        "while",
-        "who",
-        "although",
-        "so",
-        "if",
-        "with",
-        "for",
-        "to",
-        "from",
-        "in",
-        "of",
+    conjunctions=words(
+        "and but or because which that when where while who although so if with for to from in of"
     ),
     phone_before=r"tel|telephone|phone|call|fax|mobile|cell|whatsapp|dial|ring|text|number",
     call_before=r"call|calls|called|calling|dial|dials|dialed|dialing|ring|phone|text|texted",

@@ -210,7 +210,7 @@ class Language:
     """Two letters before a postcode."""
 
     # clauses
-    conjunctions: tuple[str, ...]
+    conjunctions: frozenset[str]
     """Words before which a long clause may be cut."""
     phone_before: str
     """Words that announce a telephone number."""
@@ -235,17 +235,16 @@ def words(text: str) -> frozenset[str]:
 
 
 def table(text: str) -> dict[str, str]:
-    """Pairs written `form: said`, one a line or with `;` between them."""
+    """Pairs written `forms: said`, one a line or with `;` between them; `_` is a space in a form."""
     pairs = (line.split(":", 1) for line in re.split(r"[\n;]", text) if ":" in line)
-    return {form.strip(): said.strip() for form, said in pairs if form.strip()}
+    return {form.replace("_", " "): said.strip() for forms, said in pairs for form in forms.split()}
 
 
 def nouns(text: str, feminine: bool | None = None) -> dict[str, Noun]:
-    """Nouns written `symbols: one/many`, `_` for a space in a symbol; those in -a are feminine by default."""
+    """Nouns written `symbols: one/many`; those in -a are feminine by default."""
     found: dict[str, Noun] = {}
-    for symbols, names in table(text).items():
+    for symbol, names in table(text).items():
         one, _, many = names.partition("/")
         is_feminine = one.split()[0].endswith("a") if feminine is None else feminine
-        for symbol in symbols.split():
-            found[symbol.replace("_", " ")] = Noun(one, many or one, is_feminine)
+        found[symbol] = Noun(one, many or one, is_feminine)
     return found

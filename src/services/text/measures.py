@@ -215,7 +215,7 @@ def rules(language: Language) -> list[Rule]:  # noqa: PLR0915 - one function a f
     found = [
         Rule("measure", re.compile(pattern), say_it, name, near=_NEAR.get(name, r"\d"))
         for pattern, say_it, name in patterns
-    ]
+    ]  # fmt: skip
     return [
         *found,
         Rule("measure", re.compile(rf"(?<![\w/]) ?(?P<own>(?P<unit>{plain}))(?![\w/²³])"), alone, "unit without a number", near=""),

@@ -59,12 +59,7 @@ def rules(language: Language) -> list[Rule]:
         Rule("telephone", re.compile(announced, re.IGNORECASE), number, "announced number"),
         Rule("telephone", re.compile(_SHAPES, re.IGNORECASE), number, "shape of a number"),
         *([Rule("telephone", re.compile(_EIGHT, re.IGNORECASE), eight, "eight digits")] if language.day_first else []),
-        Rule(
-            "telephone",
-            re.compile(rf"(?<!\w)(?:{language.call_before})\s(?:al\s|a\s|el\s)?(?P<own>(?P<number>\d{{3}}))(?!\w|[.,]\d|\s[a-z]*(?:s|people|times)\b)", re.IGNORECASE),
-            code,
-            "emergency number",
-        ),
+        Rule("telephone", re.compile(rf"(?<!\w)(?:{language.call_before})\s(?:al\s|a\s|el\s)?(?P<own>(?P<number>\d{{3}}))(?!\w|[.,]\d|\s[a-z]*(?:s|people|times)\b)", re.IGNORECASE), code, "emergency number"),
         Rule("code", re.compile(rf"(?<!\w)(?:{language.code_before}){joint}(?P<own>(?P<number>\d{{3,}}))(?!\w|[.,]\d)", re.IGNORECASE), code, "announced code"),
         Rule("code", re.compile(rf"(?<!\w)(?:{language.code_before}){joint}(?P<own>(?P<number>(?=\w*[a-z])(?=\w*\d)\w{{4,12}}))(?!\w)", re.IGNORECASE), mixed, "announced code"),
     ]  # fmt: skip

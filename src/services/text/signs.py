@@ -72,33 +72,15 @@ def rules(language: Language) -> list[Rule]:
     found = [
         Rule("sign", re.compile(pattern), lambda _m, name=name: f" {names[name]} ", label, near[label])  # type: ignore[misc]
         for pattern, name, label in patterns
-    ]
+    ]  # fmt: skip
     ornaments = Rule(
         "sign", re.compile(_RUN), lambda m: " " if m[1] not in "-—–" else ", ", "ornament", near=""
     )
     programs = [
-        Rule(
-            "sign",
-            re.compile(r"(?<![\w+#])(?P<own>(?:[A-Za-z]|[a-z]{1,3})\+\+)(?![\w+])"),
-            letters,
-            "C++",
-            near=r"\+\+",
-        ),
-        Rule(
-            "sign",
-            re.compile(r"(?<![\w+#])([A-Z])#(?!\w)"),
-            lambda m: f"{_name(m[1], language)} {said['sharp']}",
-            "C#",
-            near=r"#",
-        ),
-        Rule(
-            "sign",
-            re.compile(r"(?<!\w)[^\W\d_]{1,8}/[^\W\d_]{1,8}(?!\w|/)"),
-            pair,
-            "one word or the other",
-            near=r"/",
-        ),
-    ]
+        Rule("sign", re.compile(r"(?<![\w+#])(?P<own>(?:[A-Za-z]|[a-z]{1,3})\+\+)(?![\w+])"), letters, "C++", near=r"\+\+"),
+        Rule("sign", re.compile(r"(?<![\w+#])([A-Z])#(?!\w)"), lambda m: f"{_name(m[1], language)} {said['sharp']}", "C#", near=r"#"),
+        Rule("sign", re.compile(r"(?<!\w)[^\W\d_]{1,8}/[^\W\d_]{1,8}(?!\w|/)"), pair, "one word or the other", near=r"/"),
+    ]  # fmt: skip
     conjunctions = f"{said['and']}/{said['or']}|and/or|y/o|y/u|e/o|o/y"
     tail = [
         Rule("sign", re.compile(rf"(?i:\b(?:{conjunctions})\b)"), lambda m: m[0].replace("/", " "), "conjunctions", near=r"/"),

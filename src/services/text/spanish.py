@@ -228,9 +228,6 @@ def _powers(noun: Noun, power: int) -> Noun:
     return Noun(f"{noun.one} {name}", f"{noun.many} {name}s", noun.feminine)
 
 
-_millon, _billon = Noun("millón", "millones"), Noun("billón", "billones")
-_mil = Noun("mil", "mil", bare=True)
-
 _ONSET = r"(?:[bcdfghjklmnñprstvxyz]|[bcfgp][lr]|[dt]r|qu|ch|ll)"
 
 ABBREVIATIONS = Abbreviations(
@@ -376,48 +373,26 @@ SPANISH = Language(
         "hora taza litro kilo vaso cucharada cucharadita metro siglo pulgada libra galón copa botella página"
     ),
     scales={
-        "mil": _mil,
-        "millón": _millon,
-        "millones": _millon,
-        "mill": _millon,
-        "billones": _billon,
-        "billón": _billon,
-        "trillones": Noun("trillón", "trillones"),
-        "k": _mil,
-        "K": _mil,
-        "M": _millon,
-        "MM": _millon,
+        **nouns(
+            """
+    millón millones mill M MM: millón/millones; billón billones: billón/billones; trillones: trillón/trillones
+    """
+        ),
+        **dict.fromkeys(("mil", "k", "K"), Noun("mil", "mil", bare=True)),
     },
-    money_scales={"m": _millon, "mm": _millon, "mill": _millon},
+    money_scales=nouns("m mm mill: millón/millones"),
     months=MONTHS,
     month_names={
         **{name: i for i, name in enumerate(MONTHS, 1)},
-        "setiembre": 9,
-        "ene": 1,
-        "feb": 2,
-        "mar": 3,
-        "abr": 4,
-        "may": 5,
-        "jun": 6,
-        "jul": 7,
-        "ago": 8,
-        "sep": 9,
-        "sept": 9,
-        "set": 9,
-        "oct": 10,
-        "nov": 11,
-        "dic": 12,
+        **{name[:3]: i for i, name in enumerate(MONTHS, 1)},
+        **{"setiembre": 9, "sept": 9, "set": 9},
     },
-    weekdays={
-        **{day: day for day in ["lunes", "martes", "miércoles", "jueves", "viernes", "sábado", "domingo"]},
-        **table(
-            """
-        lun: lunes; mar: martes; mié: miércoles; mier: miércoles; miér: miércoles; mie: miércoles
-        jue: jueves
-        juev: jueves; vie: viernes; vier: viernes; sáb: sábado; sab: sábado; dom: domingo
+    weekdays=table(
         """
-        ),
-    },
+    lunes lun: lunes; martes mar: martes; miércoles mié mier miér mie: miércoles; jueves jue juev: jueves
+    viernes vie vier: viernes; sábado sáb sab: sábado; domingo dom: domingo
+    """
+    ),
     ambiguous_days=words("mar set dom vie"),
     say_date=_date,
     say_day_first=_date,
@@ -608,15 +583,15 @@ SPANISH = Language(
     at: arroba; dot: punto; slash: barra; backslash: barra invertida; dash: guion; underscore: guion bajo
     hashtag: hashtag; sharp: sharp; plus: más; minus: menos; times: por; by: por; divided: entre
     equals: igual a
-    colon: dos puntos; ampersand: y; and: y; or: o; question mark: interrogación; percent: por ciento
+    colon: dos puntos; ampersand: y; and: y; or: o; question_mark: interrogación; percent: por ciento
     tilde: virgulilla
-    roughly: unos; power: elevado a; ten to: por diez elevado a; squared: al cuadrado; cubed: al cubo
+    roughly: unos; power: elevado a; ten_to: por diez elevado a; squared: al cuadrado; cubed: al cubo
     log: logaritmo en base; of: de
-    less: menor que; greater: mayor que; to: a; date to: al; out of: de; over: sobre; per: por
+    less: menor que; greater: mayor que; to: a; out_of: de; over: sobre; per: por
     number: número
     port: puerto; version: versión; minutes: minutos; seconds: segundos; factor: veces; inch: pulgada
     inches: pulgadas
-    foot: pie; feet: pies; scale of: de; part of: de
+    foot: pie; feet: pies; scale_of: de; part_of: de
     """
     ),
     greek=table(
@@ -647,28 +622,8 @@ SPANISH = Language(
     ),
     streets={},
     states={},
-    conjunctions=(
-        "y",
-        "e",
-        "o",
-        "u",
-        "pero",
-        "sino",
-        "porque",
-        "que",
-        "cuando",
-        "donde",
-        "mientras",
-        "aunque",
-        "si",
-        "como",
-        "con",
-        "para",
-        "por",
-        "desde",
-        "hasta",
-        "en",
-        "de",
+    conjunctions=words(
+        "y e o u pero sino porque que cuando donde mientras aunque si como con para por desde hasta en de"
     ),
     phone_before=r"tel|teléfono|móvil|celular|cel|tfno|llama|llame|llámame|llamar|fax|whatsapp|número|marque|marca|marcar",
     call_before=r"llama|llame|llamar|llamó|llamen|marca|marque|marcar|marcó|teléfono|emergencias",

@@ -138,36 +138,12 @@ def rules(language: Language) -> list[Rule]:
     compiled = [
         Rule(kind, re.compile(pattern, re.IGNORECASE), say_it, name, near=_NEAR[name])
         for pattern, say_it, kind, name in found
-    ]
+    ]  # fmt: skip
     zones = alternatives(_ZONES.split("|"))
     dotted_zones = "|".join(r"\.\s?".join(z) + r"\.?" for z in ("est", "pst", "cst", "gmt"))
     return [
         *compiled,
-        Rule(
-            "time",
-            re.compile(
-                rf"(?:\d|\d\s?h|\d\s?[ap]\.?\s?m\.?)\s?(?P<own>(?P<zone>\b(?:{zones})|(?<=m)(?:{zones})|(?<=m\.)(?:{zones})|{dotted_zones})"
-                r"(?:\s?(?P<sign>[-−–+])(?P<shift>\d{1,2}(?::\d\d)?))?)(?!\w)",
-                re.IGNORECASE,
-            ),
-            zone,
-            "zone behind a time",
-            near=r"[\dhmM.]\s?[a-zA-Z]\.?[a-zA-Z]\.?[a-zA-Z]?\b",
-        ),
-        Rule(
-            "time",
-            re.compile(
-                r"(?P<own>(?P<zone>\b(?:GMT|UTC))\s?(?P<sign>[-−–+])(?P<shift>\d{1,2}(?::\d\d)?))(?!\w)"
-            ),
-            zone,
-            "zone",
-            near="GMT|UTC",
-        ),
-        Rule(
-            "ratio",
-            re.compile(rf"(?<![\w.,:]){NUMBER}(?::{NUMBER})+(?![\w:])"),
-            ratio,
-            "colon between numbers",
-            near=r"\d:\d",
-        ),
-    ]
+        Rule("time", re.compile(rf"(?:\d|\d\s?h|\d\s?[ap]\.?\s?m\.?)\s?(?P<own>(?P<zone>\b(?:{zones})|(?<=m)(?:{zones})|(?<=m\.)(?:{zones})|{dotted_zones})" r"(?:\s?(?P<sign>[-−–+])(?P<shift>\d{1,2}(?::\d\d)?))?)(?!\w)", re.IGNORECASE), zone, "zone behind a time", near=r"[\dhmM.]\s?[a-zA-Z]\.?[a-zA-Z]\.?[a-zA-Z]?\b"),
+        Rule("time", re.compile(r"(?P<own>(?P<zone>\b(?:GMT|UTC))\s?(?P<sign>[-−–+])(?P<shift>\d{1,2}(?::\d\d)?))(?!\w)"), zone, "zone", near="GMT|UTC"),
+        Rule("ratio", re.compile(rf"(?<![\w.,:]){NUMBER}(?::{NUMBER})+(?![\w:])"), ratio, "colon between numbers", near=r"\d:\d"),
+    ]  # fmt: skip

@@ -67,6 +67,7 @@ _OPTIONS = {
     "codec_whitelist": ",".join(_audio_decoders()),
     "max_streams": "64",
 }
+TOO_MUCH_MEMORY = "the file takes more memory to decode than any recording should"
 _RATES = range(1_000, 768_001)
 _MAX_CHANNELS = 64
 _MAX_FRAME_VALUES = 2**24
@@ -85,7 +86,6 @@ class AudioSource:
 
     Raises:
         NotAudio: nothing here can be decoded as audio, or the file is cut off; the message says why.
-        MemoryError: the file takes more memory than this process may have.
     """
 
     def __init__(self, file: BinaryIO, max_seconds: float) -> None:
@@ -106,8 +106,8 @@ class AudioSource:
                 metadata_errors="ignore",
                 buffer_size=65_536,
             )
-        except MemoryError:
-            raise
+        except MemoryError as error:
+            raise NotAudio(TOO_MUCH_MEMORY) from error
         except Exception as error:
             self._bytes.check()
             raise NotAudio("the file is not in an audio or video format that can be decoded") from error
@@ -224,8 +224,8 @@ class AudioSource:
             self._tally.packet(packet)
             try:
                 frames = packet.decode()
-            except MemoryError:
-                raise
+            except MemoryError as error:
+                raise NotAudio(TOO_MUCH_MEMORY) from error
             except Exception:
                 self._tally.damaged()
                 continue
@@ -241,8 +241,8 @@ class AudioSource:
                 packet = next(packets, None)
             except IndexError:
                 return  # PyAV, at the end: a track has appeared midway, which it has no place for
-            except MemoryError:
-                raise
+            except MemoryError as error:
+                raise NotAudio(TOO_MUCH_MEMORY) from error
             except Exception as error:
                 self._bytes.check()
                 raise self._tally.stopped() from error

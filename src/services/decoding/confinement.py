@@ -95,5 +95,8 @@ def confine(calls: Filter | str, parent: int, cpu_seconds: int) -> str:
 
 def _limit(what: int, most: int) -> None:
     _, hard = resource.getrlimit(what)
-    most = most if hard == resource.RLIM_INFINITY else min(most, hard)
-    resource.setrlimit(what, (most, most + 1 if what == resource.RLIMIT_CPU and most < hard else most))
+    # SIGXCPU comes at the soft limit, SIGKILL, which does not say why, at the hard one
+    last = most + 1 if what == resource.RLIMIT_CPU else most
+    if hard != resource.RLIM_INFINITY:
+        most, last = min(most, hard), min(last, hard)
+    resource.setrlimit(what, (most, last))

@@ -16,6 +16,7 @@ _ROOT = Path(__file__).parents[3]
 _KEPT_VARIABLES = ("LD_LIBRARY_PATH", "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
 _START_SECONDS = 60.0
 _EXIT_SECONDS = 5.0
+_PAUSE_SECONDS = 0.05
 
 
 class ForkServer:
@@ -77,9 +78,14 @@ class ForkServer:
 
     def kill(self, number: int) -> None:
         """Have a decoder killed, if it has not ended."""
-        if self._control is not None:
-            with contextlib.suppress(OSError):  # the process is gone, and all decoders with it
-                self._control.send(COMMAND.pack(KILL, number))
+        if self._control is None:
+            return
+        try:
+            self._control.send(COMMAND.pack(KILL, number))
+        except BlockingIOError:  # hundreds of commands are on their way
+            asyncio.get_running_loop().call_later(_PAUSE_SECONDS, self.kill, number)
+        except OSError:
+            pass  # the process is gone, and all decoders with it
 
     async def close(self) -> None:
         """Close the socket, at whose end the process kills its decoders and ends; wait for that."""

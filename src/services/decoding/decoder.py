@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from src.core.errors import NotAudio, TooLarge
-from src.services.audio.decode import AudioSource, Pcm
+from src.services.audio.decode import TOO_MUCH_MEMORY, AudioSource, Pcm
 from src.services.decoding.frames import JOB, Kind, frame
 
 STUCK_SECONDS = 1.5
@@ -51,7 +51,7 @@ def _outcome(connection: socket.socket, descriptor: int, max_seconds: float) -> 
     except OSError as error:
         return Kind.UNREADABLE, str(error)
     except MemoryError:
-        return Kind.NOT_AUDIO, "the file takes more memory to decode than any recording should"
+        return Kind.NOT_AUDIO, TOO_MUCH_MEMORY
     except Exception as error:
         return Kind.FAILED, f"{type(error).__name__}: {error}"
     return Kind.END, ""

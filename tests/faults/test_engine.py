@@ -40,7 +40,8 @@ def test_a_batch_that_fails_loses_only_the_row_at_fault(server: Server) -> None:
             assert "retry-after" not in failed[texts[1]].headers, "the same would happen again"
             why, end = server.told(problem["request_id"])
             assert (why["level"], end["level"], end["status"]) == ("error", "error", 500)
-            assert "the model does not like this" in str(why)
+            assert "RuntimeError" in str(why)
+            assert "faults_engines.py" in str(why), "where it was raised; messages may quote the caller"
         server.works()
         log = server.log()
         assert "speaker failed on a batch of" in log
@@ -68,6 +69,10 @@ def test_a_text_that_fails_halfway_leaves_nothing(server: Server) -> None:
             for chunk in answer.iter_raw():
                 received += len(chunk)
         assert received > 0, "what cannot be taken back must not pass for whole"
+        failure = 'voz_errors_total{route="/tts/stream",type="engine-failed"} 1.0'
+        until(lambda: failure in client.get("/metrics").text, server.log)
+        [line] = [line for line in server.events() if line.get("route") == "/tts/stream"]
+        assert (line["level"], line["status"], line["broken_off"]) == ("error", 200, True)
         until(lambda: client.get("/models").json()["tts"]["requests"] == 0, server.log)
         server.works()
         gives_back(server.worker, before)

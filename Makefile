@@ -1,10 +1,9 @@
 # `make run` serves; `make test` proves. Both set up what they need.
-PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint lock format models bench-stt bench-tts setup setup-dev clean
+.PHONY: help run test test-fast system-packages browser lint lock format models bench-stt bench-tts setup setup-dev clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -12,10 +11,20 @@ help: ## what can be made
 run: setup ## install, fetch the weights, serve on 127.0.0.1:8000
 	@$(BIN)/python -m scripts.run
 
-test: setup-dev lint ## lint, types and every test, with the real models
+test: system-packages setup-dev browser lint ## lint, types and every test, with the real models
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests/unit tests/integration tests/deploy tests/e2e
+	$(BIN)/python -m scripts.test_narrower
 	# these hold a server to its times: nothing else may run beside them
 	$(BIN)/python -m pytest tests/faults tests/hostile
+
+test-fast: setup-dev ## units alone: no models, no PyTorch, half a minute
+	$(BIN)/python -m pytest -n 2 -m "not models and not slow" --engines=without tests/unit
+
+system-packages:
+	@PYTHON=$(PYTHON) scripts/system_packages.sh
+
+browser: setup-dev
+	@$(BIN)/python -m tests.support.browser
 
 lint: setup-dev ## ruff, mypy, and the linters of the image, compose and the workflows
 	$(BIN)/ruff check .
@@ -26,7 +35,7 @@ lint: setup-dev ## ruff, mypy, and the linters of the image, compose and the wor
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 	$(BIN)/zizmor --offline --quiet .github
-	@if command -v shellcheck >/dev/null; then shellcheck deploy/*.sh; else echo "shellcheck is not installed: left out"; fi
+	@if command -v shellcheck >/dev/null; then shellcheck deploy/*.sh scripts/*.sh; else echo "shellcheck is not installed: left out"; fi
 
 format: setup-dev ## let ruff put the code in shape
 	$(BIN)/ruff check --fix .
@@ -57,7 +66,7 @@ setup: $(VENV)/installed ## make .venv
 setup-dev: $(VENV)/installed-dev
 
 $(VENV)/installed: requirements.txt
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(BIN)/python || scripts/make_venv.sh $(VENV) $(PYTHON)
 	@echo "Installing into $(VENV): some minutes and 8 GB the first time, then never again."
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@

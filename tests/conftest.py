@@ -11,17 +11,23 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from src.config import Settings, TtsEngine
+from src.engines import cpu
 
 if TYPE_CHECKING:
     from src.core.loader import Models
     from tests.support.server import RunningServer
 
-pytest_plugins = ["tests.support.s3"]
+pytest_plugins = ["tests.support.s3", "tests.support.selection"]
 
 # nothing in the tests may look at the internet for weights: they come from MODELS_DIR or a data package
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 REPOSITORY = Path(__file__).parent.parent
+
+
+def pytest_report_header() -> str:
+    """So that a report says which of the engines' paths it is about."""
+    return f"CPU instructions in use: {cpu.in_words()}"
 
 
 @pytest.fixture

@@ -26,9 +26,10 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@pytest.fixture
-def folder(tmp_path: Path, models_dir: Path) -> Path:
-    """A checkout as git would make it, with the weights at hand and no `.env`."""
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory, models_dir: Path) -> Path:
+    """A checkout as git would make it, with the weights at hand; its first start compiles Whisper's loop."""
+    folder = tmp_path_factory.mktemp("checkout")
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard",
          "src", "scripts", "*.py", ".env.example"],
@@ -36,10 +37,17 @@ def folder(tmp_path: Path, models_dir: Path) -> Path:
     )  # fmt: skip
     for name in filter(None, listed.stdout.split("\0")):
         if (REPOSITORY / name).is_file():
-            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(REPOSITORY / name, tmp_path / name)
-    (tmp_path / "models").symlink_to(models_dir)
-    return tmp_path
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(REPOSITORY / name, folder / name)
+    (folder / "models").symlink_to(models_dir)
+    return folder
+
+
+@pytest.fixture
+def folder(checkout: Path) -> Path:
+    """The checkout without a `.env`."""
+    (checkout / ".env").unlink(missing_ok=True)
+    return checkout
 
 
 @contextmanager

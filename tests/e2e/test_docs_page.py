@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
+from tests.support.browser import installed_browser
 from tests.support.server import KEY, RunningServer
 
 pytestmark = pytest.mark.models
@@ -14,7 +15,7 @@ pytestmark = pytest.mark.models
 def page() -> Iterator[Page]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path="/usr/bin/chromium",
+            executable_path=installed_browser(),
             args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
         )
         yield browser.new_page()

@@ -155,7 +155,8 @@ def test_speech_in_noise_is_still_read(use: Use) -> None:
 
 def test_language_is_settled_once_for_the_file(use: Use) -> None:
     async def scene(service: SttService, _: WhisperEngine) -> None:
-        audio = np.concatenate([np.concatenate([clip("es-agent"), silence(1)]) for _ in range(4)])
+        # so far apart that they are two rows
+        audio = np.concatenate([clip("es-agent"), silence(20), clip("es-expelled")])
         result = await service.transcribe(wav(audio), SttOptions(languages=("en", "es")))
         assert result.language == "es"
         assert result.language_probability > 0.5

@@ -74,7 +74,9 @@ def test_a_changed_byte_is_found(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"<html>Sign in to the hotel's network</html>", zip_of({"a": b"b"})[:-30]]
+    "body",
+    [b"", b"<html>Sign in to the hotel's network</html>", zip_of({"a": b"b"})[:-30]],
+    ids=["nothing", "a page", "a part"],  # the bytes hold the time, and workers must name a test alike
 )
 def test_what_is_no_zip_is_said_to_be_none(folder: Path, body: bytes) -> None:
     with pytest.raises(SourceFailed, match="not a sound zip"):

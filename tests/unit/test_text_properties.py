@@ -22,6 +22,9 @@ NASTY = st.text(
         "IVX🙂✅👍🏽😂中жπ\u200d\ufe0f\u0301\x00"
     )
 )
+# hundreds of generated texts: half the time of all unit tests
+pytestmark = pytest.mark.slow
+
 FEW = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 

@@ -1,0 +1,45 @@
+#!/bin/sh
+# make_venv.sh FOLDER [PYTHON]: a virtual environment, or one clear word why there is none.
+# With --check for FOLDER: nothing is made.
+set -eu
+folder=$1
+wanted=${2:-}
+
+fits() { # that the pinned packages have wheels for
+    "$1" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null
+}
+
+if [ -n "$wanted" ]; then
+    candidates=$wanted
+else
+    candidates="python3 python3.11 python3.12 python3.13"
+fi
+python=
+for candidate in $candidates; do
+    if fits "$candidate"; then
+        python=$candidate
+        break
+    fi
+done
+
+if [ -z "$python" ]; then
+    found=
+    for candidate in $candidates; do
+        version=$("$candidate" -c 'import platform; print(platform.python_version())' 2>/dev/null) || continue
+        found="${found:+$found, }$candidate is $version"
+    done
+    echo "Voz needs Python 3.11, 3.12 or 3.13, and there is none here (${found:-no Python 3 at all})." >&2
+    echo "  Debian 12, 13, Ubuntu 24.04:  sudo apt-get install python3 python3-venv" >&2
+    echo "  Ubuntu 22.04:                 sudo apt-get install python3.11 python3.11-venv" >&2
+    echo "Then run make again; one that is elsewhere is named with make PYTHON=/path/to/python." >&2
+    exit 1
+fi
+
+# Debian and Ubuntu have `venv` without what it needs to put pip into it
+if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
+    version=$("$python" -c 'import sys; print("python%d.%d" % sys.version_info[:2])')
+    echo "$python cannot make virtual environments. On Debian and Ubuntu:" >&2
+    echo "  sudo apt-get install $version-venv" >&2
+    exit 1
+fi
+[ "$folder" = --check ] || exec "$python" -m venv "$folder"

@@ -1,0 +1,64 @@
+"""The engines' tests once more, with the libraries held to fewer of the CPU's instructions.
+
+What an engine does on another CPU is a path of its own: here each of them runs, in a process of its own, as
+far as this CPU has more. `--engines=only` takes all unit tests that touch an engine or its libraries.
+"""
+
+import os
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from src.engines import cpu
+from src.engines.cpu import Level
+
+_UNITS = ["--engines=only", "tests/unit"]
+_TESTS = {
+    # what most rented machines have: whole texts, too
+    Level.AVX2: [*_UNITS, "tests/integration/test_whisper_loop.py", "tests/integration/test_coqui_engine.py"],
+    Level.AVX512: _UNITS,
+    Level.AVX512_VNNI: _UNITS,
+}
+
+
+def main() -> int:
+    narrower = [level for level in _TESTS if level < cpu.available()]
+    if not narrower:
+        say(
+            f"This CPU has {cpu.available().title}: there is nothing narrower to run the engines' tests with."
+        )
+        return 0
+    # the longest first; two at a time, on the two cores that are taken for granted
+    with ThreadPoolExecutor(2) as pool:
+        outcomes = list(pool.map(run, narrower))
+    say("The engines' tests with fewer instructions:")
+    for level, (code, seconds, last_line) in zip(narrower, outcomes, strict=True):
+        say(f"  {level.title}: {'passed' if code == 0 else 'FAILED'} after {seconds:.0f} s: {last_line}")
+    return max(code for code, _, _ in outcomes)
+
+
+def run(level: Level) -> tuple[int, float, str]:
+    """Exit code, seconds, and the last line that pytest wrote."""
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--durations=5", *_TESTS[level]]
+    begun = time.monotonic()
+    done = subprocess.run(
+        command,
+        env=os.environ | cpu.held_to(level),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    say(f"---- {level.title}\n{done.stdout}")
+    lines = done.stdout.strip().splitlines()
+    return done.returncode, time.monotonic() - begun, lines[-1].strip("= ") if lines else ""
+
+
+def say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

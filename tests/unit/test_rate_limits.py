@@ -2,6 +2,7 @@
 
 import asyncio
 import multiprocessing
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -179,3 +180,13 @@ def test_a_window_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     assert counters.get("a") == 0
     assert counters.reset() == 1
     counters.close()
+
+
+def test_without_a_limit_nothing_is_counted_and_no_thread_is_asked(tmp_path: Path) -> None:
+    with running("", tmp_path) as server, server.client("k") as client:
+        answer = client.get("/tts")
+        threads = {thread.name.rpartition("_")[0] for thread in threading.enumerate()}
+    assert answer.status_code == 200
+    assert "ratelimit-limit" not in answer.headers
+    assert "rate-limits" not in threads
+    assert list(tmp_path.iterdir()) == []

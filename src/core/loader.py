@@ -6,16 +6,22 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from src.config import Device, Settings
-from src.core.errors import ConfigurationError
+from src.config import Device, Settings, TtsEngine
+from src.core.errors import ConfigurationError, ModelUnavailable
 from src.core.metrics import BatchMetrics
-from src.core.model_store import CoquiModels, ModelStore
+from src.core.model_store import CoquiModels, KokoroFiles, ModelStore
 from src.core.tracing import BatchSpans
 from src.engines import cpu
 from src.engines.base import EngineInfo, SpeechToText, TextToSpeech
 from src.scheduling.observer import BatchObserver
 
 log = logging.getLogger(__name__)
+
+_COQUI_ADVICE = (
+    "What to do: set TTS_MODEL_EN and TTS_MODEL_ES to other models, or to folders that are whole; fetch "
+    "Coqui's own again with `python -m src.core.model_store --tts coqui --verify`; or set TTS_ENGINE=auto, "
+    "which speaks with Kokoro where Coqui's voices cannot be opened"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +61,7 @@ async def open_models(
         stt: SpeechToText = await stack.enter_async_context(
             await asyncio.to_thread(_speech_to_text, settings, store, device, observers)
         )
-        engine, notices = await asyncio.to_thread(_text_to_speech, settings, store, device, observers)
-        tts = await stack.enter_async_context(engine)
+        tts, notices = await _text_to_speech(settings, store, device, observers, stack)
         for notice in notices:
             log.warning(notice)
         for opened in (stt, tts):
@@ -83,19 +88,50 @@ def _speech_to_text(
     )
 
 
-def _text_to_speech(
-    settings: Settings, store: ModelStore, device: str, observers: Sequence[BatchObserver]
+async def _text_to_speech(
+    settings: Settings,
+    store: ModelStore,
+    device: str,
+    observers: Sequence[BatchObserver],
+    stack: AsyncExitStack,
 ) -> tuple[TextToSpeech, tuple[str, ...]]:
+    """The engine, open until `stack` is closed, and what an operator should know about it."""
+    names = (settings.tts_model_en, settings.tts_model_es)
+    files = await asyncio.to_thread(store.tts_files, settings.tts_engine, *names)
+    if isinstance(files, CoquiModels):
+        try:
+            coqui = await asyncio.to_thread(_coqui, files, settings, device, observers)
+            return await stack.enter_async_context(coqui), ()
+        except ConfigurationError:
+            raise
+        except Exception as error:
+            if settings.tts_engine is TtsEngine.COQUI:
+                raise ModelUnavailable(f"{error}\n{_COQUI_ADVICE}") from error
+            if not isinstance(error, ModelUnavailable):
+                log.exception("Coqui's voices raised while they were opened")
+            reason = str(error) or type(error).__name__
+        # the error is forgotten by now, and what it held of half-loaded models with it
+        files = await asyncio.to_thread(store.kokoro_instead, reason)
+    kokoro = await asyncio.to_thread(_kokoro, files, settings, device, observers)
+    return await stack.enter_async_context(kokoro), (files.reason,) if files.reason else ()
+
+
+def _coqui(
+    files: CoquiModels, settings: Settings, device: str, observers: Sequence[BatchObserver]
+) -> TextToSpeech:
     from src.engines.compute_types import for_coqui
     from src.engines.coqui import CoquiEngine
+
+    compute_type = for_coqui(settings.tts_compute_type or settings.compute_type, device)
+    return CoquiEngine(files.models, device, compute_type, settings.threads, observers=observers)
+
+
+def _kokoro(
+    files: KokoroFiles, settings: Settings, device: str, observers: Sequence[BatchObserver]
+) -> TextToSpeech:
     from src.engines.kokoro import KokoroEngine
 
-    files = store.tts_files(settings.tts_engine, settings.tts_model_en, settings.tts_model_es)
-    if isinstance(files, CoquiModels):
-        compute_type = for_coqui(settings.tts_compute_type or settings.compute_type, device)
-        return CoquiEngine(files.models, device, compute_type, settings.threads, observers=observers), ()
-    engine = KokoroEngine(files.model, files.voices, settings.threads, device, observers=observers)
-    return engine, (files.reason,) if files.reason else ()
+    return KokoroEngine(files.model, files.voices, settings.threads, device, observers=observers)
 
 
 def _in_words(info: EngineInfo) -> str:

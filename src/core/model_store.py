@@ -13,6 +13,7 @@ import json
 import logging
 import re
 import sys
+import textwrap
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -32,6 +33,8 @@ from src.core.weights.source import Model, SourceFailed
 log = logging.getLogger(__name__)
 
 _AGAIN = "`python -m src.core.model_store` tries again"
+_REASON_LENGTH = 1000
+"""Characters of the reason why Kokoro speaks."""
 _ASK_AGAIN = 24 * 3600.0
 """Seconds for which `auto` takes Coqui's home for unreachable: a start must not wait for it every time."""
 
@@ -180,7 +183,10 @@ class ModelStore:
         try:
             return self._coqui_files(folder, name if given is None else folder.name)
         except SourceFailed as error:
-            raise ModelUnavailable(f"{name} is no Coqui model: {error}") from None
+            raise ModelUnavailable(
+                f"{name} is no Coqui model: {error}. A folder needs config.json, one checkpoint, and the "
+                "vocoder's two files in `vocoder/`"
+            ) from None
         except OSError as error:
             raise ModelUnavailable(f"{name}: {error}") from None
 
@@ -189,7 +195,7 @@ class ModelStore:
     ) -> CoquiModels | KokoroFiles:
         """Files of the engine that is to speak.
 
-        `auto` is Coqui where all its models can be had, else Kokoro, with the reason in
+        `auto` is Coqui where all its models can be had and are whole, else Kokoro, with the reason in
         `KokoroFiles.reason`. That Coqui's home could not be reached is remembered for a day.
 
         Args:
@@ -198,8 +204,7 @@ class ModelStore:
             ask_again: try Coqui's home even if it could not be reached lately.
 
         Raises:
-            ModelUnavailable: as `whisper`; with `auto`, if Kokoro cannot be had either, or a folder that
-                a setting names is no model.
+            ModelUnavailable: as `whisper`; with `auto`, only if Kokoro cannot be had either.
         """
         if engine is TtsEngine.KOKORO:
             return self.kokoro(ask_again=ask_again)
@@ -207,21 +212,35 @@ class ModelStore:
         names = [name for name, _ in wanted]
         if engine is TtsEngine.COQUI:
             return self._coqui_models(wanted)
-        for name in filter(_given_folder, names):
-            self.coqui(name)  # a mistake in a setting is not a reason to speak with something else
         reason = None if ask_again or self._have(names) else self._recall(names)
         if reason is None:
             try:
                 models = self._coqui_models(wanted)
             except NotObtained as error:
                 reason = self._remember(names, error.tried)
+            except ModelUnavailable as error:
+                reason = str(error)
             else:
                 with suppress(OSError):  # MODELS_DIR may be read-only by now
                     self._note.unlink()
                 return models
+        return self.kokoro_instead(reason, ask_again=ask_again)
+
+    def kokoro_instead(self, reason: str, *, ask_again: bool = False) -> KokoroFiles:
+        """Kokoro's files, for use in Coqui's place.
+
+        Args:
+            reason: why Coqui does not speak.
+            ask_again: as for `kokoro`.
+
+        Raises:
+            ModelUnavailable: Kokoro cannot be had either; it tells both stories.
+        """
+        # PyTorch lists every weight that does not fit, a line each
+        short = textwrap.shorten(reason, _REASON_LENGTH, placeholder=" ...")
         try:
             return replace(
-                self.kokoro(ask_again=ask_again), reason=f"Kokoro speaks in Coqui's place: {reason}"
+                self.kokoro(ask_again=ask_again), reason=f"Kokoro speaks in Coqui's place: {short}"
             )
         except ModelUnavailable as error:
             raise ModelUnavailable(f"Coqui: {reason}\nKokoro: {error}") from None

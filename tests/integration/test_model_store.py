@@ -513,14 +513,27 @@ def test_coqui_asked_for_by_name_is_never_replaced(
         _store(home, tmp_path).tts_files(TtsEngine.COQUI, ENGLISH, SPANISH)
 
 
-def test_a_mistake_in_a_setting_is_not_covered_up_by_kokoro(
-    home: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("english", "why"),
+    [
+        ("tts_models/en/ljspeech/tacotron", "not in Coqui's catalogue"),
+        ("/there/is/no/such/folder", "neither a folder nor a name"),
+        ("{folder}", "is no Coqui model"),
+    ],
+)
+def test_a_mistake_in_a_setting_is_told_and_kokoro_speaks_meanwhile(
+    home: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, english: str, why: str
 ) -> None:
     _fill_kokoro(tmp_path, monkeypatch)
-    with pytest.raises(ModelUnavailable, match="not in Coqui's catalogue"):
-        _store(home, tmp_path).tts_files(TtsEngine.AUTO, "tts_models/en/ljspeech/tacotron", SPANISH)
-    with pytest.raises(ModelUnavailable, match="is no Coqui model"):
-        _store(home, tmp_path).tts_files(TtsEngine.AUTO, ENGLISH, str(tmp_path))
+    english = english.format(folder=tmp_path)
+
+    files = _store(home, tmp_path).tts_files(TtsEngine.AUTO, english, SPANISH)
+
+    assert isinstance(files, KokoroFiles)
+    assert files.reason.startswith("Kokoro speaks in Coqui's place: ")
+    assert why in files.reason
+    with pytest.raises(ModelUnavailable, match=why):
+        _store(home, tmp_path).tts_files(TtsEngine.COQUI, english, SPANISH)
 
 
 def test_when_neither_can_be_had_both_stories_are_told(home: Host, tmp_path: Path) -> None:

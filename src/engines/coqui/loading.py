@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from src.core.errors import ModelUnavailable
-from src.engines.coqui import hifigan, melgan
+from src.engines.coqui import hifigan, melgan, phonemes
 from src.engines.coqui.stats import read_stats
 from src.engines.coqui.vocoder import GanVocoder, GriffinLim, Vocoder
 
@@ -53,6 +53,7 @@ def _load(files: "CoquiFiles", device: str, compute_type: str) -> Networks:
     from TTS.tts.models import setup_model
 
     config = load_config(files.config)
+    phonemes.prepare(config, files.name)
     stats = _take_stats(config.audio)
     model = setup_model(config)
     if not hasattr(model, "ap") or not hasattr(model, "tokenizer"):

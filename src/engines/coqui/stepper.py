@@ -64,6 +64,11 @@ class Voices:
         return self._voices[voice_id].sample_rate
 
     def open(self) -> None:
+        """Open every voice and have it say a few words.
+
+        Raises:
+            ModelUnavailable: a voice cannot be opened, or cannot say them.
+        """
         # a setting of the calling thread, which is the one that runs every decoder step
         torch.set_num_threads(self._threads)
         self._crew = Crew(self._crew_size)

@@ -1,0 +1,104 @@
+"""Phonemes for Coqui's models without a system package."""
+
+import re
+from typing import Any
+
+from TTS.tts.utils.text import phonemizers
+from TTS.tts.utils.text.phonemizers.base import BasePhonemizer
+from TTS.tts.utils.text.punctuation import Punctuation
+from TTS.utils.import_utils import PHONEMIZER_DEPS, is_phonemizer_available
+
+from src.core.errors import ModelUnavailable
+from src.engines.coqui.espeak import Espeak
+
+_ESPEAK_CODES = {"en": "en-us", "zh-cn": "cmn"}
+"""Languages that Coqui's configs call otherwise."""
+_LANGUAGE_SWITCH = re.compile(r"\(.+?\)")
+"""`(en)` before a foreign word, and `(es)` after it."""
+
+
+class EspeakPhonemizer(BasePhonemizer):  # type: ignore[misc]
+    """What `TTS.tts.utils.text.phonemizers.ESpeak` gives, character by character, without the program.
+
+    Coqui's class runs the program `espeak-ng`, which is a system package. This one asks the same questions of
+    the library that `espeakng-loader` brings.
+
+    Args:
+        language: espeak's code, or Coqui's: `es`, `en-us`, `en`.
+        punctuations: characters that part the text.
+        keep_puncs: they stay in the phonemes.
+
+    Raises:
+        RuntimeError: espeak has no such language.
+    """
+
+    def __init__(
+        self, language: str, punctuations: str = Punctuation.default_puncs(), *, keep_puncs: bool = True
+    ) -> None:
+        self._espeak = Espeak()
+        code = _ESPEAK_CODES.get(language, language)
+        super().__init__(code, punctuations=punctuations, keep_puncs=keep_puncs)
+        self._espeak.choose(code)
+
+    @staticmethod
+    def name() -> str:
+        return "espeak"
+
+    @classmethod
+    def is_available(cls) -> bool:
+        return True
+
+    def version(self) -> str:
+        return self._espeak.version
+
+    @staticmethod
+    def supported_languages() -> dict[str, str]:
+        return Espeak().voices()
+
+    def is_supported_language(self, language: str) -> bool:
+        return language in self._espeak.voices()
+
+    def _phonemize(self, text: str, separator: str = "") -> str:
+        # clauses are put together as Coqui's wrapper puts the program's lines together: nothing between them
+        lines = self._espeak.phonemes(text).strip().split("\n")
+        sounds = (_LANGUAGE_SWITCH.sub("", line.strip()).strip() for line in lines)
+        return "".join(sounds).replace("_", separator)
+
+
+def prepare(config: Any, model: str) -> None:
+    """Make sure that Coqui's tokenizer can be built for a model.
+
+    Args:
+        config: the model's, as `TTS.config.load_config` gives it.
+        model: its name, for errors.
+
+    Raises:
+        ModelUnavailable: the model speaks phonemes of a package that is not installed.
+    """
+    if not config.get("use_phonemes"):
+        return
+    register()
+    if config.get("phonemizer") == "multi_phonemizer":
+        names = [dataset.phonemizer for dataset in config.datasets]
+    else:
+        names = [config.get("phonemizer") or ""]
+    for name in names:
+        if name in PHONEMIZER_DEPS and not is_phonemizer_available(name):
+            raise ModelUnavailable(
+                f"{model} was trained on phonemes of `{name}`, which is not installed here. "
+                f"Install {' and '.join(PHONEMIZER_DEPS[name].packages)}, or choose another model"
+            )
+
+
+def register() -> None:
+    """Have Coqui's tokenizer take `EspeakPhonemizer` wherever it would run the program."""
+    name = EspeakPhonemizer.name()
+    if phonemizers.PHONEMIZERS.get(name) is EspeakPhonemizer:
+        return
+    phonemizers._register_phonemizers()
+    phonemizers.PHONEMIZERS[name] = EspeakPhonemizer
+    # as Coqui has it where the program is there: espeak before gruut, but not before a language's own
+    defaults = phonemizers.DEF_LANG_TO_PHONEMIZER
+    for code in (*EspeakPhonemizer.supported_languages(), "en"):
+        if defaults.get(code, "gruut") == "gruut":
+            defaults[code] = name

@@ -102,6 +102,7 @@ class Decoders:
             finally:
                 connection.close()
                 self._forget(number)
+                self._refill()  # not before: a short file need not share its core with the fork
 
     async def _start(self) -> None:
         await self._server.start()
@@ -113,9 +114,7 @@ class Decoders:
             await asyncio.wait_for(self._up.wait(), _WAIT_SECONDS)
         except TimeoutError:
             raise Overloaded("audio cannot be decoded at the moment") from None
-        taken = self._spares.popleft() if self._spares else self._fork()
-        self._refill()
-        return taken
+        return self._spares.popleft() if self._spares else self._fork()
 
     def _refill(self) -> None:
         self._refilling = None

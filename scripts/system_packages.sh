@@ -29,7 +29,8 @@ a_browser() {
 }
 
 apt_has() {
-    apt-cache policy "$1" 2>/dev/null | grep -q '^  Candidate: [^(]'
+    # not `| grep -q`, which ends before apt-cache does, and so lets the pipe fail
+    [[ $(apt-cache policy "$1" 2>/dev/null) == *"Candidate: "[!\(]* ]]
 }
 
 check() {
@@ -79,7 +80,7 @@ fi
 
 echo "Installing them with apt-get." >&2
 "${sudo[@]}" apt-get update -qq
-check with-lists
+check with-lists 2>/dev/null
 [ ${#missing[@]} -gt 0 ] || exit 0
 for package in "${missing[@]}"; do
     if ! apt_has "$package"; then

@@ -22,10 +22,16 @@ _WORD = re.compile(rf"(?<![\w.&'@/])(?P<word>[{_CAPITAL}{_SMALL}]{{1,7}})\.(?![\
 _TITLE = re.compile(r"(?<![\w.&'])(?P<word>Mrs?|Ms|Dr|St)(?=\s[A-Z])")
 _NUMBERED = re.compile(r"\s?(?:\d|[IVX]+\b)")
 
+_ALWAYS = frozenset({"mr", "mrs", "ms", "dr", "prof", "messrs"})
+"""English titles that are nothing else, even where no name follows."""
+
+_GOES_ON = re.compile(r"\s[a-z\d(]|[,;:)]")
+
 
 def rules(language: Language) -> list[Rule]:
     """The dot of an abbreviation stays where it also ends the sentence, which a title (`Dr.`) never does."""
     table = language.abbreviations
+    title_of = re.compile(rf"\s[\"'({_CAPITAL}]" if language.code == "en" else r"\s\S|:")
 
     def stop(match: re.Match[str], said: str) -> str:
         if not match[0].endswith(".") or said.endswith(","):
@@ -44,29 +50,21 @@ def rules(language: Language) -> list[Rule]:
         written = match["word"]
         after = match.string[match.end() : match.end() + 24]
         small = written.lower()
-        number = table.numbered.get(small) or table.numbered.get(written)
-        if number and _NUMBERED.match(after):
-            return number
+        if _NUMBERED.match(after) and small in table.numbered:
+            return table.numbered[small]
         title = table.titles.get(written.capitalize()) if written.islower() or written.istitle() else None
-        if (
-            title
-            and re.match(rf"\s[\"'({_CAPITAL}]" if language.code == "en" else r"\s\S|:", after)
-            and not (written == "St" and re.match(r"\s(?:[a-z]|$)", after))
-        ):
+        if title and (title_of.match(after) or (language.code == "en" and small in _ALWAYS)):
             return title
-        plain = table.plain.get(written) or (
-            table.plain.get(small) if not written.isupper() and small not in ("co", "inc") else None
-        )
-        if plain is None and written.istitle():
-            plain = table.plain.get(written.capitalize())
-        if plain:
-            ambiguous = small in language.ambiguous_abbreviations
-            if ambiguous and not re.match(r"\s[a-z\d(]|[,;:)]", after):
-                return None
+        plain = plain_form(written, small)
+        if plain and (small not in language.ambiguous_abbreviations or _GOES_ON.match(after)):
             return plain + stop(match, plain)
-        if title and language.code == "es":
-            return title + stop(match, title)
-        return None
+        return title + stop(match, title) if title and not plain and language.code == "es" else None
+
+    def plain_form(written: str, small: str) -> str | None:
+        found = table.plain.get(written)
+        if found is None and not written.isupper() and small not in ("co", "inc"):
+            found = table.plain.get(small)
+        return found or (table.plain.get(written.capitalize()) if written.istitle() else None)
 
     def unknown(match: re.Match[str]) -> str | None:
         """A short word with a dot in the middle of a sentence: the word stays, the dot goes."""

@@ -17,6 +17,9 @@ from src.services.text.reading import Rule
 
 _SUPERSCRIPT = r"\^\(?(?P<sign>[-−])?(?P<power>\d+)\)?"
 
+_SCORED = frozenset({"stars", "points", "estrellas", "puntos"})
+"""What a mark is counted in: `3/5 stars`."""
+
 
 def ordinals(language: Language) -> list[Rule]:
     def one(match: re.Match[str]) -> str | None:
@@ -102,6 +105,8 @@ def fractions(language: Language) -> list[Rule]:
             return None
         if language.code == "en" and ((bottom > 100 and bottom != 1000) or top >= 100):
             return None
+        if not whole and next_word(match) in _SCORED:
+            return f"{integer(match['top'], language)} {said['out of']} {integer(match['bottom'], language)}"
         if not whole:
             words = language.fraction(top, bottom)
             if next_word(match) in language.parted and bottom != 2:
@@ -160,7 +165,13 @@ def scales(language: Language) -> list[Rule]:
         if value is None:
             return None
         # a single digit and a capital are a name: `3M`, `4K`, `8K`
-        if scale in ("K", "M", "B") and not value.fraction and (len(written) == 1 or scale == "B"):
+        low = parse(match.groupdict().get("low") or "", language)
+        if (
+            scale in ("K", "M", "B")
+            and not value.fraction
+            and not low
+            and (len(written) == 1 or scale == "B")
+        ):
             counted_next = re.match(r"\s(?:de\s)?[a-zñ]+(?:s|people)\b", match.string[match.end() :])
             money = re.match(rf"\s(?:de\s)?(?:{language.currency_words}|won)\b", match.string[match.end() :])
             if not money and (not counted_next or scale != "M"):
@@ -169,7 +180,8 @@ def scales(language: Language) -> list[Rule]:
         scale_noun = language.scales[scale] if scale in language.scales else language.money_scales[scale]
         noun = re.match(r"\s[a-zñáéíóú]{3,}", match.string[match.end() :])
         joint = f" {of}" if of and not scale_noun.bare and noun and not match["dot"] else ""
-        return counted(value, scale_noun, language) + joint
+        start = f"{say(low, language)} {language.words['to']} " if low else ""
+        return start + counted(value, scale_noun, language) + joint
 
     def small(match: re.Match[str]) -> str | None:
         value = parse(match["number"], language)
@@ -177,7 +189,7 @@ def scales(language: Language) -> list[Rule]:
 
     short = alternatives(name for name in language.scales if len(name) <= 3 and name != "mil")
     found = [
-        Rule("cardinal", re.compile(rf"(?<![\w.,])(?P<number>{NUMBER})(?P<dot>)(?P<scale>{short})(?!\w)(?!\s(?:run|race)\b)"), one, "multiplier", near=r"\d\s?[a-zA-Z]"),
+        Rule("cardinal", re.compile(rf"(?<![\w.,])(?:(?P<low>{NUMBER})\s?[-–]\s?)?(?P<number>{NUMBER})(?P<dot>)(?P<scale>{short})(?!\w)(?!\s(?:run|race)\b)"), one, "multiplier", near=r"\d\s?[a-zA-Z]"),
     ]  # fmt: skip
     if language.code == "es":
         found.append(Rule("cardinal", re.compile(rf"(?<![\w.,])(?P<number>{NUMBER})\s(?P<scale>MM?)(?P<dot>)(?=\sde\b)"), one, "multiplier", near=r"\dM|\d\sM"))  # fmt: skip
@@ -273,7 +285,7 @@ def serials(language: Language) -> list[Rule]:
         Rule("serial", re.compile(r"(?<![\w.])(?P<v>[vV])?(?P<numbers>\d+(?:\.\d+){1,3})(?P<stage>-(?:alpha|beta|rc|dev|b|a)(?:\.?\d+)?)(?![\w.-]\w|\w)"), version, "version", near=r"\.\d+-"),
         Rule("serial", re.compile(r"(?<![\w.,])(?P<number>\d{3,4})(?P<letter>[pi])(?!\w)"), lines, "lines of a picture", near=r"\d[pi]"),
         Rule("serial", re.compile(r"(?<![\w.,])(?P<a>[A-Z]?)-?(?P<number>\d{5,})-?(?P<b>[A-Z]?)(?![\w.,-]\w|\w)"), long, "letter and long number"),
-        Rule("serial", re.compile(r"(?<!\w)(?P<own>(?P<letter>[^\W\d_])-?)(?=\d)"), lambda m: f"{language.spell(m['letter'])} ", "letter before a number", near=r"[^\W\d_]-?\d"),
+        Rule("serial", re.compile(r"(?<!\w)(?P<own>(?P<letter>[^\W\d_])-?|(?P<capital>[A-Z])\.)(?=\d)"), lambda m: f"{language.spell(m['letter'] or m['capital'])} ", "letter before a number", near=r"[^\W\d_][.-]?\d"),
         Rule("serial", re.compile(r"(?<=[^\W\d_])(?P<own>-)(?=\d)"), lambda m: " ", "hyphen before a number", near=r"-\d"),
         Rule("serial", re.compile(r"(?<=\d)(?P<own>-?(?P<letter>[^\W\d_]))(?![^\W_]|')"), lambda m: f" {language.spell(m['letter'])}", "letter behind a number", near=r"\d-?[^\W\d_]"),
     ]  # fmt: skip

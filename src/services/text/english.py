@@ -175,6 +175,7 @@ ABBREVIATIONS = Abbreviations(
         (r"e\.\s?g\.,?", "for example,"),
         (r"i\.\s?e\.,?", "that is,"),
         (r"et al\.", "and others"),
+        (r"c\.(?=\s?1\d\d\d\b)", "circa"),
         (r"vs?\.?(?=\s)", "versus"),
         (r"[Aa]\.?\s?[Kk]\.?\s?[Aa]\.(?=\s)", "also known as"),
         (r"P\.\s?S\.", "Pee Ess"),
@@ -217,7 +218,7 @@ ENGLISH = Language(
     year=_year,
     year_before=(
         r"in|since|from|until|till|by|before|after|year|of|during|around|to|and|circa|early|late|mid"
-        r"|spring|summer|autumn|fall|winter|the"
+        r"|ca?\.|est\.|spring|summer|autumn|fall|winter|the"
     ),
     decades=_decade,
     noun_of=lambda _word: Count(),
@@ -231,7 +232,7 @@ ENGLISH = Language(
     scales=nouns(
         """
     thousand k K: thousand; million M mn: million; billion bn B: billion; trillion tn trn: trillion
-    quadrillion: quadrillion
+    quadrillion: quadrillion; lakh lakhs: lakh; crore crores: crore
     """
     ),
     money_scales=nouns("m mm MM mil MN: million; b BN: billion; t T: trillion"),
@@ -253,7 +254,7 @@ ENGLISH = Language(
     say_days=_days,
     say_time=_time,
     say_duration=_duration,
-    hours_mark=r"hrs?|hours",
+    hours_mark=r"hrs?|hours|h",
     hour_before="",
     date_before=r"on|by|until|since|from|dated?",
     day_suffix=r"(?:st|nd|rd|th)?",

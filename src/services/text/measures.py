@@ -14,7 +14,7 @@ _SINGULAR_BEFORE = re.compile(r"(?:\b(?:per|por|cada|each|un|el|the|a|one)\s)$",
 _ADJECTIVE_AFTER = re.compile(r"\s([a-z]{2,})\b")
 _TECHNICAL = frozenset(["V", "W", "kW", "GB", "TB", "MB", "MHz", "GHz", "mAh", "MP", "mm", "cc", "Mbps"])
 """Units that stand before their noun without an article, too: `12V battery`."""
-_SPACED = frozenset("ABtTJN")
+_SPACED = frozenset(["A", "B", "t", "T", "J", "N", "ac", "AU", "ly", "bar"])
 
 
 _NEAR = {
@@ -119,8 +119,8 @@ def rules(language: Language) -> list[Rule]:  # noqa: PLR0915 - one function a f
             if last is None:
                 return None
             words[-1] = counted(last, units.noun(match["unit"].rstrip("."), language), language)
-        elif "×" in match["numbers"] and " " in match["numbers"]:
-            return None
+        elif "×" in match["numbers"] and not all(len(number) > 2 for number in numbers):
+            return None  # a product
         return f" {said['by']} ".join(words) + (_stop(match) if match["unit"] else "")
 
     def over(match: re.Match[str]) -> str:

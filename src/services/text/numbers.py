@@ -14,6 +14,7 @@ MAX_GROUPED = 24
 NUMBER = r"\d+(?:[.,]\d+)*"
 """What a number looks like; `parse` decides whether it is one."""
 _NEXT_WORD = re.compile(r"[ -]([^\W\d_]+)")
+_INDIAN = re.compile(r"\d{1,2}(?:,\d{2})+,\d{3}")
 _GROUPED = {",": re.compile(r"\d{1,3}(?:,\d{3})+"), ".": re.compile(r"\d{1,3}(?:\.\d{3})+")}
 
 
@@ -38,6 +39,8 @@ def parse(written: str, language: Language, money: bool = False) -> Value | None
     With `money`, one group of three digits after either mark is thousands, unless the language's region writes
     it otherwise: in `$4.289 per gallon` they are decimals.
     """
+    if not written:
+        return None
     if written.isdigit():
         return Value(written, "", "")
     last = max(written.rfind("."), written.rfind(","))
@@ -48,7 +51,9 @@ def parse(written: str, language: Language, money: bool = False) -> Value | None
         if mark in head or not _GROUPED[other].fullmatch(head):
             return None
         return Value(head.replace(other, ""), mark, written[last + 1 :], grouped=True)
-    grouped = _GROUPED[mark].fullmatch(written) and not written.startswith("0")
+    grouped = (_GROUPED[mark].fullmatch(written) or _INDIAN.fullmatch(written)) and not written.startswith(
+        "0"
+    )
     if written.count(mark) > 1:
         return Value(written.replace(mark, ""), "", "", grouped=True) if grouped else None
     if grouped and ((money and not language.strict_marks) or mark != language.decimal_mark):

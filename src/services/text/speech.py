@@ -30,7 +30,7 @@ from src.services.text.tidy import tidy
 
 _log = logging.getLogger(__name__)
 
-_JOINED = frozenset({"date", "weekday", "time", "money", "measure", "ordinal"})
+_JOINED = frozenset({"date", "weekday", "time", "money", "measure", "ordinal", "cardinal"})
 """Classes of which two with a dash between them are a range."""
 
 _PESOS = re.compile(

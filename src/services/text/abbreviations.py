@@ -7,7 +7,7 @@ from src.services.text.reading import Rule
 
 _CAPITAL = "A-ZÁÉÍÓÚÜÑ"
 _SMALL = "a-záéíóúüñ"
-_CAPITALS = re.compile(rf"(?<![^\W\d])(?<!')(?P<word>[{_CAPITAL}]{{2,30}})(?P<plural>s?)(?![^\W\d])")
+_CAPITALS = re.compile(rf"(?<![^\W\d_])(?<!')(?P<word>[{_CAPITAL}]{{2,30}})(?P<plural>s?)(?![^\W\d_])")
 _SHOUTED = re.compile(
     rf"(?<![\w])[{_CAPITAL}]{{1,30}}(?:[ ,;:¡¿'\"-]{{1,3}}[{_CAPITAL}]{{1,30}}){{2,400}}(?!\w)"
 )
@@ -16,8 +16,9 @@ _DOTTED = re.compile(
     rf"(?<![\w.])(?P<letters>(?:[{_CAPITAL}{_SMALL}]\.\s?){{1,8}}[{_CAPITAL}{_SMALL}]\.)(?!\w)"
 )
 _INITIAL = re.compile(rf"(?<![\w.'])([{_CAPITAL}])\.(?=\s(?:[{_CAPITAL}][{_SMALL}]|[{_CAPITAL}]\.))")
-_CONSONANTS = re.compile(r"(?<![\w'-])[b-df-hj-np-tv-xzñ]{2,5}(?![\w'-])")
-_SOUND = re.compile(r"h*m+|s+h+|ps+t|b+r+|p+f+t?|tsk|g+r+|z+|nth|pst|chs+t|(?:h*m+|s+h+|z+|b+r+)")
+_CONSONANTS = re.compile(r"(?<![^\W\d_])(?<!['-])[b-df-hj-np-tv-xzñ]{2,5}(?![^\W\d_]|['-])")
+_SOUND = re.compile(r"h*m+|s+h*|ps+t|b+r+|p+f+t?|tsk|g+r+|z+|nth|pst|chs+t")
+_LONG_SOUND = re.compile(r"h*m{3,}|h+m{2,}|s+h{2,}|z{3,}|b+r{2,}|g+r{2,}")
 _WORD = re.compile(rf"(?<![\w.&'@/])(?P<word>[{_CAPITAL}{_SMALL}]{{1,7}})\.(?![\w@])")
 _TITLE = re.compile(r"(?<![\w.&'])(?P<word>Mrs?|Ms|Dr|St)(?=\s[A-Z])")
 _NUMBERED = re.compile(r"\s?(?:\d|[IVX]+\b)")
@@ -69,10 +70,12 @@ def rules(language: Language) -> list[Rule]:
     def unknown(match: re.Match[str]) -> str | None:
         """A short word with a dot in the middle of a sentence: the word stays, the dot goes."""
         written = match["word"]
-        after = match.string[match.end() : match.end() + 12]
+        after = match.string[match.end() : match.end() + 24]
         if re.match(r"[,;:]", after) and len(written) > 1:
             return written
         pronounceable = re.fullmatch(language.syllables, written.lower())
+        if len(written) > 5 or re.match(r"\s\w+(?:[./:_]\w|://)", after):
+            return None
         if len(written) > 1 and re.match(rf"\s[{_SMALL}]", after) and not after.startswith(" i "):
             return written
         if len(written) > 1 and re.match(r"\s\d", after) and not pronounceable:
@@ -156,7 +159,7 @@ def _calm(shout: str, language: Language) -> str | None:
 def _is_word(word: str, language: Language) -> bool:
     if word in language.said_as_letters:
         return False
-    if _SOUND.fullmatch(word.lower()) and len(word) > 2:
+    if _LONG_SOUND.fullmatch(word.lower()):
         return True
     if word in language.said_as_words or word.lower() in language.everyday or len(word) > 8:
         return True

@@ -29,13 +29,16 @@ _QUALIFIED = words(
 )
 """Signs that name their country, so the country is said."""
 
-_WORDS = words("ALL TOP TRY CUP MOP SOS BAM GEL RON LAK MAD ANG XXX XTS CHE TIE")
-"""Codes that are words or names, too: only behind a number."""
-
-_LOWER = words(
-    "usd eur gbp mxn ars clp uyu crc gtq hnl nio pab pyg bob dop brl cad aud chf jpy cny hkd ttd awg inr krw ves btc zar nzd sgd"
+_COMMON = words(
+    """
+    usd eur gbp mxn ars clp uyu crc gtq hnl nio pab pyg bob dop brl cad aud chf jpy cny hkd ttd awg inr krw ves btc
+    zar nzd sgd
+    """
 )
-"""Codes that are read in small letters, too."""
+"""Codes that are read in small letters, too, and where they touch the number."""
+
+_IN_FRONT = words("COP PEN CZK PLN HUF SEK NOK DKK RUB UAH ILS SAR AED THB VND IDR MYR TWD EGP NGN KES")
+"""Further codes that are read in front of a number; others (`PHP 7`, `TOP 10`) only behind one."""
 
 
 @lru_cache(maxsize=64)
@@ -44,14 +47,22 @@ def signs(language: Language) -> dict[str, str]:
     codes = {
         code: code for code in map(str, Locale(language.code).currencies) if re.fullmatch("[A-Z]{3}", code)
     }
-    small = {code: code.upper() for code in _LOWER}
+    small = {code: code.upper() for code in _COMMON}
     return {**codes, **small, "$": language.dollar, **SIGNS, **language.currency_signs}
 
 
 @lru_cache(maxsize=64)
 def before(language: Language) -> frozenset[str]:
     """Those that may stand in front of an amount."""
-    return frozenset(sign for sign in signs(language) if sign not in _WORDS)
+    return touching(language) | _IN_FRONT
+
+
+@lru_cache(maxsize=64)
+def touching(language: Language) -> frozenset[str]:
+    """Those that may touch the number."""
+    every = signs(language)
+    common = {code.upper() for code in _COMMON} | _COMMON
+    return frozenset(sign for sign in every if sign in common or not re.fullmatch("[A-Z]{3}", sign))
 
 
 @lru_cache(maxsize=1024)

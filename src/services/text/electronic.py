@@ -82,8 +82,8 @@ def rules(language: Language) -> list[Rule]:
         return ", ".join(_serial(part, language) for part in re.split("[:-]", match[0]))
 
     return [
-        Rule("electronic", _EMAIL, email, "e-mail", near=r"@"),
         Rule("electronic", _URL, url, "URL", near=r"://|[wW]{3}\."),
+        Rule("electronic", _EMAIL, email, "e-mail", near=r"@"),
         Rule("electronic", _MAC, mac, "MAC address", near=r"\w[:-]\w\w[:-]"),
         Rule("electronic", _IP, ip, "IP address", near=r"\d\.\d"),
         Rule("electronic", _HOST_PORT, lambda m: f"{m[1]}, {said['port']} {_port(m[2], language)}", "port", near=r"localhost"),

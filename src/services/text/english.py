@@ -177,7 +177,7 @@ ABBREVIATIONS = Abbreviations(
         (r"et al\.", "and others"),
         (r"c\.(?=\s?1\d\d\d\b)", "circa"),
         (r"vs?\.?(?=\s)", "versus"),
-        (r"[Aa]\.?\s?[Kk]\.?\s?[Aa]\.(?=\s)", "also known as"),
+        (r"[Aa]\.?\s?[Kk]\.?\s?[Aa]\.(?!\w)", "also known as"),
         (r"P\.\s?S\.", "Pee Ess"),
         (r"w/(?:o|out)(?!\w)", "without"),
         (r"[nN]/[aA]", "not applicable"),

@@ -14,7 +14,9 @@ _SINGULAR_BEFORE = re.compile(r"(?:\b(?:per|por|cada|each|un|el|the|a|one)\s)$",
 _ADJECTIVE_AFTER = re.compile(r"\s([a-z]{2,})\b")
 _TECHNICAL = frozenset(["V", "W", "kW", "GB", "TB", "MB", "MHz", "GHz", "mAh", "MP", "mm", "cc", "Mbps"])
 """Units that stand before their noun without an article, too: `12V battery`."""
-_SPACED = frozenset(["A", "B", "t", "T", "J", "N", "ac", "AU", "ly", "bar"])
+_SPACED = frozenset(
+    ["A", "B", "t", "T", "J", "N", "ac", "AU", "ly", "bar", "lx", "lm", "kn", "kt", "ct", "atm"]
+)
 
 
 _NEAR = {
@@ -48,6 +50,8 @@ def adjective(match: re.Match[str], language: Language) -> bool:
     if not language.adjective_before or match.groupdict().get("per"):
         return False
     before = match.string[max(0, match.start() - 10) : match.start()]
+    if match.groupdict().get("gap") == "-":  # `a 64-bit number`
+        return True
     technical = match.groupdict().get("unit") in _TECHNICAL and match.groupdict().get("gap") != " "
     if not technical and not re.search(rf"(?i)\b(?:{language.adjective_before})\s$", before):
         return False

@@ -16,7 +16,7 @@ _MINUS = r"[-−]"
 def rules(language: Language) -> list[Rule]:
     every = currencies.signs(language)
     signs = alternatives(currencies.before(language))
-    codes = alternatives(every)
+    codes = rf"(?:{alternatives(currencies.touching(language))}|(?<=\s)(?:{alternatives(every)}))"
     scales = alternatives({**language.scales, **language.money_scales})
     nouns = {**language.scales, **language.money_scales}
 

@@ -64,7 +64,7 @@ def rules(language: Language) -> list[Rule]:
         Rule("address", re.compile(rf"(?<=\d)(?:\s(?:{compass}))?(?:\s{name}){{1,3}}\s(?P<own>(?i:{suffix})\b\.?)(?!\w)(?! (?!Apt|Suite|Ste|Unit)[A-Z][a-z]+ (?:{suffix})\b)"), street, "street behind a number"),
         Rule("address", re.compile(rf"(?<=[a-z]) (?P<own>(?:{suffix})\.)(?=\s*$|\s[a-z\d(]|[,;:)]|\s(?:{starters(language)})\b)"), street, "street behind a name", near=_STREETS),
         Rule("address", re.compile(r"\b[A-Z][a-z]+ (?P<own>Ave|Blvd|Rd|Hwy|Pkwy|Expy|Fwy|Ln)(?!\w|\.)"), street, "street behind a name", near=_STREETS),
-        Rule("address", re.compile(rf"[A-Z][\w.]+, (?P<own>(?P<state>{alternatives(language.states)})(?P<comma>,)?(?: (?P<zip>\d{{5}}(?:-\d{{4}})?))?)(?=\s*$|[,.;)]|\s*\n)(?!\w)"), state, "state", near=r", [A-Z]{2}(?![A-Za-z])"),
+        Rule("address", re.compile(rf"[A-Z][a-z.]+, (?P<own>(?P<state>{alternatives(language.states)})(?P<comma>,)?(?: (?P<zip>\d{{5}}(?:-\d{{4}})?))?)(?=\s*$|[,.;)]|\s*\n)(?!\w)"), state, "state", near=r", [A-Z]{2}(?![A-Za-z])"),
         Rule("address", re.compile(rf"\b(?P<own>(?P<state>{alternatives(language.states)})(?P<comma>,)? (?P<zip>\d{{5}}(?:-\d{{4}})?))(?![\w,.]\d|\w)"), state, "postcode", near=r"[A-Z]{2},? \d{5}"),
     ]  # fmt: skip
 

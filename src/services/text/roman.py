@@ -66,7 +66,7 @@ def rules(language: Language) -> list[Rule]:
         found += [
             (r"(?i:\bsiglos?)\s(?P<own>(?P<roman>[ivx]+))(?!\w)", cardinal, "century in small letters"),
             (rf"(?<![\w.])(?P<own>(?P<roman>[IVXL]{{1,6}}))(?=\s(?P<noun>{language.roman_before})(?!\w))", ordinal, "before a noun"),
-            (rf"(?i:\b(?:el|la|del|al|los|las)\s)(?P<own>(?P<roman>[IVXL]{{2,6}}))(?=\s(?P<noun>{nouns})(?!\w))", ordinal, "before a noun"),
+            (rf"(?i:\b(?:el|la|del|al|los|las)\s)(?P<own>(?P<roman>[IVX]{{2,6}}))(?=\s(?P<noun>{nouns})(?!\w))", ordinal, "before a noun"),
         ]  # fmt: skip
 
     def year(match: re.Match[str]) -> str | None:

@@ -82,14 +82,15 @@ def rules(language: Language) -> list[Rule]:
         Rule("sign", re.compile(r"(?<!\w)[^\W\d_]{1,8}/[^\W\d_]{1,8}(?!\w|/)"), pair, "one word or the other", near=r"/"),
     ]  # fmt: skip
     conjunctions = f"{said['and']}/{said['or']}|and/or|y/o|y/u|e/o|o/y"
+    genders = [Rule("sign", re.compile(r"(?<!\w)[a-zñáéíóú]{2,}@s?(?!\w)"), lambda m: m[0].replace("@", "o"), "@ for both genders", near=r"@")] if language.spanish_marks else []  # fmt: skip
     tail = [
+        *genders,
         Rule("sign", re.compile(rf"(?i:\b(?:{conjunctions})\b)"), lambda m: m[0].replace("/", " "), "conjunctions", near=r"/"),
         Rule("sign", re.compile(r"(?<=[^\W_])(?P<own>_+)(?=[^\W_])"), underscores, "identifier", near=r"_"),
         Rule("sign", re.compile(r"(?<!\w)(?P<own>_{1,2})(?=[^\W_])|(?<=[^\W_])_{1,2}(?!\w)"), lambda m: f" {' '.join([said['underscore']] * len(m[0]))} ", "identifier", near=r"_"),
         Rule("sign", re.compile(r"(?<![\w/])[A-Z]{1,4}(?P<own>/)(?=[A-Z]{1,4}(?![\w/]))"), lambda _m: " ", "capitals", near="/"),
         Rule("sign", re.compile(r"(?<=[^\W_])/(?=[^\W_])"), lambda _m: word("slash"), "slash", near=r"/"),
         Rule("sign", re.compile(r"\\(?=\w)"), lambda _m: word("backslash"), "backslash", near=r"\\"),
-        Rule("sign", re.compile(r"(?<!\w)[a-zñáéíóú]{2,}@s?(?!\w)"), lambda m: m[0].replace("@", "o"), "@ for both genders", near=r"@"),
     ]  # fmt: skip
     single = re.compile(alternatives(language.symbols))
     return [ornaments, *programs[:2], programs[2], *tail[:1], *found, *tail[1:],

@@ -48,7 +48,7 @@ MORE = [
     ("en", "0:05:30, 5m30s", "five minutes and thirty seconds, five minutes and thirty seconds."),
     ("en", "Appendix C and Plan D, Plan I", "Appendix C and Plan D, Plan one."),
     ("en", "organize a meet-up", "organize a meet-up."),
-    ("en", "PHP 7.4, AMD64 and 20 PHP", "pee aitch pee seven point four, eigh em dee sixty-four and twenty Philippine pesos."),
+    ("en", "PHP 7.4 for 20 PHP", "pee aitch pee seven point four for twenty Philippine pesos."),
     ("en", "a 64-bit CPU, CARGO_HOME", "a sixty-four bit see pee you, Cargo underscore home."),
     ("en", "Mr. and Mrs. Lee", "Mister and Missus Lee."),
     ("es", "El LV será así.", "El ele uve será así."),

@@ -227,9 +227,7 @@ async def run(given: argparse.Namespace, stack: AsyncExitStack) -> None:
             flush=True,
         )
         compare(language, pool, await clips_in_turn(contenders, pool), next(iter(contenders)))
-        print(
-            f"  the gate sent back {engine.stats.gate_rate:.1%} of rows so far: {dict(engine.stats.faults)}"
-        )
+        print(f"  decoded again: {engine.stats.retry_rate:.1%} of rows so far: {dict(engine.stats.issues)}")
     for clients in given.clients:
         for name, read in rivals.items():
             took, tally = await under_load(read, everything, clients)
@@ -243,7 +241,7 @@ async def run(given: argparse.Namespace, stack: AsyncExitStack) -> None:
     for minutes in given.minutes:
         for language in given.languages:
             await long(language, minutes, contenders, pipeline, theirs, given.batch)
-    print(f"all in all the gate sent back {engine.stats.gate_rate:.1%}: {engine.stats}")
+    print(f"decoded again, in all: {engine.stats.retry_rate:.1%} of rows: {engine.stats}")
 
 
 async def long(

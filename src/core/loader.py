@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from src.config import Device, Settings, TtsEngine
 from src.core.errors import ConfigurationError, ModelUnavailable
@@ -14,6 +15,9 @@ from src.core.tracing import BatchSpans
 from src.engines import cpu
 from src.engines.base import EngineInfo, SpeechToText, TextToSpeech
 from src.scheduling.observer import BatchObserver
+
+if TYPE_CHECKING:
+    from src.engines.whisper import WhisperEngine
 
 log = logging.getLogger(__name__)
 
@@ -58,10 +62,11 @@ async def open_models(
     log.info("CPU: %d threads of %s", settings.threads, cpu.in_words())
     store = ModelStore(settings.models_dir)
     async with AsyncExitStack() as stack:
-        stt: SpeechToText = await stack.enter_async_context(
+        stt = await stack.enter_async_context(
             await asyncio.to_thread(_speech_to_text, settings, store, device, observers)
         )
-        tts, notices = await _text_to_speech(settings, store, device, observers, stack)
+        tts, tts_notices = await _text_to_speech(settings, store, device, observers, stack)
+        notices = (*stt.notices, *tts_notices)
         for notice in notices:
             log.warning(notice)
         for opened in (stt, tts):
@@ -71,7 +76,7 @@ async def open_models(
 
 def _speech_to_text(
     settings: Settings, store: ModelStore, device: str, observers: Sequence[BatchObserver]
-) -> SpeechToText:
+) -> "WhisperEngine":
     from src.engines.compute_types import for_whisper
     from src.engines.whisper import WhisperEngine
 

@@ -1,4 +1,4 @@
-"""Whisper on its real weights: alone and in company, against faster-whisper, and when things go wrong."""
+"""Whisper on its real weights: alone and in a batch, against faster-whisper, and when things go wrong."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator, Sequence
@@ -13,8 +13,8 @@ from src.config import Settings
 from src.core.errors import EngineFailed, InvalidInput
 from src.core.model_store import ModelStore
 from src.engines.base import SttOptions, Transcript
-from src.engines.whisper import WhisperEngine, gate
-from src.engines.whisper.gate import Fault
+from src.engines.whisper import WhisperEngine, quality_check
+from src.engines.whisper.quality_check import QualityIssue
 from tests.support.speech import clip, noise, seconds, silence
 
 pytestmark = pytest.mark.models
@@ -36,7 +36,7 @@ def use(folder: Path, request: pytest.FixtureRequest) -> Iterator["Use"]:
     """Runs a scene with one engine that stays open for all of them; one of each of the two ways to decode."""
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "batches":
-            patch.setattr("src.engines.whisper.engine.serves", lambda *_: False)  # as on a GPU
+            patch.setattr("src.engines.whisper.engine.is_meant_for", lambda *_: False)  # as on a GPU
         yield from opened(folder)
 
 
@@ -67,7 +67,7 @@ def test_speech_is_read_and_its_language_told(use: Use) -> None:
     use(scene)
 
 
-def test_text_is_the_same_alone_and_in_company(use: Use) -> None:
+def test_text_is_the_same_alone_and_in_a_batch(use: Use) -> None:
     names = ["en-agent", "en-extended", "es-agent", "es-expelled", "en-busy"]
 
     async def scene(engine: WhisperEngine) -> None:
@@ -152,11 +152,11 @@ def test_silence_and_noise_are_survived(use: Use) -> None:
 def test_a_doubtful_row_is_read_again_with_the_full_window(use: Use, monkeypatch: pytest.MonkeyPatch) -> None:
     judged: list[bool] = []
 
-    def suspicious(decoded: object, duration: float, fitted: bool) -> Fault | None:
+    def suspicious(decoded: object, duration: float, fitted: bool) -> QualityIssue | None:
         judged.append(fitted)
-        return Fault.LOGPROB if len(judged) < 3 else None
+        return QualityIssue.LOGPROB if len(judged) < 3 else None
 
-    monkeypatch.setattr(gate, "fault", suspicious)
+    monkeypatch.setattr(quality_check, "find_issue", suspicious)
 
     async def scene(engine: WhisperEngine) -> None:
         before = deepcopy(engine.stats)
@@ -165,14 +165,14 @@ def test_a_doubtful_row_is_read_again_with_the_full_window(use: Use, monkeypatch
         assert found.segments[0].words
         assert judged == [True, False, False]
         assert engine.stats.retried == before.retried + 1
-        assert engine.stats.faults[Fault.LOGPROB] == before.faults[Fault.LOGPROB] + 1
-        assert 0 < engine.stats.gate_rate < 1
+        assert engine.stats.issues[QualityIssue.LOGPROB] == before.issues[QualityIssue.LOGPROB] + 1
+        assert 0 < engine.stats.retry_rate < 1
 
     use(scene)
 
 
 def test_when_nothing_helps_the_likeliest_text_is_given(use: Use, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gate, "fault", lambda *_, **__: Fault.LOGPROB)
+    monkeypatch.setattr(quality_check, "find_issue", lambda *_, **__: QualityIssue.LOGPROB)
 
     async def scene(engine: WhisperEngine) -> None:
         found = await engine.transcribe(clip("en-extended"), SttOptions(), "a")
@@ -199,22 +199,22 @@ def test_a_row_that_breaks_the_model_fails_alone(use: Use) -> None:
 
 
 def test_a_batch_that_raises_is_tried_row_by_row(use: Use, monkeypatch: pytest.MonkeyPatch) -> None:
-    from src.engines.whisper.loop.decoder import Decoder, Feed
-    from src.engines.whisper.model import Model
+    from src.engines.whisper.ctranslate2_model import CTranslate2Model
+    from src.engines.whisper.loop.decoder import Decoder, DecoderInput
 
-    generate, step = Model.generate, Decoder.step
+    generate, step = CTranslate2Model.generate, Decoder.step
 
-    def fussy(self: Model, encoded: object, prompts: list[list[int]], *rest: object) -> object:
+    def fussy(self: CTranslate2Model, encoded: object, prompts: list[list[int]], *rest: object) -> object:
         if any(len(prompt) > 3 for prompt in prompts):
             raise RuntimeError("a prompt")
         return generate(self, encoded, prompts, *rest)  # type: ignore[arg-type]
 
-    def fussy_step(self: Decoder, feeds: Sequence[Feed], wanted: Sequence[int]) -> object:
-        if any(feed.mask is None and len(feed.tokens) > 3 for feed in feeds):
+    def fussy_step(self: Decoder, inputs: Sequence[DecoderInput], wanted: Sequence[int]) -> object:
+        if any(one.mask is None and len(one.tokens) > 3 for one in inputs):
             raise RuntimeError("a prompt")
-        return step(self, feeds, wanted)
+        return step(self, inputs, wanted)
 
-    monkeypatch.setattr(Model, "generate", fussy)
+    monkeypatch.setattr(CTranslate2Model, "generate", fussy)
     monkeypatch.setattr(Decoder, "step", fussy_step)
 
     async def scene(engine: WhisperEngine) -> None:

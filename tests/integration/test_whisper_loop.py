@@ -1,7 +1,7 @@
 """Our own decoder against CTranslate2's, on the same weights."""
 
 import struct
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,24 +11,24 @@ import torch
 from numpy.typing import NDArray
 
 from src.config import Settings
-from src.core.errors import ModelUnavailable
+from src.core.errors import EngineFailed, ModelUnavailable
 from src.core.model_store import ModelStore
-from src.engines import cpu
-from src.engines.whisper import gate
+from src.engines import cpu, linear
+from src.engines.kernels import attention, rows, sampling
+from src.engines.kernels.sampling import BLOCK
+from src.engines.linear import Linear, MatMul, MatMulFloat32, MatMulInt8, MatMulInt8OneDnn
+from src.engines.whisper import quality_check, row_policy
+from src.engines.whisper.ctranslate2_model import CTranslate2Model
 from src.engines.whisper.features import Features, window_for
-from src.engines.whisper.loop import LoopStepper, kernels, products, reading
-from src.engines.whisper.loop.decoder import Memory
-from src.engines.whisper.loop.encoder import Encoder, Parts
-from src.engines.whisper.loop.encoding import Encoders, Encoding
-from src.engines.whisper.loop.kernels import BLOCK
-from src.engines.whisper.loop.layers import Affine, Layers
-from src.engines.whisper.loop.products import Float32, Int8, Product, WideInt8
-from src.engines.whisper.loop.reading import Heard
-from src.engines.whisper.loop.rules import Rules
+from src.engines.whisper.loop import LoopRunner, decode_state, probe
+from src.engines.whisper.loop.encoder import Encoder
+from src.engines.whisper.loop.layers import LayerBuilder
+from src.engines.whisper.loop.logit_filter import LogitFilter
 from src.engines.whisper.loop.weights import read
-from src.engines.whisper.model import Model
+from src.engines.whisper.quality_check import QualityIssue
 from src.engines.whisper.row import FULL_WINDOW, Decoded, Guesses, Outcome, Row
 from src.engines.whisper.vocabulary import Vocabulary
+from src.engines.worker_pool import Task, WorkerPool
 from tests.support.speech import clip, noise, seconds
 
 pytestmark = pytest.mark.models
@@ -40,8 +40,8 @@ def folder(make_settings: Callable[..., Settings]) -> Path:
 
 
 @pytest.fixture(scope="module")
-def exact(folder: Path) -> Model:
-    return Model(folder, "cpu", "float32", 2, 2)
+def exact(folder: Path) -> CTranslate2Model:
+    return CTranslate2Model(folder, "cpu", "float32", 2, 2)
 
 
 @pytest.fixture(scope="module")
@@ -50,45 +50,47 @@ def vocabulary(folder: Path) -> Vocabulary:
 
 
 @contextmanager
-def loop(folder: Path, model: Model, vocabulary: Vocabulary, compute_type: str) -> Iterator[LoopStepper]:
-    stepper = LoopStepper(lambda: (model, vocabulary), folder, compute_type, 16, 2)
+def loop(
+    folder: Path, model: CTranslate2Model, vocabulary: Vocabulary, compute_type: str
+) -> Iterator[LoopRunner]:
+    runner = LoopRunner(lambda: (model, vocabulary), folder, probe(compute_type, folder), 16, 2)
     threads = torch.get_num_threads()
-    stepper.open()
+    runner.open()
     try:
-        yield stepper
+        yield runner
     finally:
-        stepper.close()
+        runner.close()
         torch.set_num_threads(threads)
 
 
-def row(folder: Path, model: Model, name: str, **options: object) -> Row:
+def row(folder: Path, model: CTranslate2Model, name: str, **options: object) -> Row:
     audio = clip(name)
     mel = Features(folder, model.mels)(audio)
     given = {"language": name[:2], "window": window_for(mel.shape[1])} | options
     return Row(mel=mel, duration=seconds(audio), **given)  # type: ignore[arg-type]
 
 
-def run(stepper: LoopStepper, *rows: Row) -> list[Outcome]:
-    for ticket, one in enumerate(rows):
-        stepper.add(ticket, one)
+def run(runner: LoopRunner, *rows: Row) -> list[Outcome]:
+    for job_id, one in enumerate(rows):
+        runner.add(job_id, one)
     done: dict[int, Outcome | Exception] = {}
     while len(done) < len(rows):
-        done |= dict(stepper.step() or ())
-    found = [done[ticket] for ticket in range(len(rows))]
+        done |= dict(runner.step() or ())
+    found = [done[job_id] for job_id in range(len(rows))]
     assert all(isinstance(one, Outcome) for one in found)
     return found  # type: ignore[return-value]
 
 
-def written(stepper: LoopStepper, *rows: Row) -> list[Decoded]:
-    found = [one.decoded for one in run(stepper, *rows)]
+def written(runner: LoopRunner, *rows: Row) -> list[Decoded]:
+    found = [one.decoded for one in run(runner, *rows)]
     assert None not in found
     return found  # type: ignore[return-value]
 
 
 def test_in_float32_it_writes_what_ctranslate2_writes(
-    folder: Path, exact: Model, vocabulary: Vocabulary, monkeypatch: pytest.MonkeyPatch
+    folder: Path, exact: CTranslate2Model, vocabulary: Vocabulary, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gate, "fault", lambda *_, **__: None)
+    monkeypatch.setattr(quality_check, "find_issue", lambda *_, **__: None)
     prompt = vocabulary.previous("Voz, a telephone exchange")
     rows = [
         row(folder, exact, "en-agent"),
@@ -97,8 +99,8 @@ def test_in_float32_it_writes_what_ctranslate2_writes(
         row(folder, exact, "es-expelled", task="translate"),
         row(folder, exact, "en-extended", language="es"),
     ]
-    with loop(folder, exact, vocabulary, "float32") as stepper:
-        ours = written(stepper, *rows)
+    with loop(folder, exact, vocabulary, "float32") as runner:
+        ours = written(runner, *rows)
     for one, mine in zip(rows, ours, strict=True):
         encoded = exact.encode([one.mel], one.window)
         start = vocabulary.start(one.language or "", one.task, one.prompt)
@@ -111,129 +113,131 @@ def test_in_float32_it_writes_what_ctranslate2_writes(
 
 @pytest.mark.parametrize("before", [0, 60])
 def test_text_ends_at_its_bound(
-    folder: Path, exact: Model, vocabulary: Vocabulary, monkeypatch: pytest.MonkeyPatch, before: int
+    folder: Path,
+    exact: CTranslate2Model,
+    vocabulary: Vocabulary,
+    monkeypatch: pytest.MonkeyPatch,
+    before: int,
 ) -> None:
-    monkeypatch.setattr(gate, "fault", lambda *_, **__: None)
+    monkeypatch.setattr(quality_check, "find_issue", lambda *_, **__: None)
     monkeypatch.setattr(Row, "most_tokens", 7)
     prompt = vocabulary.previous("one, two, three, " * (before // 3)) if before else ()
     one = row(folder, exact, "en-agent", prompt=prompt)
-    with loop(folder, exact, vocabulary, "int8") as stepper:
-        [ours] = written(stepper, one)
+    with loop(folder, exact, vocabulary, "int8") as runner:
+        [ours] = written(runner, one)
     start = vocabulary.start("en", one.task, one.prompt)
     [theirs] = exact.generate(exact.encode([one.mel], one.window), [start], 7, 0.0, vocabulary)
     assert len(ours.tokens) == len(theirs.tokens) == 7
 
 
 def test_in_float32_languages_are_as_likely_as_ctranslate2_says(
-    folder: Path, exact: Model, vocabulary: Vocabulary
+    folder: Path, exact: CTranslate2Model, vocabulary: Vocabulary
 ) -> None:
     one = row(folder, exact, "es-expelled", language=None, detect_only=True)
     [theirs] = exact.languages(exact.encode([one.mel], one.window))
-    with loop(folder, exact, vocabulary, "float32") as stepper:
-        [found] = run(stepper, one)
+    with loop(folder, exact, vocabulary, "float32") as runner:
+        [found] = run(runner, one)
     assert found.decoded is None
     assert dict(found.languages) == pytest.approx(theirs, abs=1e-4)
 
 
-def test_a_row_is_the_same_to_the_bit_alone_and_in_company(
-    folder: Path, exact: Model, vocabulary: Vocabulary
+def test_a_row_is_the_same_to_the_bit_alone_and_in_a_batch(
+    folder: Path, exact: CTranslate2Model, vocabulary: Vocabulary
 ) -> None:
     names = ["en-agent", "en-extended", "es-agent", "es-expelled", "en-busy"]
     rows = [row(folder, exact, name) for name in names]
-    with loop(folder, exact, vocabulary, "int8") as stepper:
-        alone = [written(stepper, one)[0] for one in rows]
-        assert written(stepper, *rows, *rows, *rows) == alone * 3
+    with loop(folder, exact, vocabulary, "int8") as runner:
+        alone = [written(runner, one)[0] for one in rows]
+        assert written(runner, *rows, *rows, *rows) == alone * 3
 
 
 def test_giving_up_what_nobody_looks_at_changes_nothing(
-    folder: Path, exact: Model, vocabulary: Vocabulary, monkeypatch: pytest.MonkeyPatch
+    folder: Path, exact: CTranslate2Model, vocabulary: Vocabulary, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = [row(folder, exact, "en-agent"), row(folder, exact, "es-agent")]
-    with loop(folder, exact, vocabulary, "float32") as stepper:
-        monkeypatch.setattr(reading, "_COMPACT", 0)
-        often = written(stepper, *rows)
-        monkeypatch.setattr(reading, "_COMPACT", 10_000)
-        never = written(stepper, *rows)
+    with loop(folder, exact, vocabulary, "float32") as runner:
+        monkeypatch.setattr(decode_state, "_COMPACT_FROM", 0)
+        often = written(runner, *rows)
+        monkeypatch.setattr(decode_state, "_COMPACT_FROM", 10_000)
+        never = written(runner, *rows)
     assert [one.tokens for one in often] == [one.tokens for one in never]
     assert often[0].avg_logprob == pytest.approx(never[0].avg_logprob, abs=1e-4)
 
 
 def test_a_row_that_falls_down_the_ladder_says_the_same_each_time(
-    folder: Path, exact: Model, vocabulary: Vocabulary, monkeypatch: pytest.MonkeyPatch
+    folder: Path, exact: CTranslate2Model, vocabulary: Vocabulary, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[Decoded] = []
 
-    def hardly(decoded: Decoded, duration: float, fitted: bool) -> gate.Fault | None:
+    def hardly(decoded: Decoded, duration: float, fitted: bool) -> QualityIssue | None:
         seen.append(decoded)
-        return gate.Fault.LOGPROB if decoded.temperature < 0.8 else None
+        return QualityIssue.LOGPROB if decoded.temperature < 0.8 else None
 
-    monkeypatch.setattr(gate, "fault", hardly)
-    with loop(folder, exact, vocabulary, "int8") as stepper:
-        first, again = (written(stepper, row(folder, exact, "en-extended"))[0] for _ in range(2))
-        assert stepper.stats.retried == 2
+    monkeypatch.setattr(quality_check, "find_issue", hardly)
+    with loop(folder, exact, vocabulary, "int8") as runner:
+        first, again = (written(runner, row(folder, exact, "en-extended"))[0] for _ in range(2))
+        assert runner.stats.retried == 2
     assert first == again
     # the fitted window, a wide one and the full one, and then the ladder
     assert [one.temperature for one in seen[:7]] == [0.0, 0.0, 0.0, 0.2, 0.4, 0.6, 0.8]
 
 
-def test_nothing_is_compiled_after_the_start(folder: Path, exact: Model, vocabulary: Vocabulary) -> None:
+def test_nothing_is_compiled_after_the_start(
+    folder: Path, exact: CTranslate2Model, vocabulary: Vocabulary
+) -> None:
+    kernels = vars(attention) | vars(rows) | vars(sampling)
+
     def compiled() -> dict[str, int]:
-        found = {name: getattr(one, "signatures", None) for name, one in vars(kernels).items()}
+        found = {name: getattr(one, "signatures", None) for name, one in kernels.items()}
         return {name: len(signatures) for name, signatures in found.items() if signatures is not None}
 
-    with loop(folder, exact, vocabulary, "int8") as stepper:
+    with loop(folder, exact, vocabulary, "int8") as runner:
         before = compiled()
-        assert before["attend"] and before["likeliest"]
+        assert before["self_attention"] and before["top_k"]
         words = row(folder, exact, "en-agent", prompt=vocabulary.previous("Voz"), words=True)
-        run(stepper, words, row(folder, exact, "es-agent", language=None))
+        run(runner, words, row(folder, exact, "es-agent", language=None))
         assert compiled() == before
 
 
-def test_noise_ends(folder: Path, exact: Model, vocabulary: Vocabulary) -> None:
+def test_noise_ends(folder: Path, exact: CTranslate2Model, vocabulary: Vocabulary) -> None:
     mel = Features(folder, exact.mels)(noise(3))
-    with loop(folder, exact, vocabulary, "int8") as stepper:
-        [found] = written(stepper, Row(mel=mel, duration=3.0, window=window_for(mel.shape[1]), language="en"))
+    with loop(folder, exact, vocabulary, "int8") as runner:
+        [found] = written(runner, Row(mel=mel, duration=3.0, window=window_for(mel.shape[1]), language="en"))
     assert len(found.tokens) <= 224
 
 
-def test_in_float32_it_hears_what_ctranslate2_hears(folder: Path, exact: Model) -> None:
+def test_in_float32_it_hears_what_ctranslate2_hears(folder: Path, exact: CTranslate2Model) -> None:
     one = row(folder, exact, "es-agent")
-    encoder = Encoder(Layers(read(folder, "encoder/"), Float32))
-    encoders, encoding = Encoders(0), Encoding(heard(encoder, one), short=True)
-    encoders.submit(encoding)
-    while encoders.help():
+    encoder = Encoder(LayerBuilder(read(folder, "encoder/"), MatMulFloat32))
+    pool, task = WorkerPool(0, "test"), Task(encoder.run(one.mel, one.window))
+    pool.submit(task)
+    while pool.help():
         pass
-    assert isinstance(encoding.outcome, Heard)
+    assert isinstance(task.outcome, torch.Tensor)
     theirs = np.asarray(exact.encode([one.mel], one.window))[0]
-    assert encoding.outcome.encoded is not None
-    assert np.abs(encoding.outcome.encoded.numpy() - theirs).max() < 1e-3 * np.abs(theirs).max()
-
-
-def heard(encoder: Encoder, one: Row) -> Generator[Parts, None, Heard]:
-    encoded = yield from encoder.run(one.mel, one.window)
-    return Heard(Memory([], 1, 1), encoded, full=False)
+    assert np.abs(task.outcome.numpy() - theirs).max() < 1e-3 * np.abs(theirs).max()
 
 
 def test_a_language_that_detection_gets_wrong_is_told_by_the_text(
-    folder: Path, exact: Model, vocabulary: Vocabulary, monkeypatch: pytest.MonkeyPatch
+    folder: Path, exact: CTranslate2Model, vocabulary: Vocabulary, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def wrong(_: object, __: object) -> Guesses:
         return (("it", 0.6), ("es", 0.3), ("la", 0.1))
 
-    monkeypatch.setattr(reading, "choose", wrong)
+    monkeypatch.setattr(row_policy, "rank_languages", wrong)
     monkeypatch.setattr(
-        gate, "_UNSURE_TEXT", 0.0
+        quality_check, "_UNSURE_TEXT", 0.0
     )  # the clip is so plain that its text is likely in Italian, too
-    with loop(folder, exact, vocabulary, "int8") as stepper:
-        [found] = run(stepper, row(folder, exact, "es-agent", language=None))
-        [known] = written(stepper, row(folder, exact, "es-agent"))
-        assert stepper.stats.faults[gate.Fault.LANGUAGE] == 1
+    with loop(folder, exact, vocabulary, "int8") as runner:
+        [found] = run(runner, row(folder, exact, "es-agent", language=None))
+        [known] = written(runner, row(folder, exact, "es-agent"))
+        assert runner.stats.issues[QualityIssue.LANGUAGE] == 1
     assert found.languages == (("es", 0.3), ("it", 0.6), ("la", 0.1))
     assert found.decoded is not None
     assert found.decoded.text == known.text
 
 
-@pytest.mark.parametrize("kind", [Int8, WideInt8])
+@pytest.mark.parametrize("kind", [MatMulInt8, MatMulInt8OneDnn])
 @pytest.mark.parametrize(
     "vnni",
     [
@@ -247,30 +251,30 @@ def test_a_language_that_detection_gets_wrong_is_told_by_the_text(
     ],
 )
 def test_eight_bits_are_close_to_thirty_two(
-    kind: type[Product], vnni: bool, monkeypatch: pytest.MonkeyPatch
+    kind: type[MatMul], vnni: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    levels, zero = products.row_levels(vnni)
-    monkeypatch.setattr(products, "_LEVELS", levels)
-    monkeypatch.setattr(products, "_ZERO", zero)
+    levels, zero = linear.row_levels(vnni)
+    monkeypatch.setattr(linear, "_LEVELS", levels)
+    monkeypatch.setattr(linear, "_ZERO_POINT", zero)
     torch.manual_seed(1)
     weight, bias, rows = torch.randn(96, 64), torch.randn(96), torch.randn(5, 64).numpy()
     rows *= np.array([1e-6, 0.1, 1.0, 10.0, 1e4], np.float32)[:, None]
-    rough, exact = (Affine(one(weight), bias)(rows.copy()) - bias.numpy() for one in (kind, Float32))
+    rough, exact = (Linear(one(weight), bias)(rows.copy()) - bias.numpy() for one in (kind, MatMulFloat32))
     off, whole = (np.linalg.norm(one, axis=1)[1:] for one in (exact - rough, exact))
     assert np.all(off < (0.02 if vnni else 0.03) * whole)
-    assert np.array_equal(Affine(kind(weight), bias)(np.zeros((1, 64), np.float32)), bias[None].numpy())
+    assert np.array_equal(Linear(kind(weight), bias)(np.zeros((1, 64), np.float32)), bias[None].numpy())
 
 
 def test_timestamps_come_in_pairs_and_never_run_backwards(vocabulary: Vocabulary) -> None:
     stamp, word = vocabulary.first_timestamp, 1000
     size = stamp + 1501 + -(stamp + 1501) % BLOCK
-    rules = Rules(vocabulary, size)
+    logit_filter = LogitFilter(vocabulary, size)
 
     def allowed(text: list[int], likely: int = word) -> set[int]:
         logits = np.zeros((1, size), np.float32)
         logits[:, stamp + 1501 :] = -np.inf
         logits[0, likely] = 30.0
-        rules.apply(logits, [text])
+        logit_filter.apply(logits, [text])
         assert float(np.exp(logits).sum()) == pytest.approx(1, abs=1e-4)
         return set(np.flatnonzero(np.isfinite(logits[0])).tolist())
 
@@ -278,7 +282,7 @@ def test_timestamps_come_in_pairs_and_never_run_backwards(vocabulary: Vocabulary
     assert not {one for one in allowed([stamp]) if one >= stamp}
     assert {word, stamp + 40, stamp + 1500} <= allowed([stamp + 40, word])
     assert stamp + 39 not in allowed([stamp + 40, word])
-    # a stretch that is closed is followed by the next one's start or the end of all
+    # after a closed segment comes the next one's start or the end of the text
     closed = allowed([stamp, word, stamp + 70], likely=vocabulary.end)
     assert vocabulary.end in closed
     assert word not in closed
@@ -316,7 +320,7 @@ def test_weights_are_read_in_every_type_they_are_kept_in(tmp_path: Path) -> None
     )
     arrays = read(tmp_path, "decoder/")
     assert sorted(arrays) == ["a", "b", "c", "d", "d_scale"]
-    layers = Layers(arrays, Float32)
+    layers = LayerBuilder(arrays, MatMulFloat32)
     for name in "abcd":
         assert torch.allclose(layers.tensor(name), torch.from_numpy(wanted), atol=0.02)
 
@@ -325,3 +329,31 @@ def test_a_file_of_another_format_is_refused(tmp_path: Path) -> None:
     (tmp_path / "model.bin").write_bytes((99).to_bytes(4, "little") + bytes(64))
     with pytest.raises(ModelUnavailable, match="format 99"):
         read(tmp_path, "decoder/")
+
+
+def test_a_broken_encoder_fails_the_start(
+    folder: Path, exact: CTranslate2Model, vocabulary: Vocabulary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("no such operation")
+
+    monkeypatch.setattr(Encoder, "_attend", broken)
+    runner = LoopRunner(lambda: (exact, vocabulary), folder, probe("int8", folder), 16, 2)
+    try:
+        with pytest.raises(EngineFailed, match="failed to encode") as raised:
+            runner.open()
+        assert "no such operation" in str(raised.value.__cause__)
+    finally:
+        runner.close()
+
+
+def test_a_decoder_that_writes_nothing_fails_the_start(
+    folder: Path, exact: CTranslate2Model, vocabulary: Vocabulary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("src.engines.whisper.loop.runner.decode_step", lambda *_: None)
+    runner = LoopRunner(lambda: (exact, vocabulary), folder, probe("int8", folder), 16, 2)
+    try:
+        with pytest.raises(EngineFailed, match="wrote no token"):
+            runner.open()
+    finally:
+        runner.close()

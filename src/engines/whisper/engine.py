@@ -1,6 +1,7 @@
-"""The Whisper engine: prepare off the loop, the model on the batcher's thread, finish off the loop."""
+"""The Whisper engine: a thread pool prepares and finishes rows, and the batcher's thread runs the model."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,33 +19,37 @@ from src.engines.base import (
     Transcript,
 )
 from src.engines.batched import BatchedEngine
-from src.engines.whisper import gate
+from src.engines.whisper import quality_check
+from src.engines.whisper.ctranslate2_model import CTranslate2Model
+from src.engines.whisper.ctranslate2_runner import MAX_LONG_BATCHES, CTranslate2Runner
 from src.engines.whisper.features import FINE_WINDOWS, WINDOWS, Features, window_for
-from src.engines.whisper.loop import LoopStepper, serves
-from src.engines.whisper.model import Model
+from src.engines.whisper.loop import LoopRunner, Unsupported, is_meant_for, probe
 from src.engines.whisper.row import FRAMES_PER_SECOND, FULL_WINDOW, Outcome, Row
 from src.engines.whisper.segments import spans
 from src.engines.whisper.stats import Stats
-from src.engines.whisper.stepper import MAX_PLACES, WhisperStepper
 from src.engines.whisper.vocabulary import ALL_LANGUAGES, Vocabulary
 from src.engines.whisper.words import words
 from src.scheduling.observer import BatchObserver
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 _ROW_SECONDS = FULL_WINDOW / FRAMES_PER_SECOND
 
 
 class WhisperEngine(BatchedEngine[Row, Outcome]):
-    """Whisper on CTranslate2; rows of many requests share its calls.
+    """Whisper on the weights of a CTranslate2 model; rows of many requests share its calls.
+
+    A CPU decodes with the loop in `loop/` if its operations work there, everything else with CTranslate2.
 
     Args:
         folder: a CTranslate2 Whisper model with its `tokenizer.json`.
-        name: what `/models` calls it.
+        name: the model's name in `/models`.
         device: `cpu` or `cuda`.
         compute_type: of CTranslate2, e.g. `int8` or `float16`.
         threads: CPU threads for one model call.
-        languages: detection chooses among these where a row does not say; empty: all.
-        max_rows: in one model call.
+        languages: detection chooses among these where a row names none; empty: all.
+        max_rows: most rows in one model call.
         observers: of the batcher.
     """
 
@@ -72,26 +77,43 @@ class WhisperEngine(BatchedEngine[Row, Outcome]):
         self._workers = 0
         self._windows: Sequence[int] = WINDOWS
         rows = max_rows or (16 if device == "cuda" else 12)
-        self._stepper: LoopStepper | WhisperStepper
-        if serves(device, compute_type):
-            self._workers = 1
-            self._windows = FINE_WINDOWS
-            self._stepper = LoopStepper(self._load_model, folder, compute_type, rows, threads, self._retried)
-        else:
-            places = min(MAX_PLACES, threads)
-            self._workers = places + 1  # the batcher's own thread makes one more than the places beside it
-            self._stepper = WhisperStepper(self._load_model, rows, places, self._retried)
-        super().__init__(self._stepper, "whisper", observers=observers)
+        self._notices: list[str] = []
+        self._runner = self._loop_runner(rows) or self._ctranslate2_runner(rows)
+        super().__init__(self._runner, "whisper", observers=observers)
         self._side: ThreadPoolExecutor | None = None
+
+    def _loop_runner(self, rows: int) -> LoopRunner | None:
+        """The loop, if it is meant for this device and works on it."""
+        if not is_meant_for(self._device, self._compute_type):
+            return None
+        try:
+            capabilities = probe(self._compute_type, self._folder)
+        except Unsupported as problem:
+            self._notices.append(f"Whisper decodes with CTranslate2, which is slower: {problem}")
+            return None
+        log.info("Whisper's loop uses %s", capabilities)
+        self._workers = 1
+        self._windows = FINE_WINDOWS
+        return LoopRunner(self._load_model, self._folder, capabilities, rows, self._threads, self._retried)
+
+    def _ctranslate2_runner(self, rows: int) -> CTranslate2Runner:
+        batches = min(MAX_LONG_BATCHES, self._threads)
+        self._workers = batches + 1  # the batcher's own thread decodes short rows beside the long batches
+        return CTranslate2Runner(self._load_model, rows, batches, self._retried)
 
     @property
     def info(self) -> EngineInfo:
         return EngineInfo("whisper", self._name, self._device, self._compute_type, self._languages)
 
     @property
+    def notices(self) -> tuple[str, ...]:
+        """What an operator should know about this engine."""
+        return tuple(self._notices)
+
+    @property
     def stats(self) -> Stats:
-        """How many rows there were, and how many the quality gate sent back."""
-        return self._stepper.stats
+        """Counters of rows, model calls and rows that were decoded again."""
+        return self._runner.stats
 
     async def __aenter__(self) -> Self:
         await super().__aenter__()
@@ -119,9 +141,9 @@ class WhisperEngine(BatchedEngine[Row, Outcome]):
         outcome = await self._batcher.submit(row, request_id)
         return [LanguageGuess(language, probability) for language, probability in outcome.languages]
 
-    def _load_model(self) -> tuple[Model, Vocabulary]:
-        """Runs on the batcher's thread, which owns the model from here on."""
-        model = Model(self._folder, self._device, self._compute_type, self._threads, self._workers)
+    def _load_model(self) -> tuple[CTranslate2Model, Vocabulary]:
+        """Runs on the batcher's thread, which owns the model from then on."""
+        model = CTranslate2Model(self._folder, self._device, self._compute_type, self._threads, self._workers)
         self._vocabulary = Vocabulary(self._folder, model.multilingual)
         self._features = Features(self._folder, model.mels)
         self._languages = self._vocabulary.languages
@@ -152,7 +174,7 @@ class WhisperEngine(BatchedEngine[Row, Outcome]):
     def _finish(self, row: Row, outcome: Outcome) -> Transcript:
         language, probability = outcome.languages[0]
         decoded = outcome.decoded
-        if decoded is None or self._vocabulary is None or gate.is_silence(decoded):
+        if decoded is None or self._vocabulary is None or quality_check.is_silence(decoded):
             return Transcript((), language, probability)
         cut = spans(decoded.tokens, row.duration, self._vocabulary)
         said = (

@@ -1,4 +1,4 @@
-"""Audio to log-mel frames, and how many frames the encoder should be given."""
+"""Log-mel spectrograms, and the window of frames that the encoder is given."""
 
 import json
 from collections.abc import Sequence
@@ -12,26 +12,31 @@ from src.engines.whisper.row import FULL_WINDOW, Mel
 
 _HOP = 160
 _SHORTEST = 1600
-"""Samples below which a row is filled up with silence: the transform needs more than half its length."""
+"""Fewest samples of a row; shorter ones are padded with silence, because the transform needs 200 samples."""
 
 MARGIN = 300
-"""Frames of silence that the encoder sees after the speech. With 1 s of it one clip in 80 was written twice
-over or ran on until the last token; with 2 s none was, and 3 s leave fewer texts without their end."""
+"""Frames of silence after the speech. With 1 s of it one clip in 80 was written twice or ran on until the
+last token. With 2 s none was, and with 3 s fewer texts lack their end."""
 WINDOWS = (500, 600, 700, 800, 900, 1000, 1200, 1500, 2000, 2500, FULL_WINDOW)
-"""Frames that rows are rounded up to, so that rows of about the same length share a batch."""
+"""Windows of a batch: rows of about the same length get the same window, so that they share a batch."""
 FINE_WINDOWS = range(WINDOWS[0], FULL_WINDOW + 1, 100)
-"""The same where each row is encoded by itself."""
+"""Windows where each row is encoded by itself."""
 LONGEST_SHORT = 1200
-"""Windows up to this one are short: read in a fraction of a second, and not made to wait for longer."""
+"""The longest window of a short row. Short rows take a fraction of a second and go before long ones."""
 
 
 def window_for(frames: int, windows: Sequence[int] = WINDOWS) -> int:
-    """The smallest window that holds `frames` and the margin, or the full one."""
+    """The smallest window that holds `frames` and the margin, else the full one."""
     return next((window for window in windows if frames + MARGIN <= window), FULL_WINDOW)
 
 
 class Features:
-    """Log-mel frames as Whisper was trained on. Safe to use from several threads."""
+    """Log-mel spectrograms as Whisper was trained on: 10 ms a frame. Safe to use from several threads.
+
+    Args:
+        folder: the model's; `preprocessor_config.json` there says how many mel bands it takes.
+        mels: mel bands where that file is missing.
+    """
 
     def __init__(self, folder: Path, mels: int) -> None:
         self.mels = mels
@@ -43,7 +48,7 @@ class Features:
         )
 
     def __call__(self, audio: Audio) -> Mel:
-        """Shape (mels, frames) of `audio`, at most 30 s of it."""
+        """The spectrogram of at most 30 s of `audio`, shape (mels, frames)."""
         audio = audio[: FULL_WINDOW * _HOP]
         if len(audio) < _SHORTEST:
             audio = np.pad(audio, (0, _SHORTEST - len(audio)))
@@ -52,7 +57,7 @@ class Features:
 
 
 def stack(mels: Sequence[Mel], window: int) -> Mel:
-    """One array of shape (rows, mels, window), each row filled up with zeros as faster-whisper does."""
+    """One array of shape (rows, mels, window); rows are padded with zeros, as faster-whisper does."""
     out = np.zeros((len(mels), mels[0].shape[0], window), np.float32)
     for row, mel in enumerate(mels):
         frames = min(window, mel.shape[1])

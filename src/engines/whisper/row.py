@@ -1,4 +1,4 @@
-"""The plain data that passes between the steps of a row's way through Whisper."""
+"""Data classes that pass between the parts of the engine."""
 
 from dataclasses import dataclass
 
@@ -16,37 +16,37 @@ Guesses = tuple[Guess, ...]
 
 FRAMES_PER_SECOND = 100
 FULL_WINDOW = 3000
-"""Frames that Whisper was trained on: 30 s."""
+"""Frames of 30 s, the length that Whisper was trained on."""
 MAX_TOKENS = 448
 """Positions in Whisper's decoder: prompt and answer together."""
 _FREE_TOKENS = 64
 _TOKENS_PER_SECOND = 20
-"""More than anyone says in any script (30 s of Whisper's own training hold at most 224): a decoder that
-writes more repeats itself, which is seen so much the sooner in a short row."""
+"""More than anyone says in any script: 30 s of Whisper's training data hold at most 224 tokens. A decoder
+that writes more repeats itself, and a bound by the length of the row finds that early."""
 BEAM = 5
-"""Texts that are written side by side; faster-whisper's default."""
+"""Hypotheses of a beam search; faster-whisper's default."""
 BEST_OF = 5
-"""Texts that are drawn when the temperature is above 0; the likeliest is kept."""
+"""Texts that are sampled at a temperature above 0; the likeliest is kept. faster-whisper's default."""
 MAX_INITIAL_TIMESTAMP = 50
-"""The first words start within this many timestamps of 20 ms."""
+"""Latest start of the text, in timestamps of 20 ms."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Row:
-    """A stretch of speech, ready for the model."""
+    """A span of speech, ready for the model."""
 
     mel: Mel
     duration: float
     """Seconds of audio in `mel`."""
     window: int
-    """Frames that the encoder is given: those of `mel` and a margin, rounded up to a bucket."""
+    """Frames that the encoder is given at first: those of `mel` and a margin, rounded up."""
     language: str | None
-    """None: detect it."""
+    """ISO 639-1 code; None: detect it."""
     languages: tuple[str, ...] = ()
     """Detection chooses among these; empty: all."""
     task: str = "transcribe"
     prompt: tuple[int, ...] = ()
-    """Tokens of the text that came before, if any."""
+    """Tokens of previous text, if any."""
     words: bool = False
     """Align words with the audio."""
     detect_only: bool = False
@@ -59,10 +59,10 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """What the decoder made of one row."""
+    """One decoding of a row."""
 
     tokens: tuple[int, ...]
-    """Text and timestamp tokens, without prompt and end mark."""
+    """Text and timestamp tokens, without the prompt and the end mark."""
     text: str
     last_timestamp: float
     """Seconds from the start of the row; 0 if there is none."""
@@ -73,20 +73,20 @@ class Decoded:
 
 @dataclass(frozen=True, slots=True)
 class Alignment:
-    """Which encoder position each text token is said at."""
+    """When each text token is said."""
 
     pairs: tuple[tuple[int, int], ...]
-    """(index of a text token, encoder position of 20 ms), a path from the first to the last of both."""
+    """(index of a text token, encoder position of 20 ms): the path of dynamic time warping."""
     probabilities: tuple[float, ...]
-    """Of each text token."""
+    """Probability of each text token."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A row, done."""
+    """A row's result."""
 
     decoded: Decoded | None
     """None if the row was for detection only."""
     languages: Guesses
-    """All that detection chose among; the one that the caller gave, with 1."""
+    """The text's language first, then the others that detection chose among; the caller's language has 1."""
     alignment: Alignment | None = None

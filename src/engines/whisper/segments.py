@@ -1,4 +1,4 @@
-"""From tokens to segments with times."""
+"""Cuts decoded tokens into segments at their timestamps."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ class Span:
 
 
 def spans(tokens: tuple[int, ...], duration: float, vocabulary: Vocabulary) -> list[Span]:
-    """Cut at the timestamp tokens. Times never run backwards nor past `duration`; nothing is dropped."""
+    """Cut at the timestamp tokens. Times never run backwards nor past `duration`; no token is lost."""
     found: list[Span] = []
     floor = 0.0
     for start, end, text in _pieces(tokens, vocabulary):

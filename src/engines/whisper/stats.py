@@ -1,4 +1,4 @@
-"""What the engine counts."""
+"""Counters of the engine."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -9,21 +9,22 @@ class Stats:
     """Counters since the start."""
 
     rows: int = 0
+    """Rows that the model took."""
     steps: int = 0
-    """Model calls that wrote something: a token of each row in work, or the texts of a batch."""
+    """Model calls: decoder steps of the loop, decoded batches of CTranslate2."""
     row_steps: int = 0
-    """Rows in these calls, summed."""
+    """Sum over the calls of the rows in each."""
     retried: int = 0
-    """Rows that the gate sent back."""
-    faults: Counter[str] = field(default_factory=Counter)
-    """Why."""
+    """Rows that were decoded more than once."""
+    issues: Counter[str] = field(default_factory=Counter)
+    """The first issue of each retried row."""
 
     @property
-    def gate_rate(self) -> float:
-        """Share of rows that the gate sent back."""
+    def retry_rate(self) -> float:
+        """Share of rows that were decoded more than once."""
         return self.retried / self.rows if self.rows else 0.0
 
     @property
-    def company(self) -> float:
-        """Mean number of rows in a call."""
+    def batch_size(self) -> float:
+        """Mean number of rows in a model call."""
         return self.row_steps / self.steps if self.steps else 0.0

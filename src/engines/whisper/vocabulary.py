@@ -1,4 +1,4 @@
-"""Whisper's tokens: what a prompt is made of and how an answer is read."""
+"""Whisper's tokens: how a prompt is made, and how decoded tokens become text and times."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -12,7 +12,7 @@ from src.engines.whisper.row import MAX_TOKENS
 ALL_LANGUAGES: tuple[str, ...] = tuple(_LANGUAGE_CODES)
 SECONDS_PER_TIMESTAMP = 0.02
 _MAX_PROMPT = MAX_TOKENS // 2 - 1
-"""Whisper was trained on at most this much previous text."""
+"""Most tokens of previous text; Whisper was trained on no more."""
 
 
 class Vocabulary:
@@ -27,7 +27,7 @@ class Vocabulary:
         if not multilingual:
             self.languages = ("en",)
         self.language_tokens: list[int] = []
-        """Of each of `languages`, if there is a choice."""
+        """The token of each of `languages`; empty for an English-only model."""
         if multilingual:
             self.language_tokens = [self.of(code, "transcribe").language for code in self.languages]
         plain = self.of("en", "transcribe")
@@ -51,12 +51,12 @@ class Vocabulary:
         return Tokenizer(self._tokenizer, self.multilingual, task=task, language=language)
 
     def previous(self, text: str) -> tuple[int, ...]:
-        """Tokens of a caller's hint, in the place of the text that came before; its end if it is too long."""
+        """Tokens of a caller's hint, in the place of previous text. A long one loses its start."""
         text = text.strip()
         return tuple(self.of("en", "transcribe").encode(" " + text)[-_MAX_PROMPT:]) if text else ()
 
     def start(self, language: str, task: str, previous: Sequence[int]) -> list[int]:
-        """What the decoder is given before it begins to write."""
+        """The prompt: previous text if there is any, then the tokens of language and task."""
         prompt: list[int] = list(self.of(language, task).sot_sequence)
         return [self._previous, *previous, *prompt] if previous else prompt
 
@@ -68,6 +68,11 @@ class Vocabulary:
         """The text of `tokens`, timestamps left out."""
         return str(self._tokenizer.decode(self.words_of(tokens)))
 
+    def last_timestamp(self, tokens: Sequence[int]) -> float:
+        """Seconds of the last timestamp among `tokens`; 0 if there is none."""
+        last = next((token for token in reversed(tokens) if token >= self.first_timestamp), None)
+        return 0.0 if last is None else self.seconds(last)
+
     def seconds(self, token: int) -> float:
-        """Time of a timestamp token, from the start of the row."""
+        """Seconds of a timestamp token, from the start of the row."""
         return (token - self.first_timestamp) * SECONDS_PER_TIMESTAMP

@@ -20,8 +20,8 @@ _SENTENCE_ENDS = ".。!！?？"
 _LONGEST_MEDIAN = 0.7
 
 
-class _Timed:
-    """A word in the making."""
+class _TimedWord:
+    """A word with its times in seconds, before these are limited to the row."""
 
     __slots__ = ("end", "probability", "start", "text", "tokens")
 
@@ -41,7 +41,7 @@ def words(
     task: str,
     vocabulary: Vocabulary,
 ) -> list[tuple[Word, ...]]:
-    """The words of each span. Times never run backwards nor past `duration`."""
+    """The words of each span. Times never run backwards nor past `duration` (seconds)."""
     timed = _timed([token for span in spans for token in span.tokens], alignment, language, task, vocabulary)
     _shorten(timed)
     _join_punctuation(timed)
@@ -66,7 +66,7 @@ def words(
 
 def _timed(
     tokens: list[int], alignment: Alignment | None, language: str, task: str, vocabulary: Vocabulary
-) -> list[_Timed]:
+) -> list[_TimedWord]:
     if alignment is None or not alignment.pairs or not tokens:
         return []
     tokenizer = vocabulary.of("en" if task == "translate" else language, task)
@@ -76,7 +76,7 @@ def _timed(
     for token, place in alignment.pairs:
         reached.setdefault(token, place)
     last = alignment.pairs[-1][1]
-    found: list[_Timed] = []
+    found: list[_TimedWord] = []
     index = 0
     for text, group in zip(texts[:-1], groups[:-1], strict=True):
         after = index + len(group)
@@ -84,14 +84,16 @@ def _timed(
         end = reached.get(after, last) * _SECONDS_PER_POSITION
         probabilities = alignment.probabilities[index:after]
         found.append(
-            _Timed(text, len(group), start, end, statistics.fmean(probabilities) if probabilities else 0.0)
+            _TimedWord(
+                text, len(group), start, end, statistics.fmean(probabilities) if probabilities else 0.0
+            )
         )
         index = after
     return found
 
 
-def _shorten(timed: list[_Timed]) -> None:
-    """A word beside a pause takes the pause in; twice the median length is as long as it may be."""
+def _shorten(timed: list[_TimedWord]) -> None:
+    """Cut words at the edge of a sentence to twice the median length: alignment gives them the pause, too."""
     lengths = [one.end - one.start for one in timed if one.end > one.start]
     if not lengths:
         return
@@ -105,14 +107,14 @@ def _shorten(timed: list[_Timed]) -> None:
             one.start = one.end - longest
 
 
-def _join_punctuation(timed: list[_Timed]) -> None:
+def _join_punctuation(timed: list[_TimedWord]) -> None:
     """Opening marks go to the word after, closing marks to the word before."""
     for index in range(len(timed) - 2, -1, -1):
         one, after = timed[index], timed[index + 1]
         if one.text.startswith(" ") and one.text.strip() and one.text.strip() in _OPENING:
             after.text, after.tokens = one.text + after.text.lstrip(), after.tokens + one.tokens
             one.text, one.tokens = "", 0
-    before: _Timed | None = None
+    before: _TimedWord | None = None
     for one in timed:
         if before is not None and one.text and one.text in _CLOSING and not before.text.endswith(" "):
             before.text, before.tokens = before.text + one.text, before.tokens + one.tokens

@@ -1,12 +1,12 @@
-"""Whisper's decoder for rows that are each at a place of their own.
+"""Whisper's decoder for rows that are each at a position of their own.
 
 The network is that of "Robust Speech Recognition via Large-Scale Weak Supervision" (Radford et al., 2022).
-Linear layers see the tokens of all rows at once, which is where the time goes; attention is row by row, so
-nothing is padded, masked for company or moved when a row joins or leaves.
+Linear layers see the tokens of all rows at once, which is where most of the time goes. Attention is computed
+row by row (the selective batching of "Orca", Yu et al., 2022), so nothing is padded, and nothing moves when a
+row joins or leaves.
 
-A row has one store of keys and values for all its hypotheses. They are only ever added to it: which of them
-a hypothesis may look at, its own and its ancestors', a mask says. A beam that turns to another parent thus
-copies no cache, only a line of the mask.
+A row has one KV cache for all its hypotheses. A mask says which slots a hypothesis attends to: its own and
+its ancestors'. So a beam that continues another parent copies a line of the mask and no cache.
 """
 
 from collections.abc import Generator, Sequence
@@ -19,174 +19,183 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from src.engines.whisper.loop import kernels
-from src.engines.whisper.loop.audio import Audio
-from src.engines.whisper.loop.encoder import Parts
-from src.engines.whisper.loop.kernels import Mask, Rows
-from src.engines.whisper.loop.layers import Block, Layers
+from src.engines.kernels import Mask, Rows
+from src.engines.kernels.attention import self_attention
+from src.engines.kernels.sampling import BLOCK
+from src.engines.whisper.loop.cross_attention import CrossAttentionCache
+from src.engines.whisper.loop.layers import LayerBuilder, Sublayer
+from src.engines.worker_pool import Stage
 
-_PLACES = 128
-"""Of a row's store at first: five hypotheses fill it in about 25 steps."""
+_SLOTS = 128
+"""Slots of a new KV cache: five hypotheses fill it in about 25 steps."""
 
 
-class Memory:
-    """One row's keys and values: of its audio, and of the tokens so far."""
+class KVCache:
+    """Keys and values of one row: of its audio, and of the tokens so far.
 
-    __slots__ = ("audio", "keys", "used", "values")
+    Args:
+        cross_attention: of each layer.
+        heads: of each layer.
+        width: of a head.
+    """
 
-    def __init__(self, audio: Sequence[Audio], heads: int, width: int) -> None:
-        self.audio = audio
-        """As each layer sees it."""
-        self.keys = np.empty((len(audio), heads, _PLACES, width), np.float32)
+    __slots__ = ("cross_attention", "keys", "used", "values")
+
+    def __init__(self, cross_attention: Sequence[CrossAttentionCache], heads: int, width: int) -> None:
+        self.cross_attention = cross_attention
+        self.keys = np.empty((len(cross_attention), heads, _SLOTS, width), np.float32)
         self.values = np.empty_like(self.keys)
         self.used = 0
-        """Places taken: one for each token of the prompt, then one for each hypothesis a step."""
+        """Slots in use: one for each token of the prompt, then one for each hypothesis and step."""
 
     @property
-    def room(self) -> int:
-        """Places that are free."""
+    def free(self) -> int:
+        """Number of free slots."""
         return self.keys.shape[2] - self.used
 
-    def make_room(self, tokens: int) -> None:
-        """Grow, if there is less room than that, to twice the size at least."""
-        if self.room < tokens:
-            layers, heads, places, width = self.keys.shape
-            more = np.empty((layers, heads, max(tokens, places), width), np.float32)
+    def reserve(self, tokens: int) -> None:
+        """Have at least `tokens` free slots. The cache at least doubles when it grows."""
+        if self.free < tokens:
+            layers, heads, slots, width = self.keys.shape
+            more = np.empty((layers, heads, max(tokens, slots), width), np.float32)
             self.keys = np.concatenate([self.keys, more], 2)
             self.values = np.concatenate([self.values, more], 2)
 
-    def keep(self, places: NDArray[np.int64]) -> None:
-        """Move these places (indexes, rising) to the front and forget the others."""
-        self.used = len(places)
-        self.keys[:, :, : self.used] = self.keys[:, :, places]
-        self.values[:, :, : self.used] = self.values[:, :, places]
+    def compact(self, slots: NDArray[np.int64]) -> None:
+        """Keep these slots (indexes in rising order), moved to the front, and drop the others."""
+        self.used = len(slots)
+        self.keys[:, :, : self.used] = self.keys[:, :, slots]
+        self.values[:, :, : self.used] = self.values[:, :, slots]
 
-    def forget(self) -> None:
-        """The tokens; not the audio."""
+    def reset(self) -> None:
+        """Forget the tokens and keep the audio."""
         self.used = 0
 
 
 @dataclass(slots=True, eq=False)
-class Feed:
-    """What one row gives to a step."""
+class DecoderInput:
+    """What one row gives to a decoder step."""
 
-    memory: Memory
+    kv_cache: KVCache
     tokens: list[int]
-    """New ones: those of the prompt, one after the other, or one of each hypothesis, side by side."""
+    """New tokens: those of a prompt in their order, or the last one of each hypothesis."""
     position: int
-    """Of the first in the text."""
+    """Position of the first new token in the text."""
     mask: Mask | None
-    """What each token may look at; None: they follow each other, and see all that came before."""
+    """Slots that each new token attends to; None: causal, as in a prompt."""
 
 
 class _Layer(NamedTuple):
-    tokens: Block
-    audio: Block
-    feed_forward: Block
+    self_attention: Sublayer
+    cross_attention: Sublayer
+    feed_forward: Sublayer
 
 
 class Decoder:
-    """The weights. Keeps nothing between calls.
+    """The decoder's weights. Keeps nothing between calls.
 
     Args:
-        layers: what is under `decoder/` in the model.
-        listening: likewise; of it the layers that make keys and values of the audio.
-        audio: how these are kept.
+        layers: the arrays under `decoder/` in the model.
+        kv_layers: the same, with a product for many rows: the layers that make keys and values of the audio.
+        cross_attention: how keys and values of the audio are stored.
     """
 
-    def __init__(self, layers: Layers, listening: Layers, audio: type[Audio]) -> None:
-        self._audio = audio
-        # half the memory; a step reads a few lines
+    def __init__(
+        self, layers: LayerBuilder, kv_layers: LayerBuilder, cross_attention: type[CrossAttentionCache]
+    ) -> None:
+        self._cache_type = cross_attention
+        # float16 halves the memory; a step reads a few lines of it
         self._embedding = layers.tensor("embeddings/weight").half().numpy()
         self._positions = layers.tensor("position_encodings/encodings").numpy()
         self._heads = int(layers.tensor("num_heads"))
-        self._normal = layers.normal("layer_norm")
-        self._project = layers.projection("embeddings/weight", kernels.BLOCK)
-        self.outputs = len(self._embedding) + -len(self._embedding) % kernels.BLOCK
-        """Length of a line of logits."""
+        self._norm = layers.layer_norm("layer_norm")
+        self._output_projection = layers.output_projection("embeddings/weight", BLOCK)
+        self.outputs = len(self._embedding) + -len(self._embedding) % BLOCK
+        """Length of a row of logits."""
         names = [f"layer_{n}" for n in range(layers.count("layer_{}/ffn/linear_0/weight"))]
-        self._listening = [listening.linear(f"{name}/attention/linear_1") for name in names]
+        self._kv_projections = [kv_layers.linear(f"{name}/attention/linear_1") for name in names]
         self._layers = [
             _Layer(
-                layers.block(f"{name}/self_attention"),
-                # the one between is of the audio only: `listening` has it
-                layers.block(f"{name}/attention", 0, 2),
-                layers.block(f"{name}/ffn"),
+                layers.sublayer(f"{name}/self_attention"),
+                # linear_1 is among the projections of keys and values
+                layers.sublayer(f"{name}/attention", 0, 2),
+                layers.sublayer(f"{name}/ffn"),
             )
             for name in names
         ]
 
-    def listen(self, encoded: Tensor) -> Generator[Parts, None, Memory]:
-        """The memory of a row, from the encoder's output of shape (positions, width).
-
-        Yields:
-            what is to be done before it goes on, in any order or at once.
-        """
-        audio: dict[int, Audio] = {}
-        numbers = range(len(self._listening))
-        yield [partial(self._listen, encoded, audio, number) for number in numbers]
-        return Memory([audio[number] for number in numbers], self._heads, encoded.shape[1] // self._heads)
-
-    def _listen(self, encoded: Tensor, audio: dict[int, Audio], number: int) -> None:
-        # a copy, since all layers are given the same
-        both = torch.from_numpy(self._listening[number](encoded.numpy().copy()))
-        keys, values = both.view(len(both), 2, self._heads, -1).unbind(1)
-        audio[number] = self._audio(keys, values)
-
-    def step(self, feeds: Sequence[Feed], wanted: Sequence[int]) -> Rows:
-        """Take the new tokens of all rows in.
+    def project_kv(self, encoded: Tensor) -> Generator[Stage, None, KVCache]:
+        """Make a row's KV cache of the encoder's output.
 
         Args:
-            wanted: indexes, among all the new tokens, of those whose logits are asked for.
+            encoded: shape (positions, width).
+
+        Yields:
+            one stage with a subtask for each layer.
+        """
+        caches: dict[int, CrossAttentionCache] = {}
+        layers = range(len(self._kv_projections))
+        yield [partial(self._project_layer_kv, encoded, caches, layer) for layer in layers]
+        return KVCache([caches[layer] for layer in layers], self._heads, encoded.shape[1] // self._heads)
+
+    def _project_layer_kv(self, encoded: Tensor, caches: dict[int, CrossAttentionCache], layer: int) -> None:
+        # a copy, because the product overwrites its input and all layers are given the same
+        both = torch.from_numpy(self._kv_projections[layer](encoded.numpy().copy()))
+        keys, values = both.view(len(both), 2, self._heads, -1).unbind(1)
+        caches[layer] = self._cache_type(keys, values)
+
+    def step(self, inputs: Sequence[DecoderInput], wanted: Sequence[int]) -> Rows:
+        """Decode the new tokens of all rows, and add them to the rows' KV caches.
+
+        Args:
+            inputs: one for each row.
+            wanted: indexes, among the new tokens of all rows, of those whose logits are returned.
 
         Returns:
             logits of shape (wanted, outputs).
         """
-        tokens = [token for feed in feeds for token in feed.tokens]
-        places = [
-            feed.position + (0 if feed.mask is not None else offset)
-            for feed in feeds
-            for offset in range(len(feed.tokens))
+        tokens = [token for one in inputs for token in one.tokens]
+        positions = [
+            one.position + (0 if one.mask is not None else offset)
+            for one in inputs
+            for offset in range(len(one.tokens))
         ]
-        masks = [_following(feed) if feed.mask is None else feed.mask for feed in feeds]
-        for feed in feeds:
-            feed.memory.make_room(len(feed.tokens))
-        x: Rows = self._embedding[tokens] + self._positions[places]
+        masks = [_causal_mask(one) if one.mask is None else one.mask for one in inputs]
+        for one in inputs:
+            one.kv_cache.reserve(len(one.tokens))
+        x: Rows = self._embedding[tokens] + self._positions[positions]
         for number, layer in enumerate(self._layers):
-            self._look_at_tokens(layer.tokens, x, feeds, masks, number)
-            self._look_at_audio(layer.audio, x, feeds, number)
-            up, down = layer.feed_forward.linears
-            down.add_to(x, up.gelu(layer.feed_forward.normal(x)))
-        for feed in feeds:
-            feed.memory.used += len(feed.tokens)
-        return self._project(self._normal(x[list(wanted)]))
+            self._self_attention(layer.self_attention, x, inputs, masks, number)
+            self._cross_attention(layer.cross_attention, x, inputs, number)
+            feed_forward = layer.feed_forward
+            feed_forward.second.add_to(x, feed_forward.first.gelu(feed_forward.norm(x)))
+        for one in inputs:
+            one.kv_cache.used += len(one.tokens)
+        return self._output_projection(self._norm(x[list(wanted)]))
 
-    def _look_at_tokens(
-        self, attention: Block, x: Rows, feeds: Sequence[Feed], masks: Sequence[Mask], number: int
+    def _self_attention(
+        self, layer: Sublayer, x: Rows, inputs: Sequence[DecoderInput], masks: Sequence[Mask], number: int
     ) -> None:
-        ask, answer = attention.linears
-        every = ask(attention.normal(x))
-        seen, start = np.empty_like(x), 0
-        for feed, mask in zip(feeds, masks, strict=True):
-            memory, end = feed.memory, start + len(feed.tokens)
-            keys, values = memory.keys[number], memory.values[number]
-            kernels.attend(every[start:end], keys, values, mask, seen[start:end])
+        qkv = layer.first(layer.norm(x))
+        out, start = np.empty_like(x), 0
+        for one, mask in zip(inputs, masks, strict=True):
+            cache, end = one.kv_cache, start + len(one.tokens)
+            self_attention(qkv[start:end], cache.keys[number], cache.values[number], mask, out[start:end])
             start = end
-        answer.add_to(x, seen)
+        layer.second.add_to(x, out)
 
-    def _look_at_audio(self, attention: Block, x: Rows, feeds: Sequence[Feed], number: int) -> None:
-        ask, answer = attention.linears
+    def _cross_attention(self, layer: Sublayer, x: Rows, inputs: Sequence[DecoderInput], number: int) -> None:
         heads = (len(x), self._heads, x.shape[1] // self._heads)
-        asked = ask(attention.normal(x), np.float32(heads[2] ** -0.5)).reshape(heads)
-        seen, start = np.empty(heads, np.float32), 0
-        for feed in feeds:
-            end = start + len(feed.tokens)
-            feed.memory.audio[number].attend(asked[start:end], seen[start:end])
+        query = layer.first(layer.norm(x), np.float32(heads[2] ** -0.5)).reshape(heads)
+        out, start = np.empty(heads, np.float32), 0
+        for one in inputs:
+            end = start + len(one.tokens)
+            one.kv_cache.cross_attention[number].attend(query[start:end], out[start:end])
             start = end
-        answer.add_to(x, seen.reshape(x.shape))
+        layer.second.add_to(x, out.reshape(x.shape))
 
 
-def _following(feed: Feed) -> Mask:
-    """Each token sees what was there before, those before it, and itself."""
-    count, before = len(feed.tokens), feed.memory.used
+def _causal_mask(one: DecoderInput) -> Mask:
+    """Each token attends to all tokens before it and to itself."""
+    count, before = len(one.tokens), one.kv_cache.used
     return np.tri(count, before + count, before, dtype=np.bool_)

@@ -1,72 +1,74 @@
-"""Ways of choosing a text from the decoder's logits, one object for each row."""
+"""Beam search and sampling: which hypotheses of a row go on, and with which tokens."""
 
 from dataclasses import dataclass
 from typing import Protocol
 
 import torch
 
-from src.engines.whisper.loop.kernels import Rows
-from src.engines.whisper.loop.rules import Rules
+from src.engines.kernels import Rows
+from src.engines.whisper.loop.logit_filter import LogitFilter
 
 _SEED = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
-    """A text that is done, and the sum of its tokens' log-probabilities, that of its end mark included."""
+class Hypothesis:
+    """A text that has ended, and the sum of its tokens' log-probabilities, the end mark included."""
 
     tokens: list[int]
     logprob: float
 
     @property
     def score(self) -> float:
-        """The mean over the tokens: a length penalty of 1."""
+        """Mean log-probability per token: a length penalty of 1."""
         return self.logprob / max(1, len(self.tokens))
 
 
 class Search(Protocol):
-    """A choice in the making."""
+    """The search for one row's text."""
 
     texts: list[list[int]]
-    """Hypotheses that are to be continued; at first one that is empty."""
+    """Tokens of the hypotheses that go on; at first one that is empty."""
 
-    def take(self, logprobs: Rows) -> list[int]:
-        """Continue.
+    def advance(self, logprobs: Rows) -> list[int]:
+        """Add a token to each hypothesis.
 
         Args:
-            logprobs: of what may follow each of `texts`, shape (texts, vocabulary).
+            logprobs: of the next token of each of `texts`, shape (texts, vocabulary).
 
         Returns:
-            which of the texts before each text comes from; empty when the search is over.
+            for each of the new `texts`, the index of the text that it continues; empty when the search is
+            over.
         """
 
     @property
-    def result(self) -> Written:
-        """The best text."""
+    def result(self) -> Hypothesis:
+        """The best text, when the search is over."""
 
 
 class BeamSearch:
-    """The `beam` likeliest texts side by side until as many have ended, as CTranslate2 does it.
+    """Beam search as CTranslate2 does it with a patience of 1: until `beam` hypotheses have ended.
 
     Args:
-        beam: hypotheses.
-        longest: tokens after which every hypothesis ends.
+        logit_filter: finds the candidates.
+        beam: number of hypotheses.
+        longest: number of tokens after which every hypothesis ends.
         end: the token that ends a text.
     """
 
-    def __init__(self, rules: Rules, beam: int, longest: int, end: int) -> None:
-        self._rules = rules
+    def __init__(self, logit_filter: LogitFilter, beam: int, longest: int, end: int) -> None:
+        self._filter = logit_filter
         self._beam = beam
         self._longest = longest
         self._end = end
         self._scores = [0.0]
-        self._done: list[Written] = []
+        self._ended: list[Hypothesis] = []
         self.texts: list[list[int]] = [[]]
 
-    def take(self, logprobs: Rows) -> list[int]:
-        """See `Search.take`."""
+    def advance(self, logprobs: Rows) -> list[int]:
+        """See `Search.advance`."""
         # twice the beam: if half of the candidates end, the other half still fills it
-        found = self._rules.likeliest(logprobs, 2 * self._beam)
+        found = self._filter.top_k(logprobs, 2 * self._beam)
         candidates = sorted(
             (
                 (score + logprob, parent, token)
@@ -84,25 +86,25 @@ class BeamSearch:
                 kept.append(candidate)
                 continue
             text = self.texts[parent]
-            self._done.append(Written(text if token == self._end else [*text, token], score))
+            self._ended.append(Hypothesis(text if token == self._end else [*text, token], score))
             if (other := next(spare, None)) is not None:
                 kept.append(other)
-        if last or len(self._done) >= self._beam or not kept:
+        if last or len(self._ended) >= self._beam or not kept:
             return []
         self.texts = [[*self.texts[parent], token] for _, parent, token in kept]
         self._scores = [score for score, _, _ in kept]
         return [parent for _, parent, _ in kept]
 
     @property
-    def result(self) -> Written:
+    def result(self) -> Hypothesis:
         """See `Search.result`."""
-        return max(self._done, key=lambda one: one.score)
+        return max(self._ended, key=lambda one: one.score)
 
 
 class Sampling:
-    """`best_of` texts drawn at a temperature; the likeliest counts.
+    """Draws `best_of` texts at a temperature; the likeliest one is the result.
 
-    What is drawn depends on the row alone: each has a generator of its own, always started at the same place.
+    The draws depend on the row alone: each row has a generator of its own with the same seed.
     """
 
     def __init__(self, temperature: float, best_of: int, longest: int, end: int) -> None:
@@ -112,11 +114,11 @@ class Sampling:
         self._end = end
         self._generator = torch.Generator().manual_seed(_SEED)
         self._scores = [0.0]
-        self._done: list[Written] = []
+        self._ended: list[Hypothesis] = []
         self.texts: list[list[int]] = [[]]
 
-    def take(self, logprobs: Rows) -> list[int]:
-        """See `Search.take`."""
+    def advance(self, logprobs: Rows) -> list[int]:
+        """See `Search.advance`."""
         shares = torch.from_numpy(logprobs / self._temperature).softmax(1)
         draws = self._best_of if not self.texts[0] else 1
         drawn = torch.multinomial(shares, draws, replacement=True, generator=self._generator)
@@ -126,9 +128,9 @@ class Sampling:
                 text = self.texts[parent]
                 score = self._scores[parent] + float(logprobs[parent, token])
                 if token == self._end:
-                    self._done.append(Written(text, score))
+                    self._ended.append(Hypothesis(text, score))
                 elif len(text) + 1 >= self._longest:
-                    self._done.append(Written([*text, token], score))
+                    self._ended.append(Hypothesis([*text, token], score))
                 else:
                     texts.append([*text, token])
                     scores.append(score)
@@ -137,6 +139,6 @@ class Sampling:
         return parents
 
     @property
-    def result(self) -> Written:
+    def result(self) -> Hypothesis:
         """See `Search.result`."""
-        return max(self._done, key=lambda one: one.score)
+        return max(self._ended, key=lambda one: one.score)

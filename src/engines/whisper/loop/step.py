@@ -1,42 +1,42 @@
-"""One step of the decoder over some rows."""
+"""One decoder step over some rows."""
 
 from collections.abc import Sequence
 
-from src.engines.whisper.loop.decoder import Decoder, Feed
-from src.engines.whisper.loop.reading import Reading
-from src.engines.whisper.loop.rules import Rules
+from src.engines.whisper.loop.decode_state import DecodeState
+from src.engines.whisper.loop.decoder import Decoder, DecoderInput
+from src.engines.whisper.loop.logit_filter import LogitFilter
 
 
-def take_step(decoder: Decoder, rules: Rules, readings: Sequence[Reading]) -> None:
-    """Feed what the rows want to feed, and let each make of it what it will."""
-    feeds: list[Feed] = []
+def decode_step(decoder: Decoder, logit_filter: LogitFilter, states: Sequence[DecodeState]) -> None:
+    """Feed the next tokens of all rows to the decoder, and pass each row its logits."""
+    inputs: list[DecoderInput] = []
     wanted: list[int] = []
     counts: list[int] = []  # of wanted logits, by row
     tokens = 0
-    for reading in readings:
-        feed, offsets = reading.feed()
-        feeds.append(feed)
+    for state in states:
+        one, offsets = state.next_input()
+        inputs.append(one)
         wanted += [tokens + offset for offset in offsets]
         counts.append(len(offsets))
-        tokens += len(feed.tokens)
-    logits = decoder.step(feeds, wanted)
+        tokens += len(one.tokens)
+    logits = decoder.step(inputs, wanted)
     texts: list[Sequence[int]] = []
     lines: list[int] = []
-    writing: list[tuple[Reading, int]] = []
+    writing: list[tuple[DecodeState, int]] = []
     start = 0
-    for reading, count in zip(readings, counts, strict=True):
+    for state, count in zip(states, counts, strict=True):
         end = start + count
-        if found := reading.take(logits[start:end]):
+        if found := state.consume_logits(logits[start:end]):
             texts += found
             lines += range(end - len(found), end)
-            writing.append((reading, len(found)))
+            writing.append((state, len(found)))
         start = end
     if not writing:
         return
     if len(lines) < len(logits):
         logits = logits[lines]
-    rules.apply(logits, texts)
+    logit_filter.apply(logits, texts)
     start = 0
-    for reading, count in writing:
-        reading.choose(logits[start : start + count])
+    for state, count in writing:
+        state.consume_logprobs(logits[start : start + count])
         start += count

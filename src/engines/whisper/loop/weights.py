@@ -1,4 +1,4 @@
-"""Reads the weights of a CTranslate2 model folder, which the library itself gives nobody.
+"""Reads the weights of a CTranslate2 model folder; the library itself has no function for it.
 
 The format is that of CTranslate2's `ModelSpec.save` (binary version 6): a header, then each variable as
 name, shape, type and bytes, then aliases.
@@ -15,12 +15,15 @@ from src.core.errors import ModelUnavailable
 
 Arrays = dict[str, NDArray[np.generic]]
 
-_VERSION = 6
+VERSION = 6
+"""The version of the binary format that `read` knows."""
 _TYPES = ("float32", "int8", "int16", "int32", "float16", "bfloat16")
-"""By their number in the file."""
+"""Types of arrays, by their number in the file."""
 
 
 class _Reader:
+    """Reads the file from its start to its end."""
+
     def __init__(self, data: mmap.mmap) -> None:
         self._data = data
         self._at = 0
@@ -44,15 +47,21 @@ class _Reader:
         size = self.number("I")
         start, self._at = self._at, self._at + size
         data = self._data[start : self._at]
-        if _TYPES[kind] == "bfloat16":  # NumPy does not know it: the upper half of a float32
+        if _TYPES[kind] == "bfloat16":  # unknown to NumPy: the upper half of a float32
             array = (np.frombuffer(data, np.uint16).astype(np.uint32) << 16).view(np.float32)
         else:
             array = np.frombuffer(data, _TYPES[kind])
         return name, array.reshape(shape)
 
 
+def version(folder: Path) -> int:
+    """The version of the binary format of `model.bin`."""
+    with (folder / "model.bin").open("rb") as file:
+        return int.from_bytes(file.read(4), "little")
+
+
 def read(folder: Path, part: str) -> Arrays:
-    """Variables whose names begin with `part`, that prefix taken off.
+    """The arrays whose names begin with `part`, without that prefix.
 
     Raises:
         ModelUnavailable: `model.bin` is of another format.
@@ -61,10 +70,10 @@ def read(folder: Path, part: str) -> Arrays:
     found: Arrays = {}
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         reader = _Reader(data)
-        version = reader.number("I")
-        if version != _VERSION:
-            raise ModelUnavailable(f"{path} has the format {version} of CTranslate2, not {_VERSION}")
-        reader.text()  # of which kind the model is
+        found_version = reader.number("I")
+        if found_version != VERSION:
+            raise ModelUnavailable(f"{path} has the format {found_version} of CTranslate2, not {VERSION}")
+        reader.text()  # the kind of the model
         reader.number("I")
         for _ in range(reader.number("I")):
             name, array = reader.array()

@@ -1,7 +1,7 @@
 import pytest
 
-from src.engines.whisper import gate
-from src.engines.whisper.gate import Fault
+from src.engines.whisper import quality_check
+from src.engines.whisper.quality_check import QualityIssue
 from src.engines.whisper.row import Decoded, Guess, Guesses
 
 GOOD = "The conference will begin when our glorious leader arrives."
@@ -14,39 +14,42 @@ def decoded(
 
 
 def test_good_text_passes() -> None:
-    assert gate.fault(decoded(), 4.0, fitted=True) is None
-    assert gate.fault(decoded(last_timestamp=0), 4.0, fitted=True) is None
-    assert gate.fault(decoded(text="", avg_logprob=-0.5, last_timestamp=0), 4.0, fitted=True) is None
+    assert quality_check.find_issue(decoded(), 4.0, fitted=True) is None
+    assert quality_check.find_issue(decoded(last_timestamp=0), 4.0, fitted=True) is None
+    assert (
+        quality_check.find_issue(decoded(text="", avg_logprob=-0.5, last_timestamp=0), 4.0, fitted=True)
+        is None
+    )
 
 
 @pytest.mark.parametrize(
-    ("bad", "fault"),
+    ("bad", "issue"),
     [
-        (decoded(text="no " * 60), Fault.COMPRESSION),
-        (decoded(avg_logprob=-1.2), Fault.LOGPROB),
-        (decoded(text="Thank you. Thank you. Thank you. Thank you."), Fault.REPETITION),
-        (decoded(text=f"{GOOD} {GOOD}"), Fault.REPETITION),
-        (decoded(text="Please hold while we try. Please hold, while we try"), Fault.REPETITION),
-        (decoded(text=" ".join(map(str, range(0, 2000, 37)))), Fault.TOO_FAST),
-        (decoded(last_timestamp=12.0), Fault.RUN_ON),
+        (decoded(text="no " * 60), QualityIssue.COMPRESSION),
+        (decoded(avg_logprob=-1.2), QualityIssue.LOGPROB),
+        (decoded(text="Thank you. Thank you. Thank you. Thank you."), QualityIssue.REPETITION),
+        (decoded(text=f"{GOOD} {GOOD}"), QualityIssue.REPETITION),
+        (decoded(text="Please hold while we try. Please hold, while we try"), QualityIssue.REPETITION),
+        (decoded(text=" ".join(map(str, range(0, 2000, 37)))), QualityIssue.TOO_FAST),
+        (decoded(last_timestamp=12.0), QualityIssue.RUN_ON),
     ],
     ids=str,
 )
-def test_each_fault(bad: Decoded, fault: Fault) -> None:
-    assert gate.fault(bad, 4.0, fitted=False) is fault
+def test_each_issue(bad: Decoded, issue: QualityIssue) -> None:
+    assert quality_check.find_issue(bad, 4.0, fitted=False) is issue
 
 
 @pytest.mark.parametrize(
-    ("doubtful", "fault"),
+    ("doubtful", "issue"),
     [
-        (decoded(avg_logprob=-0.8), Fault.LOGPROB),
-        (decoded(avg_logprob=-0.5, last_timestamp=0), Fault.UNFINISHED),
+        (decoded(avg_logprob=-0.8), QualityIssue.LOGPROB),
+        (decoded(avg_logprob=-0.5, last_timestamp=0), QualityIssue.UNFINISHED),
     ],
     ids=["improbable", "unfinished"],
 )
-def test_a_fitted_window_is_judged_more_strictly(doubtful: Decoded, fault: Fault) -> None:
-    assert gate.fault(doubtful, 4.0, fitted=True) is fault
-    assert gate.fault(doubtful, 4.0, fitted=False) is None
+def test_a_fitted_window_is_checked_more_strictly(doubtful: Decoded, issue: QualityIssue) -> None:
+    assert quality_check.find_issue(doubtful, 4.0, fitted=True) is issue
+    assert quality_check.find_issue(doubtful, 4.0, fitted=False) is None
 
 
 @pytest.mark.parametrize(
@@ -55,9 +58,9 @@ def test_a_fitted_window_is_judged_more_strictly(doubtful: Decoded, fault: Fault
 )
 def test_silence_needs_both_signs(no_speech_prob: float, avg_logprob: float, silent: bool) -> None:
     one = decoded(no_speech_prob=no_speech_prob, avg_logprob=avg_logprob)
-    assert gate.is_silence(one) is silent
+    assert quality_check.is_silence(one) is silent
     if silent:
-        assert gate.fault(one, 4.0, fitted=True) is None  # there is nothing to try again for
+        assert quality_check.find_issue(one, 4.0, fitted=True) is None  # there is nothing to try again for
 
 
 @pytest.mark.parametrize(
@@ -72,7 +75,7 @@ def test_silence_needs_both_signs(no_speech_prob: float, avg_logprob: float, sil
     ],
 )
 def test_repeats(text: str, said_again: bool) -> None:
-    assert gate.repeats(text.split()) is said_again
+    assert quality_check.repeats(text.split()) is said_again
 
 
 GUESSES = (("it", 0.6), ("es", 0.3), ("la", 0.09), ("fr", 0.01))
@@ -85,10 +88,10 @@ def version(language: str, avg_logprob: float, no_speech_prob: float = 0.0) -> t
 
 def test_an_unsure_language_with_an_unsure_text_is_tried_beside_others() -> None:
     versions = [version("it", -0.6)]
-    assert gate.other_language(GUESSES, versions) == ("es", 0.3)
+    assert quality_check.other_language(GUESSES, versions) == ("es", 0.3)
     versions.append(version("es", -0.4))
-    assert gate.other_language(GUESSES, versions) is None
-    assert gate.right_language(versions) == versions[1]
+    assert quality_check.other_language(GUESSES, versions) is None
+    assert quality_check.right_language(versions) == versions[1]
 
 
 @pytest.mark.parametrize(
@@ -101,9 +104,9 @@ def test_an_unsure_language_with_an_unsure_text_is_tried_beside_others() -> None
     ],
 )
 def test_otherwise_one_language_is_enough(guesses: Guesses, first: tuple[Guess, Decoded]) -> None:
-    assert gate.other_language(guesses, [first]) is None
+    assert quality_check.other_language(guesses, [first]) is None
 
 
 def test_a_slightly_likelier_text_does_not_outweigh_a_much_unlikelier_language() -> None:
     likely, unlikely = version("it", -0.5), version("fr", -0.45)
-    assert gate.right_language([likely, unlikely]) == likely
+    assert quality_check.right_language([likely, unlikely]) == likely

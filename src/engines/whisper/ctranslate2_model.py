@@ -1,4 +1,4 @@
-"""CTranslate2's Whisper, as batches of rows. Safe to use from as many threads as it has workers."""
+"""CTranslate2's Whisper for batches of rows. Safe to use from as many threads as it has workers."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,11 +26,19 @@ Encoded = Any
 """`ctranslate2.StorageView` of shape (rows, window / 2, width)."""
 
 
-class Model:
-    """The weights in memory, and the four things they can do with a batch."""
+class CTranslate2Model:
+    """The weights in memory, and what CTranslate2 does with a batch: encode, detect, decode, align.
+
+    Args:
+        folder: a CTranslate2 model.
+        device: `cpu` or `cuda`.
+        compute_type: of CTranslate2.
+        threads: CPU threads of one call.
+        workers: calls at a time.
+    """
 
     def __init__(self, folder: Path, device: str, compute_type: str, threads: int, workers: int) -> None:
-        # sampling happens in the fallback only, and a fixed seed makes a process repeat itself
+        # a fixed seed: a process that gets the same rows in the same order samples the same texts
         ctranslate2.set_random_seed(_SEED)
         self._model = ctranslate2.models.Whisper(
             str(folder),
@@ -54,15 +62,15 @@ class Model:
         return str(self._model.compute_type)
 
     def encode(self, mels: Sequence[Mel], window: int) -> Encoded:
-        """Encode rows, each filled up to `window` frames."""
+        """Encode rows, each padded to `window` frames."""
         if self._device != "cpu" or len(mels) == 1:
             return self._model.encode(ctranslate2.StorageView.from_array(stack(mels, window)))
         # row by row is as fast on a CPU, and attention over eight rows of 30 s would need 600 MB
         rows = [np.asarray(self.encode([mel], window)) for mel in mels]
         return ctranslate2.StorageView.from_array(np.concatenate(rows))
 
-    def take(self, encoded: Encoded, rows: Sequence[int]) -> Encoded:
-        """Some rows of an encoded batch."""
+    def select(self, encoded: Encoded, rows: Sequence[int]) -> Encoded:
+        """Some rows of an encoded batch, by their indexes."""
         if list(rows) == list(range(encoded.shape[0])):
             return encoded
         host = encoded.to(ctranslate2.DataType.float32).to_device(ctranslate2.Device.cpu)
@@ -82,8 +90,8 @@ class Model:
         temperature: float,
         vocabulary: Vocabulary,
     ) -> list[Decoded]:
-        """Write the text of each row. Prompts must be of one length up to their language and task."""
-        # what CTranslate2 makes of it: half of it for the text, or what the prompt leaves if that is less
+        """Decode the text of each row. All prompts must have as many tokens of previous text."""
+        # CTranslate2 gives half of `max_length` to the text, or what the prompt leaves if that is less
         max_length = min(MAX_TOKENS, max(2 * most_tokens, most_tokens + max(map(len, prompts)) - 1))
         how = (
             {"beam_size": BEAM, "patience": 1.0}
@@ -111,7 +119,10 @@ class Model:
     def align(
         self, encoded: Encoded, start: list[int], texts: list[list[int]], frames: list[int]
     ) -> list[Alignment]:
-        """When each text token is said. All rows must be of one language and task: `start`."""
+        """Find when each text token is said, by dynamic time warping over cross-attention.
+
+        All rows must have one language and task: those of the prompt `start`.
+        """
         found = self._model.align(encoded, start, texts, frames, median_filter_width=7)
         return [
             Alignment(
@@ -122,7 +133,7 @@ class Model:
         ]
 
     def warm(self, vocabulary: Vocabulary) -> None:
-        """Run once, so that the first request does not pay for what the library sets up."""
+        """Run once, so that the first request does not wait for the library's set-up. Any error is raised."""
         for window in (400, FULL_WINDOW):
             encoded = self.encode([np.zeros((self.mels, window), np.float32)], window)
             if self.multilingual:
@@ -135,11 +146,10 @@ def _decoded(result: Any, temperature: float, vocabulary: Vocabulary) -> Decoded
     tokens = tuple(int(token) for token in result.sequences_ids[0])
     # the score is a mean over the tokens; faster-whisper counts the end mark as one more
     logprob = float(result.scores[0]) * len(tokens) / (len(tokens) + 1)
-    last = next((token for token in reversed(tokens) if token >= vocabulary.first_timestamp), None)
     return Decoded(
         tokens=tokens,
         text=vocabulary.text(tokens),
-        last_timestamp=0.0 if last is None else vocabulary.seconds(last),
+        last_timestamp=vocabulary.last_timestamp(tokens),
         avg_logprob=logprob,
         no_speech_prob=float(result.no_speech_prob),
         temperature=temperature,

@@ -1,8 +1,4 @@
-"""Instructions that compilers do not find by themselves, for `kernels.py`.
-
-Numba keeps what it compiled of `kernels.py` until that file changes: after a change here, delete its
-`__pycache__`.
-"""
+"""CPU instructions that LLVM does not choose by itself: AVX512-BF16's dot product of pairs."""
 
 from collections.abc import Callable
 from typing import Any, cast
@@ -12,34 +8,27 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from src.engines import cpu
-
 PAIRS, LANES = 32, 64
-"""Of a block that `add_products` reads."""
+"""Shape of the block of weights that `add_products` reads: pairs of numbers, and sums side by side."""
 _REGISTER = 16
-"""Numbers of float32 in a vector register of AVX-512."""
+"""Number of float32 values in an AVX-512 vector register."""
 
 _INT = ir.IntType(32)
 _BITS = ir.VectorType(_INT, _REGISTER)
 _FLOATS = ir.VectorType(ir.FloatType(), _REGISTER)
 
 
-def multiplies_bfloat16() -> bool:
-    """The CPU has AVX512-BF16, and Numba compiles for it."""
-    return cpu.multiplies_bfloat16("Numba")
-
-
 def _add_products(
     _context: Any, weights: types.Array, rows: types.Array, out: types.Array
 ) -> tuple[Any, Callable[..., Any]]:
-    """Add to each of `LANES` numbers a sum of products of bfloat16, on CPUs with AVX512-BF16 only.
+    """Multiply bfloat16 weights with bfloat16 rows and add the sums to `out`. Needs AVX512-BF16.
 
     Args:
         weights: shape (2 x PAIRS), as the bits of bfloat16.
-        rows: shape (PAIRS, LANES, 2), likewise: lines 0 and 1 side by side, then 2 and 3...
+        rows: shape (PAIRS, LANES, 2), as the bits of bfloat16: rows 0 and 1 interleaved, then 2 and 3...
         out: shape (LANES), float32; `weights` times `rows` is added to it.
 
-    All are C-contiguous; nothing is checked.
+    All arrays are C-contiguous. Nothing is checked.
     """
 
     def generate(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> Any:
@@ -58,7 +47,7 @@ def _add_products(
 
         registers = LANES // _REGISTER
         made = [builder.load(at(sums, number), align=4) for number in range(registers)]
-        # every other pair is added up apart: an addition waits for the one before
+        # odd pairs have sums of their own: an addition waits for the one before it
         made += [ir.Constant(_FLOATS, [0.0] * _REGISTER)] * registers
         for pair in range(PAIRS):
             one = builder.insert_element(

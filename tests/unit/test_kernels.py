@@ -5,9 +5,15 @@ import pytest
 import torch
 from torch.nn import functional
 
-from src.engines.whisper.loop import kernels
-from src.engines.whisper.loop.audio import Audio, BFloat16, Float32
-from src.engines.whisper.loop.intrinsics import multiplies_bfloat16
+from src.engines import cpu
+from src.engines.kernels import rows as row_kernels
+from src.engines.kernels import sampling
+from src.engines.kernels.attention import self_attention
+from src.engines.whisper.loop.cross_attention import (
+    CrossAttentionBFloat16,
+    CrossAttentionCache,
+    CrossAttentionFloat32,
+)
 
 ONE = np.float32(1)
 
@@ -23,7 +29,7 @@ def close(ours: np.ndarray, theirs: torch.Tensor, within: float = 1e-5) -> bool:
 def test_gelu() -> None:
     x = torch.linspace(-12, 12, 4801)[None]
     rows = x.numpy().copy()
-    kernels.gelu(rows, np.ones(1, np.float32), np.zeros(4801, np.float32))
+    row_kernels.rescale_gelu(rows, np.ones(1, np.float32), np.zeros(4801, np.float32))
     assert np.abs(rows - functional.gelu(x).numpy()).max() < 2e-6
 
 
@@ -31,40 +37,40 @@ def test_gelu() -> None:
 def test_layer_normalisation(width: int) -> None:
     x, gamma, beta = normal(5, width) * 3 + 1, normal(width, seed=1), normal(width, seed=2)
     rows = np.empty((5, width), np.float32)
-    kernels.normalise(x.numpy(), gamma.numpy(), beta.numpy(), rows)
+    row_kernels.layer_norm(x.numpy(), gamma.numpy(), beta.numpy(), rows)
     assert close(rows, functional.layer_norm(x, (width,), gamma, beta), 2e-5)
 
 
 def test_rows_are_scaled_and_what_comes_of_them_is_scaled_back() -> None:
     x = normal(3, 33) * torch.tensor([[1.0], [1e4], [0.0]])
     rows, largest = x.numpy().copy(), np.empty(3, np.float32)
-    kernels.scale(rows, largest)
+    row_kernels.scale(rows, largest)
     assert np.allclose(np.abs(rows).max(1), [1, 1, 0])
     assert np.array_equal(largest[:2], x.abs().amax(1)[:2])
     bias, more = normal(33, seed=1), normal(3, 33, seed=2)
     sums = more.numpy().copy()
-    kernels.add(sums, rows, largest, bias.numpy())
+    row_kernels.rescale_add(sums, rows, largest, bias.numpy())
     assert close(sums, more + x + bias)
-    kernels.unscale(rows, largest, bias.numpy(), np.float32(3))
+    row_kernels.rescale(rows, largest, bias.numpy(), np.float32(3))
     assert close(rows, (x + bias) * 3)
 
 
-@pytest.mark.parametrize(("levels", "nothing"), [(127, 128), (63, 64)])
-def test_rows_become_the_integers_that_pytorch_makes_of_them(levels: int, nothing: int) -> None:
+@pytest.mark.parametrize(("levels", "zero_point"), [(127, 128), (63, 64)])
+def test_rows_become_the_integers_that_pytorch_makes_of_them(levels: int, zero_point: int) -> None:
     x = normal(6, 200) * torch.tensor([1e-3, 1e-2, 0.1, 1.0, 10.0, 0.0])[:, None]
     small, largest = np.empty((6, 200), np.uint8), np.empty(6, np.float32)
-    kernels.quantise(x.numpy(), levels, nothing, small, largest)
+    row_kernels.quantize(x.numpy(), levels, zero_point, small, largest)
     most = x.abs().amax(1, keepdim=True).clamp_min(1e-12)
-    theirs = torch.quantize_per_tensor(x / most, 1 / levels, nothing, torch.quint8).int_repr().numpy()
+    theirs = torch.quantize_per_tensor(x / most, 1 / levels, zero_point, torch.quint8).int_repr().numpy()
     assert np.array_equal(largest, most[:, 0].numpy())
     # a number between two integers may go either way
     assert np.abs(small.astype(int) - theirs).max() <= 1
     assert np.mean(small != theirs) < 0.01
-    assert (small[5] == nothing).all()
+    assert (small[5] == zero_point).all()
 
 
 @pytest.mark.parametrize(("tokens", "places"), [(1, 1), (3, 3), (5, 48)])
-def test_new_tokens_look_at_what_they_may(tokens: int, places: int) -> None:
+def test_self_attention_with_a_mask_and_a_cache(tokens: int, places: int) -> None:
     heads, size = 4, 16
     every = normal(tokens, 3, heads, size)
     store = normal(2, heads, 64, size, seed=1)
@@ -72,7 +78,7 @@ def test_new_tokens_look_at_what_they_may(tokens: int, places: int) -> None:
     mask = np.random.default_rng(2).random((tokens, places)) < 0.3
     mask[:, -tokens:] = np.eye(tokens, dtype=bool)
     seen = np.empty((tokens, heads * size), np.float32)
-    kernels.attend(every.numpy().reshape(tokens, -1), keys, values, mask, seen)
+    self_attention(every.numpy().reshape(tokens, -1), keys, values, mask, seen)
     asked, new_keys, new_values = every.permute(1, 2, 0, 3)
     before = places - tokens
     theirs = functional.scaled_dot_product_attention(
@@ -90,17 +96,19 @@ def test_new_tokens_look_at_what_they_may(tokens: int, places: int) -> None:
 @pytest.mark.parametrize(
     ("kind", "within"),
     [
-        (Float32, 1e-5),
+        (CrossAttentionFloat32, 1e-5),
         pytest.param(
-            BFloat16,
+            CrossAttentionBFloat16,
             2e-2,
-            marks=pytest.mark.skipif(not multiplies_bfloat16(), reason="the CPU has no AVX512-BF16"),
+            marks=pytest.mark.skipif(
+                not cpu.multiplies_bfloat16("Numba"), reason="the CPU has no AVX512-BF16"
+            ),
         ),
     ],
 )
 @pytest.mark.parametrize("positions", [1, 63, 64, 65, 300])
 @pytest.mark.parametrize("tokens", [1, 5])
-def test_tokens_look_at_the_audio(kind: type[Audio], within: float, positions: int, tokens: int) -> None:
+def test_cross_attention(kind: type[CrossAttentionCache], within: float, positions: int, tokens: int) -> None:
     keys, values, asked = (
         normal(2, positions, 2, 64)[0],
         normal(positions, 2, 64, seed=1),
@@ -113,12 +121,12 @@ def test_tokens_look_at_the_audio(kind: type[Audio], within: float, positions: i
     assert np.abs(seen - theirs.numpy()).max() < within * theirs.abs().max()
     alone = np.empty((1, 2, 64), np.float32)
     kind(keys, values).attend(asked.numpy()[-1:], alone)
-    assert np.array_equal(alone[0], seen[-1])  # the same to the bit alone and in company
+    assert np.array_equal(alone[0], seen[-1])  # the same to the bit alone and in a batch
 
 
 def test_heads_of_another_width_are_not_taken_for_those_of_whisper() -> None:
-    with pytest.raises(ValueError, match="32 numbers"):
-        BFloat16(torch.zeros(1, 1, 32), torch.zeros(1, 1, 32))
+    with pytest.raises(ValueError, match="width is 32"):
+        CrossAttentionBFloat16(torch.zeros(1, 1, 32), torch.zeros(1, 1, 32))
 
 
 def test_log_probabilities() -> None:
@@ -127,20 +135,20 @@ def test_log_probabilities() -> None:
     static[7] = -np.inf
     barred = np.zeros((3, 2, 2), np.int64)
     barred[1] = [[10, 20], [30, 31]]
-    kernels.weigh(rows, static, barred, np.zeros(3, np.bool_), 200)
+    sampling.masked_log_softmax(rows, static, barred, np.zeros(3, np.bool_), 200)
     logits[:, 7] = logits[1, 10:20] = logits[1, 30] = -torch.inf
     assert close(rows, logits.log_softmax(1))
 
 
 @pytest.mark.parametrize("count", [1, 10])
 def test_the_likeliest_are_those_that_sorting_finds(count: int) -> None:
-    lines = normal(4, 10 * kernels.BLOCK)
+    lines = normal(4, 10 * sampling.BLOCK)
     lines[1] = -torch.inf
     lines[1, 77] = -3
     lines[2] -= 100
     lines[3] = lines[3].sort().values  # each is likelier than the one before
     best, indexes = np.empty((4, count), np.float32), np.empty((4, count), np.int64)
-    kernels.likeliest(lines.numpy(), best, indexes)
+    sampling.top_k(lines.numpy(), best, indexes)
     theirs = lines.topk(count, 1)
     assert np.array_equal(best, theirs.values.numpy())
     found = np.isfinite(best)
@@ -149,5 +157,5 @@ def test_the_likeliest_are_those_that_sorting_finds(count: int) -> None:
 
 def test_of_equals_the_first_is_the_likeliest() -> None:
     best, indexes = np.empty((1, 2), np.float32), np.empty((1, 2), np.int64)
-    kernels.likeliest(np.zeros((1, kernels.BLOCK), np.float32), best, indexes)
+    sampling.top_k(np.zeros((1, sampling.BLOCK), np.float32), best, indexes)
     assert indexes.tolist() == [[0, 1]]

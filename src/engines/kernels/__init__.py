@@ -1,0 +1,24 @@
+"""Numba kernels for the small operations between a network's matrix products.
+
+PyTorch has an operation for each line of these kernels. One decoder step over one row needs 400 of them, and
+their call overhead is longer than their arithmetic. So each kernel here is a single pass over the rows.
+
+    jit.py ── scalar.py, intrinsics.py ── rows.py        scaling, GELU, layer normalisation
+                                       ── attention.py   self-attention and cross-attention
+                                       ── sampling.py    log-softmax with a mask, top-k
+
+All arrays are C-contiguous. A kernel works on each row by itself, so that a row's numbers do not depend on
+the other rows of its batch.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Rows = NDArray[np.float32]
+"""Shape (rows, width)."""
+Vector = NDArray[np.float32]
+"""One number for each row, or one for each column."""
+Heads = NDArray[np.float32]
+"""Shape (tokens, heads, head width)."""
+Mask = NDArray[np.bool_]
+"""Which slots each new token attends to: shape (tokens, slots in use and these tokens)."""

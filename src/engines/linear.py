@@ -1,0 +1,129 @@
+"""Linear layers on a CPU for float32 rows, with weights in float32 or in 8-bit integers.
+
+The matrix product is PyTorch's. Everything around it (scaling, bias, activation, residual) is one compiled
+pass over the rows. The 8-bit arithmetic is that of CTranslate2: a scale for each output, and a scale for each
+row, found anew in each call. So a row's result is the same to the bit alone and in a batch; PyTorch's own
+dynamic quantisation has one scale for all rows of a call.
+"""
+
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from src.engines import cpu
+from src.engines.kernels import Rows, Vector
+from src.engines.kernels import rows as kernels
+
+_WEIGHT_LEVELS = 127.0
+_ONE = np.float32(1)
+
+
+def row_levels(exact: bool) -> tuple[int, int]:
+    """Quantisation of rows: levels on each side of zero, and the byte that stands for zero.
+
+    Args:
+        exact: the CPU sums products of bytes in 32 bits (VNNI). Other CPUs sum two products in 16 bits with
+            saturation, and only rows of 7 bits cannot overflow there.
+    """
+    return (127, 128) if exact else (63, 64)
+
+
+_LEVELS, _ZERO_POINT = row_levels(cpu.multiplies_bytes())
+
+
+class MatMul(Protocol):
+    """Float32 rows times the transpose of a weight of shape (outputs, inputs)."""
+
+    def __init__(self, weight: Tensor) -> None: ...
+
+    def __call__(self, rows: Rows, /) -> tuple[Rows, Vector]:
+        """Returns the product, shape (rows, outputs), and the factor that each of its rows still needs.
+
+        `rows` may be overwritten.
+        """
+
+
+class MatMulFloat32:
+    """The plain product."""
+
+    def __init__(self, weight: Tensor) -> None:
+        self._weight = weight
+
+    def __call__(self, rows: Rows, /) -> tuple[Rows, Vector]:
+        """See `MatMul`."""
+        out = torch.nn.functional.linear(torch.from_numpy(rows), self._weight)
+        return out.numpy(), np.ones(len(rows), np.float32)
+
+
+class MatMulInt8:
+    """8-bit product on FBGEMM's kernels, which are the fastest for up to a few dozen rows."""
+
+    def __init__(self, weight: Tensor) -> None:
+        self._weight = torch.ops.quantized.linear_prepack(_quantized(weight), None)
+
+    def __call__(self, rows: Rows, /) -> tuple[Rows, Vector]:
+        """See `MatMul`."""
+        scales = np.empty(len(rows), np.float32)
+        kernels.scale(rows, scales)
+        out: Tensor = torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32(
+            torch.from_numpy(rows), 1 / _LEVELS, _ZERO_POINT, self._weight
+        )
+        return out.numpy(), scales
+
+
+class MatMulInt8OneDnn:
+    """The arithmetic of `MatMulInt8` on oneDNN's kernels, which are faster for hundreds of rows."""
+
+    def __init__(self, weight: Tensor) -> None:
+        small = _quantized(weight)
+        self._weight = torch.ops.onednn.qlinear_prepack(small.int_repr(), None)
+        self._scale = small.q_per_channel_scales().float() / _LEVELS
+        self._zero_points = small.q_per_channel_zero_points()
+
+    def __call__(self, rows: Rows, /) -> tuple[Rows, Vector]:
+        """See `MatMul`."""
+        small, scales = np.empty(rows.shape, np.uint8), np.empty(len(rows), np.float32)
+        kernels.quantize(rows, _LEVELS, _ZERO_POINT, small, scales)
+        weight = (1.0, _ZERO_POINT, self._weight, self._scale, self._zero_points)
+        after: tuple[object, ...] = (None, 1.0, 0, torch.float32, "none", [], "")
+        out: Tensor = torch.ops.onednn.qlinear_pointwise(torch.from_numpy(small), *weight, *after)
+        return out.numpy(), scales
+
+
+def _quantized(weight: Tensor) -> Tensor:
+    """The weight as signed bytes, with a scale for each output."""
+    scale = weight.abs().amax(1).clamp_min(1e-12) / _WEIGHT_LEVELS
+    zero_points = torch.zeros(len(weight), dtype=torch.long)
+    return torch.quantize_per_channel(weight, scale.double(), zero_points, 0, torch.qint8)
+
+
+class Linear:
+    """A matrix product and its bias. A call may overwrite the rows that it is given.
+
+    Args:
+        product: the product with the layer's weight.
+        bias: shape (outputs,).
+    """
+
+    def __init__(self, product: MatMul, bias: Tensor) -> None:
+        self._product = product
+        self._bias: Vector = bias.numpy()
+
+    def __call__(self, rows: Rows, factor: np.float32 = _ONE) -> Rows:
+        """The layer's output for rows of shape (rows, inputs), times `factor`."""
+        out, scales = self._product(rows)
+        kernels.rescale(out, scales, self._bias, factor)
+        return out
+
+    def gelu(self, rows: Rows) -> Rows:
+        """The layer's output after GELU."""
+        out, scales = self._product(rows)
+        kernels.rescale_gelu(out, scales, self._bias)
+        return out
+
+    def add_to(self, x: Rows, rows: Rows) -> None:
+        """Add the layer's output to `x`, the residual stream of shape (rows, outputs)."""
+        out, scales = self._product(rows)
+        kernels.rescale_add(x, out, scales, self._bias)

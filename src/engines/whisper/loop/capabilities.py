@@ -1,0 +1,138 @@
+"""Which of the loop's operations this machine can do.
+
+The loop uses operations of PyTorch that are not part of its public interface, and instructions that not every
+CPU has. They are tried here once, on small inputs, and their results are compared with plain float32. What
+does not work is replaced by something slower, or the loop is not used at all: CTranslate2 then decodes.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import torch
+
+from src.engines import cpu
+from src.engines.linear import Linear, MatMul, MatMulFloat32, MatMulInt8, MatMulInt8OneDnn
+from src.engines.whisper.loop import weights
+from src.engines.whisper.loop.cross_attention import (
+    CrossAttentionBFloat16,
+    CrossAttentionCache,
+    CrossAttentionFloat32,
+)
+
+log = logging.getLogger(__name__)
+
+_Kind = TypeVar("_Kind", bound=type)
+
+_COMPUTE_TYPES = ("int8", "int8_float32", "float32")
+_TOLERANCE = 0.05
+"""Largest error relative to the largest result: several times that of 8-bit products of random numbers."""
+
+
+class Unsupported(Exception):
+    """The loop cannot be used; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """The operations that the loop uses."""
+
+    few_rows: type[MatMul]
+    """Products of the few rows of a decoder step."""
+    many_rows: type[MatMul]
+    """Products of the hundreds of rows of the encoder."""
+    cross_attention: type[CrossAttentionCache]
+    conv_dtype: torch.dtype
+    """Of the encoder's second convolution."""
+
+    def __str__(self) -> str:
+        kinds = self.few_rows, self.many_rows, self.cross_attention
+        return ", ".join([*dict.fromkeys(kind.__name__ for kind in kinds), str(self.conv_dtype)])
+
+
+def is_meant_for(device: str, compute_type: str) -> bool:
+    """Whether the loop is the usual choice for this device and compute type of CTranslate2."""
+    engines = torch.backends.quantized.supported_engines
+    return device == "cpu" and compute_type in _COMPUTE_TYPES and "fbgemm" in engines
+
+
+def probe(compute_type: str, folder: Path) -> Capabilities:
+    """Find the fastest operations that work here.
+
+    Args:
+        compute_type: one that `is_meant_for` accepts.
+        folder: the model's folder; the format of its weights must be known.
+
+    Raises:
+        Unsupported: the loop cannot be used on this machine or with these weights.
+    """
+    version = weights.version(folder)
+    if version != weights.VERSION:
+        raise Unsupported(f"the weights have CTranslate2's format {version}, not {weights.VERSION}")
+    exact: list[type[MatMul]] = [MatMulFloat32]
+    if compute_type == "float32":
+        product = _first_working(exact, _check_product)
+        return Capabilities(product, product, CrossAttentionFloat32, torch.float32)
+    for_few: list[type[MatMul]] = [MatMulInt8]
+    for_many: list[type[MatMul]] = [MatMulInt8OneDnn, MatMulInt8]
+    few, many = (_first_working(kinds, _check_product) for kinds in (for_few, for_many))
+    kinds: list[type[CrossAttentionCache]] = [CrossAttentionFloat32]
+    if cpu.multiplies_bfloat16("Numba"):
+        kinds.insert(0, CrossAttentionBFloat16)
+    attention = _first_working(kinds, _check_attention)
+    bfloat16 = cpu.multiplies_bfloat16("oneDNN") and _convolves_bfloat16()
+    return Capabilities(few, many, attention, torch.bfloat16 if bfloat16 else torch.float32)
+
+
+def _first_working(kinds: Sequence[_Kind], check: Callable[[_Kind], float]) -> _Kind:
+    """The first kind whose error is within the tolerance."""
+    problem = ""
+    for kind in kinds:
+        try:
+            error = check(kind)
+        except Exception as raised:
+            problem = f"{kind.__name__} does not work here: {raised!r}"
+        else:
+            if error < _TOLERANCE:
+                return kind
+            problem = f"{kind.__name__} is wrong by {error:.0%} here"
+        log.warning(problem)
+    raise Unsupported(problem)
+
+
+def _check_product(kind: type[MatMul]) -> float:
+    weight, bias, rows = _normal(96, 64), _normal(96), _normal(5, 64)
+    out = Linear(kind(weight), bias)(rows.numpy().copy())
+    return _error(torch.from_numpy(out), rows @ weight.t() + bias)
+
+
+def _check_attention(kind: type[CrossAttentionCache]) -> float:
+    keys, values, query = _normal(100, 2, 64), _normal(100, 2, 64), _normal(5, 2, 64) / 8
+    out = np.empty((5, 2, 64), np.float32)
+    kind(keys, values).attend(query.numpy(), out)
+    weights = torch.einsum("qhd,khd->hqk", query, keys).softmax(2)
+    return _error(torch.from_numpy(out), torch.einsum("hqk,khd->qhd", weights, values))
+
+
+def _convolves_bfloat16() -> bool:
+    x, weight = _normal(1, 8, 32), _normal(8, 8, 3)
+    try:
+        made = torch.nn.functional.conv1d(x.bfloat16(), weight.bfloat16(), stride=2, padding=1).float()
+    except RuntimeError as error:
+        log.warning("bfloat16 convolutions do not work here: %r", error)
+        return False
+    return _error(made, torch.nn.functional.conv1d(x, weight, stride=2, padding=1)) < _TOLERANCE
+
+
+def _normal(*shape: int) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(len(shape)))
+
+
+def _error(ours: torch.Tensor, exact: torch.Tensor) -> float:
+    """Largest difference, relative to the largest exact number; infinite if a number is not finite."""
+    if not bool(torch.isfinite(ours).all()):
+        return float("inf")
+    return float((ours - exact).abs().max() / exact.abs().max())

@@ -1,0 +1,83 @@
+"""Cross-attention: a layer's keys and values of the encoder's output, and attention of tokens to them.
+
+Reading them is most of a decoder step's work: 6 MB for each row and layer for 30 s of audio in float32.
+"""
+
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from src.engines.kernels import Heads
+from src.engines.kernels.attention import cross_attention_bfloat16
+from src.engines.kernels.intrinsics import LANES, PAIRS
+
+_KEYS = 64
+"""Number of encoder positions in a block of keys."""
+
+
+class CrossAttentionCache(Protocol):
+    """Keys and values of one row's audio in one layer.
+
+    Args:
+        keys: shape (positions, heads, head width).
+        values: likewise.
+    """
+
+    def __init__(self, keys: Tensor, values: Tensor) -> None: ...
+
+    def attend(self, query: Heads, out: Heads) -> None:
+        """Attention of some tokens to all encoder positions.
+
+        Args:
+            query: queries, already divided by the square root of the head width; (tokens, heads, width).
+            out: the result, in the same shape.
+        """
+
+
+class CrossAttentionFloat32:
+    """Keys and values in float32, for any CPU. See `CrossAttentionCache`."""
+
+    def __init__(self, keys: Tensor, values: Tensor) -> None:
+        positions, heads, width = keys.shape
+        # a block of keys fits into the first-level cache, which halves the time of the product
+        filled = pad(keys.transpose(0, 1), (0, 0, 0, -positions % _KEYS))
+        self._keys = filled.view(heads, -1, _KEYS, width).transpose(2, 3).contiguous()
+        self._values = values.transpose(0, 1).contiguous()
+
+    def attend(self, query: Heads, out: Heads) -> None:
+        """See `CrossAttentionCache`. PyTorch's fused kernels are slower for a beam's five tokens."""
+        queries = torch.from_numpy(query).transpose(0, 1)
+        scores = torch.matmul(queries[:, None], self._keys).transpose(1, 2)
+        # without the padding of the last block
+        weights = scores.flatten(2)[:, :, : self._values.shape[1]].softmax(2)
+        out[:] = torch.bmm(weights, self._values).transpose(0, 1).numpy()
+
+
+class CrossAttentionBFloat16:
+    """Keys and values in bfloat16, for CPUs with AVX512-BF16: half the bytes. See `CrossAttentionCache`.
+
+    Raises:
+        ValueError: the head width is not 64. All released Whisper models have 64.
+    """
+
+    def __init__(self, keys: Tensor, values: Tensor) -> None:
+        self._positions, heads, width = keys.shape
+        if width != LANES:
+            raise ValueError(f"the head width is {width}, not {LANES}")
+        size = 2 * PAIRS
+        keys, values = (
+            pad(one, (0, 0, 0, 0, 0, -self._positions % size)).to(torch.bfloat16).view(torch.uint16)
+            for one in (keys, values)
+        )
+        # the instruction sums pairs: neighbouring numbers of a key, a value's numbers at two positions
+        self._keys = np.ascontiguousarray(keys.view(-1, size, heads, PAIRS, 2).permute(2, 0, 3, 1, 4).numpy())
+        self._values = np.ascontiguousarray(
+            values.view(-1, PAIRS, 2, heads, LANES).permute(3, 0, 1, 4, 2).numpy()
+        )
+
+    def attend(self, query: Heads, out: Heads) -> None:
+        """See `CrossAttentionCache`."""
+        cross_attention_bfloat16(query, self._keys, self._values, self._positions, out)

@@ -1,0 +1,157 @@
+"""One row in the decoder: what it feeds to each step, and what it makes of the step's logits."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from src.engines.kernels import Mask, Rows
+from src.engines.whisper.loop.decoder import DecoderInput, KVCache
+from src.engines.whisper.loop.logit_filter import LogitFilter
+from src.engines.whisper.loop.search import BeamSearch, Sampling, Search
+from src.engines.whisper.row import BEAM, BEST_OF, MAX_TOKENS, Decoded, Row
+from src.engines.whisper.row_policy import Action, RowPolicy
+from src.engines.whisper.vocabulary import Vocabulary
+
+_COMPACT_FROM = 96
+"""Slots in use from which slots that no hypothesis attends to any more are dropped."""
+
+
+@dataclass(slots=True, eq=False)
+class EncoderOutput:
+    """A row's audio, ready to be decoded."""
+
+    kv_cache: KVCache
+    encoded: Tensor | None
+    """The encoder's output, shape (positions, width), for the alignment of words; None if none is wanted."""
+    window: int
+    """Frames that the encoder was given."""
+
+
+class DecodeState:
+    """A row in the decoder, driven by its `RowPolicy`.
+
+    While `is_encoded`: feed `next_input` to the decoder and pass the logits to `consume_logits`, then to
+    `consume_logprobs` if that asks for it, until `policy.action` is `DONE`.
+    """
+
+    def __init__(self, row: Row, vocabulary: Vocabulary, logit_filter: LogitFilter) -> None:
+        self.row = row
+        self.policy = RowPolicy(row, vocabulary.multilingual)
+        self.encoder_output: EncoderOutput | None = None
+        self.is_counted = False
+        """Whether the statistics know that the row is decoded again."""
+        self._vocabulary = vocabulary
+        self._filter = logit_filter
+        self._no_speech = 0.0
+        self._prompt: list[int] = []
+        self._search: Search | None = None
+        self._mask: Mask | None = None
+
+    @property
+    def is_encoded(self) -> bool:
+        """Whether the encoder's output for the policy's window is there."""
+        return self.encoder_output is not None and self.encoder_output.window == self.policy.window
+
+    @property
+    def has_written(self) -> bool:
+        """Whether the decoder has written a token, or a whole text."""
+        return bool(self.policy.attempts) or (self._search is not None and bool(self._search.texts[0]))
+
+    @property
+    def kv_cache(self) -> KVCache:
+        if self.encoder_output is None:
+            raise RuntimeError("the row has not been encoded")
+        return self.encoder_output.kv_cache
+
+    def next_input(self) -> tuple[DecoderInput, Sequence[int]]:
+        """The tokens for the next step, and the indexes among them of those whose logits are wanted."""
+        if self.policy.action is Action.DETECT:
+            start = self._vocabulary.start_of_transcript
+            return DecoderInput(self.kv_cache, [start], 0, None), [0]
+        if self._search is None:
+            self._prompt = self._vocabulary.start(self.policy.language, self.row.task, self.row.prompt)
+            begin = self._prompt.index(self._vocabulary.start_of_transcript)
+            return DecoderInput(self.kv_cache, self._prompt, 0, None), [begin, len(self._prompt) - 1]
+        texts = self._search.texts
+        position = len(self._prompt) + len(texts[0]) - 1
+        tokens = [text[-1] for text in texts]
+        return DecoderInput(self.kv_cache, tokens, position, self._next_mask()), range(len(texts))
+
+    def consume_logits(self, logits: Rows) -> list[Sequence[int]]:
+        """Take the wanted logits, shape (wanted, vocabulary).
+
+        Returns:
+            the hypotheses that `consume_logprobs` must be called for, whose logits are the last rows; none if
+            the next step's input comes first.
+        """
+        if self.policy.action is Action.DETECT:
+            self._detect(logits[0])
+            return []
+        if self._search is None:
+            self._no_speech = float(_softmax(logits[0])[self._vocabulary.no_speech])
+            self._search = self._new_search()
+        return list(self._search.texts)
+
+    def consume_logprobs(self, logprobs: Rows) -> None:
+        """Continue the hypotheses, given the log-probabilities of what may follow each."""
+        if self._search is None:
+            raise RuntimeError("no text is being decoded")
+        parents = self._search.advance(logprobs)
+        if parents:
+            self._inherit(parents)
+        else:
+            self._report(self._search.result.tokens, self._search.result.logprob)
+
+    def _detect(self, logits: Rows) -> None:
+        vocabulary = self._vocabulary
+        shares = _softmax(logits[vocabulary.language_tokens]).tolist() if vocabulary.multilingual else [1.0]
+        self.kv_cache.reset()
+        self.policy.language_detected(dict(zip(vocabulary.languages, shares, strict=True)))
+
+    def _new_search(self) -> Search:
+        longest = min(self.row.most_tokens, MAX_TOKENS - len(self._prompt) + 1)
+        temperature = self.policy.temperature
+        if temperature == 0:
+            return BeamSearch(self._filter, BEAM, longest, self._vocabulary.end)
+        return Sampling(temperature, BEST_OF, longest, self._vocabulary.end)
+
+    def _inherit(self, parents: Sequence[int]) -> None:
+        """Each hypothesis attends to what its parent attended to."""
+        if self._mask is None:  # only the prompt is in the cache, and all attend to it
+            self._mask = np.ones((len(parents), self.kv_cache.used), np.bool_)
+            return
+        self._mask = self._mask[list(parents)]
+        if self.kv_cache.used >= _COMPACT_FROM:
+            seen = np.flatnonzero(self._mask.any(0))
+            if 2 * len(seen) < self.kv_cache.used:
+                self.kv_cache.compact(seen)
+                self._mask = np.ascontiguousarray(self._mask[:, seen])
+
+    def _next_mask(self) -> Mask:
+        """The mask with a slot for each hypothesis's new token, which it alone attends to."""
+        if self._mask is None:
+            raise RuntimeError("no text is being decoded")
+        self._mask = np.concatenate([self._mask, np.eye(len(self._mask), dtype=np.bool_)], 1)
+        return self._mask
+
+    def _report(self, tokens: list[int], logprob: float) -> None:
+        vocabulary = self._vocabulary
+        decoded = Decoded(
+            tokens=tuple(tokens),
+            text=vocabulary.text(tokens),
+            last_timestamp=vocabulary.last_timestamp(tokens),
+            # faster-whisper counts the end mark as one more token
+            avg_logprob=logprob / (len(tokens) + 1),
+            no_speech_prob=self._no_speech,
+            temperature=self.policy.temperature,
+        )
+        self._search, self._mask = None, None
+        self.kv_cache.reset()
+        self.policy.text_decoded(decoded)
+
+
+def _softmax(logits: Rows) -> Tensor:
+    return torch.from_numpy(logits).softmax(0)

@@ -1,0 +1,157 @@
+"""Which step a row needs next. Both back ends follow this policy, so that they make the same decisions.
+
+A row is decoded at temperature 0 in a window fitted to its audio. If `quality_check` finds an issue, it is
+decoded again: in a window of 20 s, then in the full 30 s, then at rising temperatures (the fallback of
+openai/whisper and faster-whisper). In each window, if neither the language nor the text is sure, the row is
+also decoded in the second language, and the likelier text wins.
+
+The policy is pure: it holds no model, no tensor and no thread. A back end asks for the next `action`, does
+it, and reports the result.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from src.engines.whisper import quality_check
+from src.engines.whisper.quality_check import TEMPERATURES, QualityIssue
+from src.engines.whisper.row import FULL_WINDOW, Decoded, Guess, Guesses, Row
+
+MIDDLE_WINDOW = 2000
+"""Frames between the fitted window and the full one: mostly as good as the full one at half the cost."""
+
+
+class Action(Enum):
+    """What a back end does next with a row, on the encoder's output for `RowPolicy.window`."""
+
+    DETECT = "detect"
+    """Report the probability of each language with `language_detected`."""
+    DECODE = "decode"
+    """Decode in `language` at `temperature`, and report the text with `text_decoded`."""
+    DONE = "done"
+    """Nothing: the row's result is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One decoding of a row, and what the check said of it."""
+
+    window: int
+    language: str
+    temperature: float
+    issue: QualityIssue | None
+
+
+class RowPolicy:
+    """The life of one row, from the first detection to its result.
+
+    Args:
+        row: the row.
+        multilingual: whether the model knows other languages than English.
+    """
+
+    def __init__(self, row: Row, multilingual: bool) -> None:
+        self.row = row
+        self.action = Action.DETECT
+        self.window = row.window
+        """Frames that the encoder must be given for the next action."""
+        self.languages: Guesses = ()
+        """The language of the text first, the others by their probability; empty until detection."""
+        self.decoded: Decoded | None = None
+        """The result: the text that passed the check, or the likeliest one."""
+        self.attempts: list[Attempt] = []
+        """All decodings so far."""
+        self._detects = multilingual and row.language is None
+        self._detected: Guesses = ()
+        self._temperature = 0
+        self._versions: list[tuple[Guess, Decoded]] = []
+        """The text in each language that was tried, in the present window."""
+        self._rejected: list[tuple[Guesses, Decoded]] = []
+        if not self._detects:
+            known = row.language if multilingual and row.language else "en"
+            self.languages = self._detected = ((known, 1.0),)
+            if not row.detect_only:
+                self.action = Action.DECODE
+
+    @property
+    def language(self) -> str:
+        """The language to decode in."""
+        return self.languages[0][0]
+
+    @property
+    def temperature(self) -> float:
+        """The temperature to decode at."""
+        return TEMPERATURES[self._temperature]
+
+    @property
+    def first_issue(self) -> QualityIssue | None:
+        """Why the row was decoded more than once; None if it was not."""
+        return self.attempts[0].issue if self.attempts else None
+
+    @property
+    def wants_alignment(self) -> bool:
+        """Whether the words of the result are to be aligned with the audio."""
+        one = self.decoded
+        if one is None or not self.row.words:
+            return False
+        return bool(one.text.strip()) and not quality_check.is_silence(one)
+
+    def language_detected(self, probabilities: Mapping[str, float]) -> None:
+        """Report the result of `Action.DETECT`: the probability of every language of the model."""
+        if self._detects:
+            allowed = self.row.languages or tuple(probabilities)
+            self.languages = self._detected = rank_languages(probabilities, allowed)
+        self.action = Action.DONE if self.row.detect_only else Action.DECODE
+
+    def text_decoded(self, decoded: Decoded) -> None:
+        """Report the result of `Action.DECODE`."""
+        one, language_used = decoded, self.language
+        if self._detects and self._temperature == 0:
+            self._versions.append((self.languages[0], one))
+            if (other := quality_check.other_language(self._detected, self._versions)) is not None:
+                self._record(language_used, QualityIssue.LANGUAGE)
+                self._set_language(other)
+                return
+            language, right = quality_check.right_language(self._versions)
+            self._set_language(language)
+            self._versions = []
+            one = right
+        fitted = self.window == self.row.window and self.window < FULL_WINDOW
+        issue = quality_check.find_issue(one, self.row.duration, fitted=fitted)
+        self._record(language_used, issue)
+        if issue is None:
+            self._finish(self.languages, one)
+        else:
+            self._rejected.append((self.languages, one))
+            self._retry()
+
+    def _record(self, language: str, issue: QualityIssue | None) -> None:
+        self.attempts.append(Attempt(self.window, language, self.temperature, issue))
+
+    def _retry(self) -> None:
+        """A wider window if there is one, else the next temperature."""
+        if self.window < FULL_WINDOW:
+            self.window = MIDDLE_WINDOW if self.window < MIDDLE_WINDOW else FULL_WINDOW
+            if self._detects:
+                self.languages = ()
+                self.action = Action.DETECT
+            return
+        self._temperature += 1
+        if self._temperature == len(TEMPERATURES):
+            best = quality_check.likeliest([one for _, one in self._rejected])
+            self._finish(*next(pair for pair in self._rejected if pair[1] is best))
+
+    def _set_language(self, language: Guess) -> None:
+        self.languages = (language, *(one for one in self._detected if one != language))
+
+    def _finish(self, languages: Guesses, decoded: Decoded) -> None:
+        self.languages, self.decoded, self.action = languages, decoded, Action.DONE
+
+
+def rank_languages(probabilities: Mapping[str, float], allowed: Sequence[str]) -> Guesses:
+    """The allowed languages, likeliest first, with probabilities that sum to 1."""
+    kept = {language: probabilities.get(language, 0.0) for language in allowed}
+    total = sum(kept.values())
+    even = 1 / len(kept)
+    shares = {language: value / total if total > 0 else even for language, value in kept.items()}
+    return tuple(sorted(shares.items(), key=lambda item: -item[1]))

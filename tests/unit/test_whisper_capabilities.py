@@ -1,0 +1,95 @@
+"""What the loop does where an operation is missing or wrong."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from src.engines.linear import MatMulFloat32, MatMulInt8, MatMulInt8OneDnn
+from src.engines.whisper import WhisperEngine
+from src.engines.whisper.ctranslate2_runner import CTranslate2Runner
+from src.engines.whisper.loop import LoopRunner, Unsupported, is_meant_for, probe
+from src.engines.whisper.loop import cross_attention as attention
+from src.engines.whisper.loop.cross_attention import CrossAttentionFloat32
+
+needs_fbgemm = pytest.mark.skipif(
+    "fbgemm" not in torch.backends.quantized.supported_engines, reason="PyTorch has no FBGEMM for this CPU"
+)
+pytestmark = needs_fbgemm
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "model.bin").write_bytes((6).to_bytes(4, "little"))
+    return tmp_path
+
+
+def engine(folder: Path) -> WhisperEngine:
+    return WhisperEngine(folder, name="base", device="cpu", compute_type="int8", threads=2)
+
+
+def broken(*_: object, **__: object) -> None:
+    raise RuntimeError("no such operation")
+
+
+def test_where_all_works_the_fastest_is_used(folder: Path) -> None:
+    found = probe("int8", folder)
+    assert found.few_rows is MatMulInt8
+    assert found.many_rows is MatMulInt8OneDnn
+    assert probe("float32", folder).few_rows is MatMulFloat32
+    assert engine(folder).notices == ()
+
+
+def test_a_missing_product_for_many_rows_is_replaced(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MatMulInt8OneDnn, "__call__", broken)
+    found = probe("int8", folder)
+    assert found.many_rows is MatMulInt8
+    assert isinstance(engine(folder)._runner, LoopRunner)
+
+
+def test_a_wrong_product_is_not_used(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    right = MatMulInt8OneDnn.__call__
+
+    def wrong(self: MatMulInt8OneDnn, rows: object) -> object:
+        out, scales = right(self, rows)  # type: ignore[arg-type]
+        out[0, 0] += 50
+        return out, scales
+
+    monkeypatch.setattr(MatMulInt8OneDnn, "__call__", wrong)
+    assert probe("int8", folder).many_rows is MatMulInt8
+
+
+@pytest.mark.parametrize("damage", ["raises", "is not a number"])
+def test_attention_falls_back_to_float32(folder: Path, monkeypatch: pytest.MonkeyPatch, damage: str) -> None:
+    def nan(_: object, __: object, ___: object, ____: object, out: torch.Tensor) -> None:
+        out[:] = float("nan")
+
+    monkeypatch.setattr("src.engines.cpu.multiplies_bfloat16", lambda _: True)
+    monkeypatch.setattr(attention, "cross_attention_bfloat16", broken if damage == "raises" else nan)
+    found = probe("int8", folder)
+    assert found.cross_attention is CrossAttentionFloat32
+
+
+def test_without_a_product_for_few_rows_ctranslate2_decodes_and_a_notice_says_so(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(MatMulInt8, "__call__", broken)
+    with pytest.raises(Unsupported, match="MatMulInt8 does not work here"):
+        probe("int8", folder)
+    fallen_back = engine(folder)
+    assert isinstance(fallen_back._runner, CTranslate2Runner)
+    [notice] = fallen_back.notices
+    assert "decodes with CTranslate2" in notice
+    assert "no such operation" in notice
+
+
+def test_weights_of_another_format_are_left_to_ctranslate2(folder: Path) -> None:
+    (folder / "model.bin").write_bytes((7).to_bytes(4, "little"))
+    fallen_back = engine(folder)
+    assert isinstance(fallen_back._runner, CTranslate2Runner)
+    assert "format 7" in fallen_back.notices[0]
+
+
+@pytest.mark.parametrize(("device", "compute_type"), [("cuda", "int8"), ("cpu", "bfloat16")])
+def test_elsewhere_the_loop_is_not_meant_to_be_used(device: str, compute_type: str) -> None:
+    assert not is_meant_for(device, compute_type)

@@ -1,0 +1,144 @@
+"""What is done next with a row, decision by decision, without a model."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+
+from src.engines.whisper import quality_check
+from src.engines.whisper.quality_check import TEMPERATURES, QualityIssue
+from src.engines.whisper.row import FULL_WINDOW, Decoded, Row
+from src.engines.whisper.row_policy import MIDDLE_WINDOW, Action, RowPolicy
+
+SURE = {"en": 0.97, "es": 0.03}
+UNSURE = {"it": 0.5, "es": 0.4, "en": 0.1}
+
+
+def row(window: int = 700, language: str | None = None, **options: object) -> Row:
+    return Row(np.zeros((80, 300), np.float32), 3.0, window, language, **options)  # type: ignore[arg-type]
+
+
+def text(said: str = "the conference has been extended", avg_logprob: float = -0.2) -> Decoded:
+    return Decoded((1,), said, 3.0, avg_logprob, 0.01)
+
+
+GOOD, BAD = text(), text(avg_logprob=-3.0)
+
+
+def run(
+    policy: RowPolicy, texts: Mapping[tuple[int, str, float], Decoded], languages: dict[str, float]
+) -> list[str]:
+    """Do what the policy asks for, as a back end would; what was done, in words."""
+    done = []
+    while policy.action is not Action.DONE:
+        if policy.action is Action.DETECT:
+            done.append(f"detect {policy.window}")
+            policy.language_detected(languages)
+        else:
+            what = policy.window, policy.language, policy.temperature
+            done.append("{} {} {}".format(*what))
+            policy.text_decoded(texts.get(what, BAD))
+    return done
+
+
+def test_a_good_text_is_the_result_at_once() -> None:
+    policy = RowPolicy(row(), multilingual=True)
+    assert run(policy, {(700, "en", 0.0): GOOD}, SURE) == ["detect 700", "700 en 0.0"]
+    assert policy.decoded is GOOD
+    assert policy.first_issue is None
+    assert [language for language, _ in policy.languages] == ["en", "es"]
+
+
+def test_a_known_language_is_not_detected() -> None:
+    policy = RowPolicy(row(language="es"), multilingual=True)
+    assert run(policy, {(700, "es", 0.0): GOOD}, SURE) == ["700 es 0.0"]
+    assert policy.languages == (("es", 1.0),)
+    english_only = RowPolicy(row(), multilingual=False)
+    assert run(english_only, {(700, "en", 0.0): GOOD}, SURE) == ["700 en 0.0"]
+
+
+@pytest.mark.parametrize("multilingual", [True, False])
+def test_detection_alone_ends_without_a_text(multilingual: bool) -> None:
+    policy = RowPolicy(row(detect_only=True), multilingual)
+    assert run(policy, {}, SURE if multilingual else {"en": 1.0}) == ["detect 700"]
+    assert policy.decoded is None
+    assert policy.languages[0][0] == "en"
+
+
+def test_a_doubtful_row_gets_wider_windows_and_then_higher_temperatures() -> None:
+    policy = RowPolicy(row(), multilingual=True)
+    done = run(policy, {(FULL_WINDOW, "en", 0.4): GOOD}, SURE)
+    assert done == [
+        "detect 700",
+        "700 en 0.0",
+        f"detect {MIDDLE_WINDOW}",
+        f"{MIDDLE_WINDOW} en 0.0",
+        f"detect {FULL_WINDOW}",
+        "3000 en 0.0",
+        "3000 en 0.2",
+        "3000 en 0.4",
+    ]
+    assert policy.decoded is GOOD
+    assert policy.first_issue is QualityIssue.LOGPROB
+    assert [one.issue for one in policy.attempts] == [QualityIssue.LOGPROB] * 4 + [None]
+
+
+def test_a_row_that_is_as_wide_already_skips_the_middle_window() -> None:
+    done = run(RowPolicy(row(2400, "en"), multilingual=True), {(FULL_WINDOW, "en", 0.0): GOOD}, SURE)
+    assert done == ["2400 en 0.0", "3000 en 0.0"]
+
+
+def test_when_nothing_helps_the_likeliest_text_is_the_result_with_its_language() -> None:
+    likeliest = text(avg_logprob=-2.0)
+    policy = RowPolicy(row(), multilingual=True)
+    done = run(policy, {(700, "en", 0.0): likeliest}, SURE)
+    assert len(done) == 2 * 3 + len(TEMPERATURES) - 1
+    assert policy.decoded is likeliest
+    assert policy.languages[0][0] == "en"
+
+
+def test_only_a_fitted_window_is_checked_strictly() -> None:
+    unsure = text(avg_logprob=(quality_check.MIN_LOGPROB + quality_check.MIN_LOGPROB_FITTED) / 2)
+    texts = dict.fromkeys(((700, "en", 0.0), (MIDDLE_WINDOW, "en", 0.0)), unsure)
+    done = run(RowPolicy(row(language="en"), multilingual=True), texts, SURE)
+    assert done == ["700 en 0.0", f"{MIDDLE_WINDOW} en 0.0"]
+    assert run(
+        RowPolicy(row(FULL_WINDOW, "en"), multilingual=True), {(FULL_WINDOW, "en", 0.0): unsure}, SURE
+    ) == ["3000 en 0.0"]
+
+
+@pytest.mark.parametrize(("spanish", "right"), [(-0.3, "es"), (-0.9, "it")])
+def test_an_unsure_row_is_decoded_in_two_languages(spanish: float, right: str) -> None:
+    texts = {(700, "it", 0.0): text(avg_logprob=-0.5), (700, "es", 0.0): text("hola", spanish)}
+    policy = RowPolicy(row(), multilingual=True)
+    assert run(policy, texts, UNSURE) == ["detect 700", "700 it 0.0", "700 es 0.0"]
+    assert policy.languages[0][0] == right
+    assert policy.decoded is texts[700, right, 0.0]
+    assert policy.first_issue is QualityIssue.LANGUAGE
+    assert [one.language for one in policy.attempts] == ["it", "es"]
+    assert sorted(policy.languages) == sorted(UNSURE.items())
+
+
+def test_in_each_window_the_languages_are_weighed_anew() -> None:
+    texts = {(MIDDLE_WINDOW, "es", 0.0): text("hola")}
+    policy = RowPolicy(row(), multilingual=True)
+    assert run(policy, texts, UNSURE) == [
+        "detect 700",
+        "700 it 0.0",
+        "700 es 0.0",
+        f"detect {MIDDLE_WINDOW}",
+        f"{MIDDLE_WINDOW} it 0.0",
+        f"{MIDDLE_WINDOW} es 0.0",
+    ]
+    assert policy.languages[0][0] == "es"
+
+
+def test_words_are_aligned_only_where_there_are_some() -> None:
+    policy = RowPolicy(row(language="en", words=True), multilingual=True)
+    assert not policy.wants_alignment
+    run(policy, {(700, "en", 0.0): GOOD}, SURE)
+    assert policy.wants_alignment
+    silent = RowPolicy(row(language="en", words=True), multilingual=True)
+    run(silent, {(700, "en", 0.0): Decoded((), "", 0.0, -0.2, 0.01)}, SURE)
+    assert silent.decoded is not None
+    assert not silent.wants_alignment

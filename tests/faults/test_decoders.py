@@ -41,31 +41,31 @@ def state(pid: int) -> str:
     return "gone"
 
 
+def at_work(server: Server) -> list[int]:
+    """Decoders that have an upload open."""
+    found = []
+    for pid in decoders(server):
+        with contextlib.suppress(OSError):
+            names = [str(file.readlink()) for file in Path(f"/proc/{pid}/fd").iterdir()]
+            if any("upload" in name or "/tmp" in name for name in names):
+                found.append(pid)
+    return found
+
+
 @contextlib.contextmanager
-def one_that_hangs(server: Server) -> Iterator[tuple[Future[httpx.Response], int]]:
+def one_that_hangs(server: Server, timeout: float = 60) -> Iterator[tuple[Future[httpx.Response], int]]:
     """An upload whose decoder does nothing more at all, and hears nothing."""
-    spare = set(decoders(server))
 
     def send() -> httpx.Response:
-        with server.client() as client:
+        with server.client(timeout) as client:
             return client.post("/stt", files={"file": LONG})
 
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(send)
-        # the one that has its upload open
-        found: list[int] = []
-
-        def hanging() -> bool:
-            for pid in decoders(server):
-                with contextlib.suppress(OSError):
-                    names = [str(file.readlink()) for file in Path(f"/proc/{pid}/fd").iterdir()]
-                    if any("upload" in name or "/tmp" in name for name in names):
-                        os.kill(pid, signal.SIGSTOP)
-                        found.append(pid)
-            return bool(found)
-
-        until(hanging, lambda: f"nothing is decoded: {decoders(server)}, {spare}", 20)
-        yield answer, found[0]
+        until(lambda: bool(at_work(server)), lambda: f"nothing is decoded: {decoders(server)}", 20)
+        [pid] = at_work(server)
+        os.kill(pid, signal.SIGSTOP)
+        yield answer, pid
 
 
 def test_a_decoder_that_hangs_ends_with_its_request(tmp_path: Path) -> None:
@@ -96,21 +96,10 @@ def test_a_decoder_that_hangs_ends_with_its_server(tmp_path: Path) -> None:
 
 
 def test_a_decoder_that_hangs_ends_when_its_caller_leaves(tmp_path: Path) -> None:
-    with serving(tmp_path) as server, pytest.raises(httpx.ReadTimeout):
-        spare = set(decoders(server))
-        with server.client(timeout=3) as client, ThreadPoolExecutor(1) as pool:
-            answer = pool.submit(client.post, "/stt", files={"file": LONG})
-            until(lambda: bool(set(decoders(server)) - spare), lambda: "nothing is decoded", 20)
-            for pid in decoders(server):
-                os.kill(pid, signal.SIGSTOP)
-            seen = decoders(server)
-            answer.exception(30)
-            until(lambda: any(state(pid) == "gone" for pid in seen), lambda: "it hangs for nobody")
-            for pid in decoders(server):
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGCONT)
-            server.works()
-            answer.result()
+    with serving(tmp_path) as server, one_that_hangs(server, timeout=3) as (answer, pid):
+        assert isinstance(answer.exception(30), httpx.ReadTimeout)
+        until(lambda: state(pid) == "gone", lambda: "it hangs for nobody")
+        server.works()
 
 
 def test_a_crash_costs_its_own_upload_alone(tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ def ordinals(language: Language) -> list[Rule]:
     )
     found = [
         Rule("ordinal", re.compile(decade_form.replace("|(?<![\\w.,])(?P<n2>(?:1\\d|20)\\d0) s\\b(?!\\s[a-z]+ed\\b)", "")), decade, "decade", near=r"0'? ?s"),
-        Rule("ordinal", re.compile(rf"(?P<article>\blos (?=\d+\.as\b))?(?<![\w.,/])(?P<number>\d{{1,3}}(?:[.,]\d{{3}}|\d)?){mark}(?:(?<=r)\.)?(?!\w|\.[a-z])", re.IGNORECASE if language.code == "en" else 0), one, "number with a raised mark"),
+        Rule("ordinal", re.compile(rf"(?P<article>\blos (?=\d+\.as\b))?(?<![\w.,/])(?P<number>\d{{1,6}}(?:[.,]\d{{3}})?){mark}(?:(?<=r)\.)?(?!\w|\.[a-z])", re.IGNORECASE if language.code == "en" else 0), one, "number with a raised mark"),
     ]  # fmt: skip
     if language.code == "en":
         found.append(

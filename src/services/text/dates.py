@@ -61,6 +61,9 @@ def rules(language: Language) -> list[Rule]:
 
     def day_first(match: re.Match[str]) -> str | None:
         said = date(match["day"], month_of(match), match["year"], True)
+        if said and match["year"] and " del " in match[0]:  # `del dos mil veinte`
+            year = _year(match["year"], language)
+            said = f"{said.removesuffix(f' de {year}')} del {year}"
         return said and _without_article(match, said)
 
     def days(match: re.Match[str]) -> str | None:

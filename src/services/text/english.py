@@ -1,5 +1,7 @@
 """English as in America: `zee`, month before day, no `and` inside numbers."""
 
+from functools import lru_cache
+
 from num2words import num2words
 
 from src.services.text.language import PLAIN, Abbreviations, Count, Language, Noun, nouns, table, words
@@ -10,6 +12,7 @@ MONTHS = (
 )  # fmt: skip
 
 
+@lru_cache(maxsize=4096)
 def _cardinal(number: int, _count: Count = PLAIN) -> str:
     return str(num2words(number, lang="en")).replace(",", "").replace(" and ", " ")
 

@@ -1,6 +1,7 @@
 """Spanish as written in Spain and in America: `1.500,50` and `1,500.50` are both understood."""
 
 import re
+from functools import lru_cache
 
 from num2words import num2words
 
@@ -33,6 +34,7 @@ _NO_ORDINAL_NOUN = words(
 )
 
 
+@lru_cache(maxsize=4096)
 def _cardinal(number: int, count: Count = PLAIN) -> str:
     said = str(num2words(number, lang="es"))
     # num2words counts `veintiuno mil`; before `mil` and `millones` it is `veintiún`, `treinta y un`

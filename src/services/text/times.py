@@ -132,6 +132,7 @@ def rules(language: Language) -> list[Rule]:
         found += [
             (rf"{start}(?P<own>(?P<hour>\d{{1,2}})\.(?P<minute>[0-5]\d)\s?(?:{hours})\b\.?)", dotted, "time", "hour with a dot"),
             (rf"{before}(?P<own>(?P<hour>\d{{1,2}})[.,](?P<minute>[0-5]\d))(?![\w:%]|[.,]\d|\s(?:%|€|\$))", dotted, "time", "hour with a dot"),
+            (rf"{start}(?P<own>(?P<hour>0\d)(?P<minute>)\s?(?:{hours})\b)(?!\.?\d)", dotted, "time", "hour with h"),
             (rf"{start}(?P<hour>\d{{1,2}})h(?P<minute>\d\d)?(?!\w)", dotted, "time", "hour with h"),
             (rf"{before}(?P<own>(?P<hour>\d{{1,2}})(?P<minute>)\s?(?:{hours})\b\.?(?!\w))", dotted, "time", "hour with h"),
         ]  # fmt: skip
@@ -142,8 +143,8 @@ def rules(language: Language) -> list[Rule]:
     zones = alternatives(_ZONES.split("|"))
     dotted_zones = "|".join(r"\.\s?".join(z) + r"\.?" for z in ("est", "pst", "cst", "gmt"))
     return [
-        *compiled,
         Rule("time", re.compile(rf"(?:\d|\d\s?h|\d\s?[ap]\.?\s?m\.?)\s?(?P<own>(?P<zone>\b(?:{zones})|(?<=m)(?:{zones})|(?<=m\.)(?:{zones})|{dotted_zones})" r"(?:\s?(?P<sign>[-−–+])(?P<shift>\d{1,2}(?::\d\d)?))?)(?!\w)", re.IGNORECASE), zone, "zone behind a time", near=r"[\dhmM.]\s?[a-zA-Z]\.?[a-zA-Z]\.?[a-zA-Z]?\b"),
         Rule("time", re.compile(r"(?P<own>(?P<zone>\b(?:GMT|UTC))\s?(?P<sign>[-−–+])(?P<shift>\d{1,2}(?::\d\d)?))(?!\w)"), zone, "zone", near="GMT|UTC"),
+        *compiled,
         Rule("ratio", re.compile(rf"(?<![\w.,:]){NUMBER}(?::{NUMBER})+(?![\w:])"), ratio, "colon between numbers", near=r"\d:\d"),
     ]  # fmt: skip

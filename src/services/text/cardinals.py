@@ -26,6 +26,12 @@ def ordinals(language: Language) -> list[Rule]:
         number = int(re.sub(r"\D", "", match["number"]))
         if number == 0 and language.code == "es":
             return None
+        if (
+            match["mark"] in ("º", "°")
+            and number >= 20
+            and re.match(r"\s?[NSEWO]\b", match.string[match.end() :])
+        ):
+            return None  # a point of the compass
         if match["mark"] == "°" and number >= 20 and not next_word(match):
             return None
         article = "las " if match["article"] else ""
@@ -46,7 +52,7 @@ def ordinals(language: Language) -> list[Rule]:
     )
     found = [
         Rule("ordinal", re.compile(decade_form.replace("|(?<![\\w.,])(?P<n2>(?:1\\d|20)\\d0) s\\b(?!\\s[a-z]+ed\\b)", "")), decade, "decade", near=r"0'? ?s"),
-        Rule("ordinal", re.compile(rf"(?P<article>\blos (?=\d+\.as\b))?(?<![\w.,/])(?P<number>\d{{1,6}}(?:[.,]\d{{3}})?){mark}(?:(?<=r)\.)?(?!\w|\.[a-z])", re.IGNORECASE if language.code == "en" else 0), one, "number with a raised mark"),
+        Rule("ordinal", re.compile(rf"(?P<article>\blos (?=\d+\.as\b))?(?<![\w.,/])(?P<number>\d{{1,3}}(?:[.,]\d{{3}})?|\d{{4,6}}){mark}(?:(?<=r)\.)?(?!\w|\.[a-z])", re.IGNORECASE if language.code == "en" else 0), one, "number with a raised mark"),
     ]  # fmt: skip
     if language.code == "en":
         found.append(
@@ -64,7 +70,7 @@ def ordinals(language: Language) -> list[Rule]:
             Rule(
                 "ordinal",
                 re.compile(r"(?<![\w.,/])(?P<number>\d{1,2})(?P<mark>\.?[ºª°])\s?(?P<letter>[A-Z])(?![\w.])(?<!°[CFNSEWO])"),
-                lambda m: door(m) if m["letter"] not in "CF" or m["mark"][0] == "." else None,
+                lambda m: door(m) if int(m["number"]) < 20 and (m["letter"] not in "CF" or m["mark"][0] == ".") else None,
                 "floor and door", near=r"\d\.?[ºª°]"),
         )  # fmt: skip
     return found

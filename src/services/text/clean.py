@@ -8,7 +8,7 @@ _SPACES = re.compile(r"[^\S\n]+")
 _GROUP_SPACE = re.compile(r"(?<=\d)[\u00a0\u2009\u202f\u2007](?=\d{3}(?!\d))")
 # 12 500, 1 250 300: not where the groups can be those of a telephone number (612 345 678)
 _PLAIN_GROUPS = re.compile(
-    r"(?<![\d+(:/-] )(?<!\d[.,)] )(?<![\w.,+():/-])"
+    r"(?<![\d+(:/-] )(?<![\w.,+():/-])"
     r"([1-9]\d{0,2}(?: 000)+|[1-9]\d?(?: \d{3})+|[1-9]\d{2} \d{3}(?=,\d| ?(?:€|\$|£|%|\.?º|\.?ª)| (?!\d)[^\W\d_]{4,}s\b)"
     r"|[1-9]\d{2}(?: \d{3}){2,}(?=,\d| ?(?:€|\$|£|%)| (?:de|d[oó]lares|euros|pesos|people|personas|habitantes|millones)\b)|[1-9]\d{2}(?: \d{3}){3,})"
     r"(?![\d:/-]| \d|\.\d)"

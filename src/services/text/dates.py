@@ -16,6 +16,7 @@ _NEAR = {
     "figures behind a word of time": r"\d/\d",
     "days of a month": r"[-–]",
     "quarter": r"Q",
+    "season": r"\d/\d",
     "month in a range": r"[-–]",
     "year of an era": r"[AB]\.?[DC]",
     "month cut short": r"[a-zñ]\.",
@@ -75,7 +76,7 @@ def rules(language: Language) -> list[Rule]:
         return _without_article(match, language.say_days(low, high, month_of(match), year, first))
 
     def month_year(match: re.Match[str]) -> str:
-        return f"{language.months[month_of(match) - 1]}{match['joint']}{_year(match['year'], language)}"
+        return f"{language.months[month_of(match) - 1]}{match['joint'].replace('-', ' ')}{_year(match['year'], language)}"
 
     def month_alone(match: re.Match[str]) -> str:
         return language.months[month_of(match) - 1] + stop(match)
@@ -84,6 +85,9 @@ def rules(language: Language) -> list[Rule]:
         year = match["year"]
         said = language.year(int(year)) if len(year) == 4 else language.cardinal(int(year), Count())
         return f"the {language.ordinal(int(match['q']), False)} quarter of {said}"
+
+    def season(match: re.Match[str]) -> str:
+        return f"{language.year(int(match['year']))} {language.cardinal(int(match['last']), Count())}"
 
     def era(match: re.Match[str]) -> str:
         number = int(match["year"])
@@ -111,6 +115,7 @@ def rules(language: Language) -> list[Rule]:
         quarters = []
     patterns = [
         *quarters,
+        (r"(?<![\w/.,-])(?P<year>(?:19|20)\d\d)/(?P<last>[1-9]\d)(?![\w/]|[.,]\d)", season, "season"),
         (rf"(?<![\w-]){names}\b\.?(?=\s?[-–]\s?(?:{plain_names})\b(?![\w-]))", month_alone, "month in a range"),
         (rf"(?<![\w-])(?:{plain_names})\.?\s?[-–]\s?(?P<own>{names}\b\.?)(?![\w-])", month_alone, "month in a range"),
         (r"(?<![\w/.-])(?P<year>\d{4})[-/](?P<m>\d{1,2})[-/](?P<day>\d{1,2})(?![\w/-])", iso, "year first"),
@@ -121,7 +126,7 @@ def rules(language: Language) -> list[Rule]:
         (rf"(?<!\w){names}\.?\s(?P<low>\d{{1,2}}){suffix}{dash}(?P<high>\d{{1,2}}){suffix}{year}{_NO_TIME}", days, "days of a month"),
         (rf"(?<![\w.,/])(?P<day>\d{{1,2}}){suffix}{link}{names}\b(?-i:\.(?=\s[a-z\d]|,|-))?{year}(?!\w)", day_first, "day and month"),
         (rf"(?<!\w){names}(?:\.?\s|\.?-)(?P<day>\d{{1,2}}){suffix}{year}{_NO_TIME}", month_first, "month and day"),
-        (rf"(?<!\w){names}\.?(?P<joint>\s|\sde\s|\sdel\s|,\s)(?P<year>\d{{4}})(?!\w|[.,]\d)", month_year, "month and year"),
+        (rf"(?<!\w){names}\.?(?P<joint>\s|\sde\s|\sdel\s|,\s|-)(?P<year>\d{{4}})(?!\w|[.,]\d)", month_year, "month and year"),
         (rf"(?<!\w)(?P<month>{cut_short})\.(?-i:(?=\s[a-zñ\d(]|[,;:)–-]|\s*$))", month_alone, "month cut short"),
     ]  # fmt: skip
     found = [

@@ -345,7 +345,7 @@ ENGLISH = Language(
     IU: international unit/international units
     ly: light year/light years; AU: astronomical unit/astronomical units; kn kt: knot/knots
     ct: carat/carats
-    lm: lumen/lumens; lx: lux; doz: dozen; mEq: milliequivalent/milliequivalents
+    lm: lumen/lumens; lx: lux; deg: degree/degrees; doz: dozen; mEq: milliequivalent/milliequivalents
     """,
         feminine=False,
     ),
@@ -464,7 +464,7 @@ ENGLISH = Language(
         r"[Cc]hapters?|CHAPTER|[Pp]arts?|PART|[Vv]olumes?|VOLUME|[Vv]ols?\.|[Aa]cts?|ACT|[Ss]cenes?|SCENE|[Ss]ections?|SECTION"
         r"|[Aa]ppendix|APPENDIX|[Bb]ooks?|BOOK|World War|WORLD WAR|WW|[Pp]hase|[Tt]ype|[Cc]lass|[Tt]itle|[Aa]rticles?|ARTICLE"
         r"|[Ll]evel|[Gg]rade|[Ss]tage|Super Bowl|Apollo|Rocky|Mark|[Ee]pisode|Windows|[Tt]able|[Cc]entury|[Cc]anto"
-        r"|[Pp]lan|[Oo]ption|[Ff]igure|[Gg]roup|[Uu]nit|[Mm]odule|[Ll]esson|[Ss]tep|[Tt]ier|[Ss]chedule|[Aa]nnex|[Ee]xhibit"
+        r"|World Cup|[Pp]lan|[Oo]ption|[Ff]igure|[Gg]roup|[Uu]nit|[Mm]odule|[Ll]esson|[Ss]tep|[Tt]ier|[Ss]chedule|[Aa]nnex|[Ee]xhibit"
     ),
     roman_names=(
         r"Louis|Henry|Charles|George|Edward|Richard|William|James|John|Paul|Pius|Benedict|Gregory"

@@ -11,7 +11,7 @@ from src.services.text.reading import Rule
 _PLAIN_UNIT = re.compile(r"k[mg]|[cm]m|m[gl]|[GMT]B|kWh|[kMG]Hz|km/h|m/s|[kcm]?m[²³]|°[CF]|mg/dL|kg/m[²³]")
 _DASH = r"\s?[-–]\s?"
 _SINGULAR_BEFORE = re.compile(r"(?:\b(?:per|por|cada|each|un|el|the|a|one)\s)$", re.IGNORECASE)
-_ADJECTIVE_AFTER = re.compile(r"\s([a-z]{2,})\b")
+_ADJECTIVE_AFTER = re.compile(r"\s([A-Za-z]{2,})\b")
 _TECHNICAL = frozenset(["V", "W", "kW", "GB", "TB", "MB", "MHz", "GHz", "mAh", "MP", "mm", "cc", "Mbps"])
 """Units that stand before their noun without an article, too: `12V battery`."""
 _SPACED = frozenset(
@@ -28,6 +28,7 @@ _NEAR = {
     "blood pressure behind a word": r"\d/\d",
     "size": r"\d[\"″]?\s?[x×]\s?\d",
     "fraction and unit": r"\d/\d",
+    "fraction of an inch": r"\d/\d",
     "so much for so many": r"/\d",
     "range": "[-–]",
     "rate": r"\d/",
@@ -56,7 +57,7 @@ def adjective(match: re.Match[str], language: Language) -> bool:
     if not technical and not re.search(rf"(?i)\b(?:{language.adjective_before})\s$", before):
         return False
     after = _ADJECTIVE_AFTER.match(match.string, match.end())
-    return bool(after and after[1] not in language.adjective_never)
+    return bool(after and after[1].lower() not in language.adjective_never)
 
 
 def rules(language: Language) -> list[Rule]:  # noqa: PLR0915 - one function a form
@@ -94,6 +95,15 @@ def rules(language: Language) -> list[Rule]:  # noqa: PLR0915 - one function a f
 
     def full_range(match: re.Match[str]) -> str | None:
         return f"{_low(match, language)} {said['to']} {counted_unit(match, match['number'], units.noun(match['unit'], language))}"
+
+    def inch_part(match: re.Match[str]) -> str | None:
+        top, bottom = int(match["top"]), int(match["bottom"])
+        before = match.string[: match.start()].rpartition("\n")[2]
+        if not 0 < top < bottom or (match["mark"] == '"' and before.count('"') % 2):
+            return None
+        if match["whole"]:
+            return language.mixed(integer(match["whole"], language), top, bottom, said["inch"])
+        return f"{language.fraction(top, bottom)} {said['inch']}"
 
     def part(match: re.Match[str]) -> str | None:
         top, bottom, whole = int(match["top"]), int(match["bottom"]), match["whole"]
@@ -149,7 +159,8 @@ def rules(language: Language) -> list[Rule]:  # noqa: PLR0915 - one function a f
         return words and words + _stop(match)
 
     def feet_alone(match: re.Match[str]) -> str:
-        return f"{integer(match['number'], language)} {said['foot' if match['number'] == '1' else 'feet']}"
+        number = match["number"] or match["second"]
+        return f"{integer(number, language)} {said['foot' if number == '1' else 'feet']}"
 
     def direction(match: re.Match[str]) -> str:
         number = counted(
@@ -205,14 +216,15 @@ def rules(language: Language) -> list[Rule]:  # noqa: PLR0915 - one function a f
         (rf"(?<![\w.,/])(?P<top>\d{{2,3}})/(?P<bottom>\d{{2,3}})\s?(?P<unit>mmHg){end}", over, "blood pressure"),
         (rf"(?i:\b(?:{language.pressure_before})\s)(?P<own>(?P<top>\d{{2,3}})/(?P<bottom>\d{{2,3}})(?P<unit>))(?![\w/]|[.,]\d)", over, "blood pressure behind a word"),
         (rf"(?<![\w.,])(?P<numbers>{NUMBER}(?:[\"″]?\s?[x×]\s?{NUMBER}){{1,3}}[\"″]?)(?:\s?(?P<unit>in|{units.pattern(language)}){dot}{end})?(?![\w×]|\sx\s)", size, "size"),
+        (rf"{left}(?:(?P<whole>\d{{1,4}})[\s-])?(?P<top>\d{{1,3}})/(?P<bottom>\d{{1,3}})\s?(?P<mark>[\"″])(?!\w)", inch_part, "fraction of an inch"),
         (rf"{left}(?:(?P<whole>\d{{1,4}})[\s-])?(?P<top>\d{{1,3}})/(?P<bottom>\d{{1,4}})\s?(?P<unit>in\.|{units.pattern(language)}){dot}{end}", part, "fraction and unit"),
         (rf"(?<![\w.,/])(?P<low>{NUMBER})\s?(?P<unit0>{units.pattern(language)}){_DASH}{number}\s?(?P<unit>(?P=unit0)){end}", full_range, "range"),
         (rf"{left}{number}\s?{unit}/(?P<count>\d{{2,4}})\s?(?P<below>{units.pattern(language)}){end}", per_many, "so much for so many"),
         (rf"{left}(?:(?P<low>{NUMBER}){_DASH})?{number}(?P<gap>[\s-]?){unit}{dot}{end}", one, "number and unit"),
         (rf"(?<![\w.,/]){number}(?P<per>/(?:{alternatives(u for u in {**units.simple(language), **language.per_names} if len(u) > 1 or u == 's')})){end}", lambda m: _per_unit(m, language), "rate"),
         (rf"(?<![\w.,/]){number}(?P<mark>\"|″|'')(?!\w)", inches, "inches"),
-        (r"(?<=ft )(?P<number>\d{1,2})\s?in\b", inch_word, "inches in letters"),
-        (r"(?<![\w.,'])(?P<number>\d{1,2})['′](?=\s(?:tall|high|long|wide|deep)\b)", feet_alone, "feet and inches"),
+        (r"(?<=ft )(?P<number>\d{1,2})\s?in\b(?:\.(?!\s?[A-Z]|\w))?", inch_word, "inches in letters"),
+        (r"(?<![\w.,'])(?P<number>\d{1,2})['′](?=\s(?:tall|high|long|wide|deep)\b|\s?[x×]\s?\d)|(?<=\d' x )(?P<second>\d{1,2})'", feet_alone, "feet and inches"),
         (rf"(?<![\w.,/]){number}\s?in(?:\.(?!\s?[A-Z]|\w)|(?=\s(?:wide|long|tall|high|deep|thick|diameter|across)\b))", inch_word, "inches in letters"),
         (rf"(?<![\w.,/]){number}[x×](?=\s[a-záéíóúñ])", factor, "factor"),
     ]  # fmt: skip

@@ -45,7 +45,7 @@ def rules(language: Language) -> list[Rule]:
     name = r"(?:[A-Z][\w'-]*|\d{1,3}(?:st|nd|rd|th))"
 
     def number(match: re.Match[str]) -> str:
-        return house(match["number"], language)
+        return f"{house(match['number'], language)} {language.spell(match['letter'] or '')}".rstrip()
 
     def street(match: re.Match[str]) -> str:
         return folded[match["own"].rstrip(".").lower()] + _stop(match, language)
@@ -59,9 +59,9 @@ def rules(language: Language) -> list[Rule]:
 
     followed = rf"(?=(?:\s(?:{compass})(?=\s))?(?:\s{name}){{1,3}},?\s(?i:{suffix}|street|avenue|road|drive|lane|court|boulevard|highway|place|way)\b)"
     return [
-        Rule("address", re.compile(rf"(?<![\w.,/-])(?P<own>(?P<number>\d{{1,5}})){followed}"), number, "number of a house"),
+        Rule("address", re.compile(rf"(?<![\w.,/-])(?P<own>(?P<number>\d{{1,5}})(?P<letter>[A-Z])?){followed}"), number, "number of a house"),
         Rule("address", re.compile(rf"(?<=\d)\s(?P<own>(?P<point>{compass}))(?=(?:\s{name}){{1,3}}\s(?i:{suffix}|street|avenue|road|drive)\b)"), lambda m: points[m["point"]], "direction of a street"),
-        Rule("address", re.compile(rf"(?<=\d)(?:\s(?:{compass}))?(?:\s{name}){{1,3}}\s(?P<own>(?i:{suffix})\b\.?)(?!\w)(?! (?!Apt|Suite|Ste|Unit)[A-Z][a-z]+ (?:{suffix})\b)"), street, "street behind a number"),
+        Rule("address", re.compile(rf"(?:(?<=\d)|(?<=\d[A-Z]))(?:\s(?:{compass}))?(?:\s{name}){{1,3}}\s(?P<own>(?i:{suffix})\b\.?)(?!\w)(?! (?!Apt|Suite|Ste|Unit)[A-Z][a-z]+ (?:{suffix})\b)"), street, "street behind a number"),
         Rule("address", re.compile(rf"(?<=[a-z]) (?P<own>(?:{suffix})\.)(?=\s*$|\s[a-z\d(]|[,;:)]|\s(?:{starters(language)})\b)"), street, "street behind a name", near=_STREETS),
         Rule("address", re.compile(r"\b[A-Z][a-z]+ (?P<own>Ave|Blvd|Rd|Hwy|Pkwy|Expy|Fwy|Ln)(?!\w|\.)"), street, "street behind a name", near=_STREETS),
         Rule("address", re.compile(rf"[A-Z][a-z.]+, (?P<own>(?P<state>{alternatives(language.states)})(?P<comma>,)?(?: (?P<zip>\d{{5}}(?:-\d{{4}})?))?)(?=\s*$|[,.;)]|\s*\n)(?!\w)"), state, "state", near=r", [A-Z]{2}(?![A-Za-z])"),

@@ -57,7 +57,7 @@ def rules(language: Language) -> list[Rule]:
     # `Appendix C`, `Plan D`: these letters alone are letters
     number = rf"(?![CDLM](?!\w)){_ROMAN}"
     found: list[tuple[str, Callable[[re.Match[str]], str | None], str]] = [
-        (rf"\b(?P<name>{language.roman_names})\s(?P<own>(?P<roman>{_ROMAN}))(?![\w'.-]\w|\w)", ruler, "ruler"),
+        (rf"\b(?P<name>{language.roman_names})\s(?P<own>(?P<roman>{_ROMAN}))(?![\w.-]\w|\w|'(?!s\b)\w)", ruler, "ruler"),
         (rf"\b(?:{after})\s(?P<own>{number}(?!\w)(?:\s?(?:[-–]|(?<!\w)(?:{joints})(?!\w))\s?(?!I\b(?!\.)){_ROMAN}(?!\w)){{1,3}}){end}", several, "several behind a noun"),
         (rf"\b(?:{after})\s(?P<own>(?P<roman>{number}))(?![\w'-])", cardinal, "behind a noun"),
     ]  # fmt: skip

@@ -35,7 +35,7 @@ def rules(language: Language) -> list[Rule]:
         (r"(?<=[\w)])\s?\^\s?3(?!\d)|(?<=[a-zA-Z\d)])³", "cubed", "cube"),
         (r"(?<=[\w)])\s?\^\s?(?=[\w(-])", "power", "^"),
         (r"(?<=[\w)])\s?\*{1,2}\s?(?=[\d(])|(?<=\d)\s?\*\s?(?=\w)|(?<=\w)\*(?=\w)", "times", "*"),
-        (r"(?<=\d)(?: x |x)(?=\d)", "times", "x between numbers"),
+        (r"(?<=[\w'\"″]) x (?=\d)|(?<=\d)x(?=\d)", "by", "x between numbers"),
         (r"(?<=[\d)]) ?[-–] (?=[\d(])|(?<=\d)[-–](?=\d{1,15}\s?=)|(?<=[a-z]) - (?=[a-z\d]{1,9} =)", "minus", "subtraction"),
         (r"(?<=[a-z\d)])\s?/\s?(?=\()|(?<=\d) / (?=\d)|(?<=\d)/(?=\d{1,15}\s?=)", "divided", "division"),
         (r"(?:(?<=\s)|^)~\s?(?=\d)", "roughly", "~"),

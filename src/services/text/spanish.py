@@ -295,6 +295,7 @@ ABBREVIATIONS = Abbreviations(
     special=(
         (r"[Dd]\.(?=\s[A-ZÁÉÍÓÚÑ][a-záéíóúñ])", "don"),
         (r"S\.\s?M\.", "Su Majestad"),
+        (r"S\.(?=\s(?:Juan|Pedro|Pablo|José|Francisco|Antonio|Miguel|Isidro|Luis|Martín|Andrés)\b)", "san"),
         (r"[Ee]{2}\.?\s?[Uu]{2}\.?", "Estados Unidos"),
         (r"E\.\s?U\.(?:\s?A\.)?", "Estados Unidos"),
         (r"EUA", "Estados Unidos"),
@@ -358,7 +359,7 @@ SPANISH = Language(
     cardinal=_cardinal,
     ordinal=_ordinal,
     ordinal_after=(
-        r"(\.º|º(?!\s?[CFK]\b)|\.?ª|\.?e?r[oa]?s?\b|\.?°(?!\s?[CFKcfk]\b|[NSEWO\d])|\.[oa]s?\b|do\b|da\b|to\b|ta\b|mo\b|ma\b|vo\b|va\b|no\b|na\b)"
+        r"(\.º|º(?!\s?[CFK]\b)|\.?ª|\.?e?r[oa]?s?\b|\.?°(?!\s?[CFKcfk]\b|[NSEWO\d])|\.[oa]s?\b|\.?(?:do|da|to|ta|mo|ma|vo|va|no|na)\b)"
     ),
     say_ordinal=_say_ordinal,
     year=_cardinal,

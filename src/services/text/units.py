@@ -112,7 +112,7 @@ def simple(language: Language) -> dict[str, Noun]:
 def pattern(language: Language) -> str:
     """A regular expression for a unit, powers and `per` included."""
     names = alternatives(name for name in simple(language) if name not in ("in",))
-    per = alternatives({**simple(language), **language.per_names})
+    per = alternatives([*simple(language), *language.per_names, "H", "S"])
     square = r"(?:(?:sq|cu)\.?\s)?" if language.code == "en" else ""
     return rf"{square}(?:{names}){_POWER}?(?:/(?:{per}){_POWER}?(?!\w))?"
 
@@ -137,7 +137,9 @@ def noun(written: str, language: Language) -> Noun:
 
 def per_name(written: str, language: Language) -> str:
     """`kg` -> `per kilogram`."""
-    known = language.per_names.get(written)
+    known = language.per_names.get(written) or (
+        language.per_names.get(written.lower()) if written in "HS" else None
+    )
     if known is None:
         power = 2 if written[-1] in "2²" else 3 if written[-1] in "3³" else 0
         base = _powered(re.sub(r"[\^23²³]+$", "", written) if power else written, language).one

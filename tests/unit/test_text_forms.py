@@ -89,6 +89,13 @@ def test_a_region_decides(language: str, written: str, spoken: str) -> None:
     assert said(written, language) == spoken
 
 
+@pytest.mark.parametrize(
+    "tag", ["es-", "es-ZZ", "en_x", "es-419-MX", "es-Latn-MX", "en--", "es-\u00f1", "en-1234567", "ES_mx"]
+)
+def test_a_region_that_nobody_knows_is_that_of_the_language(tag: str) -> None:
+    assert said("5 km", tag) in ("five kilometers.", "cinco kilómetros.")
+
+
 def test_in_plain_spanish_a_dollar_sign_is_read_by_the_evidence_else_by_the_setting() -> None:
     assert said("Cuesta $50.", "es") == "Cuesta cincuenta dólares."
     assert said("Cuesta $50.", "es", "pesos") == "Cuesta cincuenta pesos."

@@ -43,7 +43,7 @@ _DOLLARS = re.compile(
 )
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=64)
 def rules(language: Language) -> tuple[list[Rule], list[Rule]]:
     """All rules, the surest first: what one claims, a later one cannot misread.
 

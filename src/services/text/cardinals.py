@@ -13,6 +13,7 @@ from src.services.text.numbers import (
     parse,
     say,
 )
+from src.services.text.places import house
 from src.services.text.reading import Rule
 
 _SUPERSCRIPT = r"\^\(?(?P<sign>[-−])?(?P<power>\d+)\)?"
@@ -287,7 +288,11 @@ def serials(language: Language) -> list[Rule]:
         )
         return f"{words} {language.spell(match['letter'])}"
 
+    triple = [
+        Rule("serial", re.compile(r"(?<![\w.,])(?P<letter>[A-Z])[-.]?(?P<number>[1-9]\d\d)(?![\d]|[.,]\d|-\d)"), lambda m: f"{language.spell(m['letter'])} {house(m['number'], language)}", "letter and three digits"),
+    ] if language.code == "en" else []  # fmt: skip
     return [
+        *triple,
         Rule("serial", re.compile(r"(?<![\w.])(?P<v>[vV])?(?P<numbers>\d+(?:\.\d+){1,3})(?P<stage>-(?:alpha|beta|rc|dev|b|a)(?:\.?\d+)?)(?![\w.-]\w|\w)"), version, "version", near=r"\.\d+-"),
         Rule("serial", re.compile(r"(?<![\w.,])(?P<number>\d{3,4})(?P<letter>[pi])(?!\w)"), lines, "lines of a picture", near=r"\d[pi]"),
         Rule("serial", re.compile(r"(?<![\w.,])(?P<a>[A-Z]?)-?(?P<number>\d{5,})-?(?P<b>[A-Z]?)(?![\w.,-]\w|\w)"), long, "letter and long number"),

@@ -34,7 +34,7 @@ _HASHTAG = re.compile(r"(?<![\w#&])#(?=\w*[^\W\d])(\w{1,100})")
 _FILE = re.compile(
     r"(?<![\w.])([\w-]{2,80})\.(?=[A-Za-z])([A-Za-z]{1,4}\d?|json|yaml|toml|html|docx|xlsx|pptx)(?![\w])"
 )
-_SCHEME = re.compile(r"(?<!\w)(file|ftp|ssh|git|mailto)://")
+_SCHEME = re.compile(r"(?<!\w)(?:file|ssh|git|sftp)://[^\s<>\"']{1,500}")
 # small letters on both sides of a dot and no space: a host or a file that no list knows
 _BARE = re.compile(r"(?<![\w.@/-])[a-z]{2,}(?:\.[a-z]{2,}){1,3}(?![\w.@]|/\w)")
 _IP = re.compile(r"(?<![\w.,])(\d{1,3}(?:\.\d{1,3}){3})(?::(\d{1,5}))?(?:/(\d{1,2}))?(?![\w:]|\.\d)")
@@ -82,6 +82,7 @@ def rules(language: Language) -> list[Rule]:
         return ", ".join(_serial(part, language) for part in re.split("[:-]", match[0]))
 
     return [
+        Rule("electronic", _SCHEME, lambda m: _address(m[0].rstrip(_TRAILING), language) + m[0][len(m[0].rstrip(_TRAILING)) :], "address with its scheme", near="://"),
         Rule("electronic", _URL, url, "URL", near=r"://|[wW]{3}\."),
         Rule("electronic", _EMAIL, email, "e-mail", near=r"@"),
         Rule("electronic", _MAC, mac, "MAC address", near=r"\w[:-]\w\w[:-]"),
@@ -89,10 +90,9 @@ def rules(language: Language) -> list[Rule]:
         Rule("electronic", _HOST_PORT, lambda m: f"{m[1]}, {said['port']} {_port(m[2], language)}", "port", near=r"localhost"),
         Rule("electronic", _DOMAIN, url, "domain", near=r"\.\w"),
         Rule("electronic", _PATH, lambda m: f" {_address(m[0], language)} ", "path", near=r"/"),
-        Rule("electronic", _MENTION, lambda m: f" {said['at']} {_address(m[1], language)}", "mention", near=r"@"),
+        Rule("electronic", _MENTION, lambda m: f" {said['at']} {integer(m[1], language) if m[1].isdigit() else _address(m[1], language)}", "mention", near=r"@"),
         Rule("electronic", _HASHTAG, lambda m: f" {said['hashtag']} {_camel(m[1], language)}", "hashtag", near=r"#"),
         Rule("electronic", _FILE, file, "file name", near=r"\.[A-Za-z]"),
-        Rule("electronic", _SCHEME, lambda m: f"{m[1]} {said['colon']} {said['slash']} {said['slash']} ", "scheme", near=r"://"),
         Rule("electronic", _BARE, bare, "name with a dot", near=r"[a-z]\.[a-z]"),
     ]  # fmt: skip
 

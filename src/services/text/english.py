@@ -432,7 +432,7 @@ ENGLISH = Language(
     %: percent; ‰: per mille; °: degrees; €: euro; $: dollar; £: pound; ¥: yen; ₹: rupee; ¢: cents
     ₩: won
     ₿: bitcoin; §: section; ©: copyright; №: number; µ: micro; ∑: sum; ∫: integral; ∂: partial; ∈: in
-    ∴: therefore; @: at; ~: tilde
+    ∴: therefore; @: at; ~: tilde; #: hash; /: slash
     """
     ),
     host_words=words("me"),

@@ -576,7 +576,7 @@ SPANISH = Language(
     ≤: menor o igual que; ≥: mayor o igual que; ∞: infinito; √: raíz cuadrada de; %: por ciento
     ‰: por mil
     °: grados; €: euro; $: dólar; £: libra; ¥: yen; ₹: rupia; ₩: won; ¢: centavos; ₿: bitcoin; §: sección
-    ©: copyright; №: número; µ: micro; ∑: suma; ∫: integral; ∂: parcial; ∈: en; ∴: por tanto; @: arroba
+    ©: copyright; №: número; µ: micro; ∑: suma; ∫: integral; ∂: parcial; ∈: en; ∴: por tanto; @: arroba; #: almohadilla; /: barra
     ~: virgulilla; º: o; ª: a
     """
     ),

@@ -66,7 +66,7 @@ ARG BAKE_MODELS=
 ARG STT_MODEL=base
 ARG TTS_ENGINE=auto
 RUN if [ -n "$BAKE_MODELS" ]; then \
-      python -m src.core.model_store --stt "$STT_MODEL" --tts "$TTS_ENGINE" --models-dir /models; \
+      python -m src.weights --stt "$STT_MODEL" --tts "$TTS_ENGINE" --models-dir /models; \
     fi
 
 VOLUME ["/models", "/storage"]

@@ -26,10 +26,11 @@ system-packages:
 browser: setup-dev
 	@$(BIN)/python -m tests.support.browser
 
-lint: setup-dev ## ruff, mypy, and the linters of the image, compose and the workflows
+lint: setup-dev ## ruff, mypy, the import contracts, and the linters of the image, compose and the workflows
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
@@ -42,7 +43,7 @@ format: setup-dev ## let ruff put the code in shape
 	$(BIN)/ruff format .
 
 models: setup ## fetch the weights ahead of time
-	$(BIN)/python -m src.core.model_store
+	$(BIN)/python -m src.weights
 
 bench-stt: setup-dev ## speech to text against faster-whisper, in turn
 	$(BIN)/python -m benchmarks.stt --model models/whisper/base --minutes 10

@@ -14,9 +14,9 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent))
 
 from src.config import LogFormat, load_settings
-from src.core.errors import ConfigurationError
-from src.core.telemetry import configure_logging
-from src.core.workers import MASTER_PID
+from src.errors import ConfigurationError
+from src.observability.telemetry import configure_logging
+from src.processes.workers import MASTER_PID
 
 try:
     _settings = load_settings()

@@ -27,9 +27,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks.speech import Clip, clips, long_file, word_error_rate
-from src.core.allocator import giving_back, share_arenas
 from src.engines.base import SttOptions
 from src.engines.whisper import WhisperEngine
+from src.processes.allocator import giving_back, share_arenas
 from src.services.decoding.pool import Decoders
 from src.services.stt import SttService
 

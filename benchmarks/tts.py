@@ -27,13 +27,13 @@ from benchmarks import tts_peers
 from benchmarks.tts_peers import Peer
 from benchmarks.tts_report import Rounds, line, memory, percentiles, stream_line
 from src.config import Settings
-from src.core.local_storage import LocalStorage
-from src.core.model_store import CoquiFiles, ModelStore
 from src.engines.base import Audio, TextToSpeech, Voice
 from src.engines.coqui import CoquiEngine
 from src.engines.kokoro import KokoroEngine
 from src.engines.voices import VoiceRegistry
 from src.services.tts import SpeechRequest, TtsService
+from src.storage.local import LocalStorage
+from src.weights.store import CoquiFiles, ModelStore
 
 WAV_HEADER = 44
 """Bytes that are no sound."""

@@ -15,8 +15,8 @@ from typing import Self
 
 import numpy as np
 
-from src.core.model_store import CoquiFiles
 from src.engines.base import Audio
+from src.weights.store import CoquiFiles
 
 Speak = Callable[[str], Audio]
 

@@ -137,7 +137,7 @@ prepare() {
   say "building $1"
   compose "$1" build || fail "the image could not be built; ${current:-nothing} is still in service"
   say "fetching the weights that are not there yet"
-  compose "$1" run --rm --no-deps -T voz python -m src.core.model_store ||
+  compose "$1" run --rm --no-deps -T voz python -m src.weights ||
     fail "the weights could not be fetched; ${current:-nothing} is still in service"
 }
 

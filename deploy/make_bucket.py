@@ -7,7 +7,7 @@ from aiobotocore.session import get_session
 from botocore.exceptions import BotoCoreError, ClientError
 
 from src.config import Settings, load_settings
-from src.core.errors import ConfigurationError
+from src.errors import ConfigurationError
 
 ATTEMPTS = 30
 """Seconds for which the store may take to start."""

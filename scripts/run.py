@@ -11,7 +11,7 @@ import urllib.request
 from pathlib import Path
 
 from src.config import Settings, load_settings
-from src.core.errors import ConfigurationError
+from src.errors import ConfigurationError
 
 SAMPLE = Path("sample.wav")
 HELLO = "Hello! This is Voz speaking. Send me your audio, and I will write it down."

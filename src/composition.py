@@ -7,10 +7,10 @@ plain arguments, so that each piece can be read, tested and reused alone.
 from pydantic import SecretStr
 
 from src.config import Settings
-from src.core.local_storage import LocalStorage
-from src.core.s3_errors import S3Bucket
 from src.core.s3_handler import S3Storage
-from src.core.storage import Storage
+from src.storage.base import Storage
+from src.storage.local import LocalStorage
+from src.storage.s3_errors import S3Bucket
 
 
 def open_storage(settings: Settings) -> Storage:

@@ -12,10 +12,10 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from src.core.cores import usable_cores
-from src.core.errors import ConfigurationError
-from src.core.rate_limits import parse_limits
-from src.core.security import read_key_file
+from src.access.key_file import read_key_file
+from src.access.rate_limits import parse_limits
+from src.errors import ConfigurationError
+from src.processes.cores import usable_cores
 
 MIN_KEY_LENGTH = 8
 """Of an API key. Shorter ones can be guessed; and keys are struck out of logs wherever they stand, so that

@@ -11,6 +11,8 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.middleware import Middleware
 
+from src.access.failed_keys import FailedKeys
+from src.access.rate_limits import RateLimiter, parse_limits
 from src.api import docs, errors, files, health, metrics, stt, tts, voices
 from src.api.dependencies import Services
 from src.api.engine_watch import watching
@@ -32,21 +34,19 @@ from src.api.policy import route_policies
 from src.api.protocol import HEAD_TIMEOUT, PAUSE_TIMEOUT
 from src.composition import open_storage
 from src.config import LogFormat, Settings, load_settings, unknown_keys
-from src.core.allocator import giving_back, share_arenas
-from src.core.descriptors import raise_descriptor_limit
-from src.core.errors import ConfigurationError
-from src.core.failed_keys import FailedKeys
 from src.core.loader import Models, open_models
-from src.core.measured_storage import MeasuredStorage
-from src.core.rate_limits import RateLimiter, parse_limits
 from src.core.security import ApiKeys
-from src.core.telemetry import configure_logging
-from src.core.tracing import tracing
-from src.core.workers import shared_folder
+from src.errors import ConfigurationError
+from src.observability.telemetry import configure_logging
+from src.observability.tracing import tracing
+from src.processes.allocator import giving_back, share_arenas
+from src.processes.descriptors import raise_descriptor_limit
+from src.processes.workers import shared_folder
 from src.scheduling.admission import AdmissionController, UploadSpace, default_limit
 from src.services.decoding.pool import Decoders
 from src.services.stt import SttService
 from src.services.tts import TtsService
+from src.storage.measured import MeasuredStorage
 
 log = logging.getLogger(__name__)
 
@@ -119,7 +119,7 @@ def create_app(settings: Settings, open_engines: OpenEngines = open_models) -> F
         form_limits=_FORM_LIMITS,
         docs_url=None,
         redoc_url=None,
-        # core/tracing.py and core/metrics.py do that
+        # observability/tracing.py and observability/metrics.py do that
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
         middleware=[
             *([Middleware(ProxyPrefix, prefix=settings.root_path)] if settings.root_path else []),

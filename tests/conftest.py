@@ -58,7 +58,7 @@ def make_settings(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Set
 @pytest.fixture(scope="session")
 def models_dir(make_settings: Callable[..., Settings]) -> Path:
     """The folder of weights, filled: on a fresh machine the first test that asks fetches them."""
-    from src.core.model_store import ModelStore
+    from src.weights.store import ModelStore
 
     folder = make_settings().models_dir
     ModelStore(folder).whisper("base")

@@ -10,10 +10,10 @@ from src.api.middleware.admission import place_of
 from src.api.policy import AdmissionClass
 from src.config import Settings
 from src.core.loader import Models
-from src.core.storage import Storage
 from src.scheduling.admission import AdmissionController, Place
 from src.services.stt import SttService
 from src.services.tts import TtsService
+from src.storage.base import Storage
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Exceptions -> answers. The one place that knows a status for each error, and the shapes of errors.
 
-The tree itself is drawn in `core/errors.py`.
+The tree itself is drawn in `errors.py`.
 """
 
 import logging
@@ -19,9 +19,9 @@ from starlette.requests import ClientDisconnect, HTTPConnection
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketState
 
+from src import errors
 from src.api.policy import ErrorShape, policy_of
-from src.core import errors
-from src.core.telemetry import note
+from src.observability.telemetry import note
 
 log = logging.getLogger(__name__)
 

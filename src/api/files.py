@@ -7,8 +7,8 @@ from fastapi.responses import FileResponse
 
 from src.api.dependencies import ServicesDep
 from src.api.errors import problems
-from src.core.errors import NotFound
-from src.core.local_storage import LocalStorage
+from src.errors import NotFound
+from src.storage.local import LocalStorage
 
 router = APIRouter(prefix="/files", tags=["files"])
 

@@ -29,9 +29,9 @@ from typing import Any, cast
 
 from uvicorn import Server
 
-from src.core.errors import Overloaded
-from src.core.handover import another_is_ready, marked_ready, parent_listens
-from src.core.workers import is_gunicorn, is_worker
+from src.errors import Overloaded
+from src.processes.handover import another_is_ready, marked_ready, parent_listens
+from src.processes.workers import is_gunicorn, is_worker
 
 log = logging.getLogger(__name__)
 

@@ -5,9 +5,9 @@ from fastapi import APIRouter, Response
 from src.api.dependencies import Services, ServicesDep
 from src.api.errors import problems
 from src.api.schemas import EngineOut, LiveOut, ModelsOut, ReadyOut, engine_out
-from src.core.errors import StorageUnavailable
 from src.engines import cpu
 from src.engines.base import Engine
+from src.errors import StorageUnavailable
 from src.scheduling.admission import AdmissionController
 
 public = APIRouter(prefix="/health", tags=["health"])

@@ -8,8 +8,8 @@ from fastapi import APIRouter, Response
 
 from src.api.dependencies import Services, ServicesDep
 from src.api.errors import problems
-from src.core import metrics
-from src.core.executors import METRICS
+from src.observability import metrics
+from src.scheduling.executors import METRICS
 
 SAMPLE_SECONDS = 5.0
 

@@ -21,8 +21,8 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from src.api.errors import REQUEST_ID, failure_of, render
-from src.core.descriptors import connection_limit
-from src.core.errors import Overloaded, TooLarge, TooSlow, VozError
+from src.errors import Overloaded, TooLarge, TooSlow, VozError
+from src.processes.descriptors import connection_limit
 
 log = logging.getLogger(__name__)
 

@@ -19,10 +19,10 @@ from src.api.schemas import (
 )
 from src.api.sse import Event, event_stream
 from src.api.transcripts import event_of, shape
-from src.core.errors import InvalidInput
-from src.core.executors import FORMATTING
 from src.engines.base import LanguageGuess, SttOptions
+from src.errors import InvalidInput
 from src.scheduling.admission import Place
+from src.scheduling.executors import FORMATTING
 from src.services.stt import Result
 
 router = APIRouter(prefix="/stt", tags=["speech to text"])

@@ -11,7 +11,7 @@ from src.api.disconnect import while_connected
 from src.api.errors import problems
 from src.api.schemas import SpeechIn, SpeechOut
 from src.api.streaming import stream_response
-from src.core.telemetry import note
+from src.observability.telemetry import note
 from src.services.tts import Speech, SpeechRequest
 
 router = APIRouter(prefix="/tts", tags=["text to speech"])

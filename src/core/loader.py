@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from src.config import Device, Settings, TtsEngine
-from src.core.errors import ConfigurationError, ModelUnavailable
-from src.core.metrics import BatchMetrics
-from src.core.model_store import CoquiModels, KokoroFiles, ModelStore
-from src.core.tracing import BatchSpans
 from src.engines import cpu
 from src.engines.base import EngineInfo, SpeechToText, TextToSpeech
+from src.errors import ConfigurationError, ModelUnavailable
+from src.observability.metrics import BatchMetrics
+from src.observability.tracing import BatchSpans
 from src.scheduling.observer import BatchObserver
+from src.weights.store import CoquiModels, KokoroFiles, ModelStore
 
 if TYPE_CHECKING:
     from src.engines.whisper import WhisperEngine
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 _COQUI_ADVICE = (
     "What to do: set TTS_MODEL_EN and TTS_MODEL_ES to other models, or to folders that are whole; fetch "
-    "Coqui's own again with `python -m src.core.model_store --tts coqui --verify`; or set TTS_ENGINE=auto, "
+    "Coqui's own again with `python -m src.weights --tts coqui --verify`; or set TTS_ENGINE=auto, "
     "which speaks with Kokoro where Coqui's voices cannot be opened"
 )
 

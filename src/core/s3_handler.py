@@ -18,9 +18,9 @@ from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 from botocore.exceptions import ClientError
 
-from src.core.errors import StorageMisconfigured, StorageUnavailable
-from src.core.s3_errors import S3_ERRORS, S3Bucket, answering, is_missing, startup_sentence
-from src.core.storage import checked, new_key
+from src.errors import StorageMisconfigured, StorageUnavailable
+from src.storage.keys import checked, new_key
+from src.storage.s3_errors import S3_ERRORS, S3Bucket, answering, is_missing, startup_sentence
 
 log = logging.getLogger(__name__)
 

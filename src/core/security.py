@@ -10,7 +10,6 @@ import hashlib
 import hmac
 import logging
 import os
-import re
 import secrets
 import sys
 import time
@@ -20,10 +19,10 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from src.access.key_file import KEY_NAME, read_key_file
+
 log = logging.getLogger(__name__)
 
-_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_LINE = re.compile(rf"({_NAME.pattern}):([0-9a-fA-F]{{64}})")
 _CHECK_SECONDS = 1.0
 
 
@@ -86,30 +85,6 @@ class ApiKeys:
             log.info("API_KEYS_FILE was read again: %d keys", len(self._from_file))
 
 
-def read_key_file(file: Path) -> list[tuple[str, bytes]]:
-    """Names and SHA-256 digests from a file with a line `name:hash in hex` for each key.
-
-    Empty lines and lines that begin with # are skipped. A name may stand on several lines: its old key and
-    its new one.
-
-    Raises:
-        ValueError: a line is not like that; the message gives its number and nothing of its content.
-        OSError: the file cannot be read.
-    """
-    found = []
-    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
-        text = line.strip()
-        if not text or text.startswith("#"):
-            continue
-        match = _LINE.fullmatch(text)
-        if match is None:
-            raise ValueError(
-                f"line {number} of {file} is not name:sha256 (`python -m src.core.security NAME`)"
-            )
-        found.append((match[1], bytes.fromhex(match[2])))
-    return found
-
-
 def _version(file: Path) -> tuple[int, int, int]:
     found = file.stat()
     return found.st_mtime_ns, found.st_size, found.st_ino
@@ -125,7 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("name", help="what logs and metrics call the key: letters, digits and . _ -")
     parser.add_argument("--stdin", action="store_true", help="read the key from standard input")
     given = parser.parse_args(arguments)
-    if not _NAME.fullmatch(given.name):
+    if not KEY_NAME.fullmatch(given.name):
         parser.error("a name is 1 to 64 letters, digits and . _ -")
     if given.stdin:
         # not an argument: those stand in the process list

@@ -128,7 +128,7 @@ class Voice:
     gender: str | None = None
     """`female`, `male`, or None where it is not known."""
     fingerprint: str = ""
-    """Hash that changes whenever the files of this voice do (`core/weights/fingerprint.py`)."""
+    """Hash that changes whenever the files of this voice do (`weights/fingerprint.py`)."""
     blendable: bool = False
     """Whether the engine can mix this voice with others of its own."""
     blend: tuple[tuple[str, float], ...] = ()

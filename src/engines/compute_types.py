@@ -3,8 +3,8 @@
 import ctranslate2
 import torch
 
-from src.core.errors import ConfigurationError
 from src.engines import cpu
+from src.errors import ConfigurationError
 
 _OFFERED = ("int8", "bfloat16", "float16", "float32")
 """That COMPUTE_TYPE may name."""

@@ -5,8 +5,8 @@ from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Self
 
-from src.core.errors import ConfigurationError
 from src.engines.base import Audio, EngineInfo, Load, TextToSpeech, Voice
+from src.errors import ConfigurationError
 
 
 class SideBySide:

@@ -6,8 +6,8 @@ import json
 import re
 from collections.abc import Iterable
 
-from src.core.errors import InvalidInput
 from src.engines.base import Voice
+from src.errors import InvalidInput
 
 MAX_BLEND = 8
 """Most voices of one blend."""

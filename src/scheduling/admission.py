@@ -13,7 +13,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
-from src.core.errors import DeadlineExceeded, Overloaded
+from src.errors import DeadlineExceeded, Overloaded
 
 _SMOOTHING = 0.2
 """Weight of the newest interval in the running average of time between two finished requests."""

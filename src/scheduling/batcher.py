@@ -31,7 +31,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Generic, Protocol, Self, TypeVar
 
-from src.core.errors import EngineFailed, EngineStopped, Overloaded
+from src.errors import EngineFailed, EngineStopped, Overloaded
 from src.scheduling.fair_queue import FairQueue
 from src.scheduling.observer import BatchObserver, ObserverGroup, Outcome
 from src.scheduling.progress import Progress

@@ -6,10 +6,10 @@ from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import BinaryIO, Self
 
-from src.core.executors import SEGMENTATION
-from src.core.telemetry import note
-from src.core.tracing import record
 from src.engines.base import STT_SAMPLE_RATE, Audio
+from src.observability.telemetry import note
+from src.observability.tracing import record
+from src.scheduling.executors import SEGMENTATION
 from src.services.chunks import Chunk, Chunker
 from src.services.decoding.decoding import Decoding
 from src.services.decoding.pool import Decoders

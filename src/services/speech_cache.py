@@ -12,8 +12,8 @@ import logging
 from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass
 
-from src.core.errors import StorageUnavailable
-from src.core.storage import Storage
+from src.errors import StorageUnavailable
+from src.storage.base import Storage
 
 log = logging.getLogger(__name__)
 

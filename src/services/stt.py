@@ -8,8 +8,6 @@ from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 from src.config import Settings
-from src.core.errors import InvalidInput
-from src.core.telemetry import current_request_id
 from src.engines.base import (
     LanguageGuess,
     Segment,
@@ -18,6 +16,8 @@ from src.engines.base import (
     Transcript,
     Word,
 )
+from src.errors import InvalidInput
+from src.observability.telemetry import current_request_id
 from src.services.chunks import Chunk
 from src.services.decoding.pool import Decoders
 from src.services.reader import SpeechReader

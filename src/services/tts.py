@@ -10,16 +10,17 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from src.config import Settings
-from src.core.errors import TooLarge
-from src.core.executors import ENCODING, TEXT
-from src.core.storage import Storage, new_key
-from src.core.telemetry import current_request_id, note
 from src.engines.base import Audio, TextToSpeech, Voice
 from src.engines.voices import VoiceRegistry
+from src.errors import TooLarge
+from src.observability.telemetry import current_request_id, note
+from src.scheduling.executors import ENCODING, TEXT
 from src.services.audio import AudioFormat, Encoder, Tempo, fade, level
 from src.services.single_flight import SingleFlight
 from src.services.speech_cache import SpeechCache, Spoken
 from src.services.text import Piece, to_speech
+from src.storage.base import Storage
+from src.storage.keys import new_key
 
 _AHEAD = 8
 """Pieces of one request that the engine may hold at once: enough for a batch, few enough to be fair."""

@@ -18,7 +18,7 @@ from ruamel.yaml import YAML
 
 from src.config import Settings
 from src.core.loader import Models
-from src.core.metrics import BatchMetrics
+from src.observability.metrics import BatchMetrics
 from tests.support.deploy_host import REPOSITORY
 from tests.support.server import KEY, OTHER_KEY, RunningServer, app_with, serve
 

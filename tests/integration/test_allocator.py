@@ -6,7 +6,7 @@ from pathlib import Path
 
 FREED = """
 import asyncio, os
-from src.core.allocator import giving_back, share_arenas
+from src.processes.allocator import giving_back, share_arenas
 
 def resident():
     with open("/proc/self/statm") as file:
@@ -26,7 +26,7 @@ asyncio.run(main())
 """
 THREADS = """
 import ctypes, threading
-from src.core.allocator import share_arenas
+from src.processes.allocator import share_arenas
 
 share_arenas()
 libc = ctypes.CDLL(None)

@@ -9,7 +9,7 @@ import av
 import numpy as np
 import pytest
 
-from src.core.errors import NotAudio, TooLarge
+from src.errors import NotAudio, TooLarge
 from src.services.audio import AudioSource
 from tests.support.audio import KINDS, encoded, sound_of, sweep, tone, tone_wav, wav_of
 from tests.support.damaged import WAYS

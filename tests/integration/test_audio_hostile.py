@@ -12,7 +12,7 @@ import av
 import numpy as np
 import pytest
 
-from src.core.errors import NotAudio, TooLarge
+from src.errors import NotAudio, TooLarge
 from src.services.audio import AudioSource, decode
 from src.services.audio.bounded import BoundedReader
 from tests.support.audio import box, encoded, sound_of, sweep, tone, tone_wav, wav_around

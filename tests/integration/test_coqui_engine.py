@@ -14,12 +14,12 @@ from TTS.tts.configs.glow_tts_config import GlowTTSConfig
 from TTS.tts.models.glow_tts import GlowTTS
 from TTS.utils.synthesizer import Synthesizer
 
-from src.core.errors import EngineFailed, ModelUnavailable
-from src.core.model_store import CoquiFiles
 from src.engines.base import Audio
 from src.engines.coqui import CoquiEngine
 from src.engines.coqui.stepper import Row, Voices
 from src.engines.voices import VoiceRegistry
+from src.errors import EngineFailed, ModelUnavailable
+from src.weights.store import CoquiFiles
 from tests.support import coqui
 
 SENTENCES = {

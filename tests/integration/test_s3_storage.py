@@ -15,10 +15,11 @@ import pytest
 from src.composition import open_storage
 from src.composition import s3_bucket as bucket_of
 from src.config import Settings
-from src.core.errors import StorageMisconfigured, StorageUnavailable
 from src.core.s3_handler import PART_BYTES, S3Storage
-from src.core.storage import Storage, new_key
-from src.core.telemetry import configure_logging
+from src.errors import StorageMisconfigured, StorageUnavailable
+from src.observability.telemetry import configure_logging
+from src.storage.base import Storage
+from src.storage.keys import new_key
 from tests.support.s3 import S3Bucket
 
 pytestmark = pytest.mark.s3

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 from src.config import Settings
-from src.core.errors import InvalidInput, NotAudio, TooLarge
-from src.core.model_store import ModelStore
 from src.engines.base import Audio, Segment, SttOptions, Transcript
 from src.engines.whisper import WhisperEngine
+from src.errors import InvalidInput, NotAudio, TooLarge
 from src.services.decoding.pool import Decoders
 from src.services.stt import Result, SttService
+from src.weights.store import ModelStore
 from tests.support.speech import clip, clip_path, music, noise, seconds, silence, typing, wav
 
 pytestmark = pytest.mark.models

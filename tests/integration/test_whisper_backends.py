@@ -11,7 +11,6 @@ import torch
 from whisper_normalizer.basic import BasicTextNormalizer
 
 from src.config import Settings
-from src.core.model_store import ModelStore
 from src.engines.base import Audio
 from src.engines.whisper import quality_check, row, row_policy
 from src.engines.whisper.ctranslate2_model import CTranslate2Model
@@ -22,6 +21,7 @@ from src.engines.whisper.quality_check import QualityIssue
 from src.engines.whisper.row import Guesses, Outcome, Row
 from src.engines.whisper.row_policy import Attempt, RowPolicy
 from src.engines.whisper.vocabulary import Vocabulary
+from src.weights.store import ModelStore
 from tests.support.speech import clip, noise, seconds
 
 pytestmark = pytest.mark.models

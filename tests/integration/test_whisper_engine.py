@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from src.config import Settings
-from src.core.errors import EngineFailed, InvalidInput
-from src.core.model_store import ModelStore
 from src.engines.base import SttOptions, Transcript
 from src.engines.whisper import WhisperEngine, quality_check
 from src.engines.whisper.quality_check import QualityIssue
+from src.errors import EngineFailed, InvalidInput
+from src.weights.store import ModelStore
 from tests.support.speech import clip, noise, seconds, silence
 
 pytestmark = pytest.mark.models

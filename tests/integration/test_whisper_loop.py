@@ -11,8 +11,6 @@ import torch
 from numpy.typing import NDArray
 
 from src.config import Settings
-from src.core.errors import EngineFailed, ModelUnavailable
-from src.core.model_store import ModelStore
 from src.engines import cpu, linear
 from src.engines.kernels import attention, rows, sampling
 from src.engines.kernels.sampling import BLOCK
@@ -29,6 +27,8 @@ from src.engines.whisper.quality_check import QualityIssue
 from src.engines.whisper.row import FULL_WINDOW, Decoded, Guesses, Outcome, Row
 from src.engines.whisper.vocabulary import Vocabulary
 from src.engines.worker_pool import Task, WorkerPool
+from src.errors import EngineFailed, ModelUnavailable
+from src.weights.store import ModelStore
 from tests.support.speech import clip, noise, seconds
 
 pytestmark = pytest.mark.models

@@ -22,7 +22,7 @@ from TTS.tts.models.tacotron2 import Tacotron2
 from TTS.vocoder.configs import FullbandMelganConfig, HifiganConfig
 from TTS.vocoder.models import setup_model as setup_vocoder
 
-from src.core.model_store import CoquiFiles
+from src.weights.store import CoquiFiles
 
 STEPS_PER_CHARACTER = 3
 

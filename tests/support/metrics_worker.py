@@ -6,7 +6,7 @@ from multiprocessing.connection import Connection
 def work(waiting: int, pipe: Connection) -> None:
     """Answers each `tell` with the exposition, until something else comes."""
     # not before this process knows that it is a worker, which it does not yet while this module is imported
-    from src.core import metrics
+    from src.observability import metrics
 
     metrics.storage_used("s3", "put", "ok", 0.1)
     metrics.engine_state("whisper", waiting, 0, 0.0, 60.0, up=waiting < 5)

@@ -9,7 +9,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-from src.core.errors import InvalidInput
+from src.errors import InvalidInput
 from src.services.text import to_speech
 from src.services.text.tables import LANGUAGES
 

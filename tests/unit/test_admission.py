@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from src.core.errors import DeadlineExceeded, Overloaded
+from src.errors import DeadlineExceeded, Overloaded
 from src.scheduling.admission import AdmissionController, UploadSpace, default_limit
 
 

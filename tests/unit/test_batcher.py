@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 import pytest
 
-from src.core.errors import EngineFailed, EngineStopped, Overloaded
+from src.errors import EngineFailed, EngineStopped, Overloaded
 from src.scheduling.batcher import Batcher
 from src.scheduling.observer import BatchObserver, Outcome
 

@@ -4,10 +4,10 @@ import ctranslate2
 import pytest
 import torch
 
-from src.core.errors import ConfigurationError
 from src.engines import cpu
 from src.engines.compute_types import for_coqui, for_whisper
 from src.engines.coqui.matrix import matrix
+from src.errors import ConfigurationError
 
 KINDS = ("int8", "bfloat16", "float16", "float32")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from src.config import Settings, load_settings, unknown_keys
-from src.core.errors import ConfigurationError
+from src.errors import ConfigurationError
 
 REPOSITORY = Path(__file__).parent.parent.parent
 

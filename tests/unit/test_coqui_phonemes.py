@@ -14,10 +14,10 @@ from ruamel.yaml import YAML
 from TTS.tts.configs.tacotron2_config import Tacotron2Config
 from TTS.tts.utils.text.phonemizers import ESpeak, get_default_phonemizer, get_phonemizer_by_name
 
-from src.core.errors import ModelUnavailable
 from src.engines.coqui import phonemes
 from src.engines.coqui.espeak import Espeak
 from src.engines.coqui.phonemes import EspeakPhonemizer
+from src.errors import ModelUnavailable
 from tests.support.phonemes import answers, program, recorded, texts
 
 REPOSITORY = Path(__file__).parent.parent.parent

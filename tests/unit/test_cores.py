@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from src.core.cores import usable_cores
+from src.processes.cores import usable_cores
 
 
 @pytest.fixture(autouse=True)

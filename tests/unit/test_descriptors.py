@@ -4,7 +4,7 @@ import resource
 
 import pytest
 
-from src.core.descriptors import raise_descriptor_limit
+from src.processes.descriptors import raise_descriptor_limit
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
+from src import errors
 from src.api.errors import describe, failure_of, problems, render
-from src.core import errors
-from src.core.errors import VozError
+from src.errors import VozError
 
 KINDS = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, VozError)]
 ROOTS = {VozError, errors.StartupError, errors._Unavailable}

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from src.core.executors import Threads
+from src.scheduling.executors import Threads
 
 NAME = contextvars.ContextVar("name", default="none")
 

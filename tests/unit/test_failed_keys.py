@@ -14,10 +14,10 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
+from src.access import failed_keys
+from src.access.failed_keys import FailedKeys
 from src.api.middleware import KeyCheck, RequestLog, UnreadBody
 from src.api.policy import route_policies
-from src.core import failed_keys
-from src.core.failed_keys import FailedKeys
 from src.core.security import ApiKeys
 from tests.support.server import RunningServer, serve
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from src.core.weights.fingerprint import fingerprint
-from src.core.weights.shelf import Shelf
+from src.weights.fingerprint import fingerprint
+from src.weights.shelf import Shelf
 
 
 def model(folder: Path, body: bytes = b"weights") -> list[Path]:

@@ -12,9 +12,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from src.core.errors import Forbidden, NotFound, StorageMisconfigured, StorageUnavailable
-from src.core.local_storage import LocalObject, LocalStorage
-from src.core.storage import new_key
+from src.errors import Forbidden, NotFound, StorageMisconfigured, StorageUnavailable
+from src.storage.keys import new_key
+from src.storage.local import LocalObject, LocalStorage
 
 KEY = "2026/11/22/abc.wav"
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from src.core.memory import memory_in_use
+from src.observability.memory import memory_in_use
 
 MIB = 2**20
 

@@ -24,16 +24,16 @@ from src.api.middleware import KeyCheck, RequestLog
 from src.api.policy import Direction, RoutePolicies, RoutePolicy, route_policies
 from src.api.sse import event_stream
 from src.api.streaming import Stream, stream_response
-from src.core import metrics
-from src.core.errors import EngineFailed, Overloaded, StorageUnavailable
-from src.core.local_storage import LocalStorage
-from src.core.measured_storage import MeasuredStorage
-from src.core.metrics import BatchMetrics
 from src.core.security import ApiKeys
-from src.core.telemetry import note
 from src.engines.base import EngineInfo, Load
+from src.errors import EngineFailed, Overloaded, StorageUnavailable
+from src.observability import metrics
+from src.observability.metrics import BatchMetrics
+from src.observability.telemetry import note
 from src.scheduling.admission import AdmissionController
 from src.scheduling.batcher import Batcher
+from src.storage.local import LocalStorage
+from src.storage.measured import MeasuredStorage
 from tests.support import metrics_worker
 from tests.support.server import RunningServer, serve
 

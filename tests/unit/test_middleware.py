@@ -19,7 +19,7 @@ from starlette.routing import Route
 from src.api.middleware import KeyCheck, RequestLog, UnreadBody
 from src.api.policy import route_policies
 from src.core.security import ApiKeys
-from src.core.telemetry import note
+from src.observability.telemetry import note
 from tests.support.server import RunningServer, serve
 
 

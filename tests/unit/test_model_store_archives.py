@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from src.core.weights.archives import copy_from_tar, join_from_zips, unpack_zip
-from src.core.weights.source import SourceFailed
+from src.weights.archives import copy_from_tar, join_from_zips, unpack_zip
+from src.weights.source import SourceFailed
 from tests.support.weights import files_below, zip_of
 
 

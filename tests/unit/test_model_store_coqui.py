@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
-from src.core.weights.coqui import find, localise, read_config
-from src.core.weights.source import SourceFailed
+from src.weights.coqui import find, localise, read_config
+from src.weights.source import SourceFailed
 
 
 def test_comments_go_and_addresses_stay(tmp_path: Path) -> None:

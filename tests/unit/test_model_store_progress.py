@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from src.core.weights import progress as progress_module
-from src.core.weights.progress import Progress
+from src.weights import progress as progress_module
+from src.weights.progress import Progress
 
 
 def _read_until(master: int, marker: str) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from src.core.weights.shelf import MANIFEST, Shelf
+from src.weights.shelf import MANIFEST, Shelf
 from tests.support.weights import files_below
 
 KEY = "whisper/tiny"

@@ -29,9 +29,9 @@ from src.api.middleware import (
 from src.api.middleware.base import Guard
 from src.api.policy import Authentication, ErrorShape, RoutePolicies, RoutePolicy, route_policies
 from src.config import Settings
-from src.core import metrics
-from src.core.errors import Overloaded
+from src.errors import Overloaded
 from src.main import create_app
+from src.observability import metrics
 from tests.support.faults_engines import open_engines
 from tests.support.server import KEY, RunningServer, serve
 

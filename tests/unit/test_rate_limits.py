@@ -15,11 +15,11 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
+from src.access.rate_limits import Counters, RateLimiter, parse_limits
 from src.api.middleware import KeyCheck, RateLimit, RequestLog, UnreadBody
 from src.api.policy import route_policies
-from src.core.rate_limits import Counters, RateLimiter, parse_limits
 from src.core.security import ApiKeys
-from src.core.telemetry import note
+from src.observability.telemetry import note
 from tests.support.server import RunningServer, serve
 
 

@@ -61,4 +61,4 @@ def test_the_batcher_can_be_lifted_out() -> None:
     )
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
     others = {name for name in loaded.split() if not name.startswith("src.scheduling")}
-    assert others == {"src.core", "src.core.errors"}
+    assert others == {"src.errors"}

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from src.access.key_file import read_key_file
 from src.core import security
-from src.core.security import ApiKeys, read_key_file
+from src.core.security import ApiKeys
 
 
 def test_every_key_opens_and_has_a_name_of_its_own() -> None:

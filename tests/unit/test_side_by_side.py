@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from src.core.errors import ConfigurationError, ModelUnavailable
 from src.engines.base import Audio, EngineInfo, Load, Voice
 from src.engines.batched import BatchedEngine
 from src.engines.side_by_side import SideBySide
 from src.engines.voices import VoiceRegistry
+from src.errors import ConfigurationError, ModelUnavailable
 
 
 class _Beep:

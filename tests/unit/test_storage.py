@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from src.composition import open_storage, s3_bucket
 from src.config import Settings
-from src.core.local_storage import LocalStorage
-from src.core.s3_errors import startup_sentence
 from src.core.s3_handler import S3Storage
-from src.core.storage import checked, is_key, new_key
+from src.storage.keys import checked, is_key, new_key
+from src.storage.local import LocalStorage
+from src.storage.s3_errors import startup_sentence
 
 
 def test_keys_are_dated_and_unguessable() -> None:

@@ -15,7 +15,7 @@ from src.api.middleware import RequestLog
 from src.api.policy import route_policies
 from src.api.sse import event_stream
 from src.api.streaming import Stream, stream_response
-from src.core.errors import EngineFailed
+from src.errors import EngineFailed
 from src.scheduling.admission import AdmissionController
 from tests.support.server import serve
 

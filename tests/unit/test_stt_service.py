@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from src.config import Settings
-from src.core.errors import EngineFailed, Overloaded, VozError
 from src.engines.base import Audio, EngineInfo, LanguageGuess, Segment, SttOptions, Transcript
+from src.errors import EngineFailed, Overloaded, VozError
 from src.services.decoding.pool import Decoders
 from src.services.stt import Result, SttService
 from tests.support.speech import clip

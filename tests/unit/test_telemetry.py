@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from src.core.telemetry import begin_request, configure_logging, note
+from src.observability.telemetry import begin_request, configure_logging, note
 
 SECRET = "s3cr3t-k3y"
 

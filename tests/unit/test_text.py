@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from src.core.errors import InvalidInput
+from src.errors import InvalidInput
 from src.services.text import Piece, to_speech
 from src.services.text.sentences import COLON, COMMA, MAX_LETTERS, PARAGRAPH, QUESTION, SENTENCE
 from tests.support.sentences import SENTENCES, Sentence, normalise, plain

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from src.core.errors import InvalidInput
+from src.errors import InvalidInput
 from src.services.text import Piece, to_speech
 from src.services.text.sentences import MAX_LETTERS
 

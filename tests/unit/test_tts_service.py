@@ -16,12 +16,12 @@ import numpy as np
 import pytest
 
 from src.config import Settings
-from src.core.errors import EngineFailed, InvalidInput, TooLarge
-from src.core.local_storage import LocalStorage
 from src.engines.base import Audio, EngineInfo, Voice
+from src.errors import EngineFailed, InvalidInput, TooLarge
 from src.services import tts
 from src.services.audio import AudioFormat, Encoder, Tempo
 from src.services.tts import SpeechRequest, TtsService
+from src.storage.local import LocalStorage
 
 RATE = 8_000
 VOICE = Voice("beep", "en", "en", "beep", "beep", RATE, fingerprint="1")

@@ -2,9 +2,9 @@
 
 import pytest
 
-from src.core.errors import InvalidInput
 from src.engines.base import Voice
 from src.engines.voices import OPENAI_VOICES, VoiceRegistry
+from src.errors import InvalidInput
 
 
 def voice(name: str, locale: str, gender: str | None, engine: str = "kokoro") -> Voice:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from src.core import workers
-from src.core.workers import is_alive, shared_folder
+from src.processes import workers
+from src.processes.workers import is_alive, shared_folder
 
 
 def _join_and_wait(temporary: str, pipe: Connection) -> None:
@@ -62,7 +62,7 @@ def test_what_killed_workers_left_is_removed_by_the_next(tmp_path: Path) -> None
 
 
 def test_gunicorn_is_known_by_its_mark(monkeypatch: pytest.MonkeyPatch) -> None:
-    from src.core.workers import is_worker
+    from src.processes.workers import is_worker
 
     assert not is_worker()
     monkeypatch.setenv("SERVER_SOFTWARE", "gunicorn/27.0.1")
@@ -83,7 +83,7 @@ def test_servers_that_preload_share_nothing(tmp_path: Path, monkeypatch: pytest.
     """With --preload gunicorn's master asks for the folder, and masters may have one parent."""
     monkeypatch.setenv("SERVER_SOFTWARE", "gunicorn/27.0.1")
     script = (
-        "from pathlib import Path; from src.core import workers; "
+        "from pathlib import Path; from src.processes import workers; "
         f"workers._MEMORY = Path({str(tmp_path)!r}); print(workers.shared_folder(), flush=True); input()"
     )
     masters = []

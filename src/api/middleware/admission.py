@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from src.api.errors import refuse
 from src.api.middleware.base import Guard
 from src.api.policy import AdmissionClass, policy_of
-from src.core.errors import Overloaded
+from src.errors import Overloaded
 from src.scheduling.admission import AdmissionController, Place, UploadSpace
 
 log = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from src.api.errors import TOO_LARGE, refuse
 from src.api.middleware.base import Guard
 from src.api.policy import policy_of
-from src.core.errors import TooLarge, TooSlow
+from src.errors import TooLarge, TooSlow
 
 _LINGER_BYTES = 4 * 2**20
 _LINGER_SECONDS = 2.0

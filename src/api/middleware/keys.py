@@ -9,13 +9,13 @@ import logging
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from src.access.failed_keys import FailedKeys
 from src.api.errors import refuse
 from src.api.middleware.base import Guard
 from src.api.policy import Authentication, policy_of
-from src.core.errors import RateLimited, Unauthorized
-from src.core.failed_keys import FailedKeys
 from src.core.security import ApiKeys
-from src.core.telemetry import note
+from src.errors import RateLimited, Unauthorized
+from src.observability.telemetry import note
 
 log = logging.getLogger(__name__)
 

@@ -14,9 +14,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from src.api.errors import REQUEST_ID, ClientGone, close, failure_of, log_failure, refuse, status_of
 from src.api.middleware.base import HEAD_MESSAGES, SWITCHING_PROTOCOLS, WEBSOCKET, Guard
 from src.api.policy import RoutePolicies, RoutePolicy
-from src.core.errors import VozError
-from src.core.metrics import request_ended
-from src.core.telemetry import begin_request, note
+from src.errors import VozError
+from src.observability.metrics import request_ended
+from src.observability.telemetry import begin_request, note
 
 log = logging.getLogger("voz.request")
 

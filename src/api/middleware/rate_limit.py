@@ -3,12 +3,12 @@
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from src.access.rate_limits import RateLimiter, Standing
 from src.api.errors import refuse
 from src.api.middleware.base import HEAD_MESSAGES, Guard
 from src.api.policy import policy_of
-from src.core.errors import RateLimited
-from src.core.rate_limits import RateLimiter, Standing
-from src.core.telemetry import noted
+from src.errors import RateLimited
+from src.observability.telemetry import noted
 
 
 class RateLimit(Guard):

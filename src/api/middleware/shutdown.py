@@ -6,8 +6,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from src.api.errors import CUT_OFF, ClientGone, close, refuse
 from src.api.graceful_shutdown import RETRY_SECONDS, GracefulShutdown
 from src.api.middleware.base import Guard
-from src.core.errors import Overloaded
-from src.core.telemetry import note
+from src.errors import Overloaded
+from src.observability.telemetry import note
 
 _SERVICE_RESTART = 1012
 

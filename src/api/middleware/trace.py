@@ -10,8 +10,8 @@ from starlette.types import Message, Receive, Scope, Send
 from src.api.errors import ClientGone
 from src.api.middleware.base import HEAD_MESSAGES, SWITCHING_PROTOCOLS, WEBSOCKET, Guard
 from src.api.policy import policy_of
-from src.core import tracing
-from src.core.telemetry import mark_lines, noted
+from src.observability import tracing
+from src.observability.telemetry import mark_lines, noted
 
 _FACTS = ("key", "audio_seconds", "cached")
 

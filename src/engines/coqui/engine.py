@@ -5,16 +5,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from src.core.errors import ModelUnavailable
-from src.core.weights.fingerprint import fingerprint
 from src.engines.base import Audio, EngineInfo, Voice
 from src.engines.batched import BatchedEngine
 from src.engines.compute_types import for_coqui
 from src.engines.coqui.stepper import Row, Voices
+from src.errors import ModelUnavailable
 from src.scheduling.observer import BatchObserver
+from src.weights.fingerprint import fingerprint
 
 if TYPE_CHECKING:
-    from src.core.model_store import CoquiFiles
+    from src.weights.store import CoquiFiles
 
 
 class CoquiEngine(BatchedEngine[Row, Audio]):

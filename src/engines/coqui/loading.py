@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from src.core.errors import ModelUnavailable
 from src.engines.coqui import hifigan, melgan, phonemes
 from src.engines.coqui.stats import read_stats
 from src.engines.coqui.vocoder import GanVocoder, GriffinLim, Vocoder
+from src.errors import ModelUnavailable
 
 if TYPE_CHECKING:
-    from src.core.model_store import CoquiFiles
+    from src.weights.store import CoquiFiles
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from TTS.tts.utils.text.phonemizers.base import BasePhonemizer
 from TTS.tts.utils.text.punctuation import Punctuation
 from TTS.utils.import_utils import PHONEMIZER_DEPS, is_phonemizer_available
 
-from src.core.errors import ModelUnavailable
 from src.engines.coqui.espeak import Espeak
+from src.errors import ModelUnavailable
 
 _ESPEAK_CODES = {"en": "en-us", "zh-cn": "cmn"}
 """Languages that Coqui's configs call otherwise."""

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from src.core.errors import EngineFailed, ModelUnavailable
 from src.engines.base import Audio
 from src.engines.coqui.crew import Crew
 from src.engines.coqui.loading import load
 from src.engines.coqui.tacotron import Tacotron
 from src.engines.coqui.whole import WholeSentences
+from src.errors import EngineFailed, ModelUnavailable
 
 if TYPE_CHECKING:
-    from src.core.model_store import CoquiFiles
+    from src.weights.store import CoquiFiles
 
 log = logging.getLogger(__name__)
 

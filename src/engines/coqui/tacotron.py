@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from src.core.errors import EngineFailed
 from src.engines.base import Audio
 from src.engines.coqui.attention import Attention, attention_of
 from src.engines.coqui.crew import Crew
@@ -18,6 +17,7 @@ from src.engines.coqui.loading import Networks
 from src.engines.coqui.parts import Sound, Studio
 from src.engines.coqui.state import Rows
 from src.engines.coqui.text import to_ids
+from src.errors import EngineFailed
 
 log = logging.getLogger(__name__)
 

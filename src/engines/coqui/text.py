@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from src.core.errors import EngineFailed
+from src.errors import EngineFailed
 
 
 def to_ids(model: Any, text: str) -> list[int]:

@@ -3,12 +3,12 @@
 import numpy as np
 import torch
 
-from src.core.errors import EngineFailed
 from src.engines.base import Audio
 from src.engines.coqui.guards import Pace, Trouble
 from src.engines.coqui.loading import Networks
 from src.engines.coqui.sound import finished
 from src.engines.coqui.text import to_ids
+from src.errors import EngineFailed
 
 
 class WholeSentences:

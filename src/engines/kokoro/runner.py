@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from src.core.errors import EngineFailed, ModelUnavailable
 from src.engines.base import Audio, Voice
 from src.engines.kokoro.phonemes import Phonemizer
 from src.engines.kokoro.styles import SAMPLE_RATE, Styles
+from src.errors import EngineFailed, ModelUnavailable
 
 MAX_PHONEMES = 510
 """That the model takes in one call."""

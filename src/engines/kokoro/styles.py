@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from src.core.errors import ModelUnavailable
-from src.core.weights.fingerprint import fingerprint
 from src.engines.base import Audio, Voice
+from src.errors import ModelUnavailable
+from src.weights.fingerprint import fingerprint
 
 MODEL = "kokoro-82m"
 SAMPLE_RATE = 24_000

@@ -8,7 +8,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
-from src.core.errors import InvalidInput
 from src.engines.base import (
     STT_SAMPLE_RATE,
     Audio,
@@ -29,6 +28,7 @@ from src.engines.whisper.segments import spans
 from src.engines.whisper.stats import Stats
 from src.engines.whisper.vocabulary import ALL_LANGUAGES, Vocabulary
 from src.engines.whisper.words import words
+from src.errors import InvalidInput
 from src.scheduling.observer import BatchObserver
 
 log = logging.getLogger(__name__)

@@ -3,7 +3,7 @@
 import io
 from typing import BinaryIO
 
-from src.core.errors import NotAudio
+from src.errors import NotAudio
 
 _TIMES = 20
 _SPARE = 64 * 2**20

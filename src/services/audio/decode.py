@@ -26,8 +26,8 @@ from av.codec import Codec
 from av.stream import Discard
 from numpy.typing import NDArray
 
-from src.core.errors import NotAudio, TooLarge
 from src.engines.base import STT_SAMPLE_RATE
+from src.errors import NotAudio, TooLarge
 from src.services.audio.bounded import BoundedReader
 from src.services.audio.tally import Tally
 from src.services.audio.whole import check_whole, mp3_counts_its_frames

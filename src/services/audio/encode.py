@@ -15,8 +15,8 @@ from enum import StrEnum
 
 import numpy as np
 
-from src.core.errors import StorageUnavailable
 from src.engines.base import Audio
+from src.errors import StorageUnavailable
 from src.services.audio.mp3 import MP3_BIT_RATE, Mp3Stream, mp3_rate
 from src.services.audio.writers import Muxer, Spool, Wav, Writer
 

@@ -5,7 +5,7 @@ from contextlib import suppress
 import av
 from av.audio.stream import AudioStream
 
-from src.core.errors import NotAudio
+from src.errors import NotAudio
 
 _COUNTED = {"aiff", "au", "flac", "tta", "wv", "ape"}
 """Containers whose header counts the samples."""

@@ -10,7 +10,7 @@ that leave the length open.
 import struct
 from typing import BinaryIO
 
-from src.core.errors import NotAudio
+from src.errors import NotAudio
 
 _SLACK = 64
 """Bytes that may be missing: some recorders count their own header as audio."""

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from src.core.errors import StartupError
+from src.errors import StartupError
 from src.services.decoding.forkserver import COMMAND, FORK, KILL, READY, REPORT
 
 _ROOT = Path(__file__).parents[3]

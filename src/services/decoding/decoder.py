@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from src.core.errors import NotAudio, TooLarge
+from src.errors import NotAudio, TooLarge
 from src.services.audio.decode import TOO_MUCH_MEMORY, AudioSource, Pcm
 from src.services.decoding.frames import JOB, Kind, frame
 

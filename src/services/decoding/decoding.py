@@ -11,9 +11,9 @@ from typing import Self
 
 import numpy as np
 
-from src.core.errors import NotAudio, Overloaded, TooLarge
-from src.core.metrics import decoder_died
 from src.engines.base import STT_SAMPLE_RATE, Audio
+from src.errors import NotAudio, Overloaded, TooLarge
+from src.observability.metrics import decoder_died
 from src.services.decoding.forkserver import COULD_NOT_FORK
 from src.services.decoding.frames import HEADER, MAX_AUDIO_BYTES, MAX_TEXT_BYTES, Kind
 

@@ -20,7 +20,7 @@ import struct
 import sys
 from typing import NoReturn
 
-from src.core.errors import NotAudio
+from src.errors import NotAudio
 from src.services.audio.decode import AudioSource
 from src.services.decoding.confinement import Filter, confine, prepare_filter
 from src.services.decoding.decoder import serve

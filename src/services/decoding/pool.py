@@ -15,8 +15,8 @@ from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import BinaryIO, Self
 
-from src.core.errors import Overloaded, StartupError
-from src.core.metrics import decoder_died
+from src.errors import Overloaded, StartupError
+from src.observability.metrics import decoder_died
 from src.services.decoding.control import ForkServer
 from src.services.decoding.decoder import cpu_seconds
 from src.services.decoding.decoding import Decoding, ended_by

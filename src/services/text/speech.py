@@ -5,7 +5,7 @@ import re
 from collections import Counter
 from functools import lru_cache
 
-from src.core.errors import InvalidInput
+from src.errors import InvalidInput
 from src.services.text import (
     abbreviations,
     cardinals,

@@ -12,7 +12,6 @@ import ctranslate2
 import numpy as np
 import torch
 
-from src.core.errors import EngineFailed
 from src.engines.whisper.ctranslate2_model import CTranslate2Model
 from src.engines.whisper.features import LONGEST_SHORT
 from src.engines.whisper.loop.capabilities import Capabilities
@@ -28,6 +27,7 @@ from src.engines.whisper.row_policy import Action
 from src.engines.whisper.stats import Stats
 from src.engines.whisper.vocabulary import Vocabulary
 from src.engines.worker_pool import Stage, Task, WorkerPool
+from src.errors import EngineFailed
 
 _POLL = 0.05
 """Seconds that a step waits for the encoder when there is nothing to decode."""

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from src.core.errors import ModelUnavailable
+from src.errors import ModelUnavailable
 
 Arrays = dict[str, NDArray[np.generic]]
 

@@ -5,11 +5,11 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-from src.core.errors import ModelUnavailable
-from src.core.weights.checksums import verify
-from src.core.weights.progress import megabytes
-from src.core.weights.shelf import Shelf
-from src.core.weights.source import Model, Part, Source, SourceFailed
+from src.errors import ModelUnavailable
+from src.weights.checksums import verify
+from src.weights.progress import megabytes
+from src.weights.shelf import Shelf
+from src.weights.source import Model, Part, Source, SourceFailed
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property, partial
 from typing import Final, ParamSpec, TypeVar
 
-from src.core.cores import usable_cores
+from src.processes.cores import usable_cores
 
 P = ParamSpec("P")
 T = TypeVar("T")

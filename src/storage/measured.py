@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
-from src.core.metrics import storage_used
-from src.core.storage import Storage
-from src.core.tracing import Attributes, record
+from src.observability.metrics import storage_used
+from src.observability.tracing import Attributes, record
+from src.storage.base import Storage
 
 
 class MeasuredStorage:

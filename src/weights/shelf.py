@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from src.core.weights.checksums import digest
+from src.weights.checksums import digest
 
 log = logging.getLogger(__name__)
 

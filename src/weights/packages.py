@@ -15,8 +15,8 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from src.core.weights.progress import Progress, megabytes
-from src.core.weights.source import SourceFailed
+from src.weights.progress import Progress, megabytes
+from src.weights.source import SourceFailed
 
 log = logging.getLogger(__name__)
 

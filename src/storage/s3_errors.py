@@ -22,7 +22,7 @@ from botocore.exceptions import (
 )
 from botocore.exceptions import ConnectionError as BotoConnectionError
 
-from src.core.errors import StorageUnavailable
+from src.errors import StorageUnavailable
 
 
 @dataclass(frozen=True, slots=True)

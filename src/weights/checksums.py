@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
-from src.core.weights.source import SourceFailed
+from src.weights.source import SourceFailed
 
 
 def digest(file: Path) -> str:

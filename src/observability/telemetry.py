@@ -20,7 +20,7 @@ import structlog
 from structlog.stdlib import ProcessorFormatter
 from structlog.typing import EventDict, ExcInfo, Processor
 
-from src.core.errors import VozError
+from src.errors import VozError
 
 _HIDDEN = "[key]"
 _NO_MESSAGE = "[the message is shown with LOG_LEVEL=DEBUG]"

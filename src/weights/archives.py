@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from src.core.weights.source import SourceFailed
+from src.weights.source import SourceFailed
 
 _MOST_MEMBERS = 1000
 _MOST_BYTES = 8 << 30

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from src.core.workers import is_alive, is_worker, shared_folder
+from src.processes.workers import is_alive, is_worker, shared_folder
 
 _PROCESSES = Path("/proc")
 _MARK = "ready-"

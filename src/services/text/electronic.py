@@ -90,7 +90,7 @@ def rules(language: Language) -> list[Rule]:
         Rule("electronic", _HOST_PORT, lambda m: f"{m[1]}, {said['port']} {_port(m[2], language)}", "port", near=r"localhost"),
         Rule("electronic", _DOMAIN, url, "domain", near=r"\.\w"),
         Rule("electronic", _PATH, lambda m: f" {_address(m[0], language)} ", "path", near=r"/"),
-        Rule("electronic", _MENTION, lambda m: f" {said['at']} {integer(m[1], language) if m[1].isdigit() else _address(m[1], language)}", "mention", near=r"@"),
+        Rule("electronic", _MENTION, lambda m: f" {said['at']} {integer(m[1], language) if m[1].isdecimal() else _address(m[1], language)}", "mention", near=r"@"),
         Rule("electronic", _HASHTAG, lambda m: f" {said['hashtag']} {_camel(m[1], language)}", "hashtag", near=r"#"),
         Rule("electronic", _FILE, file, "file name", near=r"\.[A-Za-z]"),
         Rule("electronic", _BARE, bare, "name with a dot", near=r"[a-z]\.[a-z]"),
@@ -104,7 +104,7 @@ def _port(port: str, language: Language) -> str:
 
 
 def _serial(part: str, language: Language) -> str:
-    return " ".join(digits(c, language) if c.isdigit() else language.spell(c) for c in part)
+    return " ".join(digits(c, language) if c.isdecimal() else language.spell(c) for c in part)
 
 
 def _address(address: str, language: Language) -> str:
@@ -125,7 +125,7 @@ def _address(address: str, language: Language) -> str:
 
 def _part(part: str, language: Language, country: bool = True) -> str:
     """One run of letters, spelled if it cannot be a word, or digits."""
-    if part.isdigit():
+    if part.isdecimal():
         return integer(part, language) if len(part) == 1 or part.endswith("00") else digits(part, language)
     known = part.lower() in ("com", "org", "net")
     if part.isalpha() and not known and (len(part) == 1 or _is_code(part, language, country)):
@@ -148,7 +148,7 @@ def _camel(name: str, language: Language) -> str:
     name = name.replace("_", " ")
     name = re.sub(r"(?<=[^\W\d_A-Z])(?=[A-ZÁÉÍÓÚÑ])", " ", name)
     parts = re.findall(r"\d+|[^\W\d]+", name)
-    return " ".join(_number(part, language) if part.isdigit() else part for part in parts)
+    return " ".join(_number(part, language) if part.isdecimal() else part for part in parts)
 
 
 def _number(part: str, language: Language) -> str:

@@ -146,7 +146,9 @@ def _year_before(words: str) -> re.Pattern[str]:
 
 def number_or_year(written: str, before: str, language: Language, word: str = "", after: str = "") -> str:
     """A year where it can be one, else the number, agreeing with the `word` that follows."""
-    if is_year(written, before, language, after) and not language.noun_of(word).feminine:
+    things = language.noun_of(word).feminine and word.endswith("s")  # `2021 páginas`, but `en 1990 muchas`
+    dated = not things or _year_before(language.year_before).search(before[-20:])
+    if dated and is_year(written, before, language, after):
         return language.year(int(written))
     value = parse(written, language)
     return say_list(written, language) if value is None else say(value, language, language.noun_of(word))

@@ -23,8 +23,6 @@ _WORD = re.compile(rf"(?<![\w.&'@/])(?P<word>[{_CAPITAL}{_SMALL}]{{1,7}})\.(?![\
 _TITLE = re.compile(r"(?<![\w.&'])(?P<word>Mrs?|Ms|Dr|St)(?=\s[A-Z])")
 _NUMBERED = re.compile(r"\s?(?:\d|[IVX]+\b)")
 
-_ALWAYS = frozenset({"mr", "mrs", "ms", "dr", "prof", "messrs"})
-"""English titles that are nothing else, even where no name follows."""
 
 _GOES_ON = re.compile(r"\s[a-z\d(]|[,;:)]")
 
@@ -32,7 +30,7 @@ _GOES_ON = re.compile(r"\s[a-z\d(]|[,;:)]")
 def rules(language: Language) -> list[Rule]:
     """The dot of an abbreviation stays where it also ends the sentence, which a title (`Dr.`) never does."""
     table = language.abbreviations
-    title_of = re.compile(rf"\s[\"'({_CAPITAL}]" if language.code == "en" else r"\s\S|:")
+    title_of = re.compile(table.title_before)
 
     def stop(match: re.Match[str], said: str) -> str:
         if not match[0].endswith(".") or said.endswith(","):
@@ -54,12 +52,12 @@ def rules(language: Language) -> list[Rule]:
         if _NUMBERED.match(after) and small in table.numbered:
             return table.numbered[small]
         title = table.titles.get(written.capitalize()) if written.islower() or written.istitle() else None
-        if title and (title_of.match(after) or (language.code == "en" and small in _ALWAYS)):
+        if title and title_of.match(after):
             return title
         plain = plain_form(written, small)
         if plain and (small not in language.ambiguous_abbreviations or _GOES_ON.match(after)):
             return plain + stop(match, plain)
-        return title + stop(match, title) if title and not plain and language.code == "es" else None
+        return title + stop(match, title) if title and not plain and small in table.titles_alone else None
 
     def plain_form(written: str, small: str) -> str | None:
         found = table.plain.get(written)
@@ -105,7 +103,7 @@ def rules(language: Language) -> list[Rule]:
     return [
         found,
         Rule("abbreviation", _WORD, word, "known", near=r"[^\W\d_]\."),
-        Rule("abbreviation", _TITLE, lambda m: table.titles[m["word"]] if language.code == "en" else None, "title without a dot", near=""),
+        Rule("abbreviation", _TITLE, lambda m: table.titles.get(m["word"]), "title without a dot", near=""),
         Rule("abbreviation", _INITIAL, initial, "initial", near=r"[^\W\d_]\."),
         Rule("abbreviation", _DOTTED, dotted, "letters with dots", near=r"[^\W\d_]\."),
         Rule("abbreviation", _WORD, unknown, "unknown word with a dot", near=r"[^\W\d_]\."),

@@ -25,8 +25,6 @@ _SCORED = frozenset({"stars", "points", "estrellas", "puntos"})
 def ordinals(language: Language) -> list[Rule]:
     def one(match: re.Match[str]) -> str | None:
         number = int(re.sub(r"\D", "", match["number"]))
-        if number == 0 and language.code == "es":
-            return None
         if (
             match["mark"] in ("º", "°")
             and number >= 20
@@ -38,7 +36,10 @@ def ordinals(language: Language) -> list[Rule]:
         article = "las " if match["article"] else ""
         return article + language.say_ordinal(number, match["mark"], next_word(match))
 
-    def door(match: re.Match[str]) -> str:
+    def door(match: re.Match[str]) -> str | None:
+        temperature = match["letter"] in "CF" and match["mark"][0] != "."
+        if int(match["number"]) >= 20 or temperature or (match["mark"] == "°" and match["letter"] in "NSEWO"):
+            return None
         said = language.say_ordinal(int(match["number"]), match["mark"], "")
         return f"{said} {language.spell(match['letter'])}"
 
@@ -46,40 +47,20 @@ def ordinals(language: Language) -> list[Rule]:
         return language.decades(int(match["number"]))
 
     mark = language.ordinal_after.replace("(", "(?P<mark>", 1)
-    decade_form = (
-        r"(?<![\w.,])'?(?P<number>(?:1\d|20)?[0-9]0)'?s\b|(?<![\w.,])(?P<n2>(?:1\d|20)\d0) s\b(?!\s[a-z]+ed\b)"
-        if language.code == "en"
-        else r"\b(?:los|años)\s(?P<own>'?(?P<number>(?:19|20)?[1-9]0)'?s)\b"
-    )
+    number = r"(?P<number>\d{1,3}(?:[.,]\d{3})?|\d{4,6})"
     found = [
-        Rule("ordinal", re.compile(decade_form.replace("|(?<![\\w.,])(?P<n2>(?:1\\d|20)\\d0) s\\b(?!\\s[a-z]+ed\\b)", "")), decade, "decade", near=r"0'? ?s"),
-        Rule("ordinal", re.compile(rf"(?P<article>\blos (?=\d+\.as\b))?(?<![\w.,/])(?P<number>\d{{1,3}}(?:[.,]\d{{3}})?|\d{{4,6}}){mark}(?:(?<=r)\.)?(?!\w|\.[a-z])", re.IGNORECASE if language.code == "en" else 0), one, "number with a raised mark"),
+        *(Rule("ordinal", re.compile(form), decade, "decade", near=r"0'? ?s") for form in language.decade_forms),
+        Rule("ordinal", re.compile(rf"(?P<article>\blos (?=\d+\.as\b))?(?<![\w.,/]){number}{mark}(?:(?<=r)\.)?(?!\w|\.[a-z])"), one, "number with a raised mark"),
     ]  # fmt: skip
-    if language.code == "en":
-        found.append(
-            Rule(
-                "ordinal",
-                re.compile(r"(?<![\w.,])(?P<number>(?:1\d|20)\d0) s\b"),
-                decade,
-                "decade",
-                near=r"0'? ?s",
-            )
-        )
-    else:
-        found.insert(
-            0,
-            Rule(
-                "ordinal",
-                re.compile(r"(?<![\w.,/])(?P<number>\d{1,2})(?P<mark>\.?[ºª°])\s?(?P<letter>[A-Z])(?![\w.])(?<!°[CFNSEWO])"),
-                lambda m: door(m) if int(m["number"]) < 20 and (m["letter"] not in "CF" or m["mark"][0] == ".") else None,
-                "floor and door", near=r"\d\.?[ºª°]"),
-        )  # fmt: skip
+    if language.raised_ordinals:
+        letter = r"(?<![\w.,/])(?P<number>\d{1,2})(?P<mark>\.?[ºª°])\s?(?P<letter>[A-Z])(?![\w.])"
+        found.insert(0, Rule("ordinal", re.compile(letter), door, "floor and door", near=r"\d\.?[ºª°]"))
     return found
 
 
 def doors(language: Language) -> list[Rule]:
     """`Apartment 4B`, `Piso 2ºC`: behind the name of a place the letter is a letter."""
-    raised = r"(?P<mark>\.?[ºª])?" if language.code == "es" else "(?P<mark>)"
+    raised = r"(?P<mark>\.?[ºª])?" if language.raised_ordinals else "(?P<mark>)"
 
     def one(match: re.Match[str]) -> str:
         number = match["number"]
@@ -110,12 +91,12 @@ def fractions(language: Language) -> list[Rule]:
         # a year, a page or a score may stand behind a slash, too
         if not 0 < top < 1000 or bottom < 2 or (len(match["top"]) > 1 and match["top"][0] == "0"):
             return None
-        if language.code == "en" and ((bottom > 100 and bottom != 1000) or top >= 100):
-            return None
         if not whole and next_word(match) in _SCORED:
             return f"{integer(match['top'], language)} {said['out of']} {integer(match['bottom'], language)}"
         if not whole:
             words = language.fraction(top, bottom)
+            if not words:
+                return None
             if next_word(match) in language.parted and bottom != 2:
                 words += f" {said['part of']}"
             if (top, bottom) == (1, 2) and language.noun_of(next_word(match)).feminine:
@@ -147,14 +128,14 @@ def fractions(language: Language) -> list[Rule]:
         half = "media" if count.feminine else "medio"
         return f"{integer(match['whole'], language, Count(count.feminine, True))} {noun} y {half}"
 
-    suffix = r"(?i:st|nd|rd|th|ths|rds)?" if language.code == "en" else r"(?:avos?)?"
+    suffix = language.fraction_suffix
     end = r"(?!\w|\s?[/=]|[.,]\d)"
     whole = r"(?P<minus>[-−](?=\d))?(?P<whole>\d{1,4}[ -])?"
     left = r"(?<![\w/.,])"
-    big = r"\d{1,7}(?:\.\d{3})*" if language.code == "es" else r"\d{1,4}"
+    big = r"\d{1,7}(?:\.\d{3})*"
     halves = [
         Rule("fraction", re.compile(rf"{left}(?P<whole>\d{{1,3}}) 1/2 (?P<noun>(?!de\b|del\b|por\b|más\b)[a-záéíóúñ]{{3,}})\b"), one_and_half, "and a half", near="1/2"),
-    ] if language.code == "es" else []  # fmt: skip
+    ] if language.half_behind else []  # fmt: skip
     return [
         *halves,
         Rule("fraction", re.compile(rf"{left}(?P<top>\d{{1,3}}(?:[.,]\d)?)/(?P<bottom>\d{{1,3}}){end}"), score, "score", near=r"\d/\d"),
@@ -198,11 +179,11 @@ def scales(language: Language) -> list[Rule]:
     found = [
         Rule("cardinal", re.compile(rf"(?<![\w.,])(?:(?P<low>{NUMBER})\s?[-–]\s?)?(?P<number>{NUMBER})(?P<dot>)(?P<scale>{short})(?!\w)(?!\s(?:run|race)\b)"), one, "multiplier", near=r"\d\s?[a-zA-Z]"),
     ]  # fmt: skip
-    if language.code == "es":
+    if "mill" in language.scales:
         found.append(Rule("cardinal", re.compile(rf"(?<![\w.,])(?P<number>{NUMBER})\s(?P<scale>MM?)(?P<dot>)(?=\sde\b)"), one, "multiplier", near=r"\dM|\d\sM"))  # fmt: skip
         found.append(Rule("cardinal", re.compile(rf"(?<![\w.,])(?P<number>{NUMBER})\s?(?P<scale>mill)(?P<dot>\.)"), one, "multiplier", near=r"\d\s?[a-zA-Z]"))  # fmt: skip
-    else:
-        found.append(Rule("cardinal", re.compile(rf"(?<![\w.,])(?P<number>{NUMBER})m(?=\s(?!across|is|was|has|less|this|towards|downwards|upwards)(?:people|[a-z]+s)\b)"), small, "multiplier before a plural", near=r"\dm"))  # fmt: skip
+    if language.million_before:
+        found.append(Rule("cardinal", re.compile(rf"(?<![\w.,])(?P<number>{NUMBER})m(?={language.million_before})"), small, "multiplier before a plural", near=r"\dm"))  # fmt: skip
     return found
 
 
@@ -261,13 +242,12 @@ def serials(language: Language) -> list[Rule]:
     said = language.words
 
     def version(match: re.Match[str]) -> str:
-        point = language.words["dot"] if language.code == "es" else language.marks["."]
+        point = language.marks["."]
         parts = f" {point} ".join(integer(part, language) for part in match["numbers"].split("."))
         stage, _, number = match["stage"].lstrip("-").partition(".")
         number = number or "".join(c for c in stage if c.isdigit())
         stage = stage.rstrip("0123456789")
-        name = stage if language.code == "en" and stage in ("alpha", "beta", "dev") else language.spell(stage)
-        tail = f", {name if stage not in ('alpha', 'beta') else stage} {integer(number, language) if number else ''}"
+        tail = f", {stage if stage in ('alpha', 'beta', 'dev') else language.spell(stage)} {integer(number, language) if number else ''}"
         return f"{said['version'] + ' ' if match['v'] else ''}{parts}{tail}".rstrip()
 
     def long(match: re.Match[str]) -> str | None:
@@ -279,18 +259,12 @@ def serials(language: Language) -> list[Rule]:
 
     def lines(match: re.Match[str]) -> str:
         number = match["number"]
-        words = (
-            language.year(int(number))
-            if len(number) == 4 and language.code == "en"
-            else f"{integer(number[0], language)} {integer(number[1:], language)}"
-            if language.code == "en" and number[1] != "0"
-            else integer(number, language)
-        )
+        words = house(number, language) if language.pairs else integer(number, language)
         return f"{words} {language.spell(match['letter'])}"
 
     triple = [
         Rule("serial", re.compile(r"(?<![\w.,])(?P<letter>[A-Z])[-.]?(?P<number>[1-9]\d\d)(?![\d]|[.,]\d|-\d)"), lambda m: f"{language.spell(m['letter'])} {house(m['number'], language)}", "letter and three digits"),
-    ] if language.code == "en" else []  # fmt: skip
+    ] if language.pairs else []  # fmt: skip
     return [
         *triple,
         Rule("serial", re.compile(r"(?<![\w.])(?P<v>[vV])?(?P<numbers>\d+(?:\.\d+){1,3})(?P<stage>-(?:alpha|beta|rc|dev|b|a)(?:\.?\d+)?)(?![\w.-]\w|\w)"), version, "version", near=r"\.\d+-"),

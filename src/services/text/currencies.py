@@ -77,7 +77,7 @@ def noun(sign: str, language: Language) -> Noun:
     if sign.upper() == code and code in own:
         return own[code]
     if sign.upper() != code and sign not in _QUALIFIED:  # the head of the name: `dollar`, `dólar`
-        part = 0 if language.code == "es" else -1
+        part = language.currency_head
         one, many = one.split()[part], many.split()[part]
     return Noun(one, many, language.noun_of(many.split()[0]).feminine)
 

@@ -105,7 +105,7 @@ def rules(language: Language) -> list[Rule]:
     cut_short = alternatives(
         name for name in language.month_names if len(name) < 5 and name not in language.ambiguous_days
     )
-    if language.code == "en":
+    if language.pairs:
         quarters = [
             (r"(?<!\w)(?P<q>[1-4])Q\s?'?(?P<year>\d{4}|\d\d)(?!\w)", quarter, "quarter"),
             (r"(?<!\w)Q(?P<q>[1-4])\s?'?(?P<year>\d{4})(?!\w)", quarter, "quarter"),
@@ -144,7 +144,9 @@ def _weekdays(language: Language) -> list[Rule]:
     months = alternatives(language.month_names)
 
     # `Sat. we rest`: a capital in the middle of a sentence; in Spanish they are written small
-    capital = r"(?<=[A-Z][a-z][a-z]\.)\s[a-z]" if language.code == "en" else r"(?!)"
+    capital = (
+        r"(?<=[A-Z][a-z][a-z]\.)\s[a-z]" if next(iter(language.weekdays.values()))[0].isupper() else r"(?!)"
+    )
     ties = rf"{language.words['and']}|{language.words['or']}|{language.words['to']}|through|thru|&|al"
 
     def day(match: re.Match[str]) -> str | None:

@@ -49,6 +49,8 @@ def _decade(number: int) -> str:
 
 def _fraction(top: int, bottom: int) -> str:
     names = {2: ("half", "halves"), 4: ("quarter", "quarters")}
+    if top >= 100 or (bottom > 100 and bottom != 1000):
+        return ""
     if bottom in names:
         name = names[bottom][top != 1]
     elif bottom <= 10 or bottom in (16, 20, 32, 64, 100, 1000):
@@ -129,6 +131,8 @@ _ONSET = r"(?:[bcdfghjklmnpqrstvwxyz]|[bcfgp][lr]|[dt]r|s[chklmnpqtw]|ch|sh|th|w
 _CODA = r"(?:[bcdfgklmnprstxz]|n[dstck]|r[dkmnst]|l[dkmpst]|[ckpf]t|s[kt]|ng|ck|ll|ss|mp|ph|th|sh|ch)"
 
 ABBREVIATIONS = Abbreviations(
+    title_before=r"\s[\"'(A-ZÁÉÍÓÚÜÑ]",
+    titles_alone=words("mr mrs ms dr prof messrs"),
     titles=table(
         """
     Mr: Mister; Mrs: Missus; Ms: Miz; Dr: Doctor; Drs: Doctors; Prof: Professor; Rev: Reverend
@@ -216,7 +220,7 @@ ENGLISH = Language(
     phone_groups={7: (3, 4), 10: (3, 3, 4), 11: (1, 3, 3, 4)},
     cardinal=_cardinal,
     ordinal=_ordinal,
-    ordinal_after=r"(st|nd|rd|th)\b",
+    ordinal_after=r"((?i:st|nd|rd|th))\b",
     say_ordinal=_say_ordinal,
     year=_year,
     year_before=(
@@ -239,6 +243,16 @@ ENGLISH = Language(
     """
     ),
     money_scales=nouns("m mm MM mil MN: million; b BN: billion; t T: trillion"),
+    pairs=True,
+    raised_ordinals=False,
+    decade_forms=(
+        r"(?<![\w.,])'?(?P<number>(?:1\d|20)?[0-9]0)'?s\b",
+        r"(?<![\w.,])(?P<number>(?:1\d|20)\d0) s\b",
+    ),
+    fraction_suffix=r"(?i:st|nd|rd|th|ths|rds)?",
+    half_behind=False,
+    million_before=r"\s(?!across|is|was|has|less|this|towards|downwards|upwards)(?:people|[a-z]+s)\b",
+    factor=Noun("times", "times"),
     months=MONTHS,
     month_names={
         **{name.lower(): i for i, name in enumerate(MONTHS, 1)},
@@ -304,6 +318,7 @@ ENGLISH = Language(
     },
     currency_signs={"C$": "CAD"},
     currency_words=(r"dollars?|euros?|pounds?|pesos?|yen|rupees?|francs?"),
+    currency_head=-1,
     cents_joint="and",
     bases=nouns(
         """
@@ -447,9 +462,8 @@ ENGLISH = Language(
     of: of
     less: less than; greater: greater than; to: to; out_of: out of; over: over; per: per
     number: number
-    port: port; version: vee; minutes: minutes; seconds: seconds; factor: times; inch: inch
-    inches: inches
-    foot: foot; feet: feet; scale_of:; part_of: of a
+    port: port; version: vee; minutes: minutes; seconds: seconds; extension: extension
+    scale_of:; part_of: of a
     """
     ),
     greek=table(

@@ -32,6 +32,10 @@ PLAIN = Count()
 class Abbreviations:
     """Written forms without their last dot, and what is said."""
 
+    title_before: str
+    """What follows a title."""
+    titles_alone: frozenset[str]
+    """Titles, in small letters, that are nothing else where no name follows."""
     titles: Mapping[str, str]
     """Before a name; never the end of a sentence: `Dr.`."""
     numbered: Mapping[str, str]
@@ -74,7 +78,7 @@ class Language:
     # numbers
     cardinal: Callable[[int, Count], str]
     ordinal: Callable[[int, bool], str]
-    """Ordinal of a number from 1, feminine if the flag is set."""
+    """Ordinal of a number, feminine if the flag is set."""
     ordinal_after: str
     """What marks a number as an ordinal (`st`, `.º`): one group."""
     say_ordinal: Callable[[int, str, str], str]
@@ -91,6 +95,7 @@ class Language:
     decimals: Callable[[str], str]
     """How the digits after the decimal mark are said."""
     fraction: Callable[[int, int], str]
+    """`3/4`; empty where nobody says it as one."""
     mixed: Callable[[str, int, int, str], str]
     """`2 1/2` and the word that follows, which is not said: whole number in words, top, bottom, word."""
     fraction_of: Callable[[int, int, Noun], str]
@@ -103,6 +108,21 @@ class Language:
     """`million`, `M`, `k`: multipliers behind a number, by their written form."""
     money_scales: Mapping[str, Noun]
     """Those that are multipliers only in an amount of money: `m`, `tn`."""
+
+    pairs: bool
+    """Whether numbers that are names are read in pairs: `1428 Elm Street`, `1920x1080`, `1080p`."""
+    raised_ordinals: bool
+    """Whether `º` and `ª` mark ordinals: `Piso 2ºC`."""
+    decade_forms: tuple[str, ...]
+    """Patterns (case-sensitive) for decades, with a group `number`."""
+    fraction_suffix: str
+    """What may stand behind a fraction: `3/4ths`."""
+    half_behind: bool
+    """Whether the half follows what is counted: `una hora y media`."""
+    million_before: str
+    """What makes a small `m` behind a number a million: `3.2m units`; empty for nothing."""
+    factor: Noun
+    """`3x`: three times."""
 
     # dates and times
     months: tuple[str, ...]
@@ -144,6 +164,8 @@ class Language:
     """Signs that mean a currency in this language only, to ISO codes."""
     currency_words: str
     """Words behind an amount that name its currency: `$50 pesos`."""
+    currency_head: int
+    """Which word of a currency's name says what it is: the first (0) or the last (-1)."""
     cents_joint: str
     bases: Mapping[str, Noun]
     """Units that take prefixes, by their symbol."""

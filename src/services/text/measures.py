@@ -63,6 +63,7 @@ def adjective(match: re.Match[str], language: Language) -> bool:
 def rules(language: Language) -> list[Rule]:  # noqa: PLR0915 - one function a form
     said = language.words
     unit = f"(?P<unit>{units.pattern(language)})"
+    inch, foot_noun = units.noun("in", language), units.noun("ft", language)
 
     def counted_unit(match: re.Match[str], written: str, name: Noun) -> str | None:
         value = parse(written, language)
@@ -102,21 +103,23 @@ def rules(language: Language) -> list[Rule]:  # noqa: PLR0915 - one function a f
         if not 0 < top < bottom or (match["mark"] == '"' and before.count('"') % 2):
             return None
         if match["whole"]:
-            return language.mixed(integer(match["whole"], language), top, bottom, said["inch"])
-        return f"{language.fraction(top, bottom)} {said['inch']}"
+            return language.mixed(integer(match["whole"], language), top, bottom, inch.one)
+        if language.half_behind:
+            return language.fraction_of(top, bottom, inch)
+        return f"{language.fraction(top, bottom)} {inch.one}"
 
     def part(match: re.Match[str]) -> str | None:
         top, bottom, whole = int(match["top"]), int(match["bottom"]), match["whole"]
-        if not 0 < top < bottom:
+        if not 0 < top < bottom or not language.fraction(top, bottom):
             return None
         minus = f"{said['minus']} " if match["minus"] else ""
         name = units.noun(match["unit"].rstrip("."), language)
         if not whole:
             return minus + language.fraction_of(top, bottom, name) + _stop(match)
         count = Count(feminine=name.feminine, before_noun=True)
-        if (top, bottom) == (1, 2) and language.code == "es":  # `un litro y medio`
+        if (top, bottom) == (1, 2) and language.half_behind:  # `un litro y medio`
             return f"{minus}{counted(Value(whole, '', ''), name, language)} y medi{'a' if name.feminine else 'o'}{_stop(match)}"
-        if language.code == "es":
+        if language.half_behind:
             words = f"{integer(whole, language, Count(count.feminine))} y {language.fraction_of(top, bottom, name)}"
             return minus + words + _stop(match)
         return minus + language.mixed(integer(whole, language), top, bottom, name.many) + _stop(match)
@@ -127,7 +130,7 @@ def rules(language: Language) -> list[Rule]:  # noqa: PLR0915 - one function a f
         numbers = re.split(r"[\"″]?\s?[x×]\s?", match["numbers"].rstrip('"″'))
         words = [_in_size(number, language) for number in numbers]
         if match["numbers"].endswith(('"', "″")):
-            return f" {said['by']} ".join(words) + f" {said['inches']}"
+            return f" {said['by']} ".join(words) + f" {inch.many}"
         if match["unit"]:
             last = parse(numbers[-1], language)
             if last is None:
@@ -145,22 +148,22 @@ def rules(language: Language) -> list[Rule]:  # noqa: PLR0915 - one function a f
     def height(match: re.Match[str]) -> str:
         feet, inches = match["feet"], match["inches"]
         tall = re.match(r"\s(?:tall|high|alto|alta)\b", match.string[match.end() :])
-        foot = said["foot"] if feet == "1" or tall else said["feet"]
+        foot = foot_noun.one if feet == "1" or tall else foot_noun.many
         return f"{integer(feet, language, Count(before_noun=True))} {foot} {integer(inches, language)}"
 
     def inches(match: re.Match[str]) -> str | None:
         before = match.string[: match.start()].rpartition("\n")[2]
         if match["mark"] != "″" and before.count(match["mark"]) % 2:
             return None  # it closes a quotation
-        return counted_unit(match, match["number"], Noun(said["inch"], said["inches"], language.code == "es"))
+        return counted_unit(match, match["number"], inch)
 
     def inch_word(match: re.Match[str]) -> str | None:
-        words = counted_unit(match, match["number"], Noun(said["inch"], said["inches"]))
+        words = counted_unit(match, match["number"], inch)
         return words and words + _stop(match)
 
     def feet_alone(match: re.Match[str]) -> str:
         number = match["number"] or match["second"]
-        return f"{integer(number, language)} {said['foot' if number == '1' else 'feet']}"
+        return f"{integer(number, language)} {foot_noun.one if number == '1' else foot_noun.many}"
 
     def direction(match: re.Match[str]) -> str:
         number = counted(
@@ -186,11 +189,7 @@ def rules(language: Language) -> list[Rule]:  # noqa: PLR0915 - one function a f
         value = parse(match["number"], language)
         if value is None:
             return None
-        feminine = Count(feminine=language.code == "es")
-        times = said["factor"]
-        if language.code == "es" and value.is_one:
-            times = "vez"
-        return f"{say(value, language, feminine)} {times}"
+        return counted(value, language.factor, language)
 
     def alone(match: re.Match[str]) -> str:
         name = units.noun(match["unit"], language)
@@ -250,9 +249,9 @@ def _per_unit(match: re.Match[str], language: Language) -> str | None:
 
 def _in_size(written: str, language: Language) -> str:
     """Picture sizes are read in pairs in English: `1920` is `nineteen twenty`."""
-    if language.code == "en" and re.fullmatch(r"[1-9]\d{3}", written):
+    if language.pairs and re.fullmatch(r"[1-9]\d{3}", written):
         return language.year(int(written))
-    if language.code == "en" and re.fullmatch(r"[1-9]0[1-9]\d|[1-9][1-9]\d\d", written):
+    if language.pairs and re.fullmatch(r"[1-9]0[1-9]\d|[1-9][1-9]\d\d", written):
         return language.year(int(written))
     value = parse(written, language)
     return written if value is None else say(value, language)

@@ -39,7 +39,7 @@ def rules(language: Language) -> list[Rule]:
 
     def number(match: re.Match[str]) -> str:
         extension = match.groupdict().get("ext")
-        tail = f", {_EXTENSION_NAME[language.code]} {digits(extension, language)}" if extension else ""
+        tail = f", {language.words['extension']} {digits(extension, language)}" if extension else ""
         return said(match["number"]) + tail
 
     def eight(match: re.Match[str]) -> str | None:
@@ -64,9 +64,6 @@ def rules(language: Language) -> list[Rule]:
         Rule("code", re.compile(rf"(?<!\w)(?:{language.code_before}){joint}(?P<own>(?P<number>\d{{3,}}))(?!\w|[.,]\d)", re.IGNORECASE), code, "announced code"),
         Rule("code", re.compile(rf"(?<!\w)(?:{language.code_before}){joint}(?P<own>(?P<number>(?=\w*[a-z])(?=\w*\d)\w{{4,12}}))(?!\w)", re.IGNORECASE), mixed, "announced code"),
     ]  # fmt: skip
-
-
-_EXTENSION_NAME = {"en": "extension", "es": "extensión"}
 
 
 def _grouped(number: str, language: Language) -> list[str]:

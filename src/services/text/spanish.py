@@ -221,6 +221,7 @@ def _regnal(number: int, name: str) -> str:
 def _prefix(prefix: str, unit: str) -> str:
     accented = {"kilo": "kiló", "centi": "centí", "mili": "milí", "deci": "decí", "micro": "micró", "nano": "nanó",
                 "hecto": "hectó"}  # fmt: skip
+    prefix = prefix.replace("milli", "mili")
     return (accented.get(prefix, prefix) if unit.startswith("metro") else prefix) + unit
 
 
@@ -232,9 +233,8 @@ def _powers(noun: Noun, power: int) -> Noun:
 
 _ONSET = r"(?:[bcdfghjklmnñprstvxyz]|[bcfgp][lr]|[dt]r|qu|ch|ll)"
 
-ABBREVIATIONS = Abbreviations(
-    titles=table(
-        """
+_TITLES = table(
+    """
     Sr: señor; Sra: señora; Sres: señores; Sras: señoras; Srta: señorita; Srtas: señoritas; Dr: doctor
     Dra: doctora
     Dres: doctores; Dña: doña; Da: doña; Dn: don; Prof: profesor; Profa: profesora; Ing: ingeniero
@@ -250,7 +250,12 @@ ABBREVIATIONS = Abbreviations(
     Edif: edificio; Urb: urbanización; Avda: avenida; Avd: avenida; Av: avenida; Pza: plaza; Plza: plaza
     Ctra: carretera; Pol: polígono; Gta: glorieta; Blvr: bulevar; Blvd: bulevar; Fracc: fraccionamiento; Fco: Francisco; Fdo: firmado; Ma: María
     """
-    ),
+)
+
+ABBREVIATIONS = Abbreviations(
+    title_before=r"\s\S|:",
+    titles_alone=frozenset(title.lower() for title in _TITLES),
+    titles=_TITLES,
     numbered=table(
         """
     no: número; nro: número; nos: números; pp: páginas; p: página; art: artículo; arts: artículos
@@ -384,6 +389,13 @@ SPANISH = Language(
         **dict.fromkeys(("mil", "k", "K"), Noun("mil", "mil", bare=True)),
     },
     money_scales=nouns("m mm mill: millón/millones"),
+    pairs=False,
+    raised_ordinals=True,
+    decade_forms=(r"\b(?:los|años)\s(?P<own>'?(?P<number>(?:19|20)?[1-9]0)'?s)\b",),
+    fraction_suffix=r"(?:avos?)?",
+    half_behind=True,
+    million_before="",
+    factor=Noun("vez", "veces", feminine=True),
     months=MONTHS,
     month_names={
         **{name: i for i, name in enumerate(MONTHS, 1)},
@@ -466,6 +478,7 @@ SPANISH = Language(
         "Fr": "CHF",
     },
     currency_words=r"d[oó]lar(?:es)?|euros?|libras?|pesos?|yen(?:es)?|soles|quetzales|colones|lempiras|c[oó]rdobas|bol[ií]vares|guaran[ií]es|reales",
+    currency_head=0,
     cents_joint="con",
     bases=nouns(
         """
@@ -592,9 +605,8 @@ SPANISH = Language(
     log: logaritmo en base; of: de
     less: menor que; greater: mayor que; to: a; out_of: de; over: sobre; per: por
     number: número
-    port: puerto; version: versión; minutes: minutos; seconds: segundos; factor: veces; inch: pulgada
-    inches: pulgadas
-    foot: pie; feet: pies; scale_of: de; part_of: de
+    port: puerto; version: versión; minutes: minutos; seconds: segundos; extension: extensión
+    scale_of: de; part_of: de
     """
     ),
     greek=table(

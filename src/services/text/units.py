@@ -91,7 +91,7 @@ def simple(language: Language) -> dict[str, Noun]:
     for base, prefixes in _USED.items():
         noun = language.bases[base]
         for prefix in prefixes.split():
-            name = _PREFIXES[prefix].replace("milli", "mili" if language.code == "es" else "milli")
+            name = _PREFIXES[prefix]
             found[prefix + base] = Noun(
                 language.prefix(name, noun.one), language.prefix(name, noun.many), noun.feminine
             )
@@ -113,8 +113,7 @@ def pattern(language: Language) -> str:
     """A regular expression for a unit, powers and `per` included."""
     names = alternatives(name for name in simple(language) if name not in ("in",))
     per = alternatives([*simple(language), *language.per_names, "H", "S"])
-    square = r"(?:(?:sq|cu)\.?\s)?" if language.code == "en" else ""
-    return rf"{square}(?:{names}){_POWER}?(?:/(?:{per}){_POWER}?(?!\w))?"
+    return rf"(?:(?:sq|cu)\.?\s)?(?:{names}){_POWER}?(?:/(?:{per}){_POWER}?(?!\w))?"
 
 
 @lru_cache(maxsize=64)

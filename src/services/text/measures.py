@@ -99,8 +99,7 @@ def rules(language: Language) -> list[Rule]:  # noqa: PLR0915 - one function a f
 
     def inch_part(match: re.Match[str]) -> str | None:
         top, bottom = int(match["top"]), int(match["bottom"])
-        before = match.string[: match.start()].rpartition("\n")[2]
-        if not 0 < top < bottom or (match["mark"] == '"' and before.count('"') % 2):
+        if not 0 < top < bottom or _closes_quotation(match):
             return None
         if match["whole"]:
             return language.mixed(integer(match["whole"], language), top, bottom, inch.one)
@@ -152,9 +151,8 @@ def rules(language: Language) -> list[Rule]:  # noqa: PLR0915 - one function a f
         return f"{integer(feet, language, Count(before_noun=True))} {foot} {integer(inches, language)}"
 
     def inches(match: re.Match[str]) -> str | None:
-        before = match.string[: match.start()].rpartition("\n")[2]
-        if match["mark"] != "″" and before.count(match["mark"]) % 2:
-            return None  # it closes a quotation
+        if _closes_quotation(match):
+            return None
         return counted_unit(match, match["number"], inch)
 
     def inch_word(match: re.Match[str]) -> str | None:
@@ -266,3 +264,11 @@ def _stop(match: re.Match[str]) -> str:
 
 
 __all__ = ["adjective", "next_word", "per", "rules"]
+
+
+def _closes_quotation(match: re.Match[str]) -> bool:
+    """Whether the mark behind a number ends a quotation: one was opened before, and is open still."""
+    mark = match["mark"]
+    before = match.string[: match.start()].rpartition("\n")[2]
+    opened = [found.end() for found in re.finditer(rf"(?:^|[\s(¿¡]){mark}", before)]
+    return mark != "″" and bool(opened) and mark not in before[opened[-1] :]

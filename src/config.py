@@ -40,6 +40,7 @@ class TtsEngine(StrEnum):
     AUTO = "auto"
     COQUI = "coqui"
     KOKORO = "kokoro"
+    BOTH = "both"
 
 
 class StorageKind(StrEnum):
@@ -75,7 +76,8 @@ class Settings(BaseSettings):
     stt_languages: Annotated[list[str], NoDecode] = []
     """Languages that detection may choose from (ISO 639-1, comma-separated); empty: all of Whisper's."""
     tts_engine: TtsEngine = TtsEngine.AUTO
-    """`auto`: Coqui where its weights can be had, else Kokoro, and the log says so."""
+    """`auto`: Coqui where its weights can be had, else Kokoro, and the log says so. `both`: the voices of
+    both, Coqui's first."""
     tts_model_en: str = "tts_models/en/ljspeech/tacotron2-DDC"
     """A name of Coqui's catalogue, or a folder with a Coqui model; several, comma-separated, are as many
     voices, the first of which is the default."""

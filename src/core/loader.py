@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from src.config import Device, Settings, TtsEngine
 from src.engines import cpu
 from src.engines.base import EngineInfo, SpeechToText, TextToSpeech
+from src.engines.side_by_side import SideBySide
 from src.errors import ConfigurationError, ModelUnavailable
 from src.observability.metrics import BatchMetrics
 from src.observability.tracing import BatchSpans
@@ -105,12 +106,16 @@ async def _text_to_speech(
     files = await asyncio.to_thread(store.tts_files, settings.tts_engine, *names)
     if isinstance(files, CoquiModels):
         try:
-            coqui = await asyncio.to_thread(_coqui, files, settings, device, observers)
-            return await stack.enter_async_context(coqui), ()
+            engine = await asyncio.to_thread(_coqui, files, settings, device, observers)
+            if settings.tts_engine is TtsEngine.BOTH:
+                beside = await asyncio.to_thread(store.kokoro)
+                kokoro = await asyncio.to_thread(_kokoro, beside, settings, device, observers)
+                engine = SideBySide([engine, kokoro])
+            return await stack.enter_async_context(engine), ()
         except ConfigurationError:
             raise
         except Exception as error:
-            if settings.tts_engine is TtsEngine.COQUI:
+            if settings.tts_engine is not TtsEngine.AUTO:
                 raise ModelUnavailable(f"{error}\n{_COQUI_ADVICE}") from error
             if not isinstance(error, ModelUnavailable):
                 log.exception("Coqui's voices raised while they were opened")

@@ -34,9 +34,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = Settings(api_key=[SecretStr("not used here")])
         store = ModelStore(options.models_dir or settings.models_dir, verify=options.verify)
         stt = store.whisper(options.stt or settings.stt_model)
-        tts = store.tts_files(
-            options.tts or settings.tts_engine, settings.tts_model_en, settings.tts_model_es, ask_again=True
-        )
+        engine = options.tts or settings.tts_engine
+        if engine is TtsEngine.BOTH:
+            store.kokoro(ask_again=True)
+        tts = store.tts_files(engine, settings.tts_model_en, settings.tts_model_es, ask_again=True)
     except ValidationError as error:
         for problem in error.errors(include_input=False):  # an input may be a secret
             log.error("%s: %s", ".".join(map(str, problem["loc"])).upper() or "settings", problem["msg"])

@@ -189,7 +189,7 @@ class ModelStore:
     def tts_files(
         self, engine: TtsEngine, model_en: str, model_es: str, *, ask_again: bool = False
     ) -> CoquiModels | KokoroFiles:
-        """Files of the engine that is to speak.
+        """Files of the engine that is to speak; with `both`, Coqui's.
 
         `auto` is Coqui where all its models can be had and are whole, else Kokoro, with the reason in
         `KokoroFiles.reason`. That Coqui's home could not be reached is remembered for a day.
@@ -206,7 +206,7 @@ class ModelStore:
             return self.kokoro(ask_again=ask_again)
         wanted = [(name, "en") for name in _names(model_en)] + [(name, "es") for name in _names(model_es)]
         names = [name for name, _ in wanted]
-        if engine is TtsEngine.COQUI:
+        if engine in (TtsEngine.COQUI, TtsEngine.BOTH):
             return self._coqui_models(wanted)
         reason = None if ask_again or self._have(names) else self._recall(names)
         if reason is None:

@@ -3,12 +3,15 @@
 import asyncio
 import os
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from src.config import Settings
+from src.core.loader import open_models
 from src.engines.base import Audio, Voice
 from src.engines.coqui import CoquiEngine
 from src.engines.voices import VoiceRegistry
@@ -70,3 +73,28 @@ def test_a_model_of_the_same_name_elsewhere_is_another_voice_for_the_cache(
     assert files.name == trained_again.name
     one, other = (CoquiEngine([each]).voices[0] for each in (files, trained_again))
     assert one.fingerprint != other.fingerprint
+
+
+@pytest.mark.models
+def test_both_engines_speak_side_by_side(
+    make_settings: Callable[..., Settings], models_dir: Path, tmp_path: Path
+) -> None:
+    english, spanish = coqui.english(tmp_path / "en"), coqui.spanish(tmp_path / "es")
+    settings = make_settings(
+        tts_engine="both",
+        tts_model_en=str(english.checkpoint.parent),
+        tts_model_es=str(spanish.checkpoint.parent),
+        models_dir=models_dir,
+    )
+
+    async def main() -> None:
+        async with open_models(settings) as models:
+            voices = VoiceRegistry(models.tts.voices)
+            assert models.tts.info.engine == "coqui, kokoro"
+            assert [voices.default(language).id for language in voices.languages] == ["en", "es"]
+            for name, rate in (("en", 22_050), ("es", 24_000), ("bf_emma", 24_000), ("em_alex", 24_000)):
+                voice = voices.find(name)
+                assert voice.sample_rate == rate
+                assert len(await models.tts.synthesize("No.", voice, name)) > 0
+
+    asyncio.run(main())

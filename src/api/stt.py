@@ -19,6 +19,7 @@ from src.api.schemas import (
 )
 from src.api.sse import Event, event_stream
 from src.api.transcripts import event_of, shape
+from src.api.usage import metered
 from src.engines.base import LanguageGuess, SttOptions
 from src.errors import InvalidInput
 from src.scheduling.admission import Place
@@ -93,8 +94,8 @@ async def transcribe(
         prompt=prompt or None,
     )
     if stream:
-        return await event_stream(request, _events(services, place, file, options))
-    result = await while_connected(request, _transcribe(services, place, file, options))
+        return await event_stream(request, _events(request, services, place, file, options))
+    result = await while_connected(request, _transcribe(request, services, place, file, options))
     return await FORMATTING.run(
         shape, result, response_format, word_timestamps, max_line_width, max_line_count
     )
@@ -107,7 +108,8 @@ async def detect_language(
     request: Request, services: ServicesDep, place: PlaceDep, file: Upload, languages: Languages
 ) -> LanguageDetection:
     """Which language is spoken, without transcribing."""
-    guesses = await while_connected(request, _detect(services, place, file, _allowed(services, languages)))
+    among = _allowed(services, languages)
+    guesses = await while_connected(request, _detect(request, services, place, file, among))
     return LanguageDetection(
         language=guesses[0].language,
         language_probability=guesses[0].probability,
@@ -115,28 +117,36 @@ async def detect_language(
     )
 
 
-async def _transcribe(services: Services, place: Place, file: UploadFile, options: SttOptions) -> Result:
-    async with place.work_time():
-        return await services.stt.transcribe(file.file, options)
+async def _transcribe(
+    request: Request, services: Services, place: Place, file: UploadFile, options: SttOptions
+) -> Result:
+    with metered(request) as meter:
+        async with place.work_time():
+            return await services.stt.transcribe(file.file, options, meter)
 
 
 async def _detect(
-    services: Services, place: Place, file: UploadFile, languages: tuple[str, ...]
+    request: Request, services: Services, place: Place, file: UploadFile, languages: tuple[str, ...]
 ) -> list[LanguageGuess]:
-    async with place.work_time():
-        return await services.stt.detect_language(file.file, languages)
+    with metered(request) as meter:
+        async with place.work_time():
+            return await services.stt.detect_language(file.file, languages, meter)
 
 
 async def _events(
-    services: Services, place: Place, file: UploadFile, options: SttOptions
+    request: Request, services: Services, place: Place, file: UploadFile, options: SttOptions
 ) -> AsyncGenerator[Event, None]:
-    # closed here, not when it is collected: the place must not be free before the work has stopped
-    async with place.work_time() as work, aclosing(services.stt.stream(file.file, options)) as items:
-        index = 0
-        async for item in items:
-            with work.paused():
-                yield event_of(item, index, options.word_timestamps)
-            index += 1
+    index = 0
+    with metered(request) as meter:
+        # closed here, not when it is collected: the place must not be free before the work has stopped
+        async with (
+            place.work_time() as work,
+            aclosing(services.stt.stream(file.file, options, meter)) as items,
+        ):
+            async for item in items:
+                with work.paused():
+                    yield event_of(item, index, options.word_timestamps)
+                index += 1
 
 
 def _allowed(services: Services, languages: list[str]) -> tuple[str, ...]:

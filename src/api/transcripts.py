@@ -5,9 +5,9 @@ from typing import Any
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 
 from src.api.schemas import SegmentOut, SttFormat, Transcription, VerboseTranscription, WordOut
+from src.api.subtitles import to_srt, to_vtt
 from src.engines.base import Segment
 from src.services.stt import Result
-from src.services.subtitles import to_srt, to_vtt
 
 
 def shape(

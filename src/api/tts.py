@@ -11,6 +11,7 @@ from src.api.disconnect import while_connected
 from src.api.errors import problems
 from src.api.schemas import SpeechIn, SpeechOut
 from src.api.streaming import stream_response
+from src.api.usage import metered
 from src.observability.telemetry import note
 from src.services.tts import Speech, SpeechRequest
 
@@ -29,7 +30,7 @@ _AUDIO: dict[str, dict[str, str]] = {
 async def speak(request: Request, services: ServicesDep, body: SpeechIn) -> SpeechOut:
     """The audio is kept in storage; `url` is a presigned link to it that works for `expires_in` seconds."""
     wanted = _request(request, services, body)
-    speech = await while_connected(request, _speak(services, wanted))
+    speech = await while_connected(request, _speak(request, services, wanted))
     note(audio_seconds=round(speech.duration, 2), cached=speech.cached)
     voice = wanted.voice
     return SpeechOut(
@@ -59,26 +60,31 @@ async def stream(request: Request, services: ServicesDep, body: SpeechIn) -> Str
     """The first sentence is sent as soon as it is spoken. Nothing is stored."""
     return await stream_response(
         request,
-        _stream(services, _request(request, services, body)),
+        _stream(request, services, _request(request, services, body)),
         _plain,
         media_type=body.format.content_type,
     )
 
 
-async def _speak(services: Services, wanted: SpeechRequest) -> Speech:
+async def _speak(request: Request, services: Services, wanted: SpeechRequest) -> Speech:
     # what is in storage needs no engine, so it is answered under full load, too
     if (found := await services.tts.find(wanted)) is not None:
         return found
-    async with services.tts_admission.enter():
-        return await services.tts.speak(wanted)
+    with metered(request) as meter:
+        async with services.tts_admission.enter():
+            return await services.tts.speak(wanted, meter)
 
 
-async def _stream(services: Services, wanted: SpeechRequest) -> AsyncGenerator[bytes, None]:
-    # closed here, not when it is collected: the place must not be free before the work has stopped
-    async with services.tts_admission.enter() as work, aclosing(services.tts.stream(wanted)) as chunks:
-        async for chunk in chunks:
-            with work.paused():
-                yield chunk
+async def _stream(request: Request, services: Services, wanted: SpeechRequest) -> AsyncGenerator[bytes, None]:
+    with metered(request) as meter:
+        # closed here, not when it is collected: the place must not be free before the work has stopped
+        async with (
+            services.tts_admission.enter() as work,
+            aclosing(services.tts.stream(wanted, meter)) as chunks,
+        ):
+            async for chunk in chunks:
+                with work.paused():
+                    yield chunk
 
 
 async def _plain(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

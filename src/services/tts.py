@@ -1,11 +1,10 @@
 """Text in, audio in storage (or in a stream) out: pieces -> engine -> even loudness -> encoder -> storage."""
 
-import asyncio
-from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -13,12 +12,14 @@ from src.config import Settings
 from src.engines.base import Audio, TextToSpeech, Voice
 from src.engines.voices import VoiceRegistry
 from src.errors import TooLarge
-from src.observability.telemetry import current_request_id, note
+from src.observability.telemetry import current_request_id
 from src.scheduling.executors import ENCODING, TEXT
 from src.services.audio import AudioFormat, Encoder, Tempo, fade, level
+from src.services.ordered import ordered
 from src.services.single_flight import SingleFlight
 from src.services.speech_cache import SpeechCache, Spoken
 from src.services.text import Piece, to_speech
+from src.services.usage import Usage, UsageMeter
 from src.storage.base import Storage
 from src.storage.keys import new_key
 
@@ -53,10 +54,16 @@ class Speech:
     """Hz."""
     cached: bool
     """True if no synthesis was made for this answer alone."""
+    usage: Usage
+    """Nothing where it was found in storage; shared out where several callers asked for it at once."""
 
 
 class TtsService:
-    """Speaks texts with the voices of one engine and keeps the audio in one storage."""
+    """Speaks texts with the voices of one engine and keeps the audio in one storage.
+
+    Methods that speak take a `meter` that is told what is used while it is used, for callers who must know it
+    where the work breaks off or is left.
+    """
 
     def __init__(self, engine: TextToSpeech, storage: Storage, settings: Settings) -> None:
         self.voices = VoiceRegistry(engine.voices)
@@ -64,6 +71,8 @@ class TtsService:
         self._storage = storage
         self._cache = SpeechCache(storage)
         self._in_flight = SingleFlight[tuple[Spoken, bool]]()
+        self._meters: WeakValueDictionary[str, UsageMeter] = WeakValueDictionary()
+        """Of the work in flight, by its key."""
         self._settings = settings
 
     async def find(self, request: SpeechRequest) -> Speech | None:
@@ -78,9 +87,9 @@ class TtsService:
         if not self._settings.tts_cache or index in self._in_flight:
             return None
         spoken = await self._cache.find(index)
-        return None if spoken is None else await self._answer(spoken, cached=True)
+        return None if spoken is None else await self._answer(spoken, cached=True, usage=Usage())
 
-    async def speak(self, request: SpeechRequest) -> Speech:
+    async def speak(self, request: SpeechRequest, meter: UsageMeter | None = None) -> Speech:
         """Speak a text, store the audio and return a link to it.
 
         With TTS_CACHE, a text that has been spoken before is found in storage, and one that is being spoken
@@ -94,40 +103,52 @@ class TtsService:
             StorageUnavailable: the audio could not be stored.
         """
         self._check_length(request)
+        meter = meter or UsageMeter()
         if not self._settings.tts_cache:
-            return await self._answer(await self._store(request), cached=False)
+            spoken = await self._store(request, meter)
+            return await self._answer(spoken, cached=False, usage=meter.usage)
         index = self._index(request)
-        (spoken, found), shared = await self._in_flight.run(
-            index, lambda: self._find_or_store(index, request)
-        )
-        return await self._answer(spoken, cached=found or shared)
+        in_flight = self._meters.setdefault(index, UsageMeter())
+        try:
+            (spoken, found), shared = await self._in_flight.run(
+                index, lambda: self._find_or_store(index, request, in_flight)
+            )
+        finally:
+            # whoever leaves early has used what was made so far, and the first to stay the rest
+            meter.add(in_flight.take())
+        return await self._answer(spoken, cached=found or shared, usage=meter.usage)
 
-    async def stream(self, request: SpeechRequest) -> AsyncGenerator[bytes, None]:
+    async def stream(
+        self, request: SpeechRequest, meter: UsageMeter | None = None
+    ) -> AsyncGenerator[bytes, None]:
         """The encoded audio as it is made, the first bytes after the first piece. Raises as `speak` does."""
         self._check_length(request)
-        synthesis = _Synthesis(self._engine, request, await self._pieces(request))
+        pieces = await self._pieces(request)
+        synthesis = _Synthesis(self._engine, request, pieces, meter or UsageMeter())
         async with aclosing(synthesis.encoded(streaming=True)) as chunks:
             async for chunk in chunks:
                 yield chunk
 
-    async def _find_or_store(self, index: str, request: SpeechRequest) -> tuple[Spoken, bool]:
+    async def _find_or_store(
+        self, index: str, request: SpeechRequest, meter: UsageMeter
+    ) -> tuple[Spoken, bool]:
         """What is spoken, and whether it was in storage already."""
         # an equal request may have ended since this one's caller looked
         spoken = await self._cache.find(index)
         if spoken is not None:
             return spoken, True
-        spoken = await self._store(request)
+        spoken = await self._store(request, meter)
         await self._cache.keep(index, spoken)
         return spoken, False
 
-    async def _store(self, request: SpeechRequest) -> Spoken:
-        synthesis = _Synthesis(self._engine, request, await self._pieces(request))
+    async def _store(self, request: SpeechRequest, meter: UsageMeter) -> Spoken:
+        synthesis = _Synthesis(self._engine, request, await self._pieces(request), meter)
         key = new_key(request.format.extension)
         async with aclosing(synthesis.encoded(streaming=False)) as chunks:
             await self._storage.put(key, chunks, request.format.content_type)
         return Spoken(key, synthesis.seconds, synthesis.sample_rate)
 
-    async def _answer(self, spoken: Spoken, cached: bool) -> Speech:
+    async def _answer(self, spoken: Spoken, cached: bool, usage: Usage) -> Speech:
         expires = self._settings.presigned_url_expires
         return Speech(
             url=await self._storage.url(spoken.key, expires),
@@ -137,6 +158,7 @@ class TtsService:
             duration=spoken.duration,
             sample_rate=spoken.sample_rate,
             cached=cached,
+            usage=usage,
         )
 
     def _index(self, request: SpeechRequest) -> str:
@@ -167,11 +189,14 @@ class TtsService:
 class _Synthesis:
     """One text on its way through the engine."""
 
-    def __init__(self, engine: TextToSpeech, request: SpeechRequest, pieces: list[Piece]) -> None:
+    def __init__(
+        self, engine: TextToSpeech, request: SpeechRequest, pieces: list[Piece], meter: UsageMeter
+    ) -> None:
         self._engine = engine
         self._request = request
         self._request_id = current_request_id()
         self._pieces = pieces
+        self._meter = meter
         self._samples = 0
         self.sample_rate = request.voice.sample_rate
 
@@ -204,7 +229,7 @@ class _Synthesis:
 
     def _encode(self, encoder: Encoder, audio: Audio) -> bytes:
         self._samples += len(audio)
-        note(audio_seconds=round(self.seconds, 2))  # also of what is never finished
+        self._meter.add(Usage(audio_seconds=len(audio) / self.sample_rate))
         return encoder.encode(audio)
 
     async def _spoken(self, first_alone: bool) -> AsyncGenerator[tuple[Audio, float], None]:
@@ -214,24 +239,12 @@ class _Synthesis:
             first_alone: let the first piece go ahead by itself. Pieces that share a batch are all done late,
                 and somebody is listening for the first.
         """
-        pieces = iter(self._pieces)
-        ahead: deque[tuple[Piece, asyncio.Task[Audio]]] = deque()
-        room = 1 if first_alone else _AHEAD
-        try:
-            while True:
-                while len(ahead) < room and (piece := next(pieces, None)) is not None:
-                    ahead.append((piece, asyncio.create_task(self._speak(piece))))
-                if not ahead:
-                    return
-                piece, task = ahead[0]
-                audio = await task
-                ahead.popleft()
-                room = _AHEAD
-                yield audio, piece.pause
-        finally:
-            for _, task in ahead:
-                task.cancel()
-            await asyncio.gather(*(task for _, task in ahead), return_exceptions=True)
+        synthesised = ordered(iter(self._pieces), self._speak, _AHEAD, first_alone=first_alone)
+        async with aclosing(synthesised) as spoken:
+            async for audio_and_pause in spoken:
+                yield audio_and_pause
 
-    async def _speak(self, piece: Piece) -> Audio:
-        return await self._engine.synthesize(piece.text, self._request.voice, self._request_id)
+    async def _speak(self, piece: Piece) -> tuple[Audio, float]:
+        audio = await self._engine.synthesize(piece.text, self._request.voice, self._request_id)
+        self._meter.add(Usage(characters=len(piece.text)))
+        return audio, piece.pause

@@ -13,6 +13,7 @@ from src.config import Settings
 from src.engines.base import Segment, Word
 from src.main import create_app
 from src.services.stt import Result
+from src.services.usage import Usage
 from tests.support.audio import tone_wav
 from tests.support.faults_engines import open_engines
 from tests.support.faults_process import Server, serving
@@ -155,7 +156,7 @@ def test_a_transcript_of_two_hours_does_not_hold_it(
 
     class Reader:
         async def transcribe(self, *_: Any) -> Result:
-            return Result(" said" * 2_400, "en", 1.0, 7200.0, segments, "tone")
+            return Result(" said" * 2_400, "en", 1.0, 7200.0, segments, "tone", Usage(7200.0))
 
     app = create_app(make_settings(), open_engines)
     Watchdog(app)

@@ -18,15 +18,18 @@ from starlette.routing import Route
 from src.access.rate_limits import Counters, RateLimiter, parse_limits
 from src.api.middleware import KeyCheck, RateLimit, RequestLog, UnreadBody
 from src.api.policy import route_policies
+from src.api.usage import metered
 from src.core.security import ApiKeys
-from src.observability.telemetry import note
+from src.errors import EngineFailed
+from src.services.usage import Usage
 from tests.support.server import RunningServer, serve
 
 
 async def speech(request: Request) -> PlainTextResponse:
-    note(audio_seconds=float(request.query_params.get("seconds", 0)))
-    if "cached" in request.query_params:
-        note(cached=True)
+    with metered(request) as meter:
+        meter.add(Usage(audio_seconds=float(request.query_params.get("seconds", 0))))
+        if "fails" in request.query_params:
+            raise EngineFailed("no")
     return PlainTextResponse("done")
 
 
@@ -88,11 +91,11 @@ def test_a_key_over_its_requests_is_refused_and_the_other_is_not() -> None:
 def test_audio_is_charged_when_it_is_known_and_refuses_the_next_request() -> None:
     with running("10s/minute") as server, server.client("k") as client:
         first = client.get("/tts?seconds=4.2")
-        second = client.get("/tts?seconds=100&cached")
-        third = client.get("/tts?seconds=21")
+        second = client.get("/tts?seconds=0")
+        third = client.get("/tts?seconds=21&fails")
         refused = client.get("/tts")
-    assert [first.status_code, second.status_code, third.status_code] == [200, 200, 200]
-    assert [answer.headers["ratelimit-remaining"] for answer in (first, second, third)] == ["10", "5", "5"]
+    assert [first.status_code, second.status_code, third.status_code] == [200, 200, 500]
+    assert [answer.headers["ratelimit-remaining"] for answer in (first, second)] == ["10", "5"]
     assert refused.status_code == 429
     assert 120 < int(refused.headers["retry-after"]) <= 180  # 26 s at 10 s a minute: three minutes
 

@@ -3,7 +3,8 @@
 import asyncio
 import io
 import wave
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import aclosing
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -14,6 +15,7 @@ from src.engines.base import Audio, EngineInfo, LanguageGuess, Segment, SttOptio
 from src.errors import EngineFailed, Overloaded, VozError
 from src.services.decoding.pool import Decoders
 from src.services.stt import Result, SttService
+from src.services.usage import UsageMeter
 from tests.support.speech import clip
 
 T = TypeVar("T")
@@ -110,3 +112,48 @@ def test_what_is_read_again_has_a_floor(make_settings: Callable[..., Settings]) 
         assert chunks == int(chunks) >= 2
         assert len(engine.request_ids) == 1, "rows of a request share its id"
         assert all(isinstance(request_id, str) for request_id in engine.request_ids)
+
+
+def test_usage_is_what_was_read_also_of_what_is_left(make_settings: Callable[..., Settings]) -> None:
+    async def whole(service: SttService) -> None:
+        meter = UsageMeter()
+        result = await service.transcribe(speech(), SttOptions(language="en"), meter)
+        assert result.usage == meter.usage
+        assert result.usage.audio_seconds == pytest.approx(result.duration)
+
+    async def left(service: SttService) -> None:
+        meter = UsageMeter()
+        async with aclosing(service.stream(speech(), SttOptions(language="en"), meter)) as items:
+            await anext(items)
+        assert meter.usage.audio_seconds > 5
+
+    run(Engine(), make_settings(), whole)
+    run(Engine(), make_settings(), left)
+
+
+def test_a_recording_that_goes_on_is_read_as_it_comes(make_settings: Callable[..., Settings]) -> None:
+    """Segments come before the source has ended, from blocks of any length."""
+    audio = np.concatenate([clip("en-busy"), np.zeros(32_000, np.float32)])
+
+    async def use(service: SttService) -> None:
+        ended = asyncio.Event()
+
+        async def live() -> AsyncIterator[Audio]:
+            for _ in range(12):
+                for at in range(0, len(audio), 1600):
+                    yield audio[at : at + 1600]
+            await ended.wait()
+
+        async with aclosing(service.stream_blocks(live(), SttOptions(language="en"))) as items:
+            async with asyncio.timeout(20):
+                first = await anext(items)
+                second = await anext(items)
+            assert isinstance(first, Segment)
+            assert isinstance(second, Segment)
+            assert second.start > first.start
+            ended.set()
+            *_, result = [item async for item in items]
+            assert isinstance(result, Result)
+            assert result.duration == pytest.approx(12 * len(audio) / 16_000)
+
+    run(Engine(), make_settings(), use)

@@ -8,6 +8,7 @@ import io
 import threading
 import wave
 from collections.abc import Callable
+from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,8 @@ from src.engines.base import Audio, EngineInfo, Voice
 from src.errors import EngineFailed, InvalidInput, TooLarge
 from src.services import tts
 from src.services.audio import AudioFormat, Encoder, Tempo
-from src.services.tts import SpeechRequest, TtsService
+from src.services.tts import Speech, SpeechRequest, TtsService
+from src.services.usage import Usage, UsageMeter
 from src.storage.local import LocalStorage
 
 RATE = 8_000
@@ -236,3 +238,45 @@ def test_what_cannot_be_spoken_never_reaches_the_engine(
             lambda service, _: service.speak(SpeechRequest(text, VOICE)), max_text_chars=20,
         )  # fmt: skip
     assert engine.said == []
+
+
+def test_callers_who_share_a_synthesis_pay_for_it_once(
+    make_settings: Callable[..., Settings], tmp_path: Path
+) -> None:
+    """One who leaves pays for what was made until then, the first who stays for the rest, a third nothing."""
+
+    async def use(service: TtsService, _: LocalStorage) -> None:
+        meters = [UsageMeter() for _ in range(3)]
+        request = SpeechRequest(TEXT, VOICE)
+        callers = [asyncio.create_task(service.speak(request, meter)) for meter in meters]
+        await engine.busy.wait()
+        callers[0].cancel()
+        left, *stayed = await asyncio.gather(*callers, return_exceptions=True)
+        assert isinstance(left, asyncio.CancelledError)
+        speeches = [speech for speech in stayed if isinstance(speech, Speech)]
+        assert [speech.cached for speech in speeches] == [False, True]
+        assert [speech.usage for speech in speeches] == [meter.usage for meter in meters[1:]]
+        assert speeches[1].usage == Usage()
+        total = meters[0].usage + meters[1].usage
+        assert total.audio_seconds == pytest.approx(speeches[0].duration)
+        assert total.characters == sum(map(len, engine.said))
+        again = await service.speak(request, meter := UsageMeter())
+        assert again.cached
+        assert again.usage == meter.usage == Usage()
+
+    engine = Notebook()
+    run(make_settings, tmp_path, engine, use)
+
+
+def test_a_stream_that_is_left_has_used_what_was_made(
+    make_settings: Callable[..., Settings], tmp_path: Path
+) -> None:
+    async def use(service: TtsService, _: LocalStorage) -> None:
+        meter = UsageMeter()
+        async with aclosing(service.stream(SpeechRequest(TEXT, VOICE), meter)) as chunks:
+            await anext(chunks)
+        assert 0 < meter.usage.audio_seconds < 12 * 0.01 + 11 * 0.4
+        assert meter.usage.characters >= len(engine.said[0])
+
+    engine = Notebook()
+    run(make_settings, tmp_path, engine, use)

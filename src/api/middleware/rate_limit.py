@@ -1,5 +1,7 @@
 """Limits a key, after `KeyCheck`: refuses, counts, and tells every caller how they stand."""
 
+from functools import partial
+
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -8,13 +10,12 @@ from src.api.errors import refuse
 from src.api.middleware.base import HEAD_MESSAGES, Guard
 from src.api.policy import policy_of
 from src.errors import RateLimited
-from src.observability.telemetry import noted
 
 
 class RateLimit(Guard):
     """Refuses the requests of a key that is over a limit; public routes have no key and so no limit.
 
-    Audio is charged from what the request `note`d as `audio_seconds`, also where it failed or was left.
+    Routes charge the seconds of audio that they used with `scope["state"]["charge"]` (`api/usage.py`).
     """
 
     def __init__(self, app: ASGIApp, limiter: RateLimiter) -> None:
@@ -33,23 +34,12 @@ class RateLimit(Guard):
             await self.app(scope, receive, send)
             return
         standing = await self._limiter.take(key_name)
-        charged = False
-
-        def charge() -> None:
-            nonlocal charged
-            if charged:
-                return
-            charged = True
-            facts = noted()
-            if not facts.get("cached"):
-                self._limiter.charge(key_name, float(facts.get("audio_seconds", 0)))
+        scope["state"]["charge"] = partial(self._limiter.charge, key_name)
 
         async def send_with_standing(message: Message) -> None:
             if message["type"] in HEAD_MESSAGES:
                 message.setdefault("headers", [])
                 MutableHeaders(scope=message).update(_headers(standing))
-            elif message["type"] == "http.response.body" and not message.get("more_body"):
-                charge()  # now, so that a request that follows this answer finds it counted
             await send(message)
 
         if standing.refused is not None:
@@ -58,10 +48,7 @@ class RateLimit(Guard):
             error = RateLimited(f"{detail}; more in {refused.reset} s", retry_after=refused.reset)
             await refuse(scope, receive, send_with_standing, error)
             return
-        try:
-            await self.app(scope, receive, send_with_standing)
-        finally:
-            charge()
+        await self.app(scope, receive, send_with_standing)
 
     websocket = http
 

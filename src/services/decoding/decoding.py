@@ -65,6 +65,16 @@ class Decoding:
     ) -> None:
         self._writer.close()
 
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Audio:
+        """Some seconds more. Raises as `read` does."""
+        blocks = await self.read()
+        if not blocks:
+            raise StopAsyncIteration
+        return np.concatenate(blocks)
+
     async def read(self) -> list[Audio]:
         """The next blocks, of a second at the most, float32 of shape (n,); some seconds of them at the most.
 

@@ -18,11 +18,11 @@ _ON = 0.5
 _OFF = 0.35
 """Probability below which it ends."""
 _PAUSE = round(0.8 * _FRAMES_PER_SECOND)
-"""Frames without speech that end a piece."""
+"""Frames without speech that end a span."""
 _PAD = round(0.32 * _FRAMES_PER_SECOND)
-"""Frames kept around a piece: consonants at its edges are quiet."""
+"""Frames kept around a span: consonants at its edges are quiet."""
 _EDGE = round(1.0 * _FRAMES_PER_SECOND)
-"""Frames kept before the first speech, and after the last at the end of the file: short clips stay whole."""
+"""Frames kept before the first speech, and after the last at the end of it all: short clips stay whole."""
 MAX_SECONDS = 25.0
 _LEFT = round(0.8 * STT_SAMPLE_RATE)
 """Samples of speech after the end of the text that are no mere rounding: where all of it is read, these are
@@ -37,22 +37,22 @@ _CUT_FROM = int(19 * _FRAMES_PER_SECOND)
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
-    """A stretch of the file that a chunk holds; samples."""
+class Span:
+    """A part of the recording that a chunk holds; samples."""
 
     at: int
     """Where it begins in the chunk."""
     start: int
-    """Where it begins in the file."""
+    """Where it begins in the recording."""
     length: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Chunk:
-    """Speech, and where in the file it came from."""
+    """Speech, and where in the recording it came from."""
 
     audio: Audio
-    pieces: tuple[Piece, ...]
+    spans: tuple[Span, ...]
     spoken: int
     """Samples up to the end of the last speech; what follows is kept for its quiet consonants."""
 
@@ -64,38 +64,38 @@ class Chunk:
         start = round(seconds * STT_SAMPLE_RATE)
         if seconds < _PROGRESS or start > self.spoken - _LEFT:
             return None
-        pieces = tuple(
-            Piece(max(0, piece.at - start), piece.start + max(0, start - piece.at), length)
-            for piece in self.pieces
-            if (length := min(piece.length, piece.at + piece.length - start)) > 0
+        spans = tuple(
+            Span(max(0, span.at - start), span.start + max(0, start - span.at), length)
+            for span in self.spans
+            if (length := min(span.length, span.at + span.length - start)) > 0
         )
-        return Chunk(self.audio[start:], pieces, self.spoken - start)
+        return Chunk(self.audio[start:], spans, self.spoken - start)
 
-    def start_in_file(self, seconds: float) -> float:
-        """When something that begins `seconds` into the chunk begins in the file, in seconds."""
+    def start_in_recording(self, seconds: float) -> float:
+        """When something that begins `seconds` into the chunk begins in the recording, in seconds."""
         sample = seconds * STT_SAMPLE_RATE
-        piece = next((piece for piece in reversed(self.pieces) if piece.at <= sample), self.pieces[0])
-        return self._moved(piece, sample)
+        span = next((span for span in reversed(self.spans) if span.at <= sample), self.spans[0])
+        return self._moved(span, sample)
 
-    def end_in_file(self, seconds: float) -> float:
-        """When something that ends `seconds` into the chunk ends in the file, in seconds."""
+    def end_in_recording(self, seconds: float) -> float:
+        """When something that ends `seconds` into the chunk ends in the recording, in seconds."""
         sample = seconds * STT_SAMPLE_RATE
-        piece = next((piece for piece in reversed(self.pieces) if piece.at < sample), self.pieces[0])
-        return self._moved(piece, sample)
+        span = next((span for span in reversed(self.spans) if span.at < sample), self.spans[0])
+        return self._moved(span, sample)
 
-    def word_in_file(self, start: float, end: float) -> tuple[float, float]:
-        """Start and end in the file of a word: both in the piece that holds its middle."""
+    def word_in_recording(self, start: float, end: float) -> tuple[float, float]:
+        """Start and end in the file of a word: both in the span that holds its middle."""
         middle = (start + end) / 2 * STT_SAMPLE_RATE
-        piece = next((piece for piece in reversed(self.pieces) if piece.at <= middle), self.pieces[0])
-        return self._moved(piece, start * STT_SAMPLE_RATE), self._moved(piece, end * STT_SAMPLE_RATE)
+        span = next((span for span in reversed(self.spans) if span.at <= middle), self.spans[0])
+        return self._moved(span, start * STT_SAMPLE_RATE), self._moved(span, end * STT_SAMPLE_RATE)
 
     @staticmethod
-    def _moved(piece: Piece, sample: float) -> float:
-        return (piece.start + min(max(sample - piece.at, 0), piece.length)) / STT_SAMPLE_RATE
+    def _moved(span: Span, sample: float) -> float:
+        return (span.start + min(max(sample - span.at, 0), span.length)) / STT_SAMPLE_RATE
 
 
-class Chunker:
-    """Takes blocks of one file in order and gives its chunks as soon as they are complete."""
+class SpeechSegmenter:
+    """Takes blocks of one recording in order and gives its chunks as soon as they are complete."""
 
     def __init__(self) -> None:
         self._detector = SpeechDetector()
@@ -110,23 +110,37 @@ class Chunker:
         self._last_speech = 0
         """The frame after the last one with speech."""
         self._lead = _EDGE
-        """Frames kept before the next piece."""
+        """Frames kept before the next span."""
         self._speech_end = 0
-        """The frame after the last one with speech in the complete pieces."""
-        self._pieces: list[tuple[int, Audio]] = []
-        """Complete pieces of the chunk in the making: first frame, samples."""
+        """The frame after the last one with speech in the complete spans."""
+        self._spans: list[tuple[int, Audio]] = []
+        """Complete spans of the chunk in the making: first frame, samples."""
 
     def push(self, block: Audio) -> Iterator[Chunk]:
         """Take the next block; the chunks that are complete now."""
         self._audio = np.concatenate([self._audio, block])
         yield from self._judge(self._detector.push(block).tolist())
 
+    def pending(self) -> Chunk | None:
+        """The chunk in the making, with the speech that goes on now; None if there is none.
+
+        What it holds will be part of the chunks to come.
+        """
+        spans = list(self._spans)
+        speech_end = self._speech_end
+        if self._speaking_since is not None:
+            start, end = self._speaking_since, min(self._seen, self._last_speech + _PAD)
+            audio = self._audio[(start - self._first) * FRAME : (end - self._first) * FRAME]
+            spans.append((start, audio.copy()))
+            speech_end = min(self._last_speech, end)
+        return _joined(spans, speech_end) if spans else None
+
     def finish(self) -> Iterator[Chunk]:
         """No more blocks: the chunks that are left."""
         yield from self._judge(self._detector.finish().tolist())
         if self._speaking_since is not None:
-            yield from self._close_piece(min(self._seen, self._last_speech + _EDGE))
-        if self._pieces:
+            yield from self._close_span(min(self._seen, self._last_speech + _EDGE))
+        if self._spans:
             yield self._close_chunk()
 
     def _judge(self, probabilities: list[float]) -> Iterator[Chunk]:
@@ -143,41 +157,35 @@ class Chunker:
             if probability >= _OFF:
                 self._last_speech = self._seen
             if self._seen - self._last_speech >= _PAUSE:
-                yield from self._close_piece(self._last_speech + _PAD)
+                yield from self._close_span(self._last_speech + _PAD)
             elif self._seen - self._speaking_since >= _MAX:
                 yield from self._cut(self._speaking_since)
 
     def _cut(self, start: int) -> Iterator[Chunk]:
-        """A piece fills a chunk by itself: end it where speech is least likely."""
-        if self._pieces:
+        """A span fills a chunk by itself: end it where speech is least likely."""
+        if self._spans:
             yield self._close_chunk()
         offset = start - self._first
         last_part = self._probabilities[offset + _CUT_FROM : offset + _MAX]
         at = start + _CUT_FROM + int(np.argmin(last_part))
-        yield from self._close_piece(at)
+        yield from self._close_span(at)
         yield self._close_chunk()
         self._speaking_since = at
 
-    def _close_piece(self, end: int) -> Iterator[Chunk]:
+    def _close_span(self, end: int) -> Iterator[Chunk]:
         self._lead = _PAD
         start = end if self._speaking_since is None else self._speaking_since
         self._speaking_since = None
         audio = self._audio[(start - self._first) * FRAME : (end - self._first) * FRAME]
-        if self._pieces and sum(len(piece) for _, piece in self._pieces) + len(audio) > _MAX * FRAME:
+        if self._spans and sum(len(span) for _, span in self._spans) + len(audio) > _MAX * FRAME:
             yield self._close_chunk()
-        self._pieces.append((start, audio.copy()))
+        self._spans.append((start, audio.copy()))
         self._speech_end = min(self._last_speech, end)
         self._forget(end)
 
     def _close_chunk(self) -> Chunk:
-        pieces, at = [], 0
-        for start, audio in self._pieces:
-            pieces.append(Piece(at, start * FRAME, len(audio)))
-            at += len(audio)
-        audio = np.concatenate([audio for _, audio in self._pieces])
-        spoken = pieces[-1].at + self._speech_end * FRAME - pieces[-1].start
-        chunk = Chunk(audio, tuple(pieces), spoken)
-        self._pieces = []
+        chunk = _joined(self._spans, self._speech_end)
+        self._spans = []
         return chunk
 
     def _forget(self, frame: int) -> None:
@@ -187,3 +195,13 @@ class Chunker:
             self._audio = self._audio[count * FRAME :]
             del self._probabilities[:count]
             self._first = frame
+
+
+def _joined(parts: list[tuple[int, Audio]], speech_end: int) -> Chunk:
+    """A chunk of some parts, each with its first frame; the last frame with speech is before `speech_end`."""
+    spans, at = [], 0
+    for start, audio in parts:
+        spans.append(Span(at, start * FRAME, len(audio)))
+        at += len(audio)
+    spoken = spans[-1].at + speech_end * FRAME - spans[-1].start
+    return Chunk(np.concatenate([audio for _, audio in parts]), tuple(spans), spoken)

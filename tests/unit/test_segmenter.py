@@ -6,28 +6,28 @@ import numpy as np
 import pytest
 
 from src.engines.base import STT_SAMPLE_RATE, Audio
-from src.services.chunks import MAX_SECONDS, Chunk, Chunker
+from src.services.transcription.segmenter import MAX_SECONDS, Chunk, SpeechSegmenter
 from tests.support.speech import clip, music, noise, seconds, silence, typing
 
 
 def cut(audio: Audio, block: int = STT_SAMPLE_RATE) -> list[Chunk]:
-    chunker = Chunker()
-    chunks = [chunk for at in range(0, len(audio), block) for chunk in chunker.push(audio[at : at + block])]
-    return [*chunks, *chunker.finish()]
+    segmenter = SpeechSegmenter()
+    chunks = [chunk for at in range(0, len(audio), block) for chunk in segmenter.push(audio[at : at + block])]
+    return [*chunks, *segmenter.finish()]
 
 
 def test_speech_between_silences_is_found() -> None:
     speech = clip("en-agent")
     [chunk] = cut(np.concatenate([silence(3), speech, silence(4)]))
     # a second of silence stays before it, a third of one after it
-    assert chunk.start_in_file(0) == pytest.approx(2, abs=0.5)
-    assert chunk.end_in_file(seconds(chunk.audio)) == pytest.approx(3 + seconds(speech), abs=0.5)
+    assert chunk.start_in_recording(0) == pytest.approx(2, abs=0.5)
+    assert chunk.end_in_recording(seconds(chunk.audio)) == pytest.approx(3 + seconds(speech), abs=0.5)
 
 
 def test_a_short_clip_is_read_as_it_was_recorded() -> None:
     speech = clip("en-extended")
     [chunk] = cut(np.concatenate([silence(0.5), speech, silence(0.5)]))
-    assert chunk.start_in_file(0) == 0
+    assert chunk.start_in_recording(0) == 0
     assert seconds(chunk.audio) == pytest.approx(seconds(speech) + 1, abs=0.04)
 
 
@@ -40,20 +40,20 @@ def test_pauses_are_left_out_and_times_lead_back_over_them() -> None:
     first, second = clip("en-extended"), clip("en-agent")
     [chunk] = cut(np.concatenate([first, silence(20), second]))
     assert seconds(chunk.audio) < seconds(first) + seconds(second) + 1
-    assert chunk.start_in_file(0) == pytest.approx(0, abs=0.1)
-    end = chunk.end_in_file(seconds(chunk.audio))
+    assert chunk.start_in_recording(0) == pytest.approx(0, abs=0.1)
+    end = chunk.end_in_recording(seconds(chunk.audio))
     assert end == pytest.approx(seconds(first) + 20 + seconds(second), abs=0.3)
-    border = chunk.pieces[1].at / STT_SAMPLE_RATE
-    assert chunk.end_in_file(border) < seconds(first) + 1
-    assert chunk.start_in_file(border) > 20
-    start, end = chunk.word_in_file(border - 0.3, border + 0.1)
+    border = chunk.spans[1].at / STT_SAMPLE_RATE
+    assert chunk.end_in_recording(border) < seconds(first) + 1
+    assert chunk.start_in_recording(border) > 20
+    start, end = chunk.word_in_recording(border - 0.3, border + 0.1)
     assert 0 < end - start <= 0.4  # a word is not stretched over the pause
 
 
 def test_blocks_of_any_size_are_cut_alike() -> None:
     audio = np.concatenate([clip("en-busy"), silence(1), clip("es-agent"), silence(2), clip("en-agent")])
     one, other = cut(audio, STT_SAMPLE_RATE), cut(audio, 777)
-    assert [chunk.pieces for chunk in one] == [chunk.pieces for chunk in other]
+    assert [chunk.spans for chunk in one] == [chunk.spans for chunk in other]
     assert all(np.array_equal(a.audio, b.audio) for a, b in zip(one, other, strict=True))
 
 
@@ -64,19 +64,19 @@ def test_speech_without_a_pause_is_cut_and_none_of_it_lost() -> None:
     chunks = cut(audio)
     assert len(chunks) > 4
     assert all(seconds(chunk.audio) <= MAX_SECONDS for chunk in chunks)
-    pieces = [piece for chunk in chunks for piece in chunk.pieces]
-    assert pieces[0].start == 0
-    for piece, after in pairwise(pieces):
-        assert after.start == piece.start + piece.length
-    assert pieces[-1].start + pieces[-1].length >= len(audio) - STT_SAMPLE_RATE
+    spans = [span for chunk in chunks for span in chunk.spans]
+    assert spans[0].start == 0
+    for span, after in pairwise(spans):
+        assert after.start == span.start + span.length
+    assert spans[-1].start + spans[-1].length >= len(audio) - STT_SAMPLE_RATE
 
 
 def test_a_chunk_is_the_files_own_samples() -> None:
     audio = np.concatenate([silence(1), clip("en-agent"), silence(2), clip("en-extended"), silence(1)])
     for chunk in cut(audio):
-        for piece in chunk.pieces:
-            own = audio[piece.start : piece.start + piece.length]
-            assert np.array_equal(chunk.audio[piece.at : piece.at + piece.length], own)
+        for span in chunk.spans:
+            own = audio[span.start : span.start + span.length]
+            assert np.array_equal(chunk.audio[span.at : span.at + span.length], own)
 
 
 def test_what_the_text_does_not_reach_is_left_to_read() -> None:
@@ -88,12 +88,35 @@ def test_what_the_text_does_not_reach_is_left_to_read() -> None:
     assert chunk.unread(said - 0.5) is None
     assert chunk.unread(0) is None  # nothing would ever be read
     assert chunk.unread(0.9) is None, "too little was read to hope that the rest is"
-    for end in (1.0, chunk.pieces[1].at / STT_SAMPLE_RATE + 0.5):
+    for end in (1.0, chunk.spans[1].at / STT_SAMPLE_RATE + 0.5):
         left = chunk.unread(end)
         assert left is not None
-        for piece in left.pieces:
-            own = audio[piece.start : piece.start + piece.length]
-            assert np.array_equal(left.audio[piece.at : piece.at + piece.length], own)
-        assert sum(piece.length for piece in left.pieces) == len(left.audio) == len(chunk.audio) - end * 16000
-        assert left.start_in_file(0) == pytest.approx(chunk.start_in_file(end))
+        for span in left.spans:
+            own = audio[span.start : span.start + span.length]
+            assert np.array_equal(left.audio[span.at : span.at + span.length], own)
+        assert sum(span.length for span in left.spans) == len(left.audio) == len(chunk.audio) - end * 16000
+        assert left.start_in_recording(0) == pytest.approx(chunk.start_in_recording(end))
         assert left.unread(said - end) is None
+
+
+def test_the_speech_that_goes_on_is_offered_before_its_chunk_is_complete() -> None:
+    speech = clip("en-agent")
+    audio = np.concatenate([silence(2), speech, silence(0.5)])
+    segmenter = SpeechSegmenter()
+    assert segmenter.pending() is None
+    lengths: list[int] = []
+    for at in range(0, len(audio), 8000):
+        assert not list(segmenter.push(audio[at : at + 8000]))
+        chunk = segmenter.pending()
+        if chunk is None:
+            assert at < 3 * STT_SAMPLE_RATE
+            continue
+        lengths.append(len(chunk.audio))
+        for span in chunk.spans:
+            own = audio[span.start : span.start + span.length]
+            assert np.array_equal(chunk.audio[span.at : span.at + span.length], own)
+    assert lengths == sorted(lengths)
+    assert seconds(speech) - 1 < lengths[-1] / STT_SAMPLE_RATE < seconds(speech) + 2
+    [complete] = segmenter.finish()
+    assert np.array_equal(complete.audio[: lengths[-1]], audio[complete.spans[0].start :][: lengths[-1]])
+    assert segmenter.pending() is None

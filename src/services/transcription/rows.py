@@ -1,0 +1,46 @@
+"""Chunks to transcripts: one row of the engine each, and one more where the text ends too early."""
+
+from dataclasses import dataclass, replace
+
+from src.engines.base import LanguageGuess, SpeechToText, SttOptions, Transcript
+from src.services.transcription.segmenter import Chunk
+
+_MAX_CONTINUATIONS = 3
+"""How many times what a transcript left unread of a chunk is read."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadChunk:
+    """A chunk, or the rest of one, and what is said in it."""
+
+    chunk: Chunk
+    transcript: Transcript
+
+
+class RowReader:
+    """Reads chunks of one request with an engine.
+
+    Args:
+        engine: that reads.
+        request_id: rows of equal id take turns with those of others.
+    """
+
+    def __init__(self, engine: SpeechToText, request_id: str) -> None:
+        self._engine = engine
+        self._request_id = request_id
+
+    async def read(self, chunk: Chunk, options: SttOptions) -> list[ReadChunk]:
+        """Read a chunk; if the text ends before the speech does, what is left as a chunk of its own."""
+        transcript = await self._engine.transcribe(chunk.audio, options, self._request_id)
+        found = [ReadChunk(chunk, transcript)]
+        options = replace(options, language=transcript.language)
+        for _ in range(_MAX_CONTINUATIONS):
+            if not transcript.segments or (left := chunk.unread(transcript.segments[-1].end)) is None:
+                break
+            chunk, transcript = left, await self._engine.transcribe(left.audio, options, self._request_id)
+            found.append(ReadChunk(chunk, transcript))
+        return found
+
+    async def detect_language(self, chunk: Chunk, languages: tuple[str, ...]) -> list[LanguageGuess]:
+        """Languages of a chunk, likeliest first."""
+        return await self._engine.detect_language(chunk.audio, languages, self._request_id)

@@ -30,7 +30,7 @@ bind = f"{_settings.host}:{_settings.port}"
 worker_class = "deploy.worker.Worker"
 
 # Each worker loads the models, so the customary 2 x cores + 1 would hold nine copies on four cores, and
-# they would fight for the cores. One worker batches across requests; docs/operations/tune.md says when two pay.
+# they would compete for the cores. One worker batches across requests. See docs/operations/tune.md.
 workers = _settings.web_concurrency
 
 # Neither CUDA nor the thread pools of torch and CTranslate2 outlive a fork.

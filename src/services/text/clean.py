@@ -29,6 +29,7 @@ _PLAIN = str.maketrans(
         "→": ", ", "⇒": ", ", "←": ", ", "↔": ", ", "➡": ", ", "©": " © ",
     }
 )  # fmt: skip
+_NOT_PRINTABLE_ASCII = re.compile(r"[^ -~]")
 _TAGS = re.compile(
     r"</?(?:b|i|u|s|a|p|em|strong|br|hr|div|span|ul|ol|li|h[1-6]|code|pre|sub|sup|table|thead|tbody|tr|td|th|img|blockquote|font|small|mark|speak|prosody|break|emphasis|say-as)"
     r"(?:\s[^<>\n]{0,300})?/?>",
@@ -54,7 +55,7 @@ def clean(text: str) -> str:
         else unicodedata.normalize("NFC", text)
     )
     text = re.sub(r"(?<=\d)\s?·\s?(?=\d)", "×", text)
-    text = "".join(map(_plain, text)).translate(_PLAIN)
+    text = _NOT_PRINTABLE_ASCII.sub(lambda m: _plain(m[0]), text).translate(_PLAIN)
     text = re.sub(r"μ(?=[A-Za-z]{1,3}\b)", "µ", text)
     text = re.sub(r"(?<=[2-9]\d)º(?=\s?(?:[.,;:)!?]|$))", "°", text)  # `35º` at an end is no ordinal
     text = _unmark(text)
@@ -66,9 +67,7 @@ def clean(text: str) -> str:
 
 def _plain(c: str) -> str:
     """One character without compatibility forms (ﬁ, 𝐀, Ａ, ①, ½) or, if it is invisible, nothing."""
-    if c < "\x7f":
-        return c if c >= " " or c in "\t\n\r\x0b\x0c" else ""
-    if c in _KEEP:
+    if c in _KEEP or c in "\t\n\r\x0b\x0c":
         return c
     if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Co", "Cn") and c != "\x85":
         return ""

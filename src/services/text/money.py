@@ -86,8 +86,10 @@ def rules(language: Language) -> list[Rule]:
         (rf"{left}(?P<sign>{signs})\s?(?P<inner>{_MINUS})?(?P<number>{NUMBER}){scale}(?:\s?(?P<after>{codes})(?![\w.]))?{rate}(?!\d)", front, "amount behind a sign"),
         (rf"{left}(?P<number>{NUMBER}){scale}\s?(?:de\s)?{back}{rate}", behind, "amount before a sign"),
     ]  # fmt: skip
+    # any three capitals stand for all the codes: an alternation of hundreds is slow to look for
+    short = alternatives(sign for sign in every if sign.isalpha() and not re.fullmatch("[A-Z]{3}", sign))
     plain = alternatives(sign for sign in every if not sign.isalpha())
-    near = rf"{plain}|(?<![^\W\d_])(?:{alternatives(sign for sign in every if sign.isalpha())})(?![^\W\d_])"
+    near = rf"{plain}|(?<![^\W\d_])(?:[A-Z]{{3}}|{short})(?![^\W\d_])"
     return [Rule("money", re.compile(pattern), say_it, name, near) for pattern, say_it, name in patterns]
 
 

@@ -7,8 +7,10 @@ or whose signs stand for words (Chinese, Arabic, Hebrew, the Indic ones and Thai
 they are dropped and counted.
 """
 
+import re
 import unicodedata
 from collections import Counter
+from functools import lru_cache
 
 from anyascii import anyascii
 
@@ -18,51 +20,56 @@ _SOUNDED = words(
     "LATIN GREEK CYRILLIC ARMENIAN GEORGIAN HANGUL HIRAGANA KATAKANA FULLWIDTH HALFWIDTH MODIFIER"
 )
 _NAMES = {"CJK": "Chinese characters"}
+_BEYOND_ASCII = re.compile(r"[^\x00-\x7f]")
 
 
 def transliterate(text: str, language: Language) -> str:
     """Write other alphabets, and accents that the language does not have, in the letters of the voice."""
     known = _letters(language)
 
-    def one(i: int, c: str) -> str:
-        if c < "\x80" or not c.isalpha() or c.lower() in known or c in "ªºµ":
+    def one(match: re.Match[str]) -> str:
+        c = match[0]
+        if not c.isalpha() or c.lower() in known or c in "ªºµ":
             return c
         if c in language.sounds:
             return language.sounds[c]
         script = _script(c)
-        if script not in _SOUNDED or (script == "GREEK" and not _in_greek_word(text, i)):
+        if script not in _SOUNDED or (script == "GREEK" and not _in_greek_word(text, match.start())):
             return c
         latin = "".join(x for x in anyascii(c) if x.lower() in known)
         if c.upper() == c.lower():  # no capitals there: `HanGug` is anyascii's way to mark syllables
             latin = latin.lower()
         return latin or c
 
-    return "".join(one(i, c) for i, c in enumerate(text))
+    return _BEYOND_ASCII.sub(one, text)
 
 
 def to_alphabet(text: str, language: Language, dropped: Counter[str]) -> str:
     """Letters of the voice's alphabet, spaces, newlines and `.,;:?!¿¡'-` only; `dropped` counts the rest."""
-    known = _letters(language) | frozenset(" \n.,;:?!'-" + ("¿¡" if language.spanish_marks else ""))
-    out: list[str] = []
-    if known.issuperset(text.lower()):
-        return text
-    for c in text:
-        if c.lower() in known:
-            out.append(c)
-        elif c.lower() in language.greek:
-            out.append(f" {language.greek[c.lower()]} ")
-        else:
-            if c.isalpha():
-                script = _script(c)
-                dropped[_NAMES.get(script, f"{script.capitalize()} letters")] += 1
-            elif unicodedata.category(c).startswith("M"):
-                dropped["accents without a letter"] += 1
-            elif c not in '"¿¡' and not c.isspace():
-                dropped["signs"] += 1
-            out.append(" ")
-    return "".join(out)
+
+    def one(match: re.Match[str]) -> str:
+        c = match[0]
+        if c.lower() in language.greek:
+            return f" {language.greek[c.lower()]} "
+        if c.isalpha():
+            script = _script(c)
+            dropped[_NAMES.get(script, f"{script.capitalize()} letters")] += 1
+        elif unicodedata.category(c).startswith("M"):
+            dropped["accents without a letter"] += 1
+        elif c not in '"¿¡' and not c.isspace():
+            dropped["signs"] += 1
+        return " "
+
+    return _unknown(language).sub(one, text)
 
 
+@lru_cache
+def _unknown(language: Language) -> re.Pattern[str]:
+    letters = "".join(_letters(language))
+    return re.compile(rf"[^{letters}{letters.upper()} \n.,;:?!'{'¿¡' if language.spanish_marks else ''}-]")
+
+
+@lru_cache
 def _letters(language: Language) -> frozenset[str]:
     return frozenset("abcdefghijklmnopqrstuvwxyz" + language.accented)
 

@@ -2,10 +2,6 @@
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
-
-import pysbd
 
 from src.services.text.language import Language
 
@@ -17,8 +13,8 @@ MIN_LETTERS = 12
 PARAGRAPH, QUESTION, SENTENCE, COLON, COMMA, BREATH = 0.7, 0.45, 0.4, 0.25, 0.15, 0.08
 """Seconds of silence after each kind of end."""
 
-_ENDS = re.compile(r"(?<=[.?!])\s+")
-_CHUNK = 1000
+_ENDS = re.compile(r"(?<=[.?])\s+|(?<=!)\s+(?![a-záéíóúüñ])")
+"""Abbreviations and numbers are words by now, so every dot ends a sentence; a `!` may stand within one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +31,7 @@ def split(text: str, language: Language) -> list[Piece]:
     """Cut plain text (a paragraph a line) into pieces of at most `MAX_LETTERS`; the last has no pause."""
     pieces: list[Piece] = []
     for paragraph in text.split("\n"):
-        found = [
-            piece for s in _merge(_sentences(paragraph, language)) for piece in _cut(_ended(s), language)
-        ]
+        found = [piece for s in _merge(_sentences(paragraph)) for piece in _cut(_ended(s), language)]
         if found:
             pieces += [*found[:-1], Piece(found[-1].text, PARAGRAPH)]
     if pieces:
@@ -45,44 +39,8 @@ def split(text: str, language: Language) -> list[Piece]:
     return pieces
 
 
-def _segmenter(code: str) -> pysbd.Segmenter:
-    """A segmenter for one call: it keeps the text it works on, so threads must not share one."""
-    segmenter = pysbd.Segmenter(language=code, clean=False)
-    segmenter.language_module = _without_abbreviations(segmenter.language_module)
-    return segmenter
-
-
-@lru_cache
-def _without_abbreviations(module: Any) -> type:
-    """Ours are spelled out by now, and pysbd takes words such as `mar` and `art` for abbreviations."""
-    empty: dict[str, list[str]] = {
-        "ABBREVIATIONS": [],
-        "PREPOSITIVE_ABBREVIATIONS": [],
-        "NUMBER_ABBREVIATIONS": [],
-    }
-    return type("Plain", (module,), {"Abbreviation": type("Abbreviation", (module.Abbreviation,), empty)})
-
-
-def _sentences(paragraph: str, language: Language) -> list[str]:
-    found: list[str] = []
-    for chunk in _chunks(paragraph):
-        parts = [part.strip() for part in _segmenter(language.code).segment(chunk)]
-        if _letters("".join(parts)) != _letters(chunk):  # pysbd lost something
-            parts = _ENDS.split(chunk)
-        found += [part.strip() for part in parts if _letters(part)]
-    return found
-
-
-def _chunks(paragraph: str) -> list[str]:
-    """pysbd's time grows with the square of its input: long paragraphs go in parts that end a sentence."""
-    chunks: list[str] = []
-    while len(paragraph) > _CHUNK:
-        end = max((paragraph.rfind(mark, 0, _CHUNK) for mark in (". ", "? ", "! ")), default=-1)
-        end = end + 1 if end > 0 else paragraph.rfind(" ", 0, _CHUNK)
-        end = end if end > 0 else _CHUNK
-        chunks.append(paragraph[:end])
-        paragraph = paragraph[end:]
-    return [*chunks, paragraph]
+def _sentences(paragraph: str) -> list[str]:
+    return [part.strip() for part in _ENDS.split(paragraph) if _letters(part)]
 
 
 def _letters(text: str) -> str:

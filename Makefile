@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast system-packages browser lint lock format models bench-stt bench-tts setup setup-dev clean
+.PHONY: help run test test-fast system-packages browser lint lock format models bench-stt bench-tts check-coqui setup setup-dev clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -51,6 +51,9 @@ bench-stt: setup-dev ## speech to text against faster-whisper, in turn
 bench-tts: setup-dev ## text to speech against Coqui's synthesizer and kokoro-onnx, in turn
 	$(BIN)/python -m benchmarks.tts coqui
 	$(BIN)/python -m benchmarks.tts kokoro
+
+check-coqui: setup-dev ## fetch Coqui's released weights (1 GB), hold ours against Coqui's synthesizer, do the round trip
+	$(BIN)/python -m scripts.check_coqui
 
 # uv takes no index from pip's configuration, and --no-config none from its own: the files name no host
 LOCK := $(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes \

@@ -31,7 +31,7 @@ def main() -> None:
     with httpx.Client(base_url=asked.url, headers=headers, timeout=120, trust_env=False) as client:
         for language in asked.languages:
             for voice in _voices(client, language, asked.voices) if asked.voices else [None]:
-                _measure(client, language, voice, asked.sentences)
+                measure(client, language, voice, asked.sentences)
 
 
 def _voices(client: httpx.Client, language: str, wanted: list[str]) -> list[str]:
@@ -41,7 +41,8 @@ def _voices(client: httpx.Client, language: str, wanted: list[str]) -> list[str]
     return [voice for voice in ids if wanted == ["all"] or voice in wanted]
 
 
-def _measure(client: httpx.Client, language: str, voice: str | None, count: int | None) -> None:
+def measure(client: httpx.Client, language: str, voice: str | None, count: int | None) -> float:
+    """Print what did not come back as it went in, and give the word error rate."""
     said, heard = [], []
     for sentence in SENTENCES[language][:count]:
         said.append(plain(sentence.said, language))
@@ -50,6 +51,7 @@ def _measure(client: httpx.Client, language: str, voice: str | None, count: int 
             print(f"  {sentence.kind}: {said[-1]}\n  {'':{len(sentence.kind)}}  {heard[-1]}")
     rate = jiwer.wer(said, heard)
     print(f"{voice or language}: {len(said)} sentences, word error rate {100 * rate:.1f} %")
+    return float(rate)
 
 
 def _read_back(client: httpx.Client, text: str, language: str, voice: str | None) -> str:

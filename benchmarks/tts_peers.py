@@ -3,6 +3,7 @@
 In one process, thread counts and memory could not be told apart: PyTorch keeps one number for all threads.
 """
 
+import json
 import multiprocessing
 import resource
 import time
@@ -11,14 +12,21 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
 from src.engines.base import Audio
+from src.weights.coqui import read_config
 from src.weights.store import CoquiFiles
 
+if TYPE_CHECKING:
+    from TTS.utils.synthesizer import Synthesizer
+
 Speak = Callable[[str], Audio]
+
+COQUIS_PAUSE = 10_000
+"""Number of zeros that Coqui adds after every sentence."""
 
 
 @dataclass(frozen=True)
@@ -77,16 +85,35 @@ def _serve(pipe: Connection, prepare: Callable[..., Speak], arguments: tuple[obj
 def coqui(files: CoquiFiles, threads: int) -> Speak:
     """`Synthesizer.tts`, a sentence a call; without the 10,000 zeros that it puts after each."""
     import torch
-    from TTS.utils.synthesizer import Synthesizer
 
     torch.set_num_threads(threads)
-    synthesizer = Synthesizer(
-        tts_checkpoint=files.checkpoint,
-        tts_config_path=files.config,
-        vocoder_checkpoint=files.vocoder_checkpoint,
-        vocoder_config=files.vocoder_config,
-    )
-    return lambda text: np.array(synthesizer.tts(text, split_sentences=False)[:-10_000], np.float32)
+    peer = synthesizer(files)
+    return lambda text: np.array(peer.tts(text, split_sentences=False)[:-COQUIS_PAUSE], np.float32)
+
+
+def synthesizer(files: CoquiFiles) -> "Synthesizer":
+    """Coqui's own synthesizer of a voice. It does not need the program espeak-ng.
+
+    It refuses a model of phonemes whose config names no phonemizer, so espeak is named, which its own
+    tokenizer would take.
+    """
+    from TTS.utils.synthesizer import Synthesizer
+
+    from src.engines.coqui import phonemes
+
+    phonemes.register()
+    settings = read_config(files.config)
+    if settings.get("use_phonemes") and not settings.get("phonemizer"):
+        settings["phonemizer"] = "espeak"
+    with TemporaryDirectory() as scratch:
+        config = Path(scratch) / "config.json"
+        config.write_text(json.dumps(settings))
+        return Synthesizer(
+            tts_checkpoint=files.checkpoint,
+            tts_config_path=config,
+            vocoder_checkpoint=files.vocoder_checkpoint,
+            vocoder_config=files.vocoder_config,
+        )
 
 
 def kokoro(model: Path, voice: Path, language: str, threads: int) -> Speak:

@@ -152,6 +152,36 @@ def test_a_folder_that_nothing_may_be_loaded_from_is_named(monkeypatch: pytest.M
         Espeak()
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        "from src.engines.coqui.espeak import Espeak; Espeak()",
+        "from src.engines.kokoro.phonemes import Phonemizer; Phonemizer('es-ES')",
+    ],
+    ids=["coqui", "kokoro"],
+)
+def test_on_a_folder_mounted_noexec_every_phonemizer_names_the_cause(tmp_path: Path, call: str) -> None:
+    mount = 'mount -t tmpfs -o noexec none "$TMPDIR"'
+    alone = ["unshare", *([] if os.geteuid() == 0 else ["--user", "--map-root-user"]), "--mount", "sh", "-c"]
+    environment = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": str(REPOSITORY)}
+    if (
+        shutil.which("unshare") is None
+        or subprocess.run([*alone, mount], env=environment, check=False, capture_output=True).returncode
+    ):
+        pytest.skip("this machine lets nobody mount a folder")
+
+    done = subprocess.run(
+        [*alone, f'{mount} && exec "$0" -c "$1"', sys.executable, call],
+        env=environment,
+        check=False,
+        capture_output=True,
+        encoding="utf-8",
+    )
+
+    assert f"RuntimeError: espeak-ng's library cannot be loaded from {tmp_path}" in done.stderr
+    assert "mounted `noexec`" in done.stderr
+
+
 def test_the_container_may_load_libraries_from_its_temporary_folder() -> None:
     """Docker mounts it `noexec` unless told otherwise."""
     compose = YAML(typ="safe").load(REPOSITORY / "docker-compose.yml")

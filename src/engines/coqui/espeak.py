@@ -9,6 +9,8 @@ from pathlib import Path
 
 import espeakng_loader
 
+from src.engines.espeak_library import loading_failed
+
 _SYNCHRONOUS, _DO_NOT_EXIT = 2, 0x8000
 """For `espeak_Initialize`: a call returns when all is done, and an error does not end the process."""
 _IPA, _SEPARATOR = 0x02, ord("_") << 8
@@ -146,7 +148,4 @@ def _own_copy(file: Path) -> ctypes.CDLL:
             # once loaded, it needs no name any more
             return ctypes.CDLL(shutil.copy(file, folder))
         except OSError as error:
-            raise RuntimeError(
-                f"espeak-ng's library cannot be loaded from {tempfile.gettempdir()} ({error}). If that "
-                "folder is mounted `noexec`, mount it `exec`, or set TMPDIR to a folder that is not"
-            ) from error
+            raise loading_failed(error) from error

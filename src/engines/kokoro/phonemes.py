@@ -4,6 +4,8 @@ import logging
 from collections.abc import Container
 from typing import TYPE_CHECKING, cast
 
+from src.engines.espeak_library import loading_failed
+
 if TYPE_CHECKING:
     from phonemizer.backend import EspeakBackend
 
@@ -37,12 +39,15 @@ def _backend(language: str) -> "EspeakBackend":
     logger.setLevel(logging.ERROR)
     EspeakWrapper.set_data_path(espeakng_loader.get_data_path())
     EspeakWrapper.set_library(espeakng_loader.get_library_path())
-    backend = EspeakBackend(
-        language,
-        preserve_punctuation=True,
-        with_stress=True,
-        # "(en)" before a foreign word would be spoken: its letters are phonemes, too
-        language_switch="remove-flags",
-        logger=logger,
-    )
+    try:
+        backend = EspeakBackend(
+            language,
+            preserve_punctuation=True,
+            with_stress=True,
+            # "(en)" before a foreign word would be spoken: its letters are phonemes, too
+            language_switch="remove-flags",
+            logger=logger,
+        )
+    except OSError as error:
+        raise loading_failed(error) from error
     return cast("EspeakBackend", backend)

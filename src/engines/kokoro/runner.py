@@ -71,7 +71,10 @@ class Runner:
             raise ModelUnavailable(f"{self._model} cannot be opened as an ONNX model: {error}") from error
         self._styles = Styles(self._files)
         firsts = {voice.locale: voice for voice in reversed(self._described)}
-        self._phonemizers = {locale: Phonemizer(locale) for locale in firsts}
+        try:
+            self._phonemizers = {locale: Phonemizer(locale) for locale in firsts}
+        except RuntimeError as error:
+            raise ModelUnavailable(f"Kokoro cannot speak: {error}") from error
         for voice in firsts.values():
             self.add(-1, Row(_WARM_UP[voice.language], voice))
             self.step()

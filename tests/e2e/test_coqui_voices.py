@@ -1,0 +1,141 @@
+"""Each engine speaks over a socket, and a Coqui voice that cannot be opened keeps no server from starting."""
+
+import logging
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from src.config import Settings, TtsEngine
+from src.main import create_app
+from tests.support.server import RunningServer, serve
+
+REPOSITORY = Path(__file__).parent.parent.parent
+TEXTS = {"en": "Hello there.", "es": "¿Qué tal, chico?"}
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Coqui's voices as they were released: English by characters, Spanish by phonemes."""
+    from tests.support import coqui
+
+    folder = tmp_path_factory.mktemp("coqui")
+    coqui.english(folder / "en")
+    coqui.spanish(folder / "es")
+    return {"tts_model_en": str(folder / "en"), "tts_model_es": str(folder / "es")}
+
+
+@pytest.fixture
+def no_programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither `espeak-ng` nor `espeak` can be found."""
+    from TTS.tts.utils.text.phonemizers import espeak_wrapper
+
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setattr(espeak_wrapper, "_DEF_ESPEAK_LIB", None)
+
+
+@contextmanager
+def started(settings: Settings) -> Iterator[tuple[RunningServer, httpx.Client]]:
+    with serve(create_app(settings)) as server, server.client() as client:
+        yield server, client
+
+
+def speaks(client: httpx.Client) -> set[str]:
+    """The engines that spoke each language; what they said is sound."""
+    engines = set()
+    for language, text in TEXTS.items():
+        spoken = client.post("/tts", json={"text": text, "language": language})
+        assert spoken.status_code == 200, spoken.text
+        audio = httpx.get(spoken.json()["url"], trust_env=False)
+        assert audio.content.startswith(b"RIFF")
+        assert len(audio.content) > 8000
+        engines.add(spoken.json()["engine"])
+    return engines
+
+
+@pytest.mark.models
+@pytest.mark.usefixtures("models_dir", "no_programs")
+@pytest.mark.parametrize(
+    ("wanted", "engine"),
+    [(TtsEngine.COQUI, "coqui"), (TtsEngine.AUTO, "coqui"), (TtsEngine.KOKORO, "kokoro")],
+)
+def test_every_engine_speaks_both_languages_without_system_packages(
+    make_settings: Callable[..., Settings], folders: dict[str, str], wanted: TtsEngine, engine: str
+) -> None:
+    with started(make_settings(tts_engine=wanted, **folders)) as (_, client):
+        assert speaks(client) == {engine}
+        assert client.get("/health/ready").json()["notices"] == []
+
+
+@pytest.mark.models
+@pytest.mark.usefixtures("models_dir")
+@pytest.mark.parametrize("broken", ["weights", "warm-up"])
+def test_where_a_coqui_voice_cannot_be_opened_kokoro_speaks_and_says_why(
+    make_settings: Callable[..., Settings],
+    folders: dict[str, str],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    broken: str,
+) -> None:
+    settings = make_settings(
+        tts_engine=TtsEngine.AUTO, **(folders | {"tts_model_en": str(_spoilt(folders, tmp_path, broken))})
+    )
+    why = {"weights": "cannot be opened as a Coqui model", "warm-up": "cannot speak its first words"}[broken]
+
+    with caplog.at_level(logging.WARNING), started(settings) as (_, client):
+        assert speaks(client) == {"kokoro"}
+        for path in ("/health/ready", "/models"):
+            (notice,) = client.get(path).json()["notices"]
+            assert notice.startswith("Kokoro speaks in Coqui's place: ")
+            assert why in notice
+    assert why in caplog.text
+
+
+@pytest.mark.usefixtures("models_dir")
+def test_with_coqui_the_start_fails_and_says_what_to_do(folders: dict[str, str], tmp_path: Path) -> None:
+    environment = {
+        **os.environ,
+        "API_KEY": "test-key-0123456789",
+        "TTS_ENGINE": "coqui",
+        "TTS_MODEL_EN": str(_spoilt(folders, tmp_path, "weights")),
+        "TTS_MODEL_ES": folders["tts_model_es"],
+        "MODELS_DIR": str(REPOSITORY / "models"),
+        "STORAGE_DIR": str(tmp_path / "storage"),
+    }
+
+    done = subprocess.run(
+        [sys.executable, "-m", "uvicorn", "src.main:app", "--port", "0"],
+        env=environment,
+        cwd=REPOSITORY,
+        check=False,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=120,
+    )
+
+    assert done.returncode != 0
+    said = done.stdout + done.stderr
+    assert "cannot be opened as a Coqui model" in said
+    assert "TTS_ENGINE=auto" in said
+
+
+def _spoilt(folders: dict[str, str], tmp_path: Path, broken: str) -> Path:
+    """A copy of the English folder whose weights fit no model, or do not come to speak."""
+    import torch
+
+    folder = tmp_path / "spoilt"
+    shutil.copytree(folders["tts_model_en"], folder)
+    weights = folder / "model_file.pth"
+    state = torch.load(weights, weights_only=True)
+    if broken == "weights":
+        state["model"].pop("embedding.weight")
+    else:
+        state["model"]["decoder.attention.location_layer.location_dense.linear_layer.weight"][:2] = 0
+    torch.save(state, weights)
+    return folder

@@ -29,7 +29,7 @@ import numpy as np
 from benchmarks.speech import Clip, clips, long_file, word_error_rate
 from src.engines.base import SttOptions
 from src.engines.whisper import WhisperEngine
-from src.processes.allocator import giving_back, share_arenas
+from src.processes.allocator import limit_malloc_arenas, trim_periodically
 from src.services.decoding.pool import Decoders
 from src.services.stt import SttService
 
@@ -177,8 +177,8 @@ async def main() -> None:
     arguments.add_argument("--url", help="of a running server")
     arguments.add_argument("--key", default="")
     given = arguments.parse_args()
-    share_arenas()  # as the server does, and `giving_back` as well
-    async with AsyncExitStack() as stack, giving_back():
+    limit_malloc_arenas()  # as the server does, and `trim_periodically` as well
+    async with AsyncExitStack() as stack, trim_periodically():
         await run(given, stack)
 
 

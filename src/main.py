@@ -39,7 +39,7 @@ from src.core.security import ApiKeys
 from src.errors import ConfigurationError
 from src.observability.telemetry import configure_logging
 from src.observability.tracing import tracing
-from src.processes.allocator import giving_back, share_arenas
+from src.processes.allocator import limit_malloc_arenas, trim_periodically
 from src.processes.descriptors import raise_descriptor_limit
 from src.processes.workers import shared_folder
 from src.scheduling.admission import AdmissionController, UploadSpace, default_limit
@@ -73,7 +73,7 @@ def create_app(settings: Settings, open_engines: OpenEngines = open_models) -> F
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, float]]:
         raise_descriptor_limit()
-        share_arenas()
+        limit_malloc_arenas()
         configure_logging(
             settings.log_level,
             settings.log_format is LogFormat.JSON,
@@ -102,7 +102,7 @@ def create_app(settings: Settings, open_engines: OpenEngines = open_models) -> F
             )
             app.state.services = services
             engines = {"speech to text": models.stt, "text to speech": models.tts}
-            async with measuring(services), watching(engines, shutdown), giving_back():
+            async with measuring(services), watching(engines, shutdown), trim_periodically():
                 with shutdown.ready():
                     yield {
                         HEAD_TIMEOUT: settings.upload_timeout,

@@ -4,7 +4,7 @@ RATE_LIMIT is written as `60/minute`, `600s/minute` (an `s` after the number: se
 a comma between; the times are those of the library `limits`: second, minute, hour, day, or `5 minutes`.
 
 A window begins with the first request after the last one ended. What a request costs in audio is known only
-once it is done, so it is charged then, and a key over its budget is refused at its next request. A charge
+once it is done, so it is counted then, and a key over its budget is refused at its next request. An amount
 larger than the whole budget makes the window longer (1200 s of audio at `600s/minute`: two minutes), so that
 long files do not get round the limit.
 
@@ -82,7 +82,7 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class QuotaStatus:
     """How a key stands with its limits after a request came in."""
 
     windows: tuple[Window, ...]
@@ -119,7 +119,7 @@ class Counters(Storage):
     def incr(self, key: str, expiry: int, amount: int = 1) -> int:
         return self._add(key, expiry, amount, None)
 
-    def charge(self, key: str, expiry: int, amount: int, limit: int) -> int:
+    def consume(self, key: str, expiry: int, amount: int, limit: int) -> int:
         """Add to a counter; one that goes over `limit` lives for as many windows as it would need."""
         return self._add(key, expiry, amount, limit)
 
@@ -192,19 +192,19 @@ class RateLimiter:
         """There is nothing to count."""
         return self._allowed == Limits()
 
-    async def take(self, key_name: str) -> Standing:
+    async def acquire(self, key_name: str) -> QuotaStatus:
         """Count a request of this key, unless it is over a limit."""
         loop = asyncio.get_running_loop()
         try:
-            return await loop.run_in_executor(self._thread, self._take, key_name)
+            return await loop.run_in_executor(self._thread, self._acquire, key_name)
         except sqlite3.Error:
             log.exception("requests are not counted: RATE_LIMIT does not hold now")
-            return Standing(())
+            return QuotaStatus(())
 
-    def charge(self, key_name: str, audio_seconds: float) -> None:
-        """Count audio, rounded up to a whole second, in the background and before any later `take`."""
+    def consume_audio(self, key_name: str, audio_seconds: float) -> None:
+        """Count audio, rounded up to a whole second, in the background and before any later `acquire`."""
         if self._allowed.audio is not None and audio_seconds > 0:
-            self._thread.submit(self._charge, key_name, self._allowed.audio, math.ceil(audio_seconds))
+            self._thread.submit(self._consume_audio, key_name, self._allowed.audio, math.ceil(audio_seconds))
 
     def close(self) -> None:
         """Finish counting and let go of the file. Blocks for some milliseconds at most."""
@@ -218,7 +218,7 @@ class RateLimiter:
             self._opened = Counters(self._path)
         return self._opened
 
-    def _take(self, key_name: str) -> Standing:
+    def _acquire(self, key_name: str) -> QuotaStatus:
         counters = self._counters()
         windows, refused = [], None
         if self._allowed.audio is not None:
@@ -231,11 +231,11 @@ class RateLimiter:
             window = _window(counters, "requests", self._allowed.requests, key_name)
             windows.append(window)
             refused = refused if within else window
-        return Standing(tuple(windows), refused)
+        return QuotaStatus(tuple(windows), refused)
 
-    def _charge(self, key_name: str, item: limits.RateLimitItem, seconds: int) -> None:
+    def _consume_audio(self, key_name: str, item: limits.RateLimitItem, seconds: int) -> None:
         try:
-            self._counters().charge(item.key_for(key_name), item.get_expiry(), seconds, item.amount)
+            self._counters().consume(item.key_for(key_name), item.get_expiry(), seconds, item.amount)
         except sqlite3.Error:
             log.exception("%d s of audio are not counted", seconds)
 

@@ -21,7 +21,7 @@ from starlette.websockets import WebSocket, WebSocketState
 
 from src import errors
 from src.api.policy import ErrorShape, policy_of
-from src.observability.telemetry import note
+from src.observability.telemetry import annotate
 
 log = logging.getLogger(__name__)
 
@@ -141,7 +141,7 @@ _SHAPES = {ErrorShape.PROBLEM: _as_problem, ErrorShape.OPENAI: _as_openai}
 
 def render(failure: Failure, request_id: str, shape: ErrorShape = ErrorShape.PROBLEM) -> JSONResponse:
     """The response itself."""
-    note(problem=failure.kind)
+    annotate(problem=failure.kind)
     response = _SHAPES[shape](failure, request_id)
     response.headers.update(failure.headers)
     return response
@@ -165,7 +165,7 @@ async def refuse(scope: Scope, receive: Receive, send: Send, error: Exception) -
 async def close(send: Send, error: Exception, code: int | None = None) -> None:
     """Close an accepted WebSocket because of `error`, with `code` or the one that fits."""
     failure = failure_of(error)
-    note(problem=failure.kind)
+    annotate(problem=failure.kind)
     if code is None:
         busy = failure.status in (429, 503)
         code = _TRY_AGAIN_LATER if busy else _INTERNAL_ERROR if failure.status >= 500 else _POLICY_VIOLATION

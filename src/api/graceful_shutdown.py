@@ -30,7 +30,7 @@ from typing import Any, cast
 from uvicorn import Server
 
 from src.errors import Overloaded
-from src.processes.handover import another_is_ready, marked_ready, parent_listens
+from src.processes.readiness import another_is_ready, marked_ready, parent_listens
 from src.processes.workers import is_gunicorn, is_worker
 
 log = logging.getLogger(__name__)

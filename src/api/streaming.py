@@ -13,7 +13,7 @@ from src.api.disconnect import while_connected
 T = TypeVar("T")
 
 
-class _End:
+class _EndOfStream:
     pass
 
 
@@ -26,8 +26,8 @@ class Stream(Generic[T]):
 
     def __init__(self, source: AsyncGenerator[T, None]) -> None:
         self._source = source
-        self._items: asyncio.Queue[T | _End | Exception] = asyncio.Queue(maxsize=1)
-        self._peeked: T | _End | Exception | None = None
+        self._items: asyncio.Queue[T | _EndOfStream | Exception] = asyncio.Queue(maxsize=1)
+        self._peeked: T | _EndOfStream | Exception | None = None
         self._task = asyncio.create_task(self._produce())
 
     async def _produce(self) -> None:
@@ -37,7 +37,7 @@ class Stream(Generic[T]):
         except Exception as error:
             await self._items.put(error)
         else:
-            await self._items.put(_End())
+            await self._items.put(_EndOfStream())
         finally:
             await self._source.aclose()
 
@@ -64,8 +64,8 @@ class Stream(Generic[T]):
 
     async def __anext__(self) -> T:
         await self.arrives()
-        item, self._peeked = cast("T | _End | Exception", self._peeked), None
-        if isinstance(item, _End):
+        item, self._peeked = cast("T | _EndOfStream | Exception", self._peeked), None
+        if isinstance(item, _EndOfStream):
             raise StopAsyncIteration
         if isinstance(item, Exception):
             raise item

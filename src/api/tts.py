@@ -12,7 +12,7 @@ from src.api.errors import problems
 from src.api.schemas import SpeechIn, SpeechOut
 from src.api.streaming import stream_response
 from src.api.usage import metered
-from src.observability.telemetry import note
+from src.observability.telemetry import annotate
 from src.services.tts import Speech, SpeechRequest
 
 router = APIRouter(prefix="/tts", tags=["text to speech"])
@@ -31,7 +31,7 @@ async def speak(request: Request, services: ServicesDep, body: SpeechIn) -> Spee
     """The audio is kept in storage; `url` is a presigned link to it that works for `expires_in` seconds."""
     wanted = _request(request, services, body)
     speech = await while_connected(request, _speak(request, services, wanted))
-    note(audio_seconds=round(speech.duration, 2), cached=speech.cached)
+    annotate(audio_seconds=round(speech.duration, 2), cached=speech.cached)
     voice = wanted.voice
     return SpeechOut(
         url=_absolute(request, services, speech.url),

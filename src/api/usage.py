@@ -5,13 +5,13 @@ from contextlib import contextmanager
 
 from starlette.requests import HTTPConnection
 
-from src.observability.telemetry import note
+from src.observability.telemetry import annotate
 from src.services.usage import UsageMeter
 
 
 @contextmanager
 def metered(connection: HTTPConnection) -> Iterator[UsageMeter]:
-    """A meter for the block. What it shows at the end is charged to the key, wherever the block is left.
+    """A meter for the block. What it shows at the end is counted for the key, wherever the block is left.
 
     Enter it around the use of a service, inside the generator of a streamed answer: a request that follows
     the answer then finds it counted.
@@ -22,10 +22,10 @@ def metered(connection: HTTPConnection) -> Iterator[UsageMeter]:
     finally:
         usage = meter.usage
         if usage.audio_seconds:
-            note(audio_seconds=round(usage.audio_seconds, 2))
+            annotate(audio_seconds=round(usage.audio_seconds, 2))
         if usage.characters:
-            note(characters=usage.characters)
+            annotate(characters=usage.characters)
         # only for a key that is limited (api/middleware/rate_limit.py)
-        charge = connection.scope["state"].get("charge")
-        if charge is not None:
-            charge(usage.audio_seconds)
+        consume_audio = connection.scope["state"].get("consume_audio")
+        if consume_audio is not None:
+            consume_audio(usage.audio_seconds)

@@ -9,11 +9,11 @@ from src.engines.base import EngineInfo, Load
 from src.scheduling.batcher import STALL_SECONDS, Batcher, BatchModel
 from src.scheduling.observer import BatchObserver
 
-Row = TypeVar("Row")
-Out = TypeVar("Out")
+RowT = TypeVar("RowT")
+OutT = TypeVar("OutT")
 
 
-class BatchedEngine(ABC, Generic[Row, Out]):
+class BatchedEngine(ABC, Generic[RowT, OutT]):
     """An `Engine` whose model is driven by a batcher, `self._batcher`.
 
     Args:
@@ -26,13 +26,13 @@ class BatchedEngine(ABC, Generic[Row, Out]):
 
     def __init__(
         self,
-        model: BatchModel[Row, Out],
+        model: BatchModel[RowT, OutT],
         name: str,
         max_waiting: int = 1024,
         observers: Iterable[BatchObserver] = (),
         stall_seconds: float = STALL_SECONDS,
     ) -> None:
-        self._batcher: Batcher[Row, Out] = Batcher(model, name, max_waiting, observers, stall_seconds)
+        self._batcher: Batcher[RowT, OutT] = Batcher(model, name, max_waiting, observers, stall_seconds)
 
     @property
     @abstractmethod

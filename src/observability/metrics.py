@@ -171,7 +171,7 @@ def request_ended(
     route: str | None,
     status: int,
     seconds: float,
-    facts: Mapping[str, Any],
+    annotations: Mapping[str, Any],
     direction: str | None = None,
 ) -> None:
     """Count a request.
@@ -181,27 +181,27 @@ def request_ended(
         route: the template of its path; None: it was refused before routing, and its path may be anything.
         status: as answered; 499 where the caller left; that of its problem where the answer broke off.
         seconds: it took.
-        facts: what the request `note`d: `key`, `problem`, `audio_seconds`, `cached`.
+        annotations: what the request `annotate`d: `key`, `problem`, `audio_seconds`, `cached`.
         direction: of its audio, `in` or `out`.
     """
     route = route or "none"
     method = method if method in _METHODS else "other"
-    key = facts.get("key", "none")
+    key = annotations.get("key", "none")
     _requests.labels(method, route, status, key).inc()
     _latency.labels(route, status, key).observe(seconds)
     if status == _CLIENT_GONE:
         _cancelled.labels(route).inc()
     elif status >= 400:
-        problem = facts.get("problem", "unknown")
+        problem = annotations.get("problem", "unknown")
         _errors.labels(route, problem).inc()
-        if status in (429, 503) and "problem" in facts:  # /health/ready says 503 of itself
+        if status in (429, 503) and "problem" in annotations:  # /health/ready says 503 of itself
             _shed.labels(problem).inc()
-    if "cached" in facts:
-        _cache.labels("hit" if facts["cached"] else "miss").inc()
-    audio = float(facts.get("audio_seconds", 0))
+    if "cached" in annotations:
+        _cache.labels("hit" if annotations["cached"] else "miss").inc()
+    audio = float(annotations.get("audio_seconds", 0))
     if audio > 0 and direction is not None:
         _audio.labels(direction, key).inc(audio)
-        if not facts.get("cached"):
+        if not annotations.get("cached"):
             _real_time.labels(direction).observe(seconds / audio)
 
 

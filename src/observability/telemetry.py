@@ -181,16 +181,16 @@ def configure_logging(level: str, as_json: bool, secrets: Iterable[str] = ()) ->
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
-_facts: ContextVar[dict[str, Any] | None] = ContextVar("voz_request_facts", default=None)
+_annotations: ContextVar[dict[str, Any] | None] = ContextVar("voz_request_annotations", default=None)
 
 
 def begin_request(request_id: str) -> dict[str, Any]:
     """Mark every log line of this task with `request_id`; returns what the request's own line will say."""
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(request_id=request_id)
-    facts: dict[str, Any] = {}
-    _facts.set(facts)
-    return facts
+    annotations: dict[str, Any] = {}
+    _annotations.set(annotations)
+    return annotations
 
 
 def current_request_id() -> str:
@@ -204,13 +204,13 @@ def mark_lines(**marks: str) -> None:
     structlog.contextvars.bind_contextvars(**marks)
 
 
-def note(**facts: Any) -> None:
-    """Add facts (such as `audio_seconds`) to the line that this request will log when it ends."""
-    current = _facts.get()
+def annotate(**annotations: Any) -> None:
+    """Add annotations (such as `audio_seconds`) to the line that this request will log when it ends."""
+    current = _annotations.get()
     if current is not None:
-        current.update(facts)
+        current.update(annotations)
 
 
-def noted() -> dict[str, Any]:
-    """The facts of this request so far."""
-    return _facts.get() or {}
+def current_annotations() -> dict[str, Any]:
+    """The annotations of this request so far."""
+    return _annotations.get() or {}

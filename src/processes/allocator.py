@@ -19,14 +19,14 @@ _PAUSE = 10.0
 """Seconds between two times that unused memory goes back, which takes some milliseconds beside the work."""
 
 
-def share_arenas() -> None:
+def limit_malloc_arenas() -> None:
     """Let all threads that are yet to come allocate from few arenas."""
     with suppress(AttributeError):
         ctypes.CDLL(None).mallopt(_M_ARENA_MAX, _ARENAS)
 
 
 @asynccontextmanager
-async def giving_back(pause: float = _PAUSE) -> AsyncIterator[None]:
+async def trim_periodically(pause: float = _PAUSE) -> AsyncIterator[None]:
     """Give unused memory back to the system every `pause` seconds while the block lasts."""
     try:
         trim = ctypes.CDLL(None).malloc_trim

@@ -34,14 +34,14 @@ from typing import Generic, Protocol, Self, TypeVar
 from src.errors import EngineFailed, EngineStopped, Overloaded
 from src.scheduling.fair_queue import FairQueue
 from src.scheduling.observer import BatchObserver, ObserverGroup, Outcome
-from src.scheduling.progress import Progress
+from src.scheduling.progress import StepProgress
 
 log = logging.getLogger(__name__)
 
-Row = TypeVar("Row")
-Out = TypeVar("Out")
-Row_contra = TypeVar("Row_contra", contravariant=True)
-Out_co = TypeVar("Out_co", covariant=True)
+RowT = TypeVar("RowT")
+OutT = TypeVar("OutT")
+RowT_contra = TypeVar("RowT_contra", contravariant=True)
+OutT_co = TypeVar("OutT_co", covariant=True)
 
 STALL_SECONDS = 60.0
 """Default for the least `stall_limit`."""
@@ -51,22 +51,22 @@ _JOIN_SECONDS = 30.0
 """Seconds that closing waits for the model's last step. A thread that hangs is left behind (a daemon)."""
 
 
-class BatchModel(Protocol[Row_contra, Out_co]):
+class BatchModel(Protocol[RowT_contra, OutT_co]):
     """A model that a batcher drives. Every method is called on the batcher's thread, never by two at once."""
 
     def open(self) -> None:
         """Load and warm the model."""
 
-    def admit(self, waiting: Sequence[Row_contra]) -> Sequence[int]:
+    def admit(self, waiting: Sequence[RowT_contra]) -> Sequence[int]:
         """Which of the waiting rows (in the order in which they should go) join now, as indexes.
 
         With no row in the model at least one index must come back; the first row is taken if none does.
         """
 
-    def add(self, job_id: int, row: Row_contra) -> None:
+    def add(self, job_id: int, row: RowT_contra) -> None:
         """Take a row into the model. What this raises fails that row alone."""
 
-    def step(self) -> Iterable[tuple[int, Out_co | Exception]] | None:
+    def step(self) -> Iterable[tuple[int, OutT_co | Exception]] | None:
         """Do some work; return the rows that are finished, each with its result or with why it failed.
 
         None says that this step only waited for work that goes on elsewhere. It does not count as progress.
@@ -83,10 +83,10 @@ class BatchModel(Protocol[Row_contra, Out_co]):
 
 
 @dataclass(slots=True, eq=False)
-class _Job(Generic[Row, Out]):
-    row: Row
+class _Job(Generic[RowT, OutT]):
+    row: RowT
     request_id: str
-    future: asyncio.Future[Out]
+    future: asyncio.Future[OutT]
     loop: asyncio.AbstractEventLoop
     job_id: int
     cancelled: bool = False
@@ -98,7 +98,7 @@ class _Job(Generic[Row, Out]):
     """When it went into the model."""
 
 
-class Batcher(Generic[Row, Out]):
+class Batcher(Generic[RowT, OutT]):
     """Runs `model` in a thread of its own and feeds it rows from any number of tasks.
 
     Args:
@@ -111,7 +111,7 @@ class Batcher(Generic[Row, Out]):
 
     def __init__(
         self,
-        model: BatchModel[Row, Out],
+        model: BatchModel[RowT, OutT],
         name: str,
         max_waiting: int = 1024,
         observers: Iterable[BatchObserver] = (),
@@ -121,16 +121,16 @@ class Batcher(Generic[Row, Out]):
         self._name = name
         self._max_waiting = max_waiting
         self._observer = ObserverGroup(observers)
-        self._queue: FairQueue[_Job[Row, Out]] = FairQueue()
-        self._active: dict[int, _Job[Row, Out]] = {}
-        self._solo: deque[_Job[Row, Out]] = deque()
+        self._queue: FairQueue[_Job[RowT, OutT]] = FairQueue()
+        self._active: dict[int, _Job[RowT, OutT]] = {}
+        self._solo: deque[_Job[RowT, OutT]] = deque()
         """Rows of a batch that raised; they run one by one, before all others."""
         self._job_ids = itertools.count()
         self._changed = threading.Condition()
         self._closing = False
         self._died = False
         self._failed_clears = 0
-        self._progress = Progress(stall_seconds)
+        self._progress = StepProgress(stall_seconds)
         self._thread: threading.Thread | None = None
 
     async def __aenter__(self) -> Self:
@@ -191,7 +191,7 @@ class Batcher(Generic[Row, Out]):
         """For the model, to say that it works on a row once more."""
         self._observer.retried(self._name)
 
-    async def submit(self, row: Row, request_id: str) -> Out:
+    async def submit(self, row: RowT, request_id: str) -> OutT:
         """Have `row` worked on and return its result.
 
         Args:
@@ -204,7 +204,7 @@ class Batcher(Generic[Row, Out]):
             EngineFailed: the model raised on this row, or answered it with an error.
         """
         loop = asyncio.get_running_loop()
-        job = _Job[Row, Out](row, request_id, loop.create_future(), loop, next(self._job_ids))
+        job = _Job[RowT, OutT](row, request_id, loop.create_future(), loop, next(self._job_ids))
         with self._changed:
             if not self.alive:
                 raise self._stopped()
@@ -227,7 +227,7 @@ class Batcher(Generic[Row, Out]):
                 outcome = "failed"
             self._observer.returned(self._name, job.submitted, job.started, outcome)
 
-    def _cancel(self, job: _Job[Row, Out]) -> None:
+    def _cancel(self, job: _Job[RowT, OutT]) -> None:
         with self._changed:
             job.cancelled = True
             self._queue.discard(job.request_id, job)
@@ -301,7 +301,7 @@ class Batcher(Generic[Row, Out]):
             self._clear()
             self._line_up(list(self._active.values()))
 
-    def _next(self) -> list[_Job[Row, Out]]:
+    def _next(self) -> list[_Job[RowT, OutT]]:
         """The rows that join the model now."""
         if self._solo:
             return [] if self._active else [self._solo.popleft()]
@@ -312,7 +312,7 @@ class Batcher(Generic[Row, Out]):
         if not waiting:
             return []
         # admit may be slow (it looks at every row), so the lock is not held: callers on the loop need it
-        chosen: list[_Job[Row, Out]] = []
+        chosen: list[_Job[RowT, OutT]] = []
         try:
             indexes = self._model.admit([job.row for job in waiting])
             chosen = [waiting[index] for index in dict.fromkeys(indexes)]
@@ -359,14 +359,14 @@ class Batcher(Generic[Row, Out]):
         log.error("%s failed on a batch of %d; trying each alone", self._name, len(jobs), exc_info=error)
         self._line_up(jobs)
 
-    def _line_up(self, jobs: list[_Job[Row, Out]]) -> None:
+    def _line_up(self, jobs: list[_Job[RowT, OutT]]) -> None:
         with self._changed:
             self._active.clear()
             for job in jobs:
                 job.run_solo = True
                 self._solo.append(job)
 
-    def _finish(self, job_id: int, outcome: Out | Exception) -> None:
+    def _finish(self, job_id: int, outcome: OutT | Exception) -> None:
         with self._changed:
             job = self._active.pop(job_id, None)
         if job is None or job.cancelled:
@@ -408,11 +408,11 @@ def _post(loop: asyncio.AbstractEventLoop, callback: object, *args: object) -> N
         log.debug("an outcome came after the loop had closed")
 
 
-def _succeed(future: asyncio.Future[Out], value: Out) -> None:
+def _succeed(future: asyncio.Future[OutT], value: OutT) -> None:
     if not future.done():
         future.set_result(value)
 
 
-def _fail(future: asyncio.Future[Out], error: Exception) -> None:
+def _fail(future: asyncio.Future[OutT], error: Exception) -> None:
     if not future.done():
         future.set_exception(error)

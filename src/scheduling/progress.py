@@ -11,7 +11,7 @@ _LONGEST = 600.0
 """Seconds that the limit never exceeds, however slow a step was."""
 
 
-class Progress:
+class StepProgress:
     """When a model last returned from a step, and how long it may take to return again.
 
     Written by one thread; may be read by any.

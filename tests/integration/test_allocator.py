@@ -6,19 +6,19 @@ from pathlib import Path
 
 FREED = """
 import asyncio, os
-from src.processes.allocator import giving_back, share_arenas
+from src.processes.allocator import trim_periodically, limit_malloc_arenas
 
 def resident():
     with open("/proc/self/statm") as file:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 async def main():
-    share_arenas()
+    limit_malloc_arenas()
     blocks = [b"x" * 50_000 for _ in range(4000)]  # too small to be mapped by themselves
     full, last = resident(), blocks[-1]
     del blocks  # what lies at the end keeps all before it
     print(full - resident())
-    async with giving_back(0.05):
+    async with trim_periodically(0.05):
         await asyncio.sleep(0.5)
         print(full - resident())
 
@@ -26,9 +26,9 @@ asyncio.run(main())
 """
 THREADS = """
 import ctypes, threading
-from src.processes.allocator import share_arenas
+from src.processes.allocator import limit_malloc_arenas
 
-share_arenas()
+limit_malloc_arenas()
 libc = ctypes.CDLL(None)
 libc.malloc.restype = libc.fopen.restype = ctypes.c_void_p
 all_there = threading.Barrier(17)
@@ -61,4 +61,4 @@ def test_what_was_freed_goes_back() -> None:
 
 def test_threads_share_two_arenas() -> None:
     assert run(THREADS).count("<heap nr=") == 2
-    assert run(THREADS.replace("share_arenas()\n", "", 1)).count("<heap nr=") > 2
+    assert run(THREADS.replace("limit_malloc_arenas()\n", "", 1)).count("<heap nr=") > 2

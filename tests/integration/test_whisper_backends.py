@@ -18,7 +18,7 @@ from src.engines.whisper.ctranslate2_runner import CTranslate2Runner
 from src.engines.whisper.features import Features, window_for
 from src.engines.whisper.loop import LoopRunner, probe
 from src.engines.whisper.quality_check import QualityIssue
-from src.engines.whisper.row import Guesses, Outcome, Row
+from src.engines.whisper.row import Guesses, Outcome, WhisperRow
 from src.engines.whisper.row_policy import Attempt, RowPolicy
 from src.engines.whisper.vocabulary import Vocabulary
 from src.weights.store import ModelStore
@@ -74,22 +74,22 @@ class Both:
         for runner in self._runners:
             runner.close()
 
-    def row(self, audio: Audio, **options: object) -> Row:
+    def row(self, audio: Audio, **options: object) -> WhisperRow:
         mel = self._features(audio)
         given = {"language": None, "window": window_for(mel.shape[1])} | options
-        return Row(mel=mel, duration=seconds(audio), **given)  # type: ignore[arg-type]
+        return WhisperRow(mel=mel, duration=seconds(audio), **given)  # type: ignore[arg-type]
 
-    def decode(self, *rows: Row) -> tuple[Decoded, Decoded]:
+    def decode(self, *rows: WhisperRow) -> tuple[Decoded, Decoded]:
         loop, batches = (_decode(runner, rows) for runner in self._runners)
         return loop, batches
 
 
-def _decode(runner: Runner, rows: Sequence[Row]) -> Decoded:
+def _decode(runner: Runner, rows: Sequence[WhisperRow]) -> Decoded:
     """Drive a back end as the batcher does."""
     policies: dict[int, RowPolicy] = {}
     begin = RowPolicy.__init__
 
-    def recorded(self: RowPolicy, row: Row, multilingual: bool) -> None:
+    def recorded(self: RowPolicy, row: WhisperRow, multilingual: bool) -> None:
         begin(self, row, multilingual)
         policies[id(row)] = self
 

@@ -200,22 +200,22 @@ def test_a_row_that_breaks_the_model_fails_alone(use: Use) -> None:
 
 def test_a_batch_that_raises_is_tried_row_by_row(use: Use, monkeypatch: pytest.MonkeyPatch) -> None:
     from src.engines.whisper.ctranslate2_model import CTranslate2Model
-    from src.engines.whisper.loop.decoder import Decoder, DecoderInput
+    from src.engines.whisper.loop.decoder import DecoderInput, WhisperDecoder
 
-    generate, step = CTranslate2Model.generate, Decoder.step
+    generate, step = CTranslate2Model.generate, WhisperDecoder.step
 
     def fussy(self: CTranslate2Model, encoded: object, prompts: list[list[int]], *rest: object) -> object:
         if any(len(prompt) > 3 for prompt in prompts):
             raise RuntimeError("a prompt")
         return generate(self, encoded, prompts, *rest)  # type: ignore[arg-type]
 
-    def fussy_step(self: Decoder, inputs: Sequence[DecoderInput], wanted: Sequence[int]) -> object:
+    def fussy_step(self: WhisperDecoder, inputs: Sequence[DecoderInput], wanted: Sequence[int]) -> object:
         if any(one.mask is None and len(one.tokens) > 3 for one in inputs):
             raise RuntimeError("a prompt")
         return step(self, inputs, wanted)
 
     monkeypatch.setattr(CTranslate2Model, "generate", fussy)
-    monkeypatch.setattr(Decoder, "step", fussy_step)
+    monkeypatch.setattr(WhisperDecoder, "step", fussy_step)
 
     async def scene(engine: WhisperEngine) -> None:
         audio = clip("en-extended")

@@ -19,12 +19,12 @@ from src.engines.whisper import quality_check, row_policy
 from src.engines.whisper.ctranslate2_model import CTranslate2Model
 from src.engines.whisper.features import Features, window_for
 from src.engines.whisper.loop import LoopRunner, decode_state, probe
-from src.engines.whisper.loop.encoder import Encoder
+from src.engines.whisper.loop.encoder import WhisperEncoder
 from src.engines.whisper.loop.layers import LayerBuilder
 from src.engines.whisper.loop.logit_filter import LogitFilter
 from src.engines.whisper.loop.weights import read
 from src.engines.whisper.quality_check import QualityIssue
-from src.engines.whisper.row import FULL_WINDOW, Decoded, Guesses, Outcome, Row
+from src.engines.whisper.row import FULL_WINDOW, Decoded, Guesses, Outcome, WhisperRow
 from src.engines.whisper.vocabulary import Vocabulary
 from src.engines.worker_pool import Task, WorkerPool
 from src.errors import EngineFailed, ModelUnavailable
@@ -63,14 +63,14 @@ def loop(
         torch.set_num_threads(threads)
 
 
-def row(folder: Path, model: CTranslate2Model, name: str, **options: object) -> Row:
+def row(folder: Path, model: CTranslate2Model, name: str, **options: object) -> WhisperRow:
     audio = clip(name)
     mel = Features(folder, model.mels)(audio)
     given = {"language": name[:2], "window": window_for(mel.shape[1])} | options
-    return Row(mel=mel, duration=seconds(audio), **given)  # type: ignore[arg-type]
+    return WhisperRow(mel=mel, duration=seconds(audio), **given)  # type: ignore[arg-type]
 
 
-def run(runner: LoopRunner, *rows: Row) -> list[Outcome]:
+def run(runner: LoopRunner, *rows: WhisperRow) -> list[Outcome]:
     for job_id, one in enumerate(rows):
         runner.add(job_id, one)
     done: dict[int, Outcome | Exception] = {}
@@ -81,7 +81,7 @@ def run(runner: LoopRunner, *rows: Row) -> list[Outcome]:
     return found  # type: ignore[return-value]
 
 
-def written(runner: LoopRunner, *rows: Row) -> list[Decoded]:
+def written(runner: LoopRunner, *rows: WhisperRow) -> list[Decoded]:
     found = [one.decoded for one in run(runner, *rows)]
     assert None not in found
     return found  # type: ignore[return-value]
@@ -120,7 +120,7 @@ def test_text_ends_at_its_bound(
     before: int,
 ) -> None:
     monkeypatch.setattr(quality_check, "find_issue", lambda *_, **__: None)
-    monkeypatch.setattr(Row, "most_tokens", 7)
+    monkeypatch.setattr(WhisperRow, "most_tokens", 7)
     prompt = vocabulary.previous("one, two, three, " * (before // 3)) if before else ()
     one = row(folder, exact, "en-agent", prompt=prompt)
     with loop(folder, exact, vocabulary, "int8") as runner:
@@ -202,13 +202,15 @@ def test_nothing_is_compiled_after_the_start(
 def test_noise_ends(folder: Path, exact: CTranslate2Model, vocabulary: Vocabulary) -> None:
     mel = Features(folder, exact.mels)(noise(3))
     with loop(folder, exact, vocabulary, "int8") as runner:
-        [found] = written(runner, Row(mel=mel, duration=3.0, window=window_for(mel.shape[1]), language="en"))
+        [found] = written(
+            runner, WhisperRow(mel=mel, duration=3.0, window=window_for(mel.shape[1]), language="en")
+        )
     assert len(found.tokens) <= 224
 
 
 def test_in_float32_it_hears_what_ctranslate2_hears(folder: Path, exact: CTranslate2Model) -> None:
     one = row(folder, exact, "es-agent")
-    encoder = Encoder(LayerBuilder(read(folder, "encoder/"), MatMulFloat32))
+    encoder = WhisperEncoder(LayerBuilder(read(folder, "encoder/"), MatMulFloat32))
     pool, task = WorkerPool(0, "test"), Task(encoder.run(one.mel, one.window))
     pool.submit(task)
     while pool.help():
@@ -337,7 +339,7 @@ def test_a_broken_encoder_fails_the_start(
     def broken(*_: object) -> None:
         raise RuntimeError("no such operation")
 
-    monkeypatch.setattr(Encoder, "_attend", broken)
+    monkeypatch.setattr(WhisperEncoder, "_attend", broken)
     runner = LoopRunner(lambda: (exact, vocabulary), folder, probe("int8", folder), 16, 2)
     try:
         with pytest.raises(EngineFailed, match="failed to encode") as raised:

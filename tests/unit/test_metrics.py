@@ -29,7 +29,7 @@ from src.engines.base import EngineInfo, Load
 from src.errors import EngineFailed, Overloaded, StorageUnavailable
 from src.observability import metrics
 from src.observability.metrics import BatchMetrics
-from src.observability.telemetry import note
+from src.observability.telemetry import annotate
 from src.scheduling.admission import AdmissionController
 from src.scheduling.batcher import Batcher
 from src.storage.local import LocalStorage
@@ -77,7 +77,7 @@ async def speak(name: str) -> str:
         raise Overloaded("full")
     if name == "broken":
         raise RuntimeError("a bug")
-    note(audio_seconds=2.0, cached=name == "again")
+    annotate(audio_seconds=2.0, cached=name == "again")
     return name
 
 

@@ -19,12 +19,12 @@ from starlette.routing import Route
 from src.api.middleware import KeyCheck, RequestLog, UnreadBody
 from src.api.policy import route_policies
 from src.core.security import ApiKeys
-from src.observability.telemetry import note
+from src.observability.telemetry import annotate
 from tests.support.server import RunningServer, serve
 
 
 async def hello(request: Request) -> PlainTextResponse:
-    note(audio_seconds=1.5)
+    annotate(audio_seconds=1.5)
     return PlainTextResponse("hello")
 
 

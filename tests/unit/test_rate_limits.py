@@ -88,7 +88,7 @@ def test_a_key_over_its_requests_is_refused_and_the_other_is_not() -> None:
     assert (beside.status_code, beside.headers["ratelimit-remaining"]) == (200, "1")
 
 
-def test_audio_is_charged_when_it_is_known_and_refuses_the_next_request() -> None:
+def test_audio_is_counted_when_it_is_known_and_refuses_the_next_request() -> None:
     with running("10s/minute") as server, server.client("k") as client:
         first = client.get("/tts?seconds=4.2")
         second = client.get("/tts?seconds=0")
@@ -146,7 +146,7 @@ def _hit(folder: Path, times: int) -> None:
     async def main() -> None:
         limiter = RateLimiter(parse_limits("1000000/day"), folder)
         for _ in range(times):
-            assert (await limiter.take("k")).windows
+            assert (await limiter.acquire("k")).windows
         limiter.close()
 
     asyncio.run(main())
@@ -176,7 +176,7 @@ def test_a_window_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1060.0
     assert counters.get("a") == 0
     assert counters.incr("a", 60) == 1
-    assert counters.charge("b", 60, 150, limit=60) == 150
+    assert counters.consume("b", 60, 150, limit=60) == 150
     assert counters.get_expiry("b") == 1060 + 180
     assert counters.check()
     counters.clear("a")

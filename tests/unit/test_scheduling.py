@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 from src.scheduling.fair_queue import FairQueue
-from src.scheduling.progress import Progress
+from src.scheduling.progress import StepProgress
 
 
 def test_flows_take_turns() -> None:
@@ -32,7 +32,7 @@ class Clock:
 
 def test_the_limit_follows_the_slowest_recent_step() -> None:
     clock = Clock()
-    progress = Progress(60.0, clock)
+    progress = StepProgress(60.0, clock)
 
     def step(seconds: float) -> None:
         clock.now += seconds

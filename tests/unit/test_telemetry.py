@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from src.observability.telemetry import begin_request, configure_logging, note
+from src.observability.telemetry import annotate, begin_request, configure_logging
 
 SECRET = "s3cr3t-k3y"
 
@@ -57,11 +57,11 @@ def test_debug_is_quiet_unless_asked_for(capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_facts_reach_the_line_of_their_own_request() -> None:
-    facts = begin_request("a")
-    note(audio_seconds=2.5)
+    annotations = begin_request("a")
+    annotate(audio_seconds=2.5)
     other = begin_request("b")
-    note(audio_seconds=1.0)
-    assert (facts, other) == ({"audio_seconds": 2.5}, {"audio_seconds": 1.0})
+    annotate(audio_seconds=1.0)
+    assert (annotations, other) == ({"audio_seconds": 2.5}, {"audio_seconds": 1.0})
 
 
 @pytest.mark.parametrize("level", ["DEBUG", "INFO"])

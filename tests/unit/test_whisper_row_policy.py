@@ -7,15 +7,15 @@ import pytest
 
 from src.engines.whisper import quality_check
 from src.engines.whisper.quality_check import TEMPERATURES, QualityIssue
-from src.engines.whisper.row import FULL_WINDOW, Decoded, Row
+from src.engines.whisper.row import FULL_WINDOW, Decoded, WhisperRow
 from src.engines.whisper.row_policy import MIDDLE_WINDOW, Action, RowPolicy
 
 SURE = {"en": 0.97, "es": 0.03}
 UNSURE = {"it": 0.5, "es": 0.4, "en": 0.1}
 
 
-def row(window: int = 700, language: str | None = None, **options: object) -> Row:
-    return Row(np.zeros((80, 300), np.float32), 3.0, window, language, **options)  # type: ignore[arg-type]
+def row(window: int = 700, language: str | None = None, **options: object) -> WhisperRow:
+    return WhisperRow(np.zeros((80, 300), np.float32), 3.0, window, language, **options)  # type: ignore[arg-type]
 
 
 def text(said: str = "the conference has been extended", avg_logprob: float = -0.2) -> Decoded:

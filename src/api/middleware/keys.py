@@ -15,7 +15,7 @@ from src.api.middleware.base import Guard
 from src.api.policy import Authentication, policy_of
 from src.core.security import ApiKeys
 from src.errors import RateLimited, Unauthorized
-from src.observability.telemetry import note
+from src.observability.telemetry import annotate
 
 log = logging.getLogger(__name__)
 
@@ -69,4 +69,4 @@ class KeyCheck(Guard):
         if name is None:
             raise Unauthorized("this API key is not valid")
         scope["state"]["key_name"] = name
-        note(key=name)
+        annotate(key=name)

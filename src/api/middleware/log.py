@@ -16,7 +16,7 @@ from src.api.middleware.base import HEAD_MESSAGES, SWITCHING_PROTOCOLS, WEBSOCKE
 from src.api.policy import RoutePolicies, RoutePolicy
 from src.errors import VozError
 from src.observability.metrics import request_ended
-from src.observability.telemetry import begin_request, note
+from src.observability.telemetry import annotate, begin_request
 
 log = logging.getLogger("voz.request")
 
@@ -48,7 +48,7 @@ class RequestLog(Guard):
         request_id = sent if _GOOD_ID.fullmatch(sent) else secrets.token_hex(8)
         policy = self._policies.of(scope)
         scope.setdefault("state", {}).update(request_id=request_id, policy=policy)
-        facts = begin_request(request_id)
+        annotations = begin_request(request_id)
         started = time.perf_counter()
         status = 0
 
@@ -76,22 +76,22 @@ class RequestLog(Guard):
             if status == SWITCHING_PROTOCOLS:
                 await close(send, cause)
             elif status:
-                note(problem=failure_of(cause).kind)
+                annotate(problem=failure_of(cause).kind)
                 raise  # the answer is under way: the server cuts it off, so that it cannot pass for whole
             else:
                 await refuse(scope, receive, send_with_id, cause)
         finally:
-            _ended(scope, method, status, time.perf_counter() - started, policy, facts)
+            _ended(scope, method, status, time.perf_counter() - started, policy, annotations)
 
 
 def _ended(
-    scope: Scope, method: str, status: int, seconds: float, policy: RoutePolicy, facts: dict[str, Any]
+    scope: Scope, method: str, status: int, seconds: float, policy: RoutePolicy, annotations: dict[str, Any]
 ) -> None:
     route = getattr(scope.get("route"), "path", None)
     # an answer that began well and broke off is counted as what it came to
-    broken_off = (status == SWITCHING_PROTOCOLS or 200 <= status < 400) and "problem" in facts
-    outcome = status_of(facts["problem"]) if broken_off else status
-    request_ended(method, route, outcome, seconds, facts, policy.direction)
+    broken_off = (status == SWITCHING_PROTOCOLS or 200 <= status < 400) and "problem" in annotations
+    outcome = status_of(annotations["problem"]) if broken_off else status
+    request_ended(method, route, outcome, seconds, annotations, policy.direction)
     # where there is no route, the path may be any text: of any length, with line ends in it
     route = route or quote(scope["path"][:_PATH_CHARS])
     own: dict[str, Any] = {
@@ -103,4 +103,4 @@ def _ended(
     if broken_off:
         own["broken_off"] = True
     level = logging.ERROR if outcome >= 500 and outcome != 503 else logging.INFO
-    log.log(level, "%s %s %s", method, route, status, extra=own | facts)
+    log.log(level, "%s %s %s", method, route, status, extra=own | annotations)

@@ -5,7 +5,7 @@ from functools import partial
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from src.access.rate_limits import RateLimiter, Standing
+from src.access.rate_limits import QuotaStatus, RateLimiter
 from src.api.errors import refuse
 from src.api.middleware.base import HEAD_MESSAGES, Guard
 from src.api.policy import policy_of
@@ -15,7 +15,8 @@ from src.errors import RateLimited
 class RateLimit(Guard):
     """Refuses the requests of a key that is over a limit; public routes have no key and so no limit.
 
-    Routes charge the seconds of audio that they used with `scope["state"]["charge"]` (`api/usage.py`).
+    Routes report the seconds of audio that they used through `scope["state"]["consume_audio"]`
+    (`api/usage.py`).
     """
 
     def __init__(self, app: ASGIApp, limiter: RateLimiter) -> None:
@@ -33,32 +34,32 @@ class RateLimit(Guard):
         if key_name is None or self._limiter.is_unlimited or not policy_of(scope).rate_limited:
             await self.app(scope, receive, send)
             return
-        standing = await self._limiter.take(key_name)
-        scope["state"]["charge"] = partial(self._limiter.charge, key_name)
+        quota = await self._limiter.acquire(key_name)
+        scope["state"]["consume_audio"] = partial(self._limiter.consume_audio, key_name)
 
-        async def send_with_standing(message: Message) -> None:
+        async def send_with_quota(message: Message) -> None:
             if message["type"] in HEAD_MESSAGES:
                 message.setdefault("headers", [])
-                MutableHeaders(scope=message).update(_headers(standing))
+                MutableHeaders(scope=message).update(_headers(quota))
             await send(message)
 
-        if standing.refused is not None:
-            refused = standing.refused
+        if quota.refused is not None:
+            refused = quota.refused
             detail = f"this key may use {refused.limit} {refused.unit} in {refused.length} s"
             error = RateLimited(f"{detail}; more in {refused.reset} s", retry_after=refused.reset)
-            await refuse(scope, receive, send_with_standing, error)
+            await refuse(scope, receive, send_with_quota, error)
             return
-        await self.app(scope, receive, send_with_standing)
+        await self.app(scope, receive, send_with_quota)
 
     websocket = http
 
 
-def _headers(standing: Standing) -> dict[str, str]:
+def _headers(quota: QuotaStatus) -> dict[str, str]:
     """The `RateLimit` headers of the IETF draft (version 6), for the limit that is the nearest to used up."""
-    if not standing.windows:
+    if not quota.windows:
         return {}
-    nearest = min(standing.windows, key=lambda window: window.remaining / window.limit)
-    policy = (f'{window.limit};w={window.length};comment="{window.unit}"' for window in standing.windows)
+    nearest = min(quota.windows, key=lambda window: window.remaining / window.limit)
+    policy = (f'{window.limit};w={window.length};comment="{window.unit}"' for window in quota.windows)
     return {
         "RateLimit-Limit": str(nearest.limit),
         "RateLimit-Remaining": str(nearest.remaining),

@@ -7,7 +7,7 @@ from src.api.errors import CUT_OFF, ClientGone, close, refuse
 from src.api.graceful_shutdown import RETRY_SECONDS, GracefulShutdown
 from src.api.middleware.base import Guard
 from src.errors import Overloaded
-from src.observability.telemetry import note
+from src.observability.telemetry import annotate
 
 _SERVICE_RESTART = 1012
 
@@ -34,7 +34,7 @@ class ShutdownGuard(Guard):
             await self._serve(scope, receive, send_and_close)
         except Overloaded as error:
             if begun:
-                note(problem=CUT_OFF)
+                annotate(problem=CUT_OFF)
                 raise ClientGone from None
             await refuse(scope, receive, send_and_close, error)
 
@@ -51,7 +51,7 @@ class ShutdownGuard(Guard):
         except Overloaded as error:
             if accepted:
                 await close(send, error, _SERVICE_RESTART)
-                note(problem=CUT_OFF)
+                annotate(problem=CUT_OFF)
             else:
                 await refuse(scope, receive, send, error)
 

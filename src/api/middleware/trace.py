@@ -11,9 +11,9 @@ from src.api.errors import ClientGone
 from src.api.middleware.base import HEAD_MESSAGES, SWITCHING_PROTOCOLS, WEBSOCKET, Guard
 from src.api.policy import policy_of
 from src.observability import tracing
-from src.observability.telemetry import mark_lines, noted
+from src.observability.telemetry import current_annotations, mark_lines
 
-_FACTS = ("key", "audio_seconds", "cached")
+_ANNOTATIONS = ("key", "audio_seconds", "cached")
 
 
 class RequestTrace(Guard):
@@ -55,7 +55,7 @@ class RequestTrace(Guard):
                 status, error_type = status or 500, type(error).__name__
                 raise
             finally:
-                facts = noted()
+                annotations = current_annotations()
                 route = getattr(scope.get("route"), "path", None)
                 span.update_name(f"{method} {route}" if route else method)
                 span.set_attributes(
@@ -64,10 +64,10 @@ class RequestTrace(Guard):
                         "http.response.status_code": status,
                         "voz.request_id": scope["state"]["request_id"],
                         **({"http.route": route} if route else {}),
-                        **{f"voz.{name}": facts[name] for name in _FACTS if name in facts},
+                        **{f"voz.{name}": annotations[name] for name in _ANNOTATIONS if name in annotations},
                     }
                 )
-                error_type = facts.get("problem", error_type)
+                error_type = annotations.get("problem", error_type)
                 if error_type:
                     span.set_attribute("error.type", error_type)
                 if status >= 500:

@@ -5,12 +5,12 @@ from pathlib import Path
 
 from src.engines.base import Audio, EngineInfo, Voice
 from src.engines.batched import BatchedEngine
-from src.engines.kokoro.runner import Row, Runner
+from src.engines.kokoro.runner import KokoroRow, Runner
 from src.engines.kokoro.styles import MODEL, describe
 from src.scheduling.observer import BatchObserver
 
 
-class KokoroEngine(BatchedEngine[Row, Audio]):
+class KokoroEngine(BatchedEngine[KokoroRow, Audio]):
     """Speaks with any of its voices, or a blend of them, one sentence at a time.
 
     Args:
@@ -46,4 +46,4 @@ class KokoroEngine(BatchedEngine[Row, Audio]):
 
     async def synthesize(self, text: str, voice: Voice, request_id: str) -> Audio:
         """Speak one row; see `TextToSpeech`. Cancelling stops it before its next 510 phonemes."""
-        return await self._batcher.submit(Row(text, voice), request_id)
+        return await self._batcher.submit(KokoroRow(text, voice), request_id)

@@ -25,7 +25,7 @@ _SENTENCE_PAUSE, _CLAUSE_PAUSE = 0.25, 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class KokoroRow:
     text: str
     voice: Voice
 
@@ -76,7 +76,7 @@ class Runner:
         except RuntimeError as error:
             raise ModelUnavailable(f"Kokoro cannot speak: {error}") from error
         for voice in firsts.values():
-            self.add(-1, Row(_WARM_UP[voice.language], voice))
+            self.add(-1, KokoroRow(_WARM_UP[voice.language], voice))
             self.step()
 
     def _open_session(self) -> None:
@@ -99,10 +99,10 @@ class Runner:
         self._tokens = "input_ids" if "input_ids" in self._types else "tokens"
         self._vocabulary: dict[str, int] = embedded_vocab(self._session) or DEFAULT_VOCAB
 
-    def admit(self, waiting: Sequence[Row]) -> Sequence[int]:
+    def admit(self, waiting: Sequence[KokoroRow]) -> Sequence[int]:
         return () if self._work else (0,)
 
-    def add(self, job_id: int, row: Row) -> None:
+    def add(self, job_id: int, row: KokoroRow) -> None:
         from kokoro_onnx.chunker import split_phonemes
 
         phonemes = self._phonemizers[row.voice.locale].phonemes(row.text, self._vocabulary)

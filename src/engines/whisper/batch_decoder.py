@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from src.engines.whisper.ctranslate2_model import CTranslate2Model, Encoded
-from src.engines.whisper.row import FULL_WINDOW, Alignment, Outcome, Row
+from src.engines.whisper.row import FULL_WINDOW, Alignment, Outcome, WhisperRow
 from src.engines.whisper.row_policy import Action, RowPolicy
 from src.engines.whisper.vocabulary import Vocabulary
 
@@ -22,7 +22,7 @@ class RowState:
     """Whether the statistics know that the row is decoded again."""
 
     @property
-    def row(self) -> Row:
+    def row(self) -> WhisperRow:
         return self.policy.row
 
 
@@ -34,7 +34,7 @@ class BatchDecoder:
         self._model = model
         self._vocabulary = vocabulary
 
-    def start(self, row: Row) -> RowState:
+    def start(self, row: WhisperRow) -> RowState:
         return RowState(RowPolicy(row, self._model.multilingual))
 
     def advance(self, states: Sequence[RowState]) -> None:

@@ -14,7 +14,7 @@ from concurrent.futures import wait as wait_for
 from src.engines.whisper.batch_decoder import BatchDecoder, RowState
 from src.engines.whisper.ctranslate2_model import CTranslate2Model
 from src.engines.whisper.features import LONGEST_SHORT
-from src.engines.whisper.row import Outcome, Row
+from src.engines.whisper.row import Outcome, WhisperRow
 from src.engines.whisper.stats import Stats
 from src.engines.whisper.vocabulary import Vocabulary
 
@@ -70,7 +70,7 @@ class CTranslate2Runner:
             self._threads.shutdown(wait=True, cancel_futures=True)
         self._decoder = None
 
-    def admit(self, waiting: Sequence[Row]) -> Sequence[int]:
+    def admit(self, waiting: Sequence[WhisperRow]) -> Sequence[int]:
         """For each batch that there is room for: the first row, and those that can share its batch."""
         joining: list[int] = []
         for is_short, full in ((True, bool(self._short)), (False, len(self._running) >= self._long_batches)):
@@ -84,7 +84,7 @@ class CTranslate2Runner:
                 joining += [index for index in suited if _batch_key(waiting[index]) == key][:room]
         return joining
 
-    def add(self, job_id: int, row: Row) -> None:
+    def add(self, job_id: int, row: WhisperRow) -> None:
         (self._short if _is_short(row) else self._long)[job_id] = self._opened.start(row)
         self.stats.rows += 1
 
@@ -153,10 +153,10 @@ class CTranslate2Runner:
         return self._decoder
 
 
-def _is_short(row: Row) -> bool:
+def _is_short(row: WhisperRow) -> bool:
     return row.window <= LONGEST_SHORT
 
 
-def _batch_key(row: Row) -> tuple[int, int, bool]:
+def _batch_key(row: WhisperRow) -> tuple[int, int, bool]:
     """What rows of one batch have in common: window, length of the prompt, whether they are decoded."""
     return row.window, len(row.prompt), row.detect_only

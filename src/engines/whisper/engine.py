@@ -23,7 +23,7 @@ from src.engines.whisper.ctranslate2_model import CTranslate2Model
 from src.engines.whisper.ctranslate2_runner import MAX_LONG_BATCHES, CTranslate2Runner
 from src.engines.whisper.features import FINE_WINDOWS, WINDOWS, Features, window_for
 from src.engines.whisper.loop import LoopRunner, Unsupported, is_meant_for, probe
-from src.engines.whisper.row import FRAMES_PER_SECOND, FULL_WINDOW, Outcome, Row
+from src.engines.whisper.row import FRAMES_PER_SECOND, FULL_WINDOW, Outcome, WhisperRow
 from src.engines.whisper.segments import spans
 from src.engines.whisper.stats import Stats
 from src.engines.whisper.vocabulary import ALL_LANGUAGES, Vocabulary
@@ -37,7 +37,7 @@ T = TypeVar("T")
 _ROW_SECONDS = FULL_WINDOW / FRAMES_PER_SECOND
 
 
-class WhisperEngine(BatchedEngine[Row, Outcome]):
+class WhisperEngine(BatchedEngine[WhisperRow, Outcome]):
     """Whisper on the weights of a CTranslate2 model; rows of many requests share its calls.
 
     A CPU decodes with the loop in `loop/` if its operations work there, everything else with CTranslate2.
@@ -152,14 +152,14 @@ class WhisperEngine(BatchedEngine[Row, Outcome]):
     async def _on_side(self, function: Callable[..., T], *args: object) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._side, function, *args)
 
-    def _prepare(self, audio: Audio, options: SttOptions, detect_only: bool = False) -> Row:
+    def _prepare(self, audio: Audio, options: SttOptions, detect_only: bool = False) -> WhisperRow:
         if self._features is None or self._vocabulary is None:
             raise RuntimeError("the engine is not open")
         for code in (options.language, *options.languages):
             if code is not None and code not in self._languages:
                 raise InvalidInput(f"{self._name} does not know the language {code!r}")
         mel = self._features(audio)
-        return Row(
+        return WhisperRow(
             mel=mel,
             duration=min(len(audio) / STT_SAMPLE_RATE, _ROW_SECONDS),
             window=window_for(mel.shape[1], self._windows),
@@ -171,7 +171,7 @@ class WhisperEngine(BatchedEngine[Row, Outcome]):
             detect_only=detect_only,
         )
 
-    def _finish(self, row: Row, outcome: Outcome) -> Transcript:
+    def _finish(self, row: WhisperRow, outcome: Outcome) -> Transcript:
         language, probability = outcome.languages[0]
         decoded = outcome.decoded
         if decoded is None or self._vocabulary is None or quality_check.is_silence(decoded):

@@ -32,7 +32,7 @@ MAX_INITIAL_TIMESTAMP = 50
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Row:
+class WhisperRow:
     """A span of speech, ready for the model."""
 
     mel: Mel

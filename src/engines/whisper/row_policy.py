@@ -15,7 +15,7 @@ from enum import Enum
 
 from src.engines.whisper import quality_check
 from src.engines.whisper.quality_check import TEMPERATURES, QualityIssue
-from src.engines.whisper.row import FULL_WINDOW, Decoded, Guess, Guesses, Row
+from src.engines.whisper.row import FULL_WINDOW, Decoded, Guess, Guesses, WhisperRow
 
 MIDDLE_WINDOW = 2000
 """Frames between the fitted window and the full one: mostly as good as the full one at half the cost."""
@@ -50,7 +50,7 @@ class RowPolicy:
         multilingual: whether the model knows other languages than English.
     """
 
-    def __init__(self, row: Row, multilingual: bool) -> None:
+    def __init__(self, row: WhisperRow, multilingual: bool) -> None:
         self.row = row
         self.action = Action.DETECT
         self.window = row.window

@@ -7,7 +7,7 @@ from src.engines.whisper.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class TokenSpan:
     """Text tokens between two timestamps; seconds from the start of the row."""
 
     start: float
@@ -15,14 +15,14 @@ class Span:
     tokens: tuple[int, ...]
 
 
-def spans(tokens: tuple[int, ...], duration: float, vocabulary: Vocabulary) -> list[Span]:
+def spans(tokens: tuple[int, ...], duration: float, vocabulary: Vocabulary) -> list[TokenSpan]:
     """Cut at the timestamp tokens. Times never run backwards nor past `duration`; no token is lost."""
-    found: list[Span] = []
+    found: list[TokenSpan] = []
     floor = 0.0
     for start, end, text in _pieces(tokens, vocabulary):
         first = min(max(floor, floor if start is None else start), duration)
         last = min(max(first, duration if end is None else end), duration)
-        found.append(Span(first, last, text))
+        found.append(TokenSpan(first, last, text))
         floor = last
     return found
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from src.engines.base import Word
 from src.engines.whisper.row import Alignment
-from src.engines.whisper.segments import Span
+from src.engines.whisper.segments import TokenSpan
 from src.engines.whisper.vocabulary import Vocabulary
 
 _SECONDS_PER_POSITION = 0.02
@@ -34,7 +34,7 @@ class _TimedWord:
 
 
 def words(
-    spans: Sequence[Span],
+    spans: Sequence[TokenSpan],
     alignment: Alignment | None,
     duration: float,
     language: str,

@@ -11,7 +11,7 @@ from src.engines.kernels import Mask, Rows
 from src.engines.whisper.loop.decoder import DecoderInput, KVCache
 from src.engines.whisper.loop.logit_filter import LogitFilter
 from src.engines.whisper.loop.search import BeamSearch, Sampling, Search
-from src.engines.whisper.row import BEAM, BEST_OF, MAX_TOKENS, Decoded, Row
+from src.engines.whisper.row import BEAM, BEST_OF, MAX_TOKENS, Decoded, WhisperRow
 from src.engines.whisper.row_policy import Action, RowPolicy
 from src.engines.whisper.vocabulary import Vocabulary
 
@@ -37,7 +37,7 @@ class DecodeState:
     `consume_logprobs` if that asks for it, until `policy.action` is `DONE`.
     """
 
-    def __init__(self, row: Row, vocabulary: Vocabulary, logit_filter: LogitFilter) -> None:
+    def __init__(self, row: WhisperRow, vocabulary: Vocabulary, logit_filter: LogitFilter) -> None:
         self.row = row
         self.policy = RowPolicy(row, vocabulary.multilingual)
         self.encoder_output: EncoderOutput | None = None

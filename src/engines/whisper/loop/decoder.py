@@ -91,7 +91,7 @@ class _Layer(NamedTuple):
     feed_forward: Sublayer
 
 
-class Decoder:
+class WhisperDecoder:
     """The decoder's weights. Keeps nothing between calls.
 
     Args:

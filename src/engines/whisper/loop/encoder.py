@@ -25,7 +25,7 @@ _BLOCK = 64
 """Number of positions whose attention is computed at a time."""
 
 
-class Encoder:
+class WhisperEncoder:
     """The encoder's weights. Keeps nothing between calls, so that several threads may use it.
 
     Args:

@@ -16,13 +16,13 @@ from src.engines.whisper.ctranslate2_model import CTranslate2Model
 from src.engines.whisper.features import LONGEST_SHORT
 from src.engines.whisper.loop.capabilities import Capabilities
 from src.engines.whisper.loop.decode_state import DecodeState, EncoderOutput
-from src.engines.whisper.loop.decoder import Decoder
-from src.engines.whisper.loop.encoder import Encoder
+from src.engines.whisper.loop.decoder import WhisperDecoder
+from src.engines.whisper.loop.encoder import WhisperEncoder
 from src.engines.whisper.loop.layers import LayerBuilder
 from src.engines.whisper.loop.logit_filter import LogitFilter
 from src.engines.whisper.loop.step import decode_step
 from src.engines.whisper.loop.weights import read
-from src.engines.whisper.row import FULL_WINDOW, Alignment, Outcome, Row
+from src.engines.whisper.row import FULL_WINDOW, Alignment, Outcome, WhisperRow
 from src.engines.whisper.row_policy import Action
 from src.engines.whisper.stats import Stats
 from src.engines.whisper.vocabulary import Vocabulary
@@ -73,8 +73,8 @@ class LoopRunner:
         self._encoder_threads = max(1, threads - 1)
         self._model: CTranslate2Model | None = None
         self._vocabulary: Vocabulary | None = None
-        self._encoder: Encoder | None = None
-        self._decoder: Decoder | None = None
+        self._encoder: WhisperEncoder | None = None
+        self._decoder: WhisperDecoder | None = None
         self._filter: LogitFilter | None = None
         self._pool: WorkerPool | None = None
         self._states: dict[int, DecodeState] = {}
@@ -91,9 +91,9 @@ class LoopRunner:
         self._model, self._vocabulary = self._load()
         can = self._capabilities
         encoder = LayerBuilder(read(self._folder, "encoder/"), can.many_rows)
-        self._encoder = Encoder(encoder, can.cross_attention, can.conv_dtype)
+        self._encoder = WhisperEncoder(encoder, can.cross_attention, can.conv_dtype)
         arrays = read(self._folder, "decoder/")
-        self._decoder = Decoder(
+        self._decoder = WhisperDecoder(
             LayerBuilder(arrays, can.few_rows), LayerBuilder(arrays, can.many_rows), can.cross_attention
         )
         self._filter = LogitFilter(self._vocabulary, self._decoder.outputs)
@@ -106,7 +106,7 @@ class LoopRunner:
         Raises:
             EngineFailed: the encoder failed, or the decoder wrote no token.
         """
-        self.add(0, Row(np.zeros((mels, 1), np.float32), 0.01, FULL_WINDOW, None))
+        self.add(0, WhisperRow(np.zeros((mels, 1), np.float32), 0.01, FULL_WINDOW, None))
         state = self._states[0]
         while self._states and self.stats.steps < _WARM_STEPS:
             for _, outcome in self.step() or ():
@@ -123,7 +123,7 @@ class LoopRunner:
             self._pool.close()
         self._model = self._encoder = self._decoder = self._filter = self._pool = None
 
-    def admit(self, waiting: Sequence[Row]) -> Sequence[int]:
+    def admit(self, waiting: Sequence[WhisperRow]) -> Sequence[int]:
         """The first rows that there is room for; long rows leave some of the room to short ones."""
         room = self._max_rows - len(self._states)
         room_for_long = self._max_long - sum(not _is_short(one.row) for one in self._states.values())
@@ -138,7 +138,7 @@ class LoopRunner:
             joining.append(index)
         return joining
 
-    def add(self, job_id: int, row: Row) -> None:
+    def add(self, job_id: int, row: WhisperRow) -> None:
         if self._vocabulary is None or self._filter is None:
             raise RuntimeError("the runner is not open")
         self._states[job_id] = state = DecodeState(row, self._vocabulary, self._filter)
@@ -250,5 +250,5 @@ class LoopRunner:
         return self._model.align(encoded, start, [words], [state.row.mel.shape[1]])[0]
 
 
-def _is_short(row: Row) -> bool:
+def _is_short(row: WhisperRow) -> bool:
     return row.window <= LONGEST_SHORT

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 from src.engines.whisper.loop.decode_state import DecodeState
-from src.engines.whisper.loop.decoder import Decoder, DecoderInput
+from src.engines.whisper.loop.decoder import DecoderInput, WhisperDecoder
 from src.engines.whisper.loop.logit_filter import LogitFilter
 
 
-def decode_step(decoder: Decoder, logit_filter: LogitFilter, states: Sequence[DecodeState]) -> None:
+def decode_step(decoder: WhisperDecoder, logit_filter: LogitFilter, states: Sequence[DecodeState]) -> None:
     """Feed the next tokens of all rows to the decoder, and pass each row its logits."""
     inputs: list[DecoderInput] = []
     wanted: list[int] = []

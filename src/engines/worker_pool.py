@@ -35,7 +35,7 @@ class Task(Generic[T]):
     def __init__(self, stages: Generator[Stage, None, T], urgent: bool = False) -> None:
         self.urgent = urgent
         self.done = False
-        """Whether there is an outcome. It stays False after `WorkerPool.drop`."""
+        """Whether there is an outcome. It stays False if the task is dropped before its last subtask."""
         self.outcome: T | Exception | None = None
         """The result, or the error that a subtask raised; None until the task is done."""
         self._stages = stages
@@ -47,9 +47,8 @@ class Task(Generic[T]):
         """A task of a single subtask."""
 
         def stages() -> Generator[Stage, None, T]:
-            result: list[T] = []
-            yield [lambda: result.append(function())]
-            return result[0]
+            yield from ()  # no stage: asking for the first one is the task
+            return function()
 
         return cls(stages(), urgent)
 
@@ -64,7 +63,7 @@ class Task(Generic[T]):
         return self._subtasks.pop()
 
     def drop(self) -> None:
-        """Forget the subtasks that no thread has begun. The task will have no outcome."""
+        """Forget the subtasks that no thread has begun. If the last one has, there may be an outcome."""
         self._subtasks = []
         self._unfinished = -1
 

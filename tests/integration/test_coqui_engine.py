@@ -17,7 +17,7 @@ from benchmarks.tts_peers import COQUIS_PAUSE, synthesizer
 from src.engines.base import Audio
 from src.engines.coqui import CoquiEngine
 from src.engines.coqui.loading import load
-from src.engines.coqui.stepper import Row, Voices
+from src.engines.coqui.runner import MultiVoiceRunner, Row
 from src.engines.coqui.text import to_ids
 from src.engines.voices import VoiceRegistry
 from src.errors import EngineFailed, ModelUnavailable
@@ -65,9 +65,7 @@ async def say(engine: CoquiEngine, text: str, language: str, request_id: str = "
 
 
 @pytest.mark.parametrize("compute_type", ["float32", "auto"])
-def test_sound_is_coquis_own_and_no_other_in_company(
-    voices: dict[str, CoquiFiles], compute_type: str
-) -> None:
+def test_sound_is_coquis_own_in_a_batch_and_alone(voices: dict[str, CoquiFiles], compute_type: str) -> None:
     """HiFi-GAN at the model's rate for English; for Spanish MelGAN, rescaled and at 24 kHz for 16.
 
     `auto` has MelGAN in bfloat16 where the CPU multiplies it: then the difference is 40 dB below the voice.
@@ -85,11 +83,11 @@ def test_sound_is_coquis_own_and_no_other_in_company(
     together, alone = speak(voices, use, compute_type=compute_type)
 
     peers = {language: synthesizer(files) for language, files in voices.items()}
-    for (text, language), company, lonely in zip(rows, together, alone, strict=True):
+    for (text, language), batched, single in zip(rows, together, alone, strict=True):
         theirs = peers[language].tts(text, split_sentences=False)
         expected = np.array(theirs[:-COQUIS_PAUSE], np.float32)
         assert np.abs(expected).max() > 0.02
-        for ours, other in ((company, expected), (lonely, expected), (company, lonely)):
+        for ours, other in ((batched, expected), (single, expected), (batched, single)):
             assert ours.dtype == np.float32
             if compute_type == "float32" or language == "en":
                 np.testing.assert_allclose(ours, other, rtol=0, atol=1e-4)
@@ -109,8 +107,8 @@ def test_rows_that_come_and_go_at_random_sound_as_alone(voices: dict[str, CoquiF
         together = await asyncio.gather(*map(later, range(len(texts))))
         return list(together), [await say(engine, text, "en", "0") for text in texts]
 
-    for company, lonely in zip(*speak(voices, use), strict=True):
-        np.testing.assert_allclose(company, lonely, rtol=0, atol=1e-4)
+    for batched, single in zip(*speak(voices, use), strict=True):
+        np.testing.assert_allclose(batched, single, rtol=0, atol=1e-4)
 
 
 def test_a_row_that_leaves_is_out_of_the_model_before_the_next_is_done(
@@ -132,7 +130,7 @@ def test_a_row_that_leaves_is_out_of_the_model_before_the_next_is_done(
 def test_removing_a_row_ends_its_decoding_at_once_and_leaves_the_others(
     voices: dict[str, CoquiFiles],
 ) -> None:
-    model = Voices(voices, "cpu", "float32", threads=1)
+    model = MultiVoiceRunner(voices, "cpu", "float32", threads=1)
     model.open()
     for ticket, text in enumerate(SENTENCES["en"]):
         model.add(ticket, Row(text, "en"))
@@ -164,7 +162,7 @@ def test_a_word_that_cannot_be_spoken_fails_and_the_next_row_is_served(
     with pytest.raises(ModelUnavailable, match=f"first words.*{why}"):
         speak({"en": spoiled}, lambda engine: say(engine, "Yes.", "en"))
     # released voices fail on some texts only; these fail on most
-    monkeypatch.setattr(Voices, "_warm_up", lambda self, language: None)
+    monkeypatch.setattr(MultiVoiceRunner, "_warm_up", lambda self, language: None)
 
     async def use(engine: CoquiEngine) -> None:
         with pytest.raises(EngineFailed, match=why):
@@ -249,7 +247,7 @@ def test_other_coqui_models_speak_a_sentence_at_a_time(voices: dict[str, CoquiFi
     files.config.write_text(model.config.to_json())
 
     async def use(engine: CoquiEngine) -> list[Audio]:
-        return await asyncio.gather(*(say(engine, "Hello.", "en", str(lane)) for lane in range(2)))
+        return await asyncio.gather(*(say(engine, "Hello.", "en", str(request)) for request in range(2)))
 
     for audio in speak({"en": files}, use):
         assert len(audio) > 0
@@ -297,15 +295,15 @@ def test_weights_that_would_run_code_are_refused(
 def test_threads_are_shared_out_between_decoding_and_sound(
     voices: dict[str, CoquiFiles], threads: int, decoding: int, sounding: int
 ) -> None:
-    def crew() -> list[str]:
-        return [thread.name for thread in threading.enumerate() if thread.name.startswith("coqui-sound")]
+    def vocoder_threads() -> list[str]:
+        return [thread.name for thread in threading.enumerate() if thread.name.startswith("coqui-vocoder")]
 
     seen = []
 
     def open_there() -> None:
-        model = Voices({"en": voices["en"]}, "cpu", "float32", threads)
+        model = MultiVoiceRunner({"en": voices["en"]}, "cpu", "float32", threads)
         model.open()
-        seen.append((torch.get_num_threads(), len(crew())))
+        seen.append((torch.get_num_threads(), len(vocoder_threads())))
         model.close()
 
     thread = threading.Thread(target=open_there)
@@ -313,4 +311,4 @@ def test_threads_are_shared_out_between_decoding_and_sound(
     thread.join()
 
     assert seen == [(decoding, sounding)]
-    assert crew() == []
+    assert vocoder_threads() == []

@@ -51,7 +51,9 @@ def test_two_models_of_a_language_are_two_voices(tmp_path: Path) -> None:
 def test_a_file_that_changes_makes_another_voice_for_the_cache(
     tmp_path: Path, part: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("src.engines.coqui.stepper.Voices.sample_rate", lambda *_: 22_050)  # none is open
+    monkeypatch.setattr(
+        "src.engines.coqui.runner.MultiVoiceRunner.sample_rate", lambda *_: 22_050
+    )  # none is open
     files = coqui.english(tmp_path / "model")
 
     def known() -> str:
@@ -67,7 +69,7 @@ def test_a_file_that_changes_makes_another_voice_for_the_cache(
 def test_a_model_of_the_same_name_elsewhere_is_another_voice_for_the_cache(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("src.engines.coqui.stepper.Voices.sample_rate", lambda *_: 22_050)
+    monkeypatch.setattr("src.engines.coqui.runner.MultiVoiceRunner.sample_rate", lambda *_: 22_050)
     files = coqui.english(tmp_path / "a" / "model")
     trained_again = coqui.english(tmp_path / "b" / "model")
     assert files.name == trained_again.name

@@ -6,7 +6,7 @@ import torch
 
 from src.engines import cpu
 from src.engines.compute_types import for_coqui, for_whisper
-from src.engines.coqui.matrix import matrix
+from src.engines.coqui.linear import linear_layer
 from src.errors import ConfigurationError
 
 KINDS = ("int8", "bfloat16", "float16", "float32")
@@ -32,10 +32,10 @@ def test_what_coqui_is_given_multiplies_and_what_it_is_refused_would_not(kind: s
     except ConfigurationError as error:
         assert "TTS_COMPUTE_TYPE" in str(error)
         with pytest.raises(RuntimeError):
-            matrix(weight, None, kind)(torch.randn(5, 512))
+            linear_layer(weight, None, kind)(torch.randn(5, 512))
     else:
         assert chosen == kind
-        assert matrix(weight, None, kind)(torch.randn(5, 512)).isfinite().all()
+        assert linear_layer(weight, None, kind)(torch.randn(5, 512)).isfinite().all()
 
 
 def test_auto_is_the_quickest_that_the_cpu_has_an_instruction_for() -> None:

@@ -10,7 +10,7 @@ from TTS.tts.models.tacotron2 import Tacotron2
 
 from src.engines.coqui.attention import attention_of
 from src.engines.coqui.decoder import Decoder
-from src.engines.coqui.encoder import encode, refine
+from src.engines.coqui.encoder import apply_postnet, encode
 
 STEPS = 12
 TEXTS = [[5, 9, 20, 31, 7, 8, 11, 40, 3], [12, 13, 5], [*range(2, 40)]]
@@ -64,25 +64,25 @@ def ours(model: Tacotron2, texts: list[list[int]], later: list[int] | None = Non
     attention = attention_of(model.decoder.attention)
     assert attention is not None
     decoder = Decoder(model.decoder, attention, "float32")
-    rows = decoder.start(encode(model, texts), [len(text) for text in texts], seed=0)
-    made = []
+    state = decoder.start(encode(model, texts), [len(text) for text in texts], seed=0)
+    frames = []
     for step in range(STEPS):
         if later is not None and step == STEPS // 2:
-            rows.join(decoder.start(encode(model, [later]), [len(later)], seed=0))
-        made.append(decoder.step(rows).frames[: len(texts)].reshape(len(texts), 2, 80))
-    return torch.cat(made, 1)
+            state.append(decoder.start(encode(model, [later]), [len(later)], seed=0))
+        frames.append(decoder.step(state).frames[: len(texts)].reshape(len(texts), 2, 80))
+    return torch.cat(frames, 1)
 
 
 @pytest.mark.parametrize("model", VARIANTS.values(), ids=VARIANTS.keys(), indirect=True)
-def test_mels_are_coquis_in_company_as_alone(model: Tacotron2) -> None:
+def test_mels_are_coquis_in_a_batch_and_alone(model: Tacotron2) -> None:
     expected = [coquis(model, text) for text in TEXTS]
 
     together = ours(model, TEXTS)
-    fine = refine(model, list(together))
+    refined = apply_postnet(model, list(together))
 
     for row, outputs in enumerate(expected):
         torch.testing.assert_close(together[row], outputs["decoder_outputs"][0], rtol=0, atol=1e-5)
-        torch.testing.assert_close(fine[row], outputs["model_outputs"][0], rtol=0, atol=1e-4)
+        torch.testing.assert_close(refined[row], outputs["model_outputs"][0], rtol=0, atol=1e-4)
         torch.testing.assert_close(ours(model, [TEXTS[row]])[0], together[row], rtol=0, atol=1e-5)
 
 
@@ -99,9 +99,9 @@ def test_a_longer_row_that_joins_changes_nothing(model: Tacotron2) -> None:
 def test_the_post_net_does_not_let_a_long_row_into_a_short_one(model: Tacotron2) -> None:
     mels = [torch.randn(frames, 80) for frames in (4, 30, 9)]
     with torch.inference_mode():
-        together = refine(model, mels)
+        together = apply_postnet(model, mels)
         for mel, row in zip(mels, together, strict=True):
-            torch.testing.assert_close(row, refine(model, [mel])[0], rtol=0, atol=1e-5)
+            torch.testing.assert_close(row, apply_postnet(model, [mel])[0], rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize(

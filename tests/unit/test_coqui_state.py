@@ -1,27 +1,27 @@
-"""Rows of the decoder's state join and leave, wherever each tensor is."""
+"""Rows of the decoder's state are appended and removed, on whichever device each tensor is."""
 
 import torch
 
-from src.engines.coqui.state import Rows
+from src.engines.coqui.decoder_state import DecoderState
 
 
-def rows(count: int, width: int) -> Rows:
-    """As on a GPU: what is computed is on one device, the state of the dropout's generators on the CPU."""
-    return Rows(
+def rows(count: int, width: int) -> DecoderState:
+    """As on a GPU: computed tensors are on one device, the state of random generators is on the CPU."""
+    return DecoderState(
         {
             "hidden": torch.zeros(count, 4, device="meta"),
             "encoded": torch.zeros(count, width, 3, device="meta"),
-            "random": torch.arange(count).reshape(count, 1),
+            "generator": torch.arange(count).reshape(count, 1),
         },
         {"encoded": 1},
     )
 
 
-def test_rows_leave_on_every_device() -> None:
+def test_rows_are_selected_on_every_device() -> None:
     state = rows(3, 5)
-    state.join(rows(2, 7))
-    state.keep([0, 2, 4], 6)
+    state.append(rows(2, 7))
+    state.select([0, 2, 4], 6)
     assert state["hidden"].shape == (3, 4)
     assert state["encoded"].shape == (3, 6, 3)
     assert state["hidden"].device.type == state["encoded"].device.type == "meta"
-    assert state["random"].tolist() == [[0], [2], [1]]
+    assert state["generator"].tolist() == [[0], [2], [1]]

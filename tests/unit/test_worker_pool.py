@@ -5,6 +5,7 @@ from collections.abc import Callable, Generator, Iterator
 from functools import partial
 
 import pytest
+import torch
 
 from src.engines.worker_pool import Stage, Task, WorkerPool
 
@@ -164,3 +165,42 @@ def test_a_pool_is_free_while_a_thread_of_it_has_nothing_to_do() -> None:
         go.set()
         pool.close()
     assert pool.size == 0
+
+
+def test_a_thread_does_tasks_in_order_and_leaves_out_what_was_dropped() -> None:
+    pool, done = WorkerPool(1, "test"), []
+    begun, go = threading.Event(), threading.Event()
+
+    def first() -> None:
+        begun.set()
+        assert go.wait(10)
+
+    def other(name: str) -> str:
+        done.append((name, threading.current_thread().name, torch.get_num_threads()))
+        return RESULT
+
+    pool.submit(Task.of(first))
+    assert begun.wait(10)
+    a, b, c = (Task.of(lambda name=name: other(name)) for name in "abc")  # type: ignore[misc]
+    for each in (a, b, c):
+        pool.submit(each)
+    assert not pool.idle
+    pool.drop(b)
+    go.set()
+    while not c.done:
+        pool.wait(1)
+
+    assert [name for name, _, _ in done] == ["a", "c"]
+    assert {threads for _, _, threads in done} == {1}
+    assert b.outcome is None
+    assert pool.idle
+    pool.close()
+    assert not [thread for thread in threading.enumerate() if thread.name == done[0][1]]
+
+
+def test_a_closing_pool_forgets_what_waits(alone: WorkerPool) -> None:
+    one = Task.of(lambda: RESULT)
+    alone.submit(one)
+    alone.close()
+    assert not alone.help()
+    assert one.outcome is None

@@ -1,4 +1,4 @@
-"""Coqui's Tacotron2, many sentences at once. docs/internals/coqui.md tells what equals Coqui."""
+"""Coqui's models; `docs/internals/coqui.md` says what equals Coqui and what does not."""
 
 from src.engines.coqui.engine import CoquiEngine
 

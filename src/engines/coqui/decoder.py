@@ -1,7 +1,9 @@
-"""Tacotron2's decoder for many rows at once (`TTS/tts/layers/tacotron/tacotron2.py`, `Decoder.inference`).
+"""Tacotron2's decoder for many rows at once.
 
-Weights are here, the state of the rows is in `Rows`: Coqui keeps both on one module, and can be in the
-middle of one sentence only.
+The method is that of Coqui's `Decoder.inference` (`TTS/tts/layers/tacotron/tacotron2.py`).
+The architecture is that of Shen et al., "Natural TTS Synthesis by Conditioning WaveNet on Mel Spectrogram
+Predictions" (2018). `Decoder` has the weights, and `DecoderState` has the state of the rows. Coqui keeps both
+on one module, which can therefore decode only one sentence at a time.
 """
 
 from collections.abc import Sequence
@@ -11,81 +13,91 @@ from typing import Any
 import torch
 
 from src.engines.coqui.attention import Attention
-from src.engines.coqui.matrix import Matrix, matrix
-from src.engines.coqui.state import Rows
+from src.engines.coqui.decoder_state import DecoderState
+from src.engines.coqui.linear import LinearLayer, linear_layer
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """What one step made of each row."""
+class StepOutput:
+    """The output of one decoder step for each row."""
 
     frames: torch.Tensor
-    """(rows, r x mels), first frame first."""
+    """Mel frames (rows, r x mels), the first frame first."""
     stop: torch.Tensor
     """Probability that this was the last step, (rows,)."""
     position: torch.Tensor
-    """The most attended character, (rows,)."""
+    """Index of the character with the largest attention weight, (rows,)."""
 
 
-class _Lstm:
-    """An `LSTMCell` as one multiplication."""
+class _LstmCell:
+    """An `LSTMCell` with a single matrix product."""
 
     def __init__(self, cell: torch.nn.LSTMCell, compute_type: str) -> None:
         self._size = cell.hidden_size
         weight = torch.cat([cell.weight_ih, cell.weight_hh], 1)
-        # from input, forget, cell, output: the three that share a sigmoid side by side
-        inputs, forget, new, output = torch.cat([weight, (cell.bias_ih + cell.bias_hh)[:, None]], 1).chunk(4)
-        rows = torch.cat([inputs, forget, output, new])
-        self._gates: Matrix = matrix(rows[:, :-1].contiguous(), rows[:, -1].contiguous(), compute_type)
+        bias = (cell.bias_ih + cell.bias_hh)[:, None]
+        input_gate, forget_gate, candidate, output_gate = torch.cat([weight, bias], 1).chunk(4)
+        # the three gates are side by side, because they share the sigmoid
+        rows = torch.cat([input_gate, forget_gate, output_gate, candidate])
+        self._linear: LinearLayer = linear_layer(
+            rows[:, :-1].contiguous(), rows[:, -1].contiguous(), compute_type
+        )
 
     def __call__(self, inputs: torch.Tensor, cell: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Inputs beside the last output, and the last cell, to the new output and cell."""
-        gates = self._gates(inputs)
-        open_, new = gates[:, : 3 * self._size], gates[:, 3 * self._size :]
-        take, keep, give = open_.sigmoid_().chunk(3, 1)
-        cell = torch.addcmul(keep * cell, take, new.tanh_())
-        return give * torch.tanh(cell), cell
+        """The new output and the new cell state.
+
+        Args:
+            inputs: the input and the last output, side by side.
+            cell: the last cell state.
+        """
+        product = self._linear(inputs)
+        gates, candidate = product[:, : 3 * self._size], product[:, 3 * self._size :]
+        input_gate, forget_gate, output_gate = gates.sigmoid_().chunk(3, 1)
+        cell = torch.addcmul(forget_gate * cell, input_gate, candidate.tanh_())
+        return output_gate * torch.tanh(cell), cell
 
 
 class Decoder:
-    """Coqui's decoder, made ready.
+    """The weights of Coqui's decoder, arranged for a CPU.
 
     Args:
-        module: Coqui's `Decoder`, weights loaded, in evaluation mode.
-        attention: ours for its attention.
-        compute_type: of the large multiplications; see `matrix`.
+        module: Coqui's `Decoder` with its weights, in evaluation mode.
+        attention: the counterpart of its attention; see `attention_of`.
+        compute_type: data type of the LSTM cells; see `linear_layer`.
     """
 
     def __init__(self, module: Any, attention: Attention, compute_type: str) -> None:
         self._attention = attention
-        self._attention_rnn = _Lstm(module.attention_rnn, compute_type)
-        self._decoder_rnn = _Lstm(module.decoder_rnn, compute_type)
+        self._attention_rnn = _LstmCell(module.attention_rnn, compute_type)
+        self._decoder_rnn = _LstmCell(module.decoder_rnn, compute_type)
         self._query_size = int(module.query_dim)
         self._hidden_size = int(module.decoder_rnn_dim)
         self.mels = int(module.frame_channels)
+        """Number of mel bands."""
         self.r = int(module.r)
-        """Frames a step."""
+        """Reduction factor: the number of mel frames per decoder step."""
         self.stop_threshold = float(module.stop_threshold)
+        """Probability of the stop token above which a row ends."""
         self._prenet = [_prenet_layer(layer) for layer in module.prenet.linear_layers]
-        self._drops = bool(module.prenet.prenet_dropout and module.prenet.dropout_at_inference)
-        self._project: Matrix = matrix(*_projection(module), "float32")
-        self._time_axes = {"encoded": 1, "inside": 1, **attention.time_axes}
+        self._has_dropout = bool(module.prenet.prenet_dropout and module.prenet.dropout_at_inference)
+        self._project: LinearLayer = linear_layer(*_projection(module), "float32")
+        self._text_axes = {"encoded": 1, "mask": 1, **attention.text_axes}
 
-    def start(self, encoded: torch.Tensor, lengths: Sequence[int], seed: int) -> Rows:
-        """Rows before their first step.
+    def start(self, encoded: torch.Tensor, lengths: Sequence[int], seed: int) -> DecoderState:
+        """The state of new rows.
 
         Args:
-            encoded: (rows, characters, features) of `encode`.
-            lengths: characters of each row.
-            seed: of each row's own dropout, if the model wants dropout when it speaks.
+            encoded: output of `encode`, (rows, characters, features).
+            lengths: number of characters of each row.
+            seed: seed of each row's dropout, if the model has dropout at inference.
         """
         count, width, features = encoded.shape
         length = torch.tensor(lengths, device=encoded.device)[:, None]
         state = {
             "encoded": encoded,
-            "inside": torch.arange(width, device=encoded.device) < length,
+            "mask": torch.arange(width, device=encoded.device) < length,
             "length": length,
-            "frame": encoded.new_zeros(count, self.mels),
+            "last_frame": encoded.new_zeros(count, self.mels),
             "context": encoded.new_zeros(count, features),
             "query": encoded.new_zeros(count, self._query_size),
             "query_cell": encoded.new_zeros(count, self._query_size),
@@ -93,48 +105,47 @@ class Decoder:
             "cell": encoded.new_zeros(count, self._hidden_size),
             **self._attention.start(encoded),
         }
-        if self._drops:
-            state["random"] = torch.stack([torch.Generator().manual_seed(seed).get_state()] * count)
-        return Rows(state, self._time_axes)
+        if self._has_dropout:
+            state["generator"] = torch.stack([torch.Generator().manual_seed(seed).get_state()] * count)
+        return DecoderState(state, self._text_axes)
 
-    def step(self, rows: Rows) -> Step:
-        """Decode `r` frames of every row."""
-        inputs = torch.cat([self._squeeze(rows), rows["context"], rows["query"]], 1)
-        query, rows["query_cell"] = self._attention_rnn(inputs, rows["query_cell"])
-        alignment = self._attention.align(query, rows)
-        context = torch.bmm(alignment.unsqueeze(1), rows["encoded"]).squeeze(1)
-        self._attention.after(context, query, rows)
-        inputs = torch.cat([query, context, rows["hidden"]], 1)
-        hidden, rows["cell"] = self._decoder_rnn(inputs, rows["cell"])
-        made = self._project(torch.cat([hidden, context], 1))
-        frames = made[:, :-1]
-        rows["query"], rows["context"], rows["hidden"] = query, context, hidden
-        rows["frame"] = frames[:, -self.mels :]
-        return Step(frames, torch.sigmoid(made[:, -1]), alignment.argmax(1))
+    def step(self, state: DecoderState) -> StepOutput:
+        """Decode `r` frames of every row, and update the state."""
+        inputs = torch.cat([self._apply_prenet(state), state["context"], state["query"]], 1)
+        query, state["query_cell"] = self._attention_rnn(inputs, state["query_cell"])
+        weights = self._attention.weights(query, state)
+        context = torch.bmm(weights.unsqueeze(1), state["encoded"]).squeeze(1)
+        self._attention.update(context, query, state)
+        inputs = torch.cat([query, context, state["hidden"]], 1)
+        hidden, state["cell"] = self._decoder_rnn(inputs, state["cell"])
+        output = self._project(torch.cat([hidden, context], 1))
+        frames = output[:, :-1]
+        state["query"], state["context"], state["hidden"] = query, context, hidden
+        state["last_frame"] = frames[:, -self.mels :]
+        return StepOutput(frames, torch.sigmoid(output[:, -1]), weights.argmax(1))
 
-    def _squeeze(self, rows: Rows) -> torch.Tensor:
-        """The pre-net: the last frame, made narrow."""
-        x = rows["frame"]
+    def _apply_prenet(self, state: DecoderState) -> torch.Tensor:
+        x = state["last_frame"]
         for layer in self._prenet:
             x = torch.relu_(layer(x))
-            if self._drops:
-                x = x * self._draw(rows, x.shape[1]).to(x.device)
+            if self._has_dropout:
+                x = x * self._dropout_mask(state, x.shape[1]).to(x.device)
         return x
 
-    def _draw(self, rows: Rows, size: int) -> torch.Tensor:
-        """Dropout of 1/2, drawn for each row as `torch.nn.functional.dropout` would if it were alone."""
+    def _dropout_mask(self, state: DecoderState, size: int) -> torch.Tensor:
+        """Dropout of 1/2. Each row's mask is what `torch.nn.functional.dropout` draws for a single row."""
         masks = []
-        states = rows["random"]
-        for state in states:
+        generators = state["generator"]
+        for saved in generators:
             generator = torch.Generator()
-            generator.set_state(state.cpu().clone())
+            generator.set_state(saved.cpu().clone())
             masks.append(torch.empty(1, size).bernoulli_(0.5, generator=generator).div_(0.5))
-            state.copy_(generator.get_state())
+            saved.copy_(generator.get_state())
         return torch.cat(masks)
 
 
-def _prenet_layer(layer: Any) -> Matrix:
-    """A layer of the pre-net; a batch norm after it becomes part of it."""
+def _prenet_layer(layer: Any) -> LinearLayer:
+    """A layer of the pre-net. A batch norm after it is merged into its weights."""
     weight, bias = layer.linear_layer.weight, layer.linear_layer.bias
     norm = getattr(layer, "batch_normalization", None)
     if norm is not None:
@@ -142,14 +153,14 @@ def _prenet_layer(layer: Any) -> Matrix:
         shift = norm.bias - norm.running_mean * scale
         weight = weight * scale[:, None]
         bias = shift if bias is None else shift + bias * scale
-    return matrix(weight, bias, "float32")
+    return linear_layer(weight, bias, "float32")
 
 
 def _projection(module: Any) -> tuple[torch.Tensor, torch.Tensor]:
-    """Frames and stop token from (hidden, context) as one layer.
+    """Weight and bias of one layer from (hidden, context) to the frames and the stop token.
 
-    The stop token looks at the hidden state and at all frames of the widest r that was trained; of these,
-    only the first r are spoken. All of it is linear.
+    The stop token depends on the hidden state and on all frames of the largest r that was trained. Only the
+    first r of these frames are spoken. All of these layers are linear, so they are one.
     """
     frames, stop = module.linear_projection.linear_layer, module.stopnet[1].linear_layer
     of_hidden, of_frames = stop.weight.split([module.decoder_rnn_dim, frames.out_features], 1)

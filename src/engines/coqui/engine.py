@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from src.engines.base import Audio, EngineInfo, Voice
 from src.engines.batched import BatchedEngine
 from src.engines.compute_types import for_coqui
-from src.engines.coqui.stepper import Row, Voices
+from src.engines.coqui.runner import MultiVoiceRunner, Row
 from src.errors import ModelUnavailable
 from src.scheduling.observer import BatchObserver
 from src.weights.fingerprint import fingerprint
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 
 
 class CoquiEngine(BatchedEngine[Row, Audio]):
-    """Speaks with Coqui models: each is a voice.
+    """Speaks with Coqui models. Each model is a voice.
 
     Args:
-        models: their files. The first of a language is its default. Of two with one name, the second is
-            called `<name>-2`.
+        models: the files of each model. The first model of a language is its default voice. If two have the
+            same name, the second voice is called `<name>-2`.
         device: `cpu` or `cuda`.
-        compute_type: of the decoder's multiplications. `auto` is `bfloat16` on a CPU that multiplies it,
-            `float16` on others (weights alone are rounded), and `float32` on a GPU: see
-            docs/internals/coqui.md for the evidence.
-        threads: CPU threads of one model call.
-        max_waiting: rows that may wait.
-        observers: of the batcher.
+        compute_type: data type of the decoder's matrix products. `auto` is `bfloat16` on a CPU with
+            instructions for it, `float16` on other CPUs (only weights are rounded), and `float32` on a GPU.
+            `docs/internals/coqui.md` has the measurements.
+        threads: number of CPU threads.
+        max_waiting: number of rows that may wait.
+        observers: they are told what the batcher does.
     """
 
     def __init__(
@@ -47,8 +47,8 @@ class CoquiEngine(BatchedEngine[Row, Audio]):
         self._fingerprints = {voice_id: _fingerprint(files) for voice_id, files in self._files.items()}
         self._device = device
         self._compute_type = for_coqui(compute_type, device)
-        self._voices = Voices(self._files, device, self._compute_type, threads, self._retried)
-        super().__init__(self._voices, "coqui", max_waiting, observers)
+        self._runner = MultiVoiceRunner(self._files, device, self._compute_type, threads, self._retried)
+        super().__init__(self._runner, "coqui", max_waiting, observers)
 
     @property
     def info(self) -> EngineInfo:
@@ -58,7 +58,7 @@ class CoquiEngine(BatchedEngine[Row, Audio]):
 
     @property
     def voices(self) -> tuple[Voice, ...]:
-        """One for each model; known once the engine is open."""
+        """One voice for each model. Sample rates are known once the engine is open."""
         return tuple(self._voice(voice_id, files) for voice_id, files in self._files.items())
 
     def _voice(self, voice_id: str, files: "CoquiFiles") -> Voice:
@@ -68,12 +68,12 @@ class CoquiEngine(BatchedEngine[Row, Audio]):
             locale=files.language,
             engine="coqui",
             model=files.name,
-            sample_rate=self._voices.sample_rate(voice_id),
+            sample_rate=self._runner.sample_rate(voice_id),
             fingerprint=self._fingerprints[voice_id],
         )
 
     async def synthesize(self, text: str, voice: Voice, request_id: str) -> Audio:
-        """Speak one row; see `TextToSpeech`. Cancelling stops it before its next decoder step."""
+        """Speak one row; see `TextToSpeech`. Cancelling it stops it before the next decoder step."""
         return await self._batcher.submit(Row(text, voice.id), request_id)
 
 
@@ -86,7 +86,7 @@ def _free_name(name: str, taken: "Mapping[str, CoquiFiles]") -> str:
 
 
 def _fingerprint(files: "CoquiFiles") -> str:
-    """Of the model, its vocoder, and the statistics that lie beside them."""
+    """Fingerprint of the model, its vocoder, and the statistics in their folders."""
     named = (files.checkpoint, files.config, files.vocoder_checkpoint, files.vocoder_config)
     parts: list[Path] = [file for file in named if file is not None]
     folders = dict.fromkeys(file.parent for file in (files.checkpoint, files.vocoder_checkpoint) if file)

@@ -1,4 +1,4 @@
-"""The espeak-ng library of the package `espeakng-loader`, in copies that share no state."""
+"""The espeak-ng library of the package `espeakng-loader`, in copies without shared state."""
 
 import ctypes
 import itertools
@@ -36,11 +36,11 @@ class _Voice(ctypes.Structure):
 
 
 class Espeak:
-    """A copy of the library, with at most one voice. Any thread may call it; one at a time gets through.
+    """A copy of the library, with at most one voice. It is thread-safe: calls run one after the other.
 
-    The library keeps its state in global variables, and a loader gives a file that is loaded already once
-    more. So each object loads a copy of the file: no other voice, nor Kokoro's phonemizer, can change what it
-    does. A copy stays loaded until the process ends, as ctypes has it.
+    The library keeps its state in global variables, and loading the same file twice gives the same library.
+    So each object loads a copy of the file, which no other voice and no phonemizer of Kokoro can change.
+    ctypes keeps a copy loaded until the process ends.
 
     Raises:
         RuntimeError: the library or its data cannot be used.
@@ -89,20 +89,20 @@ class Espeak:
         return version.decode().split()[0]
 
     def voices(self) -> dict[str, str]:
-        """Name of the voice by code of its language, as `espeak-ng --voices` lists them."""
+        """The name of the voice of each language code, as `espeak-ng --voices` lists them."""
         found: dict[str, str] = {}
         with self._lock:
             for each in itertools.takewhile(bool, self._library.espeak_ListVoices(None)):
                 voice = each.contents
-                # a byte for its priority comes first
+                # the first byte is the priority
                 found.setdefault(voice.languages[1:].decode(), voice.name.decode())
         return found
 
     def choose(self, language: str) -> None:
-        """Take the voice for espeak's code of a language, as the program's `-v` does.
+        """Choose the voice for espeak's code of a language, as the program's `-v` does.
 
         Raises:
-            RuntimeError: there is none.
+            RuntimeError: there is no such voice.
         """
         code = language.encode()
         wanted = _Voice(languages=code)
@@ -114,10 +114,10 @@ class Espeak:
                 raise RuntimeError(f"espeak-ng has no voice for {language!r}")
 
     def phonemes(self, text: str) -> str:
-        """IPA, a line for each clause, `_` between sounds: what `espeak-ng -q -b 1 --ipa=1` prints.
+        """IPA, one line for each clause, `_` between sounds: the output of `espeak-ng -q -b 1 --ipa=1`.
 
-        It is read from the trace that the library writes while it speaks, as the program does it. The
-        library's call for phonemes alone takes `[[...]]` in a text for words.
+        Like the program, it reads the trace that the library writes while it speaks. The library's function
+        for phonemes alone would treat `[[...]]` in a text as words.
 
         Raises:
             RuntimeError: the library refuses.
@@ -127,7 +127,7 @@ class Espeak:
         with self._lock:
             stream = self._libc.open_memstream(ctypes.byref(written), ctypes.byref(size))
             if not stream:
-                raise RuntimeError("there is no memory for espeak-ng's phonemes")
+                raise RuntimeError("there is not enough memory for espeak-ng's phonemes")
             try:
                 self._library.espeak_SetPhonemeTrace(_IPA | _SEPARATOR, stream)
                 flags = _UTF8 | _PHONEMES | _END_PAUSE
@@ -138,14 +138,14 @@ class Espeak:
                 phonemes = ctypes.string_at(written, size.value) if written else b""
                 self._libc.free(written)
         if failed:
-            raise RuntimeError(f"espeak-ng gives up with error {failed}")
+            raise RuntimeError(f"espeak-ng failed with error {failed}")
         return phonemes.decode()
 
 
 def _own_copy(file: Path) -> ctypes.CDLL:
     with tempfile.TemporaryDirectory(prefix="espeak-") as folder:
         try:
-            # once loaded, it needs no name any more
+            # the file may be deleted once the library is loaded
             return ctypes.CDLL(shutil.copy(file, folder))
         except OSError as error:
             raise loading_failed(error) from error

@@ -18,27 +18,29 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Networks:
-    """A voice: `model` is Coqui's own class with its weights, ready for inference."""
+    """The networks of one voice, with their weights."""
 
     model: Any
+    """An instance of Coqui's model class, ready for inference."""
     vocoder: Vocoder | None
-    """Mel (frames, mels), as the model makes it, to samples (n,); None: the model makes samples itself."""
+    """From the model's mel to samples; None: the model makes samples itself."""
     sample_rate: int
-    """Hz of the samples."""
+    """Sample rate of the samples, in Hz."""
     trims_silence: bool
-    """The config wants silence cut from the end."""
+    """Whether the config wants silence cut from the end (`do_trim_silence`)."""
 
 
 def load(files: "CoquiFiles", device: str, compute_type: str) -> Networks:
-    """Open a voice. Weights are opened with `weights_only=True`, as Coqui's own loader does.
+    """Open a voice. Checkpoints are read with `weights_only=True`, as in Coqui's own loader.
 
     Args:
-        compute_type: `bfloat16` is used in post-net and vocoder, too, where it is not heard.
+        compute_type: data type of the decoder. With `bfloat16`, post-net and MelGAN use it too, where it is
+            not audible.
 
     Raises:
-        ModelUnavailable: the folder is damaged, or holds what this engine cannot speak with.
+        ModelUnavailable: the folder is damaged, or this engine cannot speak with the model.
     """
-    # it warns of each character that a model does not know, and of languages it guesses
+    # Coqui warns of each character that a model does not know, and of each language that it guesses
     logging.getLogger("TTS").setLevel(logging.ERROR)
     try:
         return _load(files, device, compute_type)
@@ -65,14 +67,14 @@ def _load(files: "CoquiFiles", device: str, compute_type: str) -> Networks:
     for training_only in ("coarse_decoder", "decoder_backward"):
         if getattr(model, training_only, None) is not None:
             setattr(model, training_only, None)
-    _scale(model.ap, stats)
+    _set_scaler(model.ap, stats)
     model.to(device)
     audio = config.audio
     rate = int(audio.get("output_sample_rate") or audio["sample_rate"])
     vocoder: Vocoder | None = None
     if files.vocoder_checkpoint and files.vocoder_config:
-        kind = torch.bfloat16 if compute_type == "bfloat16" else torch.float32
-        gan = _load_vocoder(files.vocoder_checkpoint, files.vocoder_config, model.ap, device, kind)
+        dtype = torch.bfloat16 if compute_type == "bfloat16" else torch.float32
+        gan = _load_vocoder(files.vocoder_checkpoint, files.vocoder_config, model.ap, device, dtype)
         vocoder, rate = gan, gan.sample_rate
     elif hasattr(model, "postnet"):
         vocoder = GriffinLim(model.ap)
@@ -80,7 +82,7 @@ def _load(files: "CoquiFiles", device: str, compute_type: str) -> Networks:
 
 
 def _load_vocoder(
-    checkpoint: Path, config_file: Path, tts_audio: Any, device: str, kind: torch.dtype
+    checkpoint: Path, config_file: Path, tts_audio: Any, device: str, dtype: torch.dtype
 ) -> GanVocoder:
     from TTS.config import load_config
     from TTS.utils.audio import AudioProcessor
@@ -91,8 +93,8 @@ def _load_vocoder(
         raise ModelUnavailable(f"{checkpoint} is no GAN vocoder (HiFi-GAN, MelGAN, ...): {config.model}")
     stats = _take_stats(config.audio)
     audio = AudioProcessor(config.audio)
-    _scale(audio, stats)
-    # the generator alone: a discriminator is for training, and larger than all the rest
+    _set_scaler(audio, stats)
+    # the generator only: the discriminator is for training, and larger than everything else
     generator = setup_generator(config)
     state = torch.load(checkpoint, map_location="cpu", weights_only=True)
     weights = state["model"]
@@ -107,18 +109,18 @@ def _load_vocoder(
     if hasattr(generator, "remove_weight_norm"):
         generator.remove_weight_norm()
     generator.to(device)
-    return GanVocoder(_laid_out(generator, kind), audio, tts_audio, device)
+    return GanVocoder(_for_cpu(generator, dtype), audio, tts_audio, device)
 
 
-def _laid_out(generator: Any, kind: torch.dtype) -> Any:
-    """Ours in the generator's place, if there is one for it."""
+def _for_cpu(generator: Any, dtype: torch.dtype) -> Any:
+    """`HifiGan` or `MelGan` in the generator's place, if one of them can run it."""
     if hifigan.fits(generator):
         return hifigan.HifiGan(generator)
-    return melgan.MelGan(generator, kind) if melgan.fits(generator) else generator
+    return melgan.MelGan(generator, dtype) if melgan.fits(generator) else generator
 
 
 def _take_stats(audio: Any) -> dict[str, Any] | None:
-    """Read the statistics that `audio` names, and have Coqui not read them itself."""
+    """Read the statistics that `audio` names, and remove the name so that Coqui does not read them."""
     path = audio.get("stats_path")
     if not path:
         return None
@@ -126,8 +128,8 @@ def _take_stats(audio: Any) -> dict[str, Any] | None:
     return read_stats(Path(path)) if audio.get("signal_norm") else None
 
 
-def _scale(audio: Any, stats: dict[str, Any] | None) -> None:
-    """What `AudioProcessor.__init__` does with the statistics."""
+def _set_scaler(audio: Any, stats: dict[str, Any] | None) -> None:
+    """Use the statistics as `AudioProcessor.__init__` does."""
     if stats is not None:
         audio.setup_scaler(stats["mel_mean"], stats["mel_std"], stats["linear_mean"], stats["linear_std"])
         audio.max_norm = audio.clip_norm = audio.symmetric_norm = None

@@ -1,4 +1,4 @@
-"""Phonemes for Coqui's models without a system package."""
+"""Phonemes for Coqui's models, without a system package."""
 
 import re
 from typing import Any
@@ -12,24 +12,24 @@ from src.engines.coqui.espeak import Espeak
 from src.errors import ModelUnavailable
 
 _ESPEAK_CODES = {"en": "en-us", "zh-cn": "cmn"}
-"""Languages that Coqui's configs call otherwise."""
+"""espeak's code of each language that Coqui's configs name differently."""
 _LANGUAGE_SWITCH = re.compile(r"\(.+?\)")
 """`(en)` before a foreign word, and `(es)` after it."""
 
 
 class EspeakPhonemizer(BasePhonemizer):  # type: ignore[misc]
-    """What `TTS.tts.utils.text.phonemizers.ESpeak` gives, character by character, without the program.
+    """The same phonemes as `TTS.tts.utils.text.phonemizers.ESpeak`, character by character.
 
-    Coqui's class runs the program `espeak-ng`, which is a system package. This one asks the same questions of
-    the library that `espeakng-loader` brings.
+    Coqui's class runs the program `espeak-ng`, which is a system package. This one calls the library in the
+    Python package `espeakng-loader`.
 
     Args:
-        language: espeak's code, or Coqui's: `es`, `en-us`, `en`.
-        punctuations: characters that part the text.
-        keep_puncs: they stay in the phonemes.
+        language: espeak's code of the language, or Coqui's: `es`, `en-us`, `en`.
+        punctuations: characters at which the text is split.
+        keep_puncs: whether these characters stay in the phonemes.
 
     Raises:
-        RuntimeError: espeak has no such language.
+        RuntimeError: espeak has no such language, or its library cannot be loaded.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class EspeakPhonemizer(BasePhonemizer):  # type: ignore[misc]
         return language in self._espeak.voices()
 
     def _phonemize(self, text: str, separator: str = "") -> str:
-        # clauses are put together as Coqui's wrapper puts the program's lines together: nothing between them
+        # Coqui's wrapper joins the lines of the program in the same way: with nothing between them
         lines = self._espeak.phonemes(text).strip().split("\n")
         sounds = (_LANGUAGE_SWITCH.sub("", line.strip()).strip() for line in lines)
         return "".join(sounds).replace("_", separator)
@@ -69,11 +69,11 @@ def prepare(config: Any, model: str) -> None:
     """Make sure that Coqui's tokenizer can be built for a model.
 
     Args:
-        config: the model's, as `TTS.config.load_config` gives it.
-        model: its name, for errors.
+        config: the model's config, from `TTS.config.load_config`.
+        model: the model's name, for error messages.
 
     Raises:
-        ModelUnavailable: the model speaks phonemes of a package that is not installed.
+        ModelUnavailable: the model needs a phonemizer whose package is not installed.
     """
     if not config.get("use_phonemes"):
         return
@@ -91,13 +91,13 @@ def prepare(config: Any, model: str) -> None:
 
 
 def register() -> None:
-    """Have Coqui's tokenizer take `EspeakPhonemizer` wherever it would run the program."""
+    """Make Coqui's tokenizer use `EspeakPhonemizer` wherever it would run the program."""
     name = EspeakPhonemizer.name()
     if phonemizers.PHONEMIZERS.get(name) is EspeakPhonemizer:
         return
     phonemizers._register_phonemizers()
     phonemizers.PHONEMIZERS[name] = EspeakPhonemizer
-    # as Coqui has it where the program is there: espeak before gruut, but not before a language's own
+    # Coqui's order where the program is installed: a language's own phonemizer, espeak, gruut
     defaults = phonemizers.DEF_LANG_TO_PHONEMIZER
     for code in (*EspeakPhonemizer.supported_languages(), "en"):
         if defaults.get(code, "gruut") == "gruut":

@@ -1,6 +1,6 @@
-"""Coqui's `scale_stats.npy`, read without running what is in it.
+"""Reads Coqui's `scale_stats.npy` without running code from it.
 
-Coqui opens it with `allow_pickle=True`, which would run any code that a tampered file holds.
+Coqui opens the file with `allow_pickle=True`, which would run any code in a tampered file.
 """
 
 import pickle
@@ -29,11 +29,11 @@ class _NumbersOnly(pickle.Unpickler):
 
 
 def read_stats(path: Path) -> dict[str, Any]:
-    """`mel_mean`, `mel_std`, `linear_mean` and `linear_std` as arrays, and whatever numbers else it holds.
+    """`mel_mean`, `mel_std`, `linear_mean` and `linear_std` as arrays, and all other numbers in the file.
 
     Raises:
-        ValueError: the file is not as Coqui writes it.
-        pickle.UnpicklingError: it holds something else than numbers.
+        ValueError: the file does not have the format that Coqui writes.
+        pickle.UnpicklingError: it holds objects other than numbers.
     """
     with path.open("rb") as file:
         version = np.lib.format.read_magic(file)

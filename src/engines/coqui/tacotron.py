@@ -1,4 +1,4 @@
-"""Tacotron2 at work on many sentences: they join, are decoded together, are watched, leave, become sound."""
+"""Tacotron2 for many sentences at once: they are admitted, decoded together, monitored, and rendered."""
 
 import logging
 from collections.abc import Callable
@@ -9,61 +9,67 @@ import torch
 
 from src.engines.base import Audio
 from src.engines.coqui.attention import Attention, attention_of
-from src.engines.coqui.crew import Crew
 from src.engines.coqui.decoder import Decoder
+from src.engines.coqui.decoder_state import DecoderState
 from src.engines.coqui.encoder import encode
-from src.engines.coqui.guards import Pace, Trouble, Watch, in_two
+from src.engines.coqui.failure_detection import AttentionMonitor, DurationLimits, SynthesisFailure
 from src.engines.coqui.loading import Networks
-from src.engines.coqui.parts import Sound, Studio
-from src.engines.coqui.state import Rows
-from src.engines.coqui.text import to_ids
+from src.engines.coqui.streaming_vocoder import ChunkedVocoder, StreamingSynthesis
+from src.engines.coqui.text import split_text, to_ids
+from src.engines.worker_pool import WorkerPool
 from src.errors import EngineFailed
 
 log = logging.getLogger(__name__)
 
-MOST_ROWS = 16
-"""Rows decoded together. A step of 16 takes half as long again as one of 8; past that, it grows with them."""
-_SEED = 0
-"""Of every row's dropout, if the model wants it: the same sentence sounds the same each time."""
-_DEEPEST = 4
-"""How many times a piece may be cut in two."""
-_PAUSE = 0.1
-"""Seconds between pieces that were spoken one by one."""
+MAX_BATCH_SIZE = 16
+"""Largest number of rows decoded together.
+
+A step of 16 rows takes half as long again as one of 8. Beyond 16, its time grows with the number of rows.
+"""
+_DROPOUT_SEED = 0
+"""Seed of every row's dropout, if the model has any: the same sentence sounds the same each time."""
+_MAX_SPLITS = 4
+"""How often a fragment of a sentence may be split in two."""
+_PAUSE_SECONDS = 0.1
+"""Pause between fragments that were spoken separately, in seconds."""
 
 
 @dataclass(slots=True, eq=False)
 class _Sentence:
     job_id: int
     text: str
-    pieces: list["_Piece"] = field(default_factory=list)
+    fragments: list["_Fragment"] = field(default_factory=list)
     failed: bool = False
-    """It was given up; what is still in work of it is dropped."""
+    """Whether an error was returned for it. All that is still in work for it is dropped."""
 
 
 @dataclass(slots=True, eq=False)
-class _Piece:
-    """A sentence, or what is tried of it after it failed as a whole."""
+class _Fragment:
+    """A whole sentence, or a part of one that failed as a whole."""
 
     sentence: _Sentence
     text: str
     ids: list[int]
-    watch: Watch
-    sound: Sound
-    depth: int = 0
+    monitor: AttentionMonitor
+    synthesis: StreamingSynthesis
+    splits: int = 0
+    """How often the sentence was split to get this fragment."""
     audio: Audio | None = None
 
 
 Outcome = tuple[int, Audio | Exception]
+"""A job id, and its sound or what went wrong."""
 
 
 class Tacotron:
     """One voice.
 
     Args:
-        networks: a `Tacotron2` that `fits`, and its vocoder.
-        compute_type: see `matrix`.
-        crew: makes the sound.
-        on_retry: is called when a piece went wrong and is spoken in two.
+        networks: a `Tacotron2` and its vocoder.
+        attention: see `attention_for`.
+        compute_type: see `linear_layer`.
+        pool: renders the sound.
+        on_retry: is called when a fragment failed and is spoken again in two.
     """
 
     def __init__(
@@ -71,7 +77,7 @@ class Tacotron:
         networks: Networks,
         attention: Attention,
         compute_type: str,
-        crew: Crew,
+        pool: WorkerPool,
         on_retry: Callable[[], None],
     ) -> None:
         self._on_retry = on_retry
@@ -79,22 +85,24 @@ class Tacotron:
         self._model = networks.model
         self._decoder = Decoder(self._model.decoder, attention, compute_type)
         audio = self._model.ap
-        self._pace = Pace(
+        self._limits = DurationLimits(
             self._decoder.r * audio.hop_length / audio.sample_rate, int(self._model.decoder.max_decoder_steps)
         )
-        self._studio = Studio(networks, self._decoder.r, self._decoder.mels, crew)
-        # all that is needed of it is in ours, laid out anew
+        self._vocoder = ChunkedVocoder(networks, self._decoder.r, self._decoder.mels, pool)
+        # `Decoder` has copies of all its weights that are needed
         self._model.decoder = None
-        self._joining: list[_Piece] = []
-        self._decoding: list[_Piece] = []
-        self._rows: Rows | None = None
-        self._sounding: list[_Piece] = []
-        """Decoded, and not all sound yet."""
+        self._joining: list[_Fragment] = []
+        """Fragments that the next step adds to the batch."""
+        self._batch: list[_Fragment] = []
+        """Fragments that are being decoded, in the order of the rows of `_state`."""
+        self._state: DecoderState | None = None
+        self._rendering: list[_Fragment] = []
+        """Fragments that are decoded, and whose sound is not complete."""
         self.sample_rate = networks.sample_rate
 
     @staticmethod
     def attention_for(networks: Networks) -> Attention | None:
-        """The attention with which this class can run a model; None if it is for `WholeSentences`."""
+        """The attention with which this class can run a model; None if it needs `UnbatchedModel`."""
         from TTS.tts.models.tacotron2 import Tacotron2
 
         model = networks.model
@@ -104,145 +112,155 @@ class Tacotron:
         return attention_of(model.decoder.attention) if plain else None
 
     @property
-    def room(self) -> int:
-        """Rows that may be added now."""
-        return MOST_ROWS - len(self._joining) - len(self._decoding) - len(self._sounding)
+    def free_slots(self) -> int:
+        """Number of rows that may be added now."""
+        return MAX_BATCH_SIZE - len(self._joining) - len(self._batch) - len(self._rendering)
 
     @property
     def decoding(self) -> bool:
-        """Its next step has something to do."""
-        return bool(self._joining or self._decoding)
+        """Whether the next step has something to decode."""
+        return bool(self._joining or self._batch)
 
     def add(self, job_id: int, text: str) -> None:
+        """Add a row; the next step begins to decode it."""
         sentence = _Sentence(job_id, text)
-        sentence.pieces = [self._piece(sentence, text, depth=0)]
-        self._joining.extend(sentence.pieces)
+        sentence.fragments = [self._fragment(sentence, text, splits=0)]
+        self._joining.extend(sentence.fragments)
 
     def remove(self, job_id: int) -> None:
-        self._joining = [piece for piece in self._joining if piece.sentence.job_id != job_id]
-        for piece in (*self._decoding, *self._sounding):
-            if piece.sentence.job_id == job_id:
-                piece.sound.drop()
-        self._sounding = [piece for piece in self._sounding if piece.sentence.job_id != job_id]
-        self._keep([at for at, piece in enumerate(self._decoding) if piece.sentence.job_id != job_id])
+        """Forget a row."""
+        self._joining = [each for each in self._joining if each.sentence.job_id != job_id]
+        for fragment in (*self._batch, *self._rendering):
+            if fragment.sentence.job_id == job_id:
+                fragment.synthesis.drop()
+        self._rendering = [each for each in self._rendering if each.sentence.job_id != job_id]
+        self._keep([at for at, each in enumerate(self._batch) if each.sentence.job_id != job_id])
 
     def clear(self) -> None:
-        for piece in (*self._decoding, *self._sounding):
-            piece.sound.drop()
+        """Forget all rows."""
+        for fragment in (*self._batch, *self._rendering):
+            fragment.synthesis.drop()
         self._joining.clear()
-        self._decoding.clear()
-        self._sounding.clear()
-        self._rows = None
+        self._batch.clear()
+        self._rendering.clear()
+        self._state = None
 
     @torch.inference_mode()
     def step(self) -> list[Outcome]:
-        """One decoder step of all rows; what came of those whose sound is complete by now."""
+        """Run one decoder step of the batch; return the outcome of each row that is complete by now."""
         self._join()
         return self._decode() + self._collect()
 
-    def _piece(self, sentence: _Sentence, text: str, depth: int) -> _Piece:
+    def _fragment(self, sentence: _Sentence, text: str, splits: int) -> _Fragment:
         ids = to_ids(self._model, text)
-        return _Piece(sentence, text, ids, Watch(self._pace, len(ids)), Sound(self._studio), depth)
+        monitor = AttentionMonitor(self._limits, len(ids))
+        return _Fragment(sentence, text, ids, monitor, StreamingSynthesis(self._vocoder), splits)
 
     def _join(self) -> None:
-        joining = [piece for piece in self._joining if not piece.sentence.failed]
+        joining = [fragment for fragment in self._joining if not fragment.sentence.failed]
         self._joining = []
         if not joining:
             return
-        ids = [piece.ids for piece in joining]
-        rows = self._decoder.start(encode(self._model, ids), [len(each) for each in ids], _SEED)
-        if self._rows is None:
-            self._rows = rows
+        ids = [fragment.ids for fragment in joining]
+        state = self._decoder.start(encode(self._model, ids), [len(each) for each in ids], _DROPOUT_SEED)
+        if self._state is None:
+            self._state = state
         else:
-            self._rows.join(rows)
-        self._decoding += joining
+            self._state.append(state)
+        self._batch += joining
 
-    def _keep(self, places: list[int]) -> None:
-        if len(places) == len(self._decoding):
+    def _keep(self, rows: list[int]) -> None:
+        """Remove all rows from the batch but these."""
+        if len(rows) == len(self._batch):
             return
-        self._decoding = [self._decoding[place] for place in places]
-        if not self._decoding:
-            self._rows = None
-        elif self._rows is not None:
-            self._rows.keep(places, max(len(piece.ids) for piece in self._decoding))
+        self._batch = [self._batch[row] for row in rows]
+        if not self._batch:
+            self._state = None
+        elif self._state is not None:
+            self._state.select(rows, max(len(fragment.ids) for fragment in self._batch))
 
     def _decode(self) -> list[Outcome]:
-        if self._rows is None:
+        if self._state is None:
             return []
-        made = self._decoder.step(self._rows)
+        output = self._decoder.step(self._state)
         outcomes: list[Outcome] = []
-        staying = []
-        told = list(zip(self._decoding, made.frames, made.stop.tolist(), made.position.tolist(), strict=True))
-        for place, (piece, frames, stop, position) in enumerate(told):
-            piece.sound.add(frames, alone=len(told) == 1)
-            # Coqui never stops at the first step, whatever its stop token says
-            stopped = stop > self._decoder.stop_threshold and len(piece.sound) > 1
-            trouble = piece.watch.stop(position) if stopped else piece.watch.see(position)
-            if piece.sentence.failed:
-                piece.sound.drop()
-            elif trouble is not None:
-                outcomes += self._retry(piece, trouble)
+        remaining = []
+        stops, positions = output.stop.tolist(), output.position.tolist()
+        rows = list(zip(self._batch, output.frames, stops, positions, strict=True))
+        for row, (fragment, frames, stop, position) in enumerate(rows):
+            synthesis, monitor = fragment.synthesis, fragment.monitor
+            synthesis.add(frames, alone=len(rows) == 1)
+            # Coqui never stops at the first step, whatever the stop token is
+            stopped = stop > self._decoder.stop_threshold and len(synthesis) > 1
+            failure = monitor.stop(position) if stopped else monitor.step(position)
+            if fragment.sentence.failed:
+                synthesis.drop()
+            elif failure is not None:
+                outcomes += self._retry(fragment, failure)
             elif stopped:
-                piece.sound.end()
-                self._sounding.append(piece)
+                synthesis.end()
+                self._rendering.append(fragment)
             else:
-                staying.append(place)
-        self._keep([place for place in staying if not self._decoding[place].sentence.failed])
+                remaining.append(row)
+        self._keep([row for row in remaining if not self._batch[row].sentence.failed])
         return outcomes
 
-    def _retry(self, piece: _Piece, trouble: Trouble) -> list[Outcome]:
-        """Speak a piece that went wrong in two; if it cannot be cut, save it or give its sentence up."""
+    def _retry(self, fragment: _Fragment, failure: SynthesisFailure) -> list[Outcome]:
+        """Speak a fragment that failed in two. If it cannot be split, cut its sound or fail its sentence."""
         self._on_retry()
-        sentence = piece.sentence
-        halves = in_two(piece.text) if piece.depth < _DEEPEST else None
+        sentence = fragment.sentence
+        halves = split_text(fragment.text) if fragment.splits < _MAX_SPLITS else None
         try:
-            pieces = [self._piece(sentence, half, piece.depth + 1) for half in halves or ()]
+            fragments = [self._fragment(sentence, half, fragment.splits + 1) for half in halves or ()]
         except EngineFailed as error:
-            return self._give_up(sentence, error)
-        if pieces:
-            log.warning("%d characters went wrong (%s); speaking them in two", len(piece.text), trouble)
-            at = sentence.pieces.index(piece)
-            sentence.pieces[at : at + 1] = pieces
-            piece.sound.drop()
-            self._joining += pieces
+            return self._fail(sentence, error)
+        if fragments:
+            log.warning("%d characters went wrong (%s); speaking them in two", len(fragment.text), failure)
+            at = sentence.fragments.index(fragment)
+            sentence.fragments[at : at + 1] = fragments
+            fragment.synthesis.drop()
+            self._joining += fragments
             return []
-        if trouble is Trouble.RUNAWAY and piece.watch.end is not None:
-            log.warning("%d characters did not end by themselves; cut where their text ends", len(piece.text))
-            piece.sound.end(piece.watch.end)
-            self._sounding.append(piece)
+        if failure is SynthesisFailure.RUNAWAY and fragment.monitor.end is not None:
+            log.warning(
+                "%d characters did not end by themselves; cut where their text ends", len(fragment.text)
+            )
+            fragment.synthesis.end(fragment.monitor.end)
+            self._rendering.append(fragment)
             return []
-        failure = EngineFailed(f"the voice cannot speak {len(piece.text)} characters: {trouble}")
-        return self._give_up(sentence, failure)
+        error = EngineFailed(f"the voice cannot speak {len(fragment.text)} characters: {failure}")
+        return self._fail(sentence, error)
 
-    def _give_up(self, sentence: _Sentence, error: Exception) -> list[Outcome]:
+    def _fail(self, sentence: _Sentence, error: Exception) -> list[Outcome]:
         sentence.failed = True
-        for piece in sentence.pieces:
-            piece.sound.drop()
+        for fragment in sentence.fragments:
+            fragment.synthesis.drop()
         return [(sentence.job_id, error)]
 
     def _collect(self) -> list[Outcome]:
-        """Sentences whose sound is complete."""
+        """The outcomes of sentences whose sound is complete, or could not be rendered."""
         outcomes: list[Outcome] = []
-        waiting = []
-        for piece in self._sounding:
-            if piece.sentence.failed:
+        incomplete = []
+        for fragment in self._rendering:
+            if fragment.sentence.failed:
                 continue
             try:
-                piece.audio = piece.sound.take()
+                fragment.audio = fragment.synthesis.result()
             except Exception as error:
-                outcomes += self._give_up(piece.sentence, error)
+                outcomes += self._fail(fragment.sentence, error)
                 continue
-            if piece.audio is None:
-                waiting.append(piece)
+            if fragment.audio is None:
+                incomplete.append(fragment)
             else:
-                outcomes += self._joined(piece.sentence)
-        self._sounding = waiting
+                outcomes += self._finish(fragment.sentence)
+        self._rendering = incomplete
         return outcomes
 
-    def _joined(self, sentence: _Sentence) -> list[Outcome]:
-        made = [piece.audio for piece in sentence.pieces]
-        if any(audio is None for audio in made):
+    def _finish(self, sentence: _Sentence) -> list[Outcome]:
+        """The sentence's outcome, if the sound of all its fragments is complete."""
+        audios = [fragment.audio for fragment in sentence.fragments]
+        if any(audio is None for audio in audios):
             return []
-        pause = np.zeros(round(_PAUSE * self.sample_rate), np.float32)
-        parts = [part for audio in made if audio is not None for part in (audio, pause)]
+        pause = np.zeros(round(_PAUSE_SECONDS * self.sample_rate), np.float32)
+        parts = [part for audio in audios if audio is not None for part in (audio, pause)]
         return [(sentence.job_id, np.concatenate(parts[:-1]))]

@@ -1,4 +1,4 @@
-"""From a mel spectrogram to samples."""
+"""Vocoders: from a mel spectrogram to samples."""
 
 import math
 from typing import Any, Protocol
@@ -6,55 +6,57 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
-_GRAIN = 32
-"""Frames. For each length that it has not seen oneDNN prepares itself, which takes as long as two seconds of
-sound, and some tens of megabytes."""
-_PROBE = 96
-"""Frames with which it is tried how far a vocoder looks: about twice the widest that there is."""
+_LENGTH_MULTIPLE = 32
+"""Mel frames. For each new length oneDNN prepares itself. That takes as long as two seconds of sound do, and
+some tens of megabytes."""
+_PROBE_FRAMES = 96
+"""Mel frames with which the receptive field is measured: about twice the largest one known."""
 
 
 class Vocoder(Protocol):
-    grain: int
-    """Frames: a mel had better be as long as a multiple."""
-    kind: torch.dtype
-    """Of the numbers in which most of it is done."""
+    length_multiple: int
+    """Number of mel frames. The vocoder is fastest for mels whose length is a multiple of it."""
+    dtype: torch.dtype
+    """Data type of most layers."""
 
     def __call__(self, mel: torch.Tensor) -> torch.Tensor:
         """Mel (frames, mels) to samples (n,)."""
 
-    def part(self, mel: torch.Tensor, left: int, right: int) -> torch.Tensor:
-        """The samples of a stretch, without those of the frames around it: see `reach`.
+    def render_chunk(self, mel: torch.Tensor, left: int, right: int) -> torch.Tensor:
+        """The samples of a chunk (n,), without those of its context.
 
         Args:
-            left: frames before the stretch; 0: it is the beginning.
-            right: frames after it; 0: it is the end.
+            mel: the chunk and its context, (frames, mels). See `receptive_field`.
+            left: context frames before the chunk; 0 at the beginning of a sentence.
+            right: context frames after the chunk; 0 at the end of a sentence.
         """
 
-    def reach(self, r: int) -> int | None:
-        """Frames on either side that the samples of a stretch of `r` frames, or a multiple, depend on.
+    def receptive_field(self, r: int) -> int | None:
+        """Context frames on either side that the samples of a chunk depend on; None: on the whole mel.
 
-        None: on all.
+        Args:
+            r: a chunk has a multiple of `r` frames.
         """
 
 
 class GanVocoder:
-    """A generator (HiFi-GAN, MelGAN, ...) with the hand-over of `Synthesizer._run_vocoder`.
+    """A GAN generator (HiFi-GAN, MelGAN, ...), called as Coqui's `Synthesizer` calls it.
 
-    The mel is denormalised as the speech model has it, normalised as the vocoder has it, and stretched in
-    time if their sample rates differ.
+    The mel is denormalised with the speech model's statistics and normalised with the vocoder's. If the two
+    sample rates differ, the mel is interpolated in time.
 
     Args:
-        generator: Coqui's module, weights loaded; or `HifiGan` or `MelGan` in its place. One that differs in
-            `grain` or `kind` (see `Vocoder`) says so.
+        generator: Coqui's module with its weights, or `HifiGan` or `MelGan` in its place. It may have the
+            attributes `length_multiple` and `dtype` of `Vocoder`.
         audio: the vocoder's `AudioProcessor`.
-        tts_audio: the speech model's.
-        device: that the generator is on.
+        tts_audio: the speech model's `AudioProcessor`.
+        device: the device of the generator.
     """
 
     def __init__(self, generator: Any, audio: Any, tts_audio: Any, device: str) -> None:
         self._generator = generator
-        self.grain: int = getattr(generator, "grain", _GRAIN)
-        self.kind: torch.dtype = getattr(generator, "kind", torch.float32)
+        self.length_multiple: int = getattr(generator, "length_multiple", _LENGTH_MULTIPLE)
+        self.dtype: torch.dtype = getattr(generator, "dtype", torch.float32)
         self._audio = audio
         self._tts_audio = tts_audio
         self._device = device
@@ -63,38 +65,43 @@ class GanVocoder:
     def __call__(self, mel: torch.Tensor) -> torch.Tensor:
         """Mel (frames, mels) to samples (n,)."""
         spectrogram = self._tts_audio.denormalize(mel.float().cpu().numpy().T)
-        ready = torch.from_numpy(np.ascontiguousarray(self._audio.normalize(spectrogram)))
-        stretch = self.sample_rate / self._tts_audio.sample_rate
-        if stretch != 1:
-            ready = torch.nn.functional.interpolate(
-                ready[None, None],
-                scale_factor=[1, stretch],
+        normalized = torch.from_numpy(np.ascontiguousarray(self._audio.normalize(spectrogram)))
+        ratio = self.sample_rate / self._tts_audio.sample_rate
+        if ratio != 1:
+            normalized = torch.nn.functional.interpolate(
+                normalized[None, None],
+                scale_factor=[1, ratio],
                 recompute_scale_factor=True,
                 mode="bilinear",
                 align_corners=False,
             )[0, 0]
-        samples: torch.Tensor = self._generator.inference(ready[None].to(self._device))
+        samples: torch.Tensor = self._generator.inference(normalized[None].to(self._device))
         return samples.flatten()
 
-    def part(self, mel: torch.Tensor, left: int, right: int) -> torch.Tensor:
+    @property
+    def _samples_per_frame(self) -> float:
+        return float(self._audio.hop_length * self.sample_rate / self._tts_audio.sample_rate)
+
+    def render_chunk(self, mel: torch.Tensor, left: int, right: int) -> torch.Tensor:
+        """See `Vocoder`."""
         samples = self(mel)
-        frame = self._audio.hop_length * self.sample_rate / self._tts_audio.sample_rate
-        # Coqui repeats a few frames at either end, and leaves their samples in
+        frame = self._samples_per_frame
+        # Coqui repeats a few frames at either end, and keeps their samples
         edge = (len(samples) - len(mel) * frame) / 2
         begin = round(edge + left * frame) if left else 0
         return samples[begin : len(samples) - (round(edge + right * frame) if right else 0)]
 
     @torch.inference_mode()
-    def reach(self, r: int) -> int | None:
-        """As the networks are many, it is tried: which samples change with what comes before, or after?"""
+    def receptive_field(self, r: int) -> int | None:
+        """See `Vocoder`. It is measured: which samples change when the mel before or after them does?"""
         if r * self.sample_rate % self._tts_audio.sample_rate:
-            return None  # the stretching would put the frames of each part somewhere else
-        count = r * math.ceil(_PROBE / r)
+            return None  # interpolation would put the frames of each chunk elsewhere
+        count = r * math.ceil(_PROBE_FRAMES / r)
         middle = count // 2
         generator = torch.Generator().manual_seed(0)
         mel, other = torch.rand(2, count, self._tts_audio.num_mels, generator=generator) * 2 - 1
         samples = self(mel)
-        frame = self._audio.hop_length * self.sample_rate / self._tts_audio.sample_rate
+        frame = self._samples_per_frame
         edge = (len(samples) - count * frame) / 2
         if edge < 0 or edge % 1:
             return None
@@ -102,18 +109,18 @@ class GanVocoder:
             torch.nonzero(self(torch.cat(halves)) != samples).flatten()
             for halves in ((other[:middle], mel[middle:]), (mel[:middle], other[middle:]))
         ]
-        before, after = int(changed[0].max()), int(changed[1].min())
-        left = math.floor((before - edge) / frame) - (middle - 1)
-        right = middle - math.floor((after - edge) / frame)
-        reach = max(left, right) + 1
-        return reach if 0 < reach < middle - 1 else None
+        last_changed, first_changed = int(changed[0].max()), int(changed[1].min())
+        left = math.floor((last_changed - edge) / frame) - (middle - 1)
+        right = middle - math.floor((first_changed - edge) / frame)
+        field = max(left, right) + 1
+        return field if 0 < field < middle - 1 else None
 
 
 class GriffinLim:
-    """What Coqui falls back to without a vocoder: no weights, and a metallic sound."""
+    """Phase reconstruction without weights, which Coqui uses if there is no vocoder. It sounds metallic."""
 
-    grain = 1
-    kind = torch.float32
+    length_multiple = 1
+    dtype = torch.float32
 
     def __init__(self, audio: Any) -> None:
         self._audio = audio
@@ -122,8 +129,10 @@ class GriffinLim:
         """Mel (frames, mels) to samples (n,)."""
         return torch.from_numpy(self._audio.inv_melspectrogram(mel.float().cpu().numpy().T))
 
-    def part(self, mel: torch.Tensor, left: int, right: int) -> torch.Tensor:
+    def render_chunk(self, mel: torch.Tensor, left: int, right: int) -> torch.Tensor:
+        """See `Vocoder`: the whole mel is the only chunk."""
         return self(mel)
 
-    def reach(self, r: int) -> int | None:
+    def receptive_field(self, r: int) -> int | None:
+        """None: samples depend on the whole mel."""
         return None

@@ -1,4 +1,4 @@
-"""From decoder steps to samples: in parts, by others, and as Coqui has it."""
+"""From decoder steps to samples: in chunks, by other threads, and with the samples of Coqui."""
 
 import threading
 from collections.abc import Iterator
@@ -20,13 +20,13 @@ from TTS.vocoder.models.multiband_melgan_generator import MultibandMelganGenerat
 from src.engines.base import Audio
 from src.engines.coqui import hifigan as our_hifigan
 from src.engines.coqui import melgan as our_melgan
-from src.engines.coqui.convolution import Up, channels_last
-from src.engines.coqui.crew import Crew, Job
+from src.engines.coqui.convolution import TransposedConvolution, channels_last
 from src.engines.coqui.hifigan import HifiGan
 from src.engines.coqui.loading import Networks
 from src.engines.coqui.melgan import MelGan
-from src.engines.coqui.parts import Sound, Studio
+from src.engines.coqui.streaming_vocoder import ChunkedVocoder, StreamingSynthesis
 from src.engines.coqui.vocoder import GanVocoder, GriffinLim
+from src.engines.worker_pool import Task, WorkerPool
 
 MELS = 80
 
@@ -130,11 +130,11 @@ def test_our_melgan_makes_coquis_samples(settings: dict[str, Any], frames: tuple
 
 
 @pytest.mark.parametrize(("stride", "taps", "padding", "more"), [(4, 8, 2, 0), (5, 11, 3, 0), (3, 3, 0, 2)])
-def test_part_of_what_is_lengthened_is_that_part_of_the_whole(
+def test_a_slice_of_an_upsampled_tensor_is_that_slice_of_the_whole(
     stride: int, taps: int, padding: int, more: int
 ) -> None:
     theirs = torch.nn.ConvTranspose1d(6, 3, taps, stride, padding, more)
-    up = Up(theirs)
+    up = TransposedConvolution(theirs)
     x = torch.randn(1, 6, 20)
     with torch.inference_mode():
         whole = theirs(x)[0]
@@ -166,13 +166,13 @@ def test_a_melgan_of_several_bands_is_left_to_coqui() -> None:
 def networks(kind: str, r: int) -> Networks:
     """A Tacotron2's post-net and a vocoder, with as much to do as the released ones, if less of it."""
     model = Tacotron2(Tacotron2Config(r=r)).eval()
-    rate, vocoder_rate = (16_000, 24_000) if kind == "stretched" else (22_050, 22_050)
+    rate, vocoder_rate = (16_000, 24_000) if kind == "interpolated" else (22_050, 22_050)
     audio = AudioProcessor(BaseAudioConfig(sample_rate=rate, signal_norm=False))
     vocoder_audio = AudioProcessor(BaseAudioConfig(sample_rate=vocoder_rate, signal_norm=False))
     vocoder: GanVocoder | GriffinLim
     if kind == "griffin-lim":
         vocoder = GriffinLim(audio)
-    elif kind == "stretched":
+    elif kind == "interpolated":
         generator = MelGan(melgan(base_channels=64, upsample_factors=(8, 8, 2, 2), num_res_blocks=2))
         vocoder = GanVocoder(generator, vocoder_audio, audio, "cpu")
     else:
@@ -180,62 +180,62 @@ def networks(kind: str, r: int) -> Networks:
     return Networks(model, vocoder, vocoder_rate, trims_silence=False)
 
 
-def spoken(studio: Studio, steps: torch.Tensor, keep: int | None = None) -> tuple[Audio, int]:
-    """Samples of steps that come one by one, and the number of parts in which they were made."""
-    sound, parts = Sound(studio), 0
+def spoken(vocoder: ChunkedVocoder, steps: torch.Tensor, keep: int | None = None) -> tuple[Audio, int]:
+    """Samples of steps that come one by one, and the number of chunks in which they were rendered."""
+    synthesis, chunks = StreamingSynthesis(vocoder), 0
     for step in steps:
-        sound.add(step)
-        assert sound.take() is None
-        parts += studio.crew.help()
-    sound.end(keep)
-    while studio.crew.help():
-        parts += 1
-    audio = sound.take()
+        synthesis.add(step)
+        assert synthesis.result() is None
+        chunks += vocoder.pool.help()
+    synthesis.end(keep)
+    while vocoder.pool.help():
+        chunks += 1
+    audio = synthesis.result()
     assert audio is not None
-    return audio, parts
+    return audio, chunks
 
 
 @pytest.mark.parametrize(
-    ("kind", "r", "in_parts"),
-    [("plain", 2, True), ("plain", 5, True), ("stretched", 2, True), ("stretched", 5, False)],
+    ("kind", "r", "in_chunks"),
+    [("plain", 2, True), ("plain", 5, True), ("interpolated", 2, True), ("interpolated", 5, False)],
 )
 @torch.inference_mode()
-def test_sound_made_in_parts_is_that_of_the_whole(
-    kind: str, r: int, in_parts: bool, monkeypatch: pytest.MonkeyPatch
+def test_sound_rendered_in_chunks_is_that_of_the_whole(
+    kind: str, r: int, in_chunks: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = networks(kind, r)
-    studio = Studio(made, r, MELS, Crew(0))
-    if not in_parts:  # stretched by half, five frames are no whole number of frames
-        assert studio.stretch is None
+    vocoder = ChunkedVocoder(made, r, MELS, WorkerPool(0, "coqui-vocoder"))
+    if not in_chunks:  # interpolated by half, five frames are no whole number of frames
+        assert vocoder.chunk is None
         return
-    assert studio.stretch is not None
-    stretch, grain, margin = studio.stretch, studio.grain, studio.margin
+    assert vocoder.chunk is not None
+    chunk, multiple, context = vocoder.chunk, vocoder.length_multiple, vocoder.context
     lengths: list[int] = []
-    record = studio.record
+    render = vocoder.render
 
-    def noted(steps: torch.Tensor, left: int, right: int) -> Audio:
+    def recorded(steps: torch.Tensor, left: int, right: int) -> Audio:
         lengths.append(len(steps))
-        return record(steps, left, right)
+        return render(steps, left, right)
 
-    monkeypatch.setattr(studio, "record", noted)
-    for count in (1, margin, 4 * grain, 5 * grain + 1, stretch, stretch + 1, 2 * stretch + margin + 1):
+    monkeypatch.setattr(vocoder, "render", recorded)
+    for count in (1, context, 4 * multiple, 5 * multiple + 1, chunk, chunk + 1, 2 * chunk + context + 1):
         steps = torch.rand(count, r * MELS) * 2 - 1
-        whole = record(steps, 0, 0)
+        whole = render(steps, 0, 0)
         lengths.clear()
 
-        audio, parts = spoken(studio, steps)
+        audio, chunks = spoken(vocoder, steps)
 
         np.testing.assert_allclose(audio, whole, rtol=0, atol=1e-6)
-        assert parts == len(lengths)
-        assert max(lengths) <= 1.5 * stretch + grain
-        if count >= 4 * grain:
-            assert not any(length % grain for length in lengths)
-        # and little is made twice: the surroundings of each cut, and what makes the last length a usual one
-        assert sum(lengths) < count + 2 * margin * (parts - 1) + grain
+        assert chunks == len(lengths)
+        assert max(lengths) <= 1.5 * chunk + multiple
+        if count >= 4 * multiple:
+            assert not any(length % multiple for length in lengths)
+        # little is rendered twice: the context of each cut, and what makes the last length a usual one
+        assert sum(lengths) < count + 2 * context * (chunks - 1) + multiple
 
 
-def occupied(crew: Crew) -> threading.Event:
-    """Has one thread of the crew do something that lasts until this is set."""
+def occupied(pool: WorkerPool) -> threading.Event:
+    """Has one thread of the pool do something that lasts until this is set."""
     begun, go = threading.Event(), threading.Event()
 
     def last() -> Audio:
@@ -243,116 +243,82 @@ def occupied(crew: Crew) -> threading.Event:
         assert go.wait(60)
         return np.zeros(1, np.float32)
 
-    crew.submit(Job(last))
+    pool.submit(Task.of(last))
     assert begun.wait(60)
     return go
 
 
 @torch.inference_mode()
 def test_the_end_of_a_sentence_is_made_by_two_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    crew = Crew(1)
-    studio = Studio(networks("plain", 2), 2, MELS, crew)
-    steps = torch.rand(5 * studio.grain, 2 * MELS) * 2 - 1
-    record, whole = studio.record, studio.record(steps, 0, 0)
+    pool = WorkerPool(1, "coqui-vocoder")
+    vocoder = ChunkedVocoder(networks("plain", 2), 2, MELS, pool)
+    steps = torch.rand(5 * vocoder.length_multiple, 2 * MELS) * 2 - 1
+    render, whole = vocoder.render, vocoder.render(steps, 0, 0)
     lengths: list[int] = []
     both = threading.Barrier(2)
 
-    def noted(steps: torch.Tensor, left: int, right: int) -> Audio:
+    def recorded(steps: torch.Tensor, left: int, right: int) -> Audio:
         lengths.append(len(steps))
         both.wait(60)  # neither is done before both are begun
-        return record(steps, left, right)
+        return render(steps, left, right)
 
-    monkeypatch.setattr(studio, "record", noted)
-    go = occupied(crew)
-    sound = Sound(studio)
+    monkeypatch.setattr(vocoder, "render", recorded)
+    go = occupied(pool)
+    synthesis = StreamingSynthesis(vocoder)
     for step in steps:
-        sound.add(step)
-    assert crew.idle
-    sound.end()
+        synthesis.add(step)
+    assert pool.idle
+    synthesis.end()
     go.set()
-    assert crew.help()
-    while (audio := sound.take()) is None:
-        crew.wait(1)
+    assert pool.help()
+    while (audio := synthesis.result()) is None:
+        pool.wait(1)
 
     np.testing.assert_allclose(audio, whole, rtol=0, atol=1e-6)
-    assert sorted(lengths) == [3 * studio.grain, 4 * studio.grain]
-    crew.close()
+    assert sorted(lengths) == [3 * vocoder.length_multiple, 4 * vocoder.length_multiple]
+    pool.close()
 
 
 @torch.inference_mode()
 def test_what_is_cut_off_the_end_leaves_no_trace() -> None:
-    studio = Studio(networks("plain", 2), 2, MELS, Crew(0))
+    vocoder = ChunkedVocoder(networks("plain", 2), 2, MELS, WorkerPool(0, "coqui-vocoder"))
     steps = torch.rand(300, 2 * MELS) * 2 - 1
 
-    audio, parts = spoken(studio, steps, keep=120)
+    audio, chunks = spoken(vocoder, steps, keep=120)
 
-    assert parts > 2
-    np.testing.assert_allclose(audio, studio.record(steps[:120], 0, 0), rtol=0, atol=1e-6)
+    assert chunks > 2
+    np.testing.assert_allclose(audio, vocoder.render(steps[:120], 0, 0), rtol=0, atol=1e-6)
 
 
 @torch.inference_mode()
 def test_griffin_lim_is_given_the_whole() -> None:
-    studio = Studio(networks("griffin-lim", 2), 2, MELS, Crew(0))
+    vocoder = ChunkedVocoder(networks("griffin-lim", 2), 2, MELS, WorkerPool(0, "coqui-vocoder"))
 
-    sound = Sound(studio)
+    synthesis = StreamingSynthesis(vocoder)
     for step in torch.zeros(150, 2 * MELS):
-        sound.add(step)
-    assert studio.crew.idle
-    sound.end()
-    assert not studio.crew.idle
+        synthesis.add(step)
+    assert vocoder.pool.idle
+    synthesis.end()
+    assert not vocoder.pool.idle
 
 
 @torch.inference_mode()
 def test_a_vocoder_that_fails_fails_its_own_sound_alone() -> None:
     made = networks("plain", 2)
-    studio = Studio(made, 2, MELS, Crew(0))
-    sound = Sound(studio)
-    sound.add(torch.zeros(3))  # no mel
-    sound.end()
-    studio.crew.help()
+    vocoder = ChunkedVocoder(made, 2, MELS, WorkerPool(0, "coqui-vocoder"))
+    synthesis = StreamingSynthesis(vocoder)
+    synthesis.add(torch.zeros(3))  # no mel
+    synthesis.end()
+    vocoder.pool.help()
     with pytest.raises(RuntimeError):
-        sound.take()
-    assert len(spoken(studio, torch.zeros(4, 2 * MELS))[0])
+        synthesis.result()
+    assert len(spoken(vocoder, torch.zeros(4, 2 * MELS))[0])
 
 
-def test_a_crew_does_what_is_wanted_in_order_and_goes_home() -> None:
-    crew, done = Crew(1), []
-
-    def other(name: str) -> Audio:
-        done.append((name, threading.current_thread().name, torch.get_num_threads()))
-        return np.zeros(2, np.float32)
-
-    assert crew.free
-    go = occupied(crew)
-    assert crew.idle and not crew.free
-    a, b, c = (Job(lambda name=name: other(name)) for name in "abc")
-    for job in (a, b, c):
-        crew.submit(job)
-    assert not crew.idle
-    b.drop()
-    go.set()
-    while c.outcome is None:
-        crew.wait(1)
-
-    assert [name for name, _, _ in done] == ["a", "c"]
-    assert {threads for _, _, threads in done} == {1}
-    assert b.outcome is None
-    assert crew.idle
-    crew.close()
-    assert not [thread for thread in threading.enumerate() if thread.name == done[0][1]]
-
-
-def test_a_closing_crew_forgets_what_waits() -> None:
-    crew = Crew(0)
-    job = Job(lambda: np.zeros(1, np.float32))
-    crew.submit(job)
-    crew.close()
-    assert not crew.help()
-    assert job.outcome is None
-
-
-def test_models_without_a_mel_have_no_parts() -> None:
+def test_models_without_a_mel_have_no_chunks() -> None:
     model = SimpleNamespace(postnet=SimpleNamespace(convolutions=[]))
-    studio = Studio(Networks(model, None, 8_000, trims_silence=False), 1, MELS, Crew(0))
+    vocoder = ChunkedVocoder(
+        Networks(model, None, 8_000, trims_silence=False), 1, MELS, WorkerPool(0, "coqui-vocoder")
+    )
     with pytest.raises(ValueError, match="no mel"):
-        studio.record(torch.zeros(1, MELS), 0, 0)
+        vocoder.render(torch.zeros(1, MELS), 0, 0)

@@ -1,4 +1,4 @@
-"""What is done to the samples of a sentence, as `Synthesizer.tts` does it."""
+"""What is done to the samples of a sentence after the vocoder, as in Coqui's `Synthesizer.tts`."""
 
 from typing import Any
 
@@ -8,18 +8,21 @@ from src.engines.base import Audio
 from src.engines.coqui.loading import Networks
 
 
-def finished(samples: Audio, networks: Networks) -> Audio:
-    """The vocoder's samples (n,), without the silence at their end if the config wants that."""
+def postprocess(samples: Audio, networks: Networks) -> Audio:
+    """The vocoder's samples (n,), clipped to [-1, 1], without silence at the end if the config wants that."""
     if networks.trims_silence:
         samples = samples[: end_of_speech(samples, networks.model.ap)]
     return np.clip(np.asarray(samples, np.float32), -1.0, 1.0)
 
 
 def end_of_speech(samples: Audio, audio: Any) -> int:
-    """Where `AudioProcessor.find_endpoint` cuts, but at the last such place: Coqui cuts at the first pause.
+    """Index of the sample at which trailing silence is cut.
+
+    It is that of Coqui's `AudioProcessor.find_endpoint`, but in the last long pause: Coqui cuts in the first.
 
     Args:
-        audio: the speech model's `AudioProcessor`, which says what silence is.
+        samples: shape (n,).
+        audio: the speech model's `AudioProcessor`, which defines silence.
     """
     window = int(audio.sample_rate * 0.8)
     hop = window // 4

@@ -1,18 +1,18 @@
-"""Models that are not decoded together (VITS, Glow-TTS, ...): a sentence a call, by Coqui's own code."""
+"""Models that are not decoded in batches (VITS, Glow-TTS, ...): Coqui's code speaks a sentence per step."""
 
 import numpy as np
 import torch
 
 from src.engines.base import Audio
-from src.engines.coqui.guards import Pace, Trouble
+from src.engines.coqui.failure_detection import DurationLimits, SynthesisFailure
 from src.engines.coqui.loading import Networks
-from src.engines.coqui.sound import finished
+from src.engines.coqui.postprocess import postprocess
 from src.engines.coqui.text import to_ids
 from src.errors import EngineFailed
 
 
-class WholeSentences:
-    """One sentence a step. A model of several speakers speaks with its first."""
+class UnbatchedModel:
+    """One voice that speaks one sentence per step. A model of several speakers speaks with its first one."""
 
     def __init__(self, networks: Networks) -> None:
         self._networks = networks
@@ -20,55 +20,60 @@ class WholeSentences:
         names = getattr(networks.model.speaker_manager, "speaker_names", None)
         self._speaker = names[0] if names else None
         decoder = getattr(networks.model, "decoder", None)
-        self._model_limit: int | None = getattr(decoder, "max_decoder_steps", None)
+        self._max_decoder_steps: int | None = getattr(decoder, "max_decoder_steps", None)
         self.sample_rate = networks.sample_rate
 
     @property
-    def room(self) -> int:
+    def free_slots(self) -> int:
+        """Number of rows that may be added now."""
         return 1 if self._row is None else 0
 
     def add(self, job_id: int, text: str) -> None:
+        """Add a row; its outcome is that of the next step."""
         self._row = (job_id, text)
 
     @property
     def decoding(self) -> bool:
-        """Its next step has something to do."""
+        """Whether the next step has something to do."""
         return self._row is not None
 
     def step(self) -> list[tuple[int, Audio | Exception]]:
+        """Speak the row, if there is one."""
         if self._row is None:
             return []
         (job_id, text), self._row = self._row, None
         return [(job_id, self._speak(text))]
 
     def remove(self, job_id: int) -> None:
+        """Forget a row."""
         if self._row is not None and self._row[0] == job_id:
             self._row = None
 
     def clear(self) -> None:
+        """Forget the row."""
         self._row = None
 
     @torch.inference_mode()
     def _speak(self, text: str) -> Audio:
         model = self._networks.model
-        limit = self._bound(text)
-        made = model.synthesize(text, speaker=self._speaker)
-        if limit is not None and len(made["alignments"][0]) >= limit:
-            raise EngineFailed(f"the voice cannot speak {len(text)} characters: {Trouble.RUNAWAY}")
+        limit = self._limit_steps(text)
+        output = model.synthesize(text, speaker=self._speaker)
+        if limit is not None and len(output["alignments"][0]) >= limit:
+            raise EngineFailed(f"the voice cannot speak {len(text)} characters: {SynthesisFailure.RUNAWAY}")
         if self._networks.vocoder is not None:
-            voice = self._networks.vocoder(made["outputs"]["model_outputs"][0])
-            return finished(voice.float().cpu().numpy(), self._networks)
-        samples = np.asarray(made["wav"], np.float32)
+            voice = self._networks.vocoder(output["outputs"]["model_outputs"][0])
+            return postprocess(voice.float().cpu().numpy(), self._networks)
+        samples = np.asarray(output["wav"], np.float32)
         if not samples.size:
             raise EngineFailed(f"the voice made no sound of a sentence of {len(text)} characters")
         return np.clip(samples, -1.0, 1.0)
 
-    def _bound(self, text: str) -> int | None:
-        """Let a model that decodes in a loop run for no longer than the text can take."""
-        if self._model_limit is None:
+    def _limit_steps(self, text: str) -> int | None:
+        """Limit the steps of a model that has a decoder loop to what the text can take."""
+        if self._max_decoder_steps is None:
             return None
         model = self._networks.model
-        pace = Pace(model.decoder.r * model.ap.hop_length / model.ap.sample_rate, self._model_limit)
-        limit = pace.limit(len(to_ids(model, text)))
+        step_seconds = model.decoder.r * model.ap.hop_length / model.ap.sample_rate
+        limit = DurationLimits(step_seconds, self._max_decoder_steps).limit(len(to_ids(model, text)))
         model.decoder.max_decoder_steps = limit
         return limit

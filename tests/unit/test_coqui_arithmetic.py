@@ -1,4 +1,4 @@
-"""The small parts under the Coqui engine: matrices, state, statistics, where speech ends."""
+"""The small parts of the Coqui engine: linear layers, decoder state, statistics, the end of speech."""
 
 import pickle
 from pathlib import Path
@@ -11,30 +11,30 @@ import torch
 from TTS.config.shared_configs import BaseAudioConfig
 from TTS.utils.audio import AudioProcessor
 
-from src.engines.coqui import matrix as our_matrix
-from src.engines.coqui.matrix import matrix
-from src.engines.coqui.sound import end_of_speech
-from src.engines.coqui.state import Rows
+from src.engines.coqui import linear
+from src.engines.coqui.decoder_state import DecoderState
+from src.engines.coqui.linear import linear_layer
+from src.engines.coqui.postprocess import end_of_speech
 from src.engines.coqui.stats import read_stats
 
 
 @pytest.mark.parametrize(
     ("kind", "error"), [("float32", 1e-5), ("float16", 1e-3), ("bfloat16", 2e-2), ("int8", 5e-2)]
 )
-def test_a_matrix_multiplies_as_its_precision_allows_and_each_row_for_itself(
+def test_a_layer_is_as_exact_as_its_precision_allows_for_each_row_alone_and_in_a_batch(
     kind: str, error: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if kind == "bfloat16" and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
         pytest.skip("oneDNN has no bfloat16 on this CPU: it is refused at the start")
-    monkeypatch.setattr(our_matrix, "_SMALL", 0)
+    monkeypatch.setattr(linear, "_PLAIN_WEIGHTS", 0)
     generator = torch.Generator().manual_seed(0)
     layer = torch.nn.Linear(200, 96)
     layer.weight.data.normal_(0, 0.07, generator=generator)
     rows = torch.randn(5, 200, generator=generator) * torch.tensor([[1.0], [50.0], [0.01], [1.0], [3.0]])
     with torch.inference_mode():
-        ours = matrix(layer.weight, layer.bias, kind)
+        ours = linear_layer(layer.weight, layer.bias, kind)
 
-        together = ours(rows)
+        together = ours(rows.clone())
 
         scale = rows.abs().amax(1, keepdim=True)
         assert together.dtype is torch.float32
@@ -43,16 +43,16 @@ def test_a_matrix_multiplies_as_its_precision_allows_and_each_row_for_itself(
         for at in range(6 - few):
             some = slice(at, at + few)
             # a sum of other order is off by a part of the numbers in it, not of what it comes to
-            assert ((ours(rows[some]) - together[some]) / scale[some]).abs().max() < 2e-6
-            assert ((ours(rows[at : at + 1]) - together[at : at + 1]) / scale[at]).abs().max() < error
+            assert ((ours(rows[some].clone()) - together[some]) / scale[some]).abs().max() < 2e-6
+            assert ((ours(rows[at : at + 1].clone()) - together[at : at + 1]) / scale[at]).abs().max() < error
 
 
-def test_a_small_matrix_is_rounded_as_suits_the_number_of_rows_and_no_more() -> None:
+def test_a_small_layer_differs_by_rounding_only_between_batch_sizes() -> None:
     generator = torch.Generator().manual_seed(0)
     weight, bias = torch.randn(96, 200, generator=generator) * 0.07, torch.randn(96, generator=generator)
     rows = torch.randn(5, 200, generator=generator) * torch.tensor([[1.0], [50.0], [0.01], [1.0], [3.0]])
     with torch.inference_mode():
-        ours = matrix(weight, bias, "float32")
+        ours = linear_layer(weight, bias, "float32")
         together, exact = ours(rows), rows.double() @ weight.double().T + bias
         scale = rows.abs().amax(1, keepdim=True).clamp_min(1)
         assert ((together - exact) / scale).abs().max() < 1e-6
@@ -60,22 +60,22 @@ def test_a_small_matrix_is_rounded_as_suits_the_number_of_rows_and_no_more() -> 
             assert ((ours(rows[at : at + 1]) - together[at]) / scale[at]).abs().max() < 1e-6
 
 
-def test_rows_join_and_leave_with_the_text_of_each_as_it_was() -> None:
-    def rows(*lengths: int) -> Rows:
+def test_appended_and_selected_rows_keep_their_text() -> None:
+    def rows(*lengths: int) -> DecoderState:
         width = max(lengths)
-        inside = torch.arange(width) < torch.tensor(lengths)[:, None]
-        return Rows({"inside": inside, "size": torch.tensor(lengths)}, {"inside": 1})
+        mask = torch.arange(width) < torch.tensor(lengths)[:, None]
+        return DecoderState({"mask": mask, "size": torch.tensor(lengths)}, {"mask": 1})
 
     state = rows(3, 5)
-    state.join(rows(7))
-    assert state["inside"].sum(1).tolist() == [3, 5, 7]
-    state.join(rows(2))
-    assert state["inside"].shape == (4, 7)
+    state.append(rows(7))
+    assert state["mask"].sum(1).tolist() == [3, 5, 7]
+    state.append(rows(2))
+    assert state["mask"].shape == (4, 7)
 
-    state.keep([3, 1], width=5)
+    state.select([3, 1], width=5)
 
-    assert state["inside"].shape == (2, 5)
-    assert state["inside"].sum(1).tolist() == state["size"].tolist() == [2, 5]
+    assert state["mask"].shape == (2, 5)
+    assert state["mask"].sum(1).tolist() == state["size"].tolist() == [2, 5]
 
 
 def test_statistics_are_read_as_coqui_writes_them(tmp_path: Path) -> None:

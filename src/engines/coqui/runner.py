@@ -1,4 +1,4 @@
-"""All voices as one `BatchModel`: each takes a step in turn."""
+"""All Coqui voices as one `BatchModel`: each step of it is a step of every voice."""
 
 import logging
 from collections import Counter
@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import torch
 
 from src.engines.base import Audio
-from src.engines.coqui.crew import Crew
 from src.engines.coqui.loading import load
 from src.engines.coqui.tacotron import Tacotron
-from src.engines.coqui.whole import WholeSentences
+from src.engines.coqui.unbatched import UnbatchedModel
+from src.engines.worker_pool import WorkerPool
 from src.errors import EngineFailed, ModelUnavailable
 
 if TYPE_CHECKING:
@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _WARM_UP = {"en": "Ready to speak.", "es": "Lista para hablar."}
-_NOBODY = -1
-_PATIENCE = 0.01
-"""Seconds between looks at what joins and leaves, while there is nothing to decode."""
+_WARM_UP_JOB = -1
+"""Job id of the warm-up. Those of a batcher are not negative."""
+_MAX_WAIT_SECONDS = 0.01
+"""Longest time that a step waits for the pool while there is nothing to decode: rows may join or leave."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +34,11 @@ class Row:
     """Id of the voice that speaks it."""
 
 
-class Voices:
-    """See `CoquiEngine` for the arguments.
+class MultiVoiceRunner:
+    """Opens and runs all voices on one thread; see `CoquiEngine` for the other arguments.
 
     Args:
-        files: by voice id.
+        files: each model by the id of its voice.
     """
 
     def __init__(
@@ -53,44 +54,44 @@ class Voices:
         self._device = device
         self._compute_type = compute_type
         self._threads = threads
-        # where the decoder is batched on a CPU, half of the threads are its own, half make sound meanwhile;
+        # on a CPU, half of the threads decode, and half render sound at the same time;
         # a GPU does one thing after the other
-        self._crew_size = threads // 2 if device == "cpu" else 0
-        self._crew: Crew | None = None
-        self._voices: dict[str, Tacotron | WholeSentences] = {}
+        self._pool_size = threads // 2 if device == "cpu" else 0
+        self._pool: WorkerPool | None = None
+        self._voices: dict[str, Tacotron | UnbatchedModel] = {}
 
     def sample_rate(self, voice_id: str) -> int:
-        """Hz; known once the voices are open."""
+        """Sample rate in Hz. It is known once the voices are open."""
         return self._voices[voice_id].sample_rate
 
     def open(self) -> None:
-        """Open every voice and have it say a few words.
+        """Open every voice, and let each speak a few words.
 
         Raises:
-            ModelUnavailable: a voice cannot be opened, or cannot say them.
+            ModelUnavailable: a voice cannot be opened, or cannot speak them.
         """
-        # a setting of the calling thread, which is the one that runs every decoder step
+        # the setting is one of the calling thread, which runs all decoder steps
         torch.set_num_threads(self._threads)
-        self._crew = Crew(self._crew_size)
+        self._pool = WorkerPool(self._pool_size, "coqui-vocoder")
         for voice_id, files in self._files.items():
-            self._voices[voice_id] = self._open(files, self._crew)
+            self._voices[voice_id] = self._open(files, self._pool)
         if any(isinstance(voice, Tacotron) for voice in self._voices.values()):
-            torch.set_num_threads(self._threads - self._crew_size)
+            torch.set_num_threads(self._threads - self._pool_size)
         for voice_id in self._voices:
             self._warm_up(voice_id)
 
-    def _open(self, files: "CoquiFiles", crew: Crew) -> Tacotron | WholeSentences:
+    def _open(self, files: "CoquiFiles", pool: WorkerPool) -> Tacotron | UnbatchedModel:
         networks = load(files, self._device, self._compute_type)
         with torch.inference_mode():
             attention = Tacotron.attention_for(networks)
             if attention is not None:
-                return Tacotron(networks, attention, self._compute_type, crew, self._on_retry)
+                return Tacotron(networks, attention, self._compute_type, pool, self._on_retry)
         log.info("%s cannot be batched: it speaks a sentence at a time", files.name)
-        return WholeSentences(networks)
+        return UnbatchedModel(networks)
 
     def _warm_up(self, voice_id: str) -> None:
         voice = self._voices[voice_id]
-        voice.add(_NOBODY, _WARM_UP.get(self._files[voice_id].language, _WARM_UP["en"]))
+        voice.add(_WARM_UP_JOB, _WARM_UP.get(self._files[voice_id].language, _WARM_UP["en"]))
         while not (outcomes := self._step([voice])):
             pass
         _, outcome = outcomes[0]
@@ -101,45 +102,51 @@ class Voices:
             raise outcome
 
     def admit(self, waiting: Sequence[Row]) -> Sequence[int]:
+        """See `BatchModel`: as many rows of each voice as it has slots for."""
         taken: Counter[str] = Counter()
         chosen = []
         for index, row in enumerate(waiting):
-            if taken[row.voice] < self._voices[row.voice].room:
+            if taken[row.voice] < self._voices[row.voice].free_slots:
                 taken[row.voice] += 1
                 chosen.append(index)
         return chosen
 
     def add(self, job_id: int, row: Row) -> None:
+        """See `BatchModel`."""
         self._voices[row.voice].add(job_id, row.text)
 
     def step(self) -> list[tuple[int, Audio | Exception]] | None:
+        """See `BatchModel`."""
         return self._step(self._voices.values())
 
     def _step(
-        self, voices: Collection[Tacotron | WholeSentences]
+        self, voices: Collection[Tacotron | UnbatchedModel]
     ) -> list[tuple[int, Audio | Exception]] | None:
         decoding = any(voice.decoding for voice in voices)
         outcomes = [outcome for voice in voices for outcome in voice.step()]
-        if outcomes or self._crew is None:
+        if outcomes or self._pool is None:
             return outcomes
-        # where the crew has no threads, this one does its work; where it has, this one helps while it is free
-        if (self._crew.alone or not decoding) and self._crew.help():
+        # this thread helps the pool if the pool has no threads, or while there is nothing to decode
+        if (self._pool.size == 0 or not decoding) and self._pool.help():
             return []
         if decoding:
             return []
-        self._crew.wait(_PATIENCE)
+        self._pool.wait(_MAX_WAIT_SECONDS)
         return None
 
     def remove(self, job_id: int) -> None:
+        """See `BatchModel`."""
         for voice in self._voices.values():
             voice.remove(job_id)
 
     def clear(self) -> None:
+        """See `BatchModel`."""
         for voice in self._voices.values():
             voice.clear()
 
     def close(self) -> None:
+        """Release the models, and end the pool's threads."""
         self._voices.clear()
-        if self._crew is not None:
-            self._crew.close()
-            self._crew = None
+        if self._pool is not None:
+            self._pool.close()
+            self._pool = None

@@ -228,8 +228,8 @@ class Tacotron:
             fragment.synthesis.end(fragment.monitor.end)
             self._rendering.append(fragment)
             return []
-        error = EngineFailed(f"the voice cannot speak {len(fragment.text)} characters: {failure}")
-        return self._fail(sentence, error)
+        unspeakable = EngineFailed(f"the voice cannot speak {len(fragment.text)} characters: {failure}")
+        return self._fail(sentence, unspeakable)
 
     def _fail(self, sentence: _Sentence, error: Exception) -> list[Outcome]:
         sentence.failed = True

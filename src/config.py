@@ -49,6 +49,11 @@ class StorageKind(StrEnum):
     LOCAL = "local"
 
 
+class TruncatedAudio(StrEnum):
+    READ = "read"
+    REFUSE = "refuse"
+
+
 class LogFormat(StrEnum):
     TEXT = "text"
     JSON = "json"
@@ -125,6 +130,8 @@ class Settings(BaseSettings):
     """Disk space for temporary files that all uploads of a worker may take; `auto`: three quarters of what
     is free at the start, shared out among the workers."""
     max_audio_seconds: float = Field(default=7200, gt=0)
+    truncated_audio: TruncatedAudio = TruncatedAudio.READ
+    """A recording that broke off: `read` as far as it goes, with a warning in the answer, or `refuse` it."""
     max_text_chars: int = Field(default=5000, ge=1)
     max_queue: Annotated[int | None, NoDecode] = Field(default=None, ge=1)
     """Requests in work or waiting, per engine and worker process; `auto`: from device and cores."""

@@ -48,6 +48,13 @@ class Transcription(BaseModel):
     language_probability: float = Field(description="1 when the language was given.", examples=[0.98])
     duration: float = Field(description="Seconds of audio.", examples=[2.4])
     model: str = Field(examples=["base"])
+    track: int | None = Field(
+        default=None, description="The audio track that was read, from 1.", examples=[1]
+    )
+    warnings: list[str] = Field(
+        default=[],
+        description="What to know of the file, e.g. that it is cut off and was read as far as it goes.",
+    )
 
 
 class VerboseTranscription(Transcription):

@@ -4,25 +4,42 @@ from typing import Any
 
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 
-from src.api.schemas import SegmentOut, SttFormat, Transcription, VerboseTranscription, WordOut
+from src.api.schemas import (
+    LanguageCandidate,
+    SegmentOut,
+    SttFormat,
+    Transcription,
+    VerboseTranscription,
+    WordOut,
+)
 from src.api.subtitles import to_srt, to_vtt
-from src.engines.base import Segment
+from src.engines.base import LanguageGuess, Segment, Word
 from src.services.stt import Result
+
+_SECONDS, _PROBABILITY = 2, 4
+"""Decimals: Whisper's times are multiples of 20 ms, and of a probability no more is meant."""
+_WARNINGS = "X-Voz-Warnings"
 
 
 def shape(
     result: Result, wanted: SttFormat, words: bool, max_line_width: int, max_line_count: int
 ) -> Response:
-    """The response body for `result`; `words` says whether the caller asked for their times."""
+    """The response for `result`; `words` says whether the caller asked for their times.
+
+    Formats without a place for warnings have them in a header.
+    """
+    headers = {}
+    if result.warnings:
+        headers[_WARNINGS] = " | ".join(result.warnings).encode("ascii", "replace").decode()
     match wanted:
         case SttFormat.TEXT:
-            return PlainTextResponse(result.text)
+            return PlainTextResponse(result.text, headers=headers)
         case SttFormat.SRT:
             body = to_srt(result.segments, max_line_width, max_line_count)
-            return Response(body, media_type="application/x-subrip; charset=utf-8")
+            return Response(body, media_type="application/x-subrip; charset=utf-8", headers=headers)
         case SttFormat.VTT:
             body = to_vtt(result.segments, max_line_width, max_line_count)
-            return Response(body, media_type="text/vtt; charset=utf-8")
+            return Response(body, media_type="text/vtt; charset=utf-8", headers=headers)
         case SttFormat.JSON:
             return JSONResponse(Transcription(**_common(result)).model_dump())
         case SttFormat.VERBOSE_JSON:
@@ -44,12 +61,25 @@ def event_of(item: Segment | Result, index: int, words: bool) -> tuple[str, dict
 def segment_out(segment: Segment, index: int, words: bool) -> SegmentOut:
     return SegmentOut(
         id=index,
-        start=round(segment.start, 3),
-        end=round(segment.end, 3),
+        start=round(segment.start, _SECONDS),
+        end=round(segment.end, _SECONDS),
         text=segment.text,
-        avg_logprob=segment.avg_logprob,
-        no_speech_prob=segment.no_speech_prob,
-        words=[WordOut.model_validate(word) for word in segment.words or ()] if words else None,
+        avg_logprob=round(segment.avg_logprob, _PROBABILITY),
+        no_speech_prob=round(segment.no_speech_prob, _PROBABILITY),
+        words=[_word_out(word) for word in segment.words or ()] if words else None,
+    )
+
+
+def guess_out(guess: LanguageGuess) -> LanguageCandidate:
+    return LanguageCandidate(language=guess.language, probability=round(guess.probability, _PROBABILITY))
+
+
+def _word_out(word: Word) -> WordOut:
+    return WordOut(
+        word=word.word,
+        start=round(word.start, _SECONDS),
+        end=round(word.end, _SECONDS),
+        probability=round(word.probability, _PROBABILITY),
     )
 
 
@@ -57,7 +87,9 @@ def _common(result: Result) -> dict[str, Any]:
     return {
         "text": result.text,
         "language": result.language,
-        "language_probability": result.language_probability,
-        "duration": round(result.duration, 3),
+        "language_probability": round(result.language_probability, _PROBABILITY),
+        "duration": round(result.duration, _SECONDS),
         "model": result.model,
+        "track": result.track,
+        "warnings": list(result.warnings),
     }

@@ -1,14 +1,15 @@
 """Speech to text: audio source -> segmenter -> ordered rows -> transcript, in bounded memory."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
+from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
-from src.config import Settings
+from src.config import Settings, TruncatedAudio
 from src.engines.base import Audio, LanguageGuess, Segment, SpeechToText, SttOptions
 from src.errors import InvalidInput
 from src.observability.telemetry import current_request_id
+from src.services.decoding.decoding import Decoding
 from src.services.decoding.pool import Decoders
 from src.services.ordered import ordered
 from src.services.transcription.builder import TranscriptBuilder
@@ -35,6 +36,12 @@ class Result:
     segments: tuple[Segment, ...]
     model: str
     usage: Usage
+    warnings: tuple[str, ...] = ()
+    """What the caller should know: a recording that broke off was read as far as it goes."""
+    track: int | None = None
+    """The audio track that was read, from 1; None if the source is no file."""
+    tracks: int | None = None
+    """Audio tracks of the file."""
 
 
 class SttService:
@@ -50,35 +57,57 @@ class SttService:
         self._settings = settings
 
     async def transcribe(
-        self, file: BinaryIO, options: SttOptions, meter: UsageMeter | None = None
+        self,
+        file: BinaryIO,
+        options: SttOptions,
+        meter: UsageMeter | None = None,
+        track: int | None = None,
     ) -> Result:
         """Read a whole file. It is `stream` to its end, so both always say the same.
 
+        Args:
+            file: seekable; it is not closed.
+            options: of the engine.
+            meter: told what is used.
+            track: the audio track to read, from 1; None: the default one, or the loudest if that is silent.
+
         Raises:
-            NotAudio: the file cannot be decoded.
+            NotAudio: the file cannot be decoded, or it is cut off and TRUNCATED_AUDIO is `refuse`.
             TooLarge: it is longer than MAX_AUDIO_SECONDS.
-            InvalidInput: unknown language.
+            InvalidInput: unknown language, or no such track.
             EngineFailed: a chunk could not be read.
         """
-        async with aclosing(self.stream(file, options, meter)) as items:
+        async with aclosing(self.stream(file, options, meter, track)) as items:
             async for item in items:
                 if isinstance(item, Result):
                     return item
         raise RuntimeError("a stream ended without its result")
 
     async def stream(
-        self, file: BinaryIO, options: SttOptions, meter: UsageMeter | None = None
+        self,
+        file: BinaryIO,
+        options: SttOptions,
+        meter: UsageMeter | None = None,
+        track: int | None = None,
     ) -> AsyncGenerator[Segment | Result, None]:
         """Segments in order, each as soon as it is final, then the result. Raises as `transcribe` does.
 
         Closing the generator stops everything: decoding, and the rows that the engine holds.
         """
         async with (
-            self._decoders.decode(file, self._settings.max_audio_seconds) as blocks,
-            aclosing(self.stream_blocks(blocks, options, meter)) as items,
+            self._decode(file, track) as decoding,
+            aclosing(self.stream_blocks(decoding, options, meter)) as items,
         ):
             async for item in items:
-                yield item
+                if isinstance(item, Result):
+                    yield replace(
+                        item,
+                        warnings=tuple(decoding.warnings),
+                        track=decoding.track,
+                        tracks=decoding.tracks,
+                    )
+                else:
+                    yield item
 
     async def stream_blocks(
         self, blocks: AsyncIterator[Audio], options: SttOptions, meter: UsageMeter | None = None
@@ -102,7 +131,11 @@ class SttService:
         )
 
     async def detect_language(
-        self, file: BinaryIO, languages: tuple[str, ...], meter: UsageMeter | None = None
+        self,
+        file: BinaryIO,
+        languages: tuple[str, ...],
+        meter: UsageMeter | None = None,
+        track: int | None = None,
     ) -> list[LanguageGuess]:
         """Languages of the file's first speech, likeliest first.
 
@@ -110,12 +143,20 @@ class SttService:
             NotAudio: the file cannot be decoded.
             InvalidInput: there is no speech in it, or an unknown language is asked for.
         """
-        async with self._decoders.decode(file, self._settings.max_audio_seconds) as blocks:
-            chunks = ChunkReader(blocks, meter or UsageMeter())
+        async with self._decode(file, track) as decoding:
+            chunks = ChunkReader(decoding, meter or UsageMeter())
             guesses = await detect(chunks, RowReader(self._engine, current_request_id()), languages)
         if not guesses:
             raise InvalidInput("there is no speech in this file, so its language cannot be told")
         return guesses
+
+    def _decode(self, file: BinaryIO, track: int | None) -> AbstractAsyncContextManager[Decoding]:
+        return self._decoders.decode(
+            file,
+            self._settings.max_audio_seconds,
+            track,
+            whole_only=self._settings.truncated_audio is TruncatedAudio.REFUSE,
+        )
 
     async def _rows(self, chunks: ChunkReader, options: SttOptions) -> AsyncGenerator[ReadChunk, None]:
         rows = RowReader(self._engine, current_request_id())

@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 
 from src.engines.base import Audio
-from src.errors import NotAudio, Overloaded, TooLarge
+from src.errors import InvalidInput, NotAudio, Overloaded, TooLarge
 from src.observability import metrics
 from src.services.audio import AudioSource
 from src.services.decoding.pool import Decoders
@@ -114,7 +114,16 @@ def test_errors_cross_with_their_words() -> None:
         with pytest.raises(NotAudio, match="the file is empty"):
             await read(opened, b"")
         with pytest.raises(NotAudio, match="cut off: it should hold"):
-            await read(opened, tone_wav(3.0)[:5001])
+            async with opened.decode(io.BytesIO(tone_wav(3.0)[:5001]), 60, whole_only=True) as decoding:
+                await decoding.read()
+        with pytest.raises(InvalidInput, match="there is no track 2"):
+            async with opened.decode(io.BytesIO(tone_wav(3.0)), 60, track=2) as decoding:
+                await decoding.read()
+        async with opened.decode(io.BytesIO(tone_wav(3.0)[:50_001]), 60) as decoding:
+            assert sum([len(block) async for block in decoding]) == (50_001 - 44) // 2
+            [warning] = decoding.warnings
+            assert warning.startswith("the file is cut off: it should hold")
+            assert (decoding.track, decoding.tracks) == (1, 1)
         with pytest.raises(TooLarge, match="2 seconds"):
             await read(opened, tone_wav(3.0), max_seconds=2)
         folder = os.open("/", os.O_RDONLY)
@@ -243,7 +252,7 @@ import os, signal, socket, tempfile
 from src.services.decoding import decoder
 from src.services.decoding.confinement import confine, prepare_filter
 from src.services.decoding.frames import JOB
-def spin(file, max_seconds):
+def spin(file, job):
     while True:
         yield from ()
 decoder.decode = spin
@@ -254,7 +263,7 @@ if os.fork() == 0:
     decoder.serve(theirs)
     os._exit(0)
 with tempfile.TemporaryFile() as file:
-    socket.send_fds(ours, [JOB.pack(60)], [file.fileno()])
+    socket.send_fds(ours, [JOB.pack(60, 0, False)], [file.fileno()])
     print(signal.Signals(os.waitstatus_to_exitcode(os.wait()[1]) * -1).name)
 """
 

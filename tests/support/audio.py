@@ -3,7 +3,7 @@
 import io
 import struct
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import av
 import numpy as np
@@ -68,29 +68,93 @@ def encoded(
     layout: str = "mono",
     video: bool = False,
     options: dict[str, str] | None = None,
+    codec_options: dict[str, str] | None = None,
     **settings: Any,
 ) -> bytes:
-    """A media file of `audio`, the same in every channel; with a few black pictures if `video`."""
+    """A media file of `audio`, with a few black pictures if `video`.
+
+    `audio` is of shape (n,), the same in every channel, or (channels, n).
+    """
     target = io.BytesIO()
     with av.open(target, "w", format=container, options={"fflags": "+bitexact"} | (options or {})) as output:
-        stream = output.add_stream(codec, rate=rate, layout=layout, **settings)
+        stream = output.add_stream(codec, rate=rate, layout=layout, options=codec_options, **settings)
         assert isinstance(stream, AudioStream)
         if video:
             pictures = output.add_stream("mpeg4", rate=10)
             pictures.width, pictures.height, pictures.pix_fmt = 32, 32, "yuv420p"
-            for index in range(round(10 * len(audio) / rate)):
+            for index in range(round(10 * audio.shape[-1] / rate)):
                 picture = av.VideoFrame(32, 32, "yuv420p")
                 picture.pts = index
                 output.mux(pictures.encode(picture))
             output.mux(pictures.encode(None))
-        channels = np.repeat(audio[None, :], stream.codec_context.layout.nb_channels, axis=0)
-        for start in range(0, len(audio), 4096):
+        channels = np.atleast_2d(audio)
+        if len(channels) == 1:
+            channels = np.repeat(channels, stream.codec_context.layout.nb_channels, axis=0)
+        for start in range(0, audio.shape[-1], 4096):
             block = np.ascontiguousarray(channels[:, start : start + 4096])
             frame = av.AudioFrame.from_ndarray(block, format="fltp", layout=layout)
             frame.sample_rate = rate
             frame.pts = start
             output.mux(stream.encode(frame))
         output.mux(stream.encode(None))
+    return target.getvalue()
+
+
+def stereo(left: Audio, right: Audio, rate: int, container: str, codec: str) -> bytes:
+    """A media file of two channels."""
+    return encoded(np.stack([left, right]), rate, container, codec, "stereo")
+
+
+def film(
+    tracks: Sequence[Audio],
+    container: str,
+    *,
+    codec: str = "aac",
+    pictures: float = 0.0,
+    offset: float = 0.0,
+    hole: tuple[float, float] = (0.0, 0.0),
+) -> bytes:
+    """A file of several audio tracks of 48 kHz.
+
+    Args:
+        tracks: mono, of equal length.
+        container: FFmpeg's name of the muxer.
+        codec: of the sound.
+        pictures: seconds of black pictures, from the start.
+        offset: seconds by which the sound begins later than the file.
+        hole: a time in the sound, and for how many seconds nothing is there; packets after it come so much
+            later.
+    """
+    target = io.BytesIO()
+    at, width = hole
+    with av.open(target, "w", format=container) as output:
+        streams = [cast("AudioStream", output.add_stream(codec, rate=48_000, layout="mono")) for _ in tracks]
+        if pictures:
+            video = output.add_stream("mpeg4", rate=10)
+            video.width, video.height, video.pix_fmt = 32, 32, "yuv420p"
+            for index in range(round(10 * pictures)):
+                picture = av.VideoFrame(32, 32, "yuv420p")
+                picture.pts = index
+                output.mux(video.encode(picture))
+            output.mux(video.encode(None))
+
+        def mux(found: list[Any]) -> None:
+            for packet in found:
+                time = float(packet.pts * packet.time_base)
+                moved = offset + (width if time >= at and width else 0)
+                packet.pts += round(moved / packet.time_base)
+                packet.dts = packet.pts
+                output.mux(packet)
+
+        for start in range(0, len(tracks[0]), 4096):
+            for stream, audio in zip(streams, tracks, strict=True):
+                frame = av.AudioFrame.from_ndarray(
+                    np.ascontiguousarray(audio[None, start : start + 4096]), format="fltp", layout="mono"
+                )
+                frame.sample_rate, frame.pts = 48_000, start
+                mux(stream.encode(frame))
+        for stream in streams:
+            mux(stream.encode(None))
     return target.getvalue()
 
 

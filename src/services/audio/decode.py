@@ -23,17 +23,17 @@ import av.logging
 import numpy as np
 from av.audio.stream import AudioStream
 from av.codec import Codec
+from av.container import InputContainer
 from av.stream import Discard
-from numpy.typing import NDArray
 
 from src.engines.base import STT_SAMPLE_RATE
-from src.errors import NotAudio, TooLarge
+from src.errors import InvalidInput, NotAudio, TooLarge
 from src.services.audio.bounded import BoundedReader
+from src.services.audio.mixdown import Channels, Pcm, Resampler, mixed
 from src.services.audio.tally import Tally
-from src.services.audio.whole import check_whole, mp3_counts_its_frames
-
-Pcm = NDArray[np.int16]
-"""Mono samples, shape (n,)."""
+from src.services.audio.timeline import Timeline
+from src.services.audio.tracks import TrackMeter
+from src.services.audio.whole import missing_part, mp3_counts_its_frames
 
 av.logging.set_level(None)  # FFmpeg writes to standard error; what matters is raised
 
@@ -73,33 +73,62 @@ _MAX_CHANNELS = 64
 _MAX_FRAME_VALUES = 2**24
 """Samples times channels that a codec may put into one frame."""
 _MAX_FRAME_SECONDS = 60
-_MAX_FORMAT_CHANGES = 100
+_MAX_TRACKS = 8
+"""Audio tracks that are listened to for the one with sound."""
+_DTX = {"amrnb": range(8, 16), "amrwb": (9, 14, 15), "amr_nb": range(8, 16), "amr_wb": (9, 14, 15)}
+"""Frame types of AMR that hold no speech: comfort noise, or nothing. FFmpeg cannot decode them."""
+_DTX_SECONDS = 0.02
+_MAX_LOST_SECONDS = 0.2
+"""A packet that could not be decoded is taken for no longer than this."""
 _BLOCK = STT_SAMPLE_RATE
 
 
 class AudioSource:
     """The audio of an upload as 16 kHz mono blocks. Blocking: it runs in a decoder process.
 
+    A file that is cut off is read as far as it goes; `warnings` says so then.
+
     Args:
         file: the upload, seekable, positioned anywhere; it is not closed.
         max_seconds: more audio than this is refused while it is being decoded.
+        track: the audio track to read, from 1; None: the default one, or the loudest if that is silent.
+        whole_only: refuse a file that is cut off.
 
     Raises:
-        NotAudio: nothing here can be decoded as audio, or the file is cut off; the message says why.
+        NotAudio: nothing here can be decoded as audio; the message says why.
+        InvalidInput: there is no such track.
     """
 
-    def __init__(self, file: BinaryIO, max_seconds: float) -> None:
+    def __init__(
+        self, file: BinaryIO, max_seconds: float, track: int | None = None, *, whole_only: bool = False
+    ) -> None:
         self._max_seconds = max_seconds
-        size = file.seek(0, io.SEEK_END)
-        if size == 0:
+        self._whole_only = whole_only
+        self.warnings: list[str] = []
+        """What a caller should know of the file. Complete when `blocks` has ended."""
+        self._file = file
+        self._size = file.seek(0, io.SEEK_END)
+        if self._size == 0:
             raise NotAudio("the file is empty")
-        check_whole(file, size)
-        counted = mp3_counts_its_frames(file)
-        file.seek(0)
+        self._cut = missing_part(file, self._size)
+        if self._cut and whole_only:
+            raise NotAudio(f"the file is cut off: {self._cut}")
+        self._counted = mp3_counts_its_frames(file)
         self._closed = False
-        self._bytes = BoundedReader(file, size)
+        self._open()
         try:
-            self._container = av.open(
+            candidates = self._decodable()
+            self._choices = candidates if track is None else []
+            self._use(candidates[0] if track is None else self._numbered(track, candidates))
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self) -> None:
+        self._file.seek(0)
+        self._bytes = BoundedReader(self._file, self._size)
+        try:
+            self._container: InputContainer = av.open(
                 self._bytes,
                 mode="r",
                 container_options=_OPTIONS,
@@ -110,22 +139,16 @@ class AudioSource:
             raise NotAudio(TOO_MUCH_MEMORY) from error
         except Exception as error:
             self._bytes.check()
+            if self._cut:
+                raise NotAudio(f"the file is cut off: {self._cut}") from error
             raise NotAudio("the file is not in an audio or video format that can be decoded") from error
-        try:
-            self._stream = self._choose_stream()
-            name = self._container.format.name
-            self._tally = Tally(name, self._stream, counted=name == "mp3" and counted)
-        except BaseException:
-            self.close()
-            raise
 
-    def _choose_stream(self) -> AudioStream:
+    def _decodable(self) -> list[AudioStream]:
+        """The audio tracks that can be decoded, the default one first."""
         best = self._container.streams.best("audio")
-        streams = sorted(self._container.streams.audio, key=lambda stream: stream is not best)
-        if not streams:
-            raise NotAudio("the file has no audio track")
-        reason = ""
-        for stream in streams:
+        found: list[AudioStream] = []
+        reason = "the file has no audio track"
+        for stream in sorted(self._container.streams.audio, key=lambda stream: stream is not best):
             context = stream.codec_context
             if context is None:
                 reason = "the audio track is in a codec that cannot be decoded"
@@ -135,16 +158,29 @@ class AudioSource:
                     "which is no recording"
                 )
             else:
-                break
-        else:
+                context.thread_count = 1
+                context.options = {"max_samples": str(_MAX_FRAME_VALUES // context.channels)}
+                found.append(stream)
+        if not found:
             raise NotAudio(reason)
-        for other in self._container.streams:
-            if other is not stream:
-                other.discard = Discard.all
-        context = stream.codec_context
-        context.thread_count = 1
-        context.options = {"max_samples": str(_MAX_FRAME_VALUES // context.channels)}
-        return stream
+        return found
+
+    def _numbered(self, track: int, candidates: list[AudioStream]) -> AudioStream:
+        streams = self._container.streams.audio
+        if not 0 < track <= len(streams):
+            count = "1 audio track" if len(streams) == 1 else f"{len(streams)} audio tracks"
+            raise InvalidInput(f"track: the file has {count}; there is no track {track}")
+        if streams[track - 1] not in candidates:
+            raise NotAudio(f"track {track} cannot be decoded")
+        return streams[track - 1]
+
+    def _use(self, stream: AudioStream) -> None:
+        self._stream = stream
+        streams = self._container.streams.audio
+        self.track, self.tracks = streams.index(stream) + 1, len(streams)
+        name = self._container.format.name
+        self._tally = Tally(name, stream, counted=name == "mp3" and self._counted)
+        self._timeline = Timeline(self._container, stream, self._max_seconds)
 
     def __enter__(self) -> Self:
         return self
@@ -170,54 +206,69 @@ class AudioSource:
     def blocks(self) -> Iterator[Pcm]:
         """A second at a time (the last one may be shorter), 16-bit, in order. Once only.
 
-        A few damaged packets are passed over, as every player does.
+        A few damaged packets are passed over, as every player does. Where there are several tracks, empty
+        blocks come first, while the one to read is looked for.
 
         Raises:
-            NotAudio: nothing or too little could be decoded, or the file is cut off. `whole.py` tells what
-                can be seen of that, and when.
+            NotAudio: nothing or too little could be decoded, or the file is cut off and `whole_only`.
+                `whole.py` tells what can be seen of that, and when.
             TooLarge: there is more than `max_seconds`.
         """
-        parts: list[Pcm] = []
+        if len(self._choices) > 1:
+            yield from self._choose_track()
+        parts: list[Channels] = []
         held = total = 0
-        for audio in self._decoded():
-            total += len(audio)
+        for samples in self._decoded():
+            total += len(samples)
             if total > self._max_seconds * STT_SAMPLE_RATE:
                 raise TooLarge(f"the audio is longer than {self._max_seconds:g} seconds (MAX_AUDIO_SECONDS)")
-            parts.append(audio)
-            held += len(audio)
+            parts.append(samples)
+            held += len(samples)
             if held >= _BLOCK:
-                joined = np.concatenate(parts)
+                joined = mixed(parts)
                 whole = held // _BLOCK * _BLOCK
                 for start in range(0, whole, _BLOCK):
                     yield joined[start : start + _BLOCK]
-                parts, held = [joined[whole:]], held - whole
+                parts, held = [joined[whole:, None]], held - whole
         if held:
-            yield np.concatenate(parts)
+            yield mixed(parts)
         elif not total:  # a sample or two, of which none is left at our rate
             raise NotAudio("the file holds no audio that can be decoded")
 
-    def _decoded(self) -> Iterator[Pcm]:
-        resampler: av.AudioResampler | None = None
-        shape: tuple[str, str, int] | None = None
-        changes = 0
+    def _choose_track(self) -> Iterator[Pcm]:
+        meter = TrackMeter(self._container, self._choices[:_MAX_TRACKS])
+        for _ in meter.measure():
+            yield np.zeros(0, np.int16)
+        chosen = self._container.streams.audio.index(meter.chosen())
+        if self._closed:
+            return
+        self._container.close()
+        self._open()
+        streams = self._container.streams.audio
+        if len(streams) <= chosen or streams[chosen] not in self._decodable():
+            raise NotAudio("the file changes while it is read")
+        self._use(streams[chosen])
+
+    def _decoded(self) -> Iterator[Channels]:
+        resampler = Resampler()
         for frame in self._frames():
-            now = (frame.format.name, frame.layout.name, frame.sample_rate)
-            if resampler is None or now != shape:
-                # some formats change rate or channels midway; a resampler is made for one kind of frame
-                if resampler is not None:
-                    yield from _resample(resampler, None)
-                changes += 1
-                if changes > _MAX_FORMAT_CHANGES:
-                    raise NotAudio("the audio changes its format over and over")
-                # 16-bit, as faster-whisper does: FFmpeg normalises a mix-down to whole numbers only; in
-                # floats, two loud channels would come out above full scale
-                resampler = av.AudioResampler("s16", "mono", STT_SAMPLE_RATE)
-                shape = now
-            frame.pts = None  # wild timestamps must not make the resampler invent silence
-            yield from _resample(resampler, frame)
-        if resampler is not None:
-            yield from _resample(resampler, None)
-        self._tally.check_end()
+            silence = self._timeline.silence_before(frame)
+            if silence:
+                yield from resampler.flush()
+                yield from _silence(silence)
+            yield from resampler.push(frame)
+        yield from resampler.flush()
+        yield from _silence(self._timeline.silence_before(None))
+        missing = self._tally.check_end()
+        self._cut = self._cut or missing
+        if self._cut:
+            self._broken_off(f"the file is cut off: {self._cut}")
+
+    def _broken_off(self, reason: str, cause: Exception | None = None) -> None:
+        if self._whole_only:
+            raise NotAudio(reason) from cause
+        if not self.warnings:
+            self.warnings.append(f"{reason}; what is there was read, up to {self._timeline.position:.1f} s")
 
     def _frames(self) -> Iterator[av.AudioFrame]:
         for packet in self._packets():
@@ -227,14 +278,27 @@ class AudioSource:
             except MemoryError as error:
                 raise NotAudio(TOO_MUCH_MEMORY) from error
             except Exception:
+                if self._is_pause(packet):
+                    self._timeline.lost(_DTX_SECONDS)
+                    continue
                 self._tally.damaged()
+                seconds = float((packet.duration or 0) * (packet.time_base or 0))
+                self._timeline.lost(min(max(seconds, 0.0), _MAX_LOST_SECONDS))
                 continue
             for frame in frames:
                 _check_frame(frame)
                 self._tally.frame(frame)
                 yield frame
 
+    def _is_pause(self, packet: "av.Packet[AudioStream]") -> bool:
+        """Whether a packet of AMR says that nobody speaks (discontinuous transmission)."""
+        kinds = _DTX.get(self._stream.codec_context.name, ())
+        return bool(kinds) and packet.size > 0 and bytes(packet)[0] >> 3 & 15 in kinds
+
     def _packets(self) -> "Iterator[av.Packet[AudioStream]]":
+        for other in self._container.streams:
+            if other is not self._stream:
+                other.discard = Discard.all
         packets = self._container.demux(self._stream)
         while not self._closed:  # FFmpeg must not be called again once it is
             try:
@@ -245,7 +309,11 @@ class AudioSource:
                 raise NotAudio(TOO_MUCH_MEMORY) from error
             except Exception as error:
                 self._bytes.check()
-                raise self._tally.stopped() from error
+                seconds = self._timeline.position
+                self._broken_off(
+                    f"the file is damaged or cut off: it cannot be read past {seconds:.1f} s", error
+                )
+                return
             self._bytes.check()
             if packet is None:
                 return
@@ -258,12 +326,9 @@ def _check_frame(frame: av.AudioFrame) -> None:
         raise NotAudio(f"the audio claims a frame of {frame.samples} samples at {rate} Hz")
 
 
-def _resample(resampler: av.AudioResampler, frame: av.AudioFrame | None) -> Iterator[Pcm]:
-    try:
-        frames = resampler.resample(frame)
-    except Exception as error:
-        raise NotAudio("the audio has channels that cannot be mixed into one") from error
-    for resampled in frames:
-        pcm = resampled.to_ndarray().reshape(-1)
-        if len(pcm):
-            yield pcm.astype(np.int16, copy=False)
+def _silence(seconds: float) -> Iterator[Channels]:
+    """A second at a time: a hole may be long."""
+    left = round(seconds * STT_SAMPLE_RATE)
+    while left > 0:
+        yield np.zeros((min(left, _BLOCK), 1), np.int16)
+        left -= _BLOCK

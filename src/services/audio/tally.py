@@ -63,12 +63,12 @@ class Tally:
         self._reached = max(self._seconds, (frame.time or 0.0) + seconds)
         self._longest = max(self._longest, seconds)
 
-    def stopped(self) -> NotAudio:
-        """The error when the container cannot be read any further, though it does not say that it ends."""
-        return NotAudio(f"the file is damaged or cut off: it cannot be read past {self._seconds:.1f} s")
+    def check_end(self) -> str | None:
+        """What is missing at the end, if this cannot have been all.
 
-    def check_end(self) -> None:
-        """Raise NotAudio if this cannot have been all."""
+        Raises:
+            NotAudio: there was nothing, or next to nothing could be decoded.
+        """
         if self._seconds == 0:
             raise NotAudio("the file holds no audio that can be decoded")
         if self._damaged > self._packets / 2:
@@ -79,12 +79,10 @@ class Tally:
         # packets that were passed over are missing too, but the file is not cut off for that
         expected = self._claimed - self._damaged * self._longest - slack
         if self._reached < expected:
-            raise NotAudio(
-                f"the file is cut off: it should hold {self._claimed:.1f} s of audio, "
-                f"but {self._seconds:.1f} s are there"
-            )
+            return f"it should hold {self._claimed:.1f} s of audio, but {self._seconds:.1f} s are there"
         if self._last is not None and self._ends_within(self._last):
-            raise NotAudio(f"the file is cut off: its last frame, at {self._seconds:.1f} s, is not complete")
+            return f"its last frame, at {self._seconds:.1f} s, is not complete"
+        return None
 
     def _ends_within(self, last: "av.Packet[AudioStream]") -> bool:
         if self._container in _BARE:

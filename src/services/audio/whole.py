@@ -10,8 +10,6 @@ that leave the length open.
 import struct
 from typing import BinaryIO
 
-from src.errors import NotAudio
-
 _SLACK = 64
 """Bytes that may be missing: some recorders count their own header as audio."""
 _OPEN = 0x7FFFF000
@@ -23,24 +21,21 @@ _EBML_SEGMENT, _EBML_CLUSTER = 0x18538067, 0x1F43B675
 _OGG_PAGE_MOST = 27 + 255 + 255 * 255
 
 
-def check_whole(file: BinaryIO, size: int) -> None:
-    """Raise NotAudio if a file of `size` bytes says that there should be more of it."""
+def missing_part(file: BinaryIO, size: int) -> str | None:
+    """What a file of `size` bytes says should be there and is not; None if nothing is missing."""
     file.seek(0)
     start = file.read(12)
     if start[:4] in {b"RIFF", b"RF64", b"FORM"}:
-        missing = _iff(file, size, big=start[:4] == b"FORM", long=start[:4] == b"RF64")
-    elif start[4:8] in {b"ftyp", b"moov", b"mdat", b"styp", b"wide", b"free"}:
-        missing = _mp4(file, size)
-    elif start[:4] == b"\x1a\x45\xdf\xa3":
-        missing = _matroska(file, size)
-    elif start[:4] == b"OggS":
-        missing = _ogg(file, size)
-    elif start[:4] == b"caff":
-        missing = _caf(file, size)
-    else:
-        return
-    if missing:
-        raise NotAudio(f"the file is cut off: {missing}")
+        return _iff(file, size, big=start[:4] == b"FORM", long=start[:4] == b"RF64")
+    if start[4:8] in {b"ftyp", b"moov", b"mdat", b"styp", b"wide", b"free"}:
+        return _mp4(file, size)
+    if start[:4] == b"\x1a\x45\xdf\xa3":
+        return _matroska(file, size)
+    if start[:4] == b"OggS":
+        return _ogg(file, size)
+    if start[:4] == b"caff":
+        return _caf(file, size)
+    return None
 
 
 def _iff(file: BinaryIO, size: int, *, big: bool, long: bool) -> str | None:

@@ -5,10 +5,10 @@ import signal
 import socket
 import time
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
-from src.errors import NotAudio, TooLarge
-from src.services.audio.decode import TOO_MUCH_MEMORY, AudioSource, Pcm
+from src.errors import InvalidInput, NotAudio, TooLarge
+from src.services.audio.decode import TOO_MUCH_MEMORY, AudioSource
 from src.services.decoding.frames import JOB, Kind, frame
 
 STUCK_SECONDS = 1.5
@@ -20,32 +20,42 @@ _SHORT_SECONDS = 1.0
 _NICE = 10
 
 
+_REFUSALS = {NotAudio: Kind.NOT_AUDIO, InvalidInput: Kind.INVALID, TooLarge: Kind.TOO_LARGE}
+
+
+class Job(NamedTuple):
+    """What a decoder is told (`frames.JOB`)."""
+
+    max_seconds: float
+    track: int
+    """From 1; 0: to be chosen."""
+    whole_only: bool
+    """Refuse a file that is cut off."""
+
+
 def serve(connection: socket.socket) -> None:
     """Wait for a file, decode it, send its audio. A caller who closes the connection ends the process."""
     job, descriptors, _, _ = socket.recv_fds(connection, JOB.size, 1)
     if not descriptors:
         return
-    (max_seconds,) = JOB.unpack(job)
-    connection.sendall(frame(*_outcome(connection, descriptors[0], max_seconds)))
+    connection.sendall(frame(*_outcome(connection, descriptors[0], Job(*JOB.unpack(job)))))
 
 
-def _outcome(connection: socket.socket, descriptor: int, max_seconds: float) -> tuple[Kind, str]:
-    """Send the audio; how it ended."""
+def _outcome(connection: socket.socket, descriptor: int, job: Job) -> tuple[Kind, str]:
+    """Send the audio, then what is to be known of the file; how it ended."""
     patience = STUCK_SECONDS + os.fstat(descriptor).st_size / _BYTES_PER_SECOND
     hurried = True
     try:
         signal.setitimer(signal.ITIMER_PROF, patience)
         with os.fdopen(descriptor, "rb") as file:
-            for block in decode(file, max_seconds):
-                connection.sendall(frame(Kind.AUDIO, block.tobytes()))
+            for kind, content in decode(file, job):
+                connection.sendall(frame(kind, content))
                 signal.setitimer(signal.ITIMER_PROF, patience)
                 if hurried and time.process_time() > _SHORT_SECONDS:
                     hurried = False
                     os.nice(_NICE)
-    except NotAudio as error:
-        return Kind.NOT_AUDIO, str(error)
-    except TooLarge as error:
-        return Kind.TOO_LARGE, str(error)
+    except (NotAudio, InvalidInput, TooLarge) as error:
+        return _REFUSALS[type(error)], str(error)
     except ConnectionError:
         raise
     except OSError as error:
@@ -57,22 +67,36 @@ def _outcome(connection: socket.socket, descriptor: int, max_seconds: float) -> 
     return Kind.END, ""
 
 
-def decode(file: BinaryIO, max_seconds: float) -> Iterator[Pcm]:
-    """The audio of a file, a second at a time; blocks without any samples say that it goes on.
+def decode(file: BinaryIO, job: Job) -> Iterator[tuple[Kind, bytes | str]]:
+    """The frames for a file: its audio, a second at a time, then its track and warnings.
+
+    Audio without any samples says that it goes on.
 
     Raises:
-        NotAudio, TooLarge: as AudioSource does.
+        NotAudio, InvalidInput, TooLarge: as AudioSource does.
     """
-    with AudioSource(file, max_seconds) as source:
-        if (source.duration_hint or 0) <= max_seconds:
-            yield from source.blocks()
+    with _source(file, job) as source:
+        if (source.duration_hint or 0) <= job.max_seconds:
+            yield from _frames(source)
             return
         # It says that it is too long. Were that believed, a wrong header would cost a good file; were it
         # not looked into now, hours of speech would be read first, and then refused.
-        for block in source.blocks():
-            yield block[:0]
-    with AudioSource(file, max_seconds) as source:
-        yield from source.blocks()
+        for _ in source.blocks():
+            yield Kind.AUDIO, b""
+    with _source(file, job) as source:
+        yield from _frames(source)
+
+
+def _source(file: BinaryIO, job: Job) -> AudioSource:
+    return AudioSource(file, job.max_seconds, job.track or None, whole_only=job.whole_only)
+
+
+def _frames(source: AudioSource) -> Iterator[tuple[Kind, bytes | str]]:
+    for block in source.blocks():
+        yield Kind.AUDIO, block.tobytes()
+    yield Kind.TRACK, f"{source.track} {source.tracks}"
+    for warning in source.warnings:
+        yield Kind.WARNING, warning
 
 
 def cpu_seconds(max_seconds: float) -> int:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import re
 import signal
 import socket
 from collections.abc import Awaitable, Callable
@@ -12,7 +13,7 @@ from typing import Self
 import numpy as np
 
 from src.engines.base import STT_SAMPLE_RATE, Audio
-from src.errors import NotAudio, Overloaded, TooLarge
+from src.errors import InvalidInput, NotAudio, Overloaded, TooLarge
 from src.observability.metrics import decoder_died
 from src.services.decoding.forkserver import COULD_NOT_FORK
 from src.services.decoding.frames import HEADER, MAX_AUDIO_BYTES, MAX_TEXT_BYTES, Kind
@@ -21,6 +22,8 @@ log = logging.getLogger(__name__)
 
 _READ_BYTES = 128 * 1024
 _BLOCKS_AT_ONCE = 8
+_MAX_WARNINGS = 8
+_NUMBER = re.compile(r"[0-9]{1,4}")
 
 
 class Decoding:
@@ -47,6 +50,12 @@ class Decoding:
         self._samples = 0
         self._data = bytearray()
         self._ended = False
+        self.warnings: list[str] = []
+        """What a caller should know of the file. Complete at its end."""
+        self.track: int | None = None
+        """The audio track that was read, from 1; known at the end."""
+        self.tracks: int | None = None
+        """Audio tracks of the file."""
         self._reader: asyncio.StreamReader
         self._writer: asyncio.StreamWriter
 
@@ -83,6 +92,7 @@ class Decoding:
 
         Raises:
             NotAudio: the file cannot be decoded, or its decoder reached a limit or crashed.
+            InvalidInput: it has no such track.
             TooLarge: there is more audio than allowed.
             OSError: the upload could not be read.
             Overloaded: all decoders have ended; another try may succeed.
@@ -137,8 +147,18 @@ class Decoding:
                     self._unconfined(text)
             case Kind.NOT_AUDIO:
                 raise NotAudio(text)
+            case Kind.INVALID:
+                raise InvalidInput(text)
             case Kind.TOO_LARGE:
                 raise TooLarge(text)
+            case Kind.WARNING:
+                if len(self.warnings) < _MAX_WARNINGS:
+                    self.warnings.append(text)
+            case Kind.TRACK:
+                numbers = text.split()
+                if len(numbers) != 2 or not all(_NUMBER.fullmatch(number) for number in numbers):
+                    raise self._nonsense()
+                self.track, self.tracks = map(int, numbers)
             case Kind.UNREADABLE:
                 raise OSError(text)
             case Kind.FAILED:

@@ -8,8 +8,9 @@ import struct
 from enum import Enum
 
 HEADER = struct.Struct("!cI")
-JOB = struct.Struct("!d")
-"""What a decoder is told, along with the file's descriptor: the most seconds of audio that are allowed."""
+JOB = struct.Struct("!dH?")
+"""What a decoder is told, along with the file's descriptor: the most seconds of audio that are allowed, the
+audio track (0: to be chosen), whether a file that is cut off is refused."""
 MAX_AUDIO_BYTES = 2 * 16_000
 """Of a frame: one second."""
 MAX_TEXT_BYTES = 2000
@@ -20,10 +21,16 @@ class Kind(Enum):
     """The decoder is confined and waits for a file; the text says what confinement it lacks."""
     AUDIO = b"a"
     """Little-endian 16-bit samples, mono, 16 kHz. None at all: the decoder has got further, and is alive."""
+    WARNING = b"w"
+    """What a caller should know of the file."""
+    TRACK = b"t"
+    """Which audio track was read, of how many: two whole numbers."""
     END = b"e"
     """That was all of the file."""
     NOT_AUDIO = b"n"
     """The file cannot be decoded; why."""
+    INVALID = b"i"
+    """There is no such track; how many there are."""
     TOO_LARGE = b"l"
     """There is more audio than allowed; how much is."""
     UNREADABLE = b"u"

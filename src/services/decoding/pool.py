@@ -79,12 +79,16 @@ class Decoders:
         return self._server.pid
 
     @asynccontextmanager
-    async def decode(self, file: BinaryIO, max_seconds: float) -> AsyncIterator[Decoding]:
+    async def decode(
+        self, file: BinaryIO, max_seconds: float, track: int | None = None, *, whole_only: bool = False
+    ) -> AsyncIterator[Decoding]:
         """Decode a file; leaving the block kills the decoder, wherever it is.
 
         Args:
             file: seekable, positioned anywhere. It is not closed, and may be as soon as the block is entered.
             max_seconds: more audio than this is refused.
+            track: the audio track to read, from 1; None: the default one, or the loudest if that is silent.
+            whole_only: refuse a file that is cut off; else it is read as far as it goes, with a warning.
 
         Raises:
             Overloaded: no decoder could be started.
@@ -94,7 +98,7 @@ class Decoders:
             try:
                 # if it has just died, reading from it tells why
                 with contextlib.suppress(ConnectionError), descriptor_of(file) as descriptor:
-                    socket.send_fds(connection, [JOB.pack(max_seconds)], [descriptor])
+                    socket.send_fds(connection, [JOB.pack(max_seconds, track or 0, whole_only)], [descriptor])
                 async with Decoding(
                     connection, max_seconds, lambda: self._exit_code(number), self._unconfined
                 ) as decoding:

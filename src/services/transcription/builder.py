@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from src.engines.base import Segment, SttOptions, Word
+from src.engines.base import Segment, SttOptions
+from src.services.transcription.placement import in_recording
 from src.services.transcription.rows import ReadChunk
-from src.services.transcription.segmenter import Chunk
 
 _UNSPACED = frozenset({"zh", "ja", "th", "lo", "my", "yue"})
 
@@ -41,19 +41,12 @@ class TranscriptBuilder:
             self._empty = False
             self.language = transcript.language
             self.language_probability = transcript.language_probability
+        spaced = self.language not in _UNSPACED
         for segment in transcript.segments:
-            text = segment.text.strip()
-            if self._segments and self.language not in _UNSPACED:
-                text = " " + text
-            placed = replace(_in_recording(chunk, segment), text=text)
-            self._segments.append(placed)
-            yield placed
-
-
-def _in_recording(chunk: Chunk, segment: Segment) -> Segment:
-    words = segment.words and tuple(
-        Word(*chunk.word_in_recording(word.start, word.end), word.word, word.probability)
-        for word in segment.words
-    )
-    start, end = chunk.start_in_recording(segment.start), chunk.end_in_recording(segment.end)
-    return replace(segment, start=start, end=max(start, end), words=words)
+            for placed in in_recording(chunk, segment, spaced=spaced):
+                text = placed.text.strip()
+                if self._segments and spaced:
+                    text = " " + text
+                final = replace(placed, text=text)
+                self._segments.append(final)
+                yield final

@@ -4,8 +4,9 @@ Pauses are left out; what is left is joined into chunks long enough to give the 
 Speech without a pause is cut where it is quietest. Only the chunk in the making is held.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -45,6 +46,10 @@ class Span:
     start: int
     """Where it begins in the recording."""
     length: int
+    speech_start: int
+    """Where speech begins in the recording: what comes before is kept for quiet consonants."""
+    speech_end: int
+    """Where it ends."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,7 +70,13 @@ class Chunk:
         if seconds < _PROGRESS or start > self.spoken - _LEFT:
             return None
         spans = tuple(
-            Span(max(0, span.at - start), span.start + max(0, start - span.at), length)
+            Span(
+                max(0, span.at - start),
+                (begin := span.start + max(0, start - span.at)),
+                length,
+                max(begin, span.speech_start),
+                max(begin, span.speech_end),
+            )
             for span in self.spans
             if (length := min(span.length, span.at + span.length - start)) > 0
         )
@@ -94,6 +105,15 @@ class Chunk:
         return (span.start + min(max(sample - span.at, 0), span.length)) / STT_SAMPLE_RATE
 
 
+class _Part(NamedTuple):
+    """A span in the making; frames."""
+
+    start: int
+    audio: Audio
+    speech_start: int
+    speech_end: int
+
+
 class SpeechSegmenter:
     """Takes blocks of one recording in order and gives its chunks as soon as they are complete."""
 
@@ -107,14 +127,14 @@ class SpeechSegmenter:
         self._seen = 0
         """Frames judged so far."""
         self._speaking_since: int | None = None
+        self._speech_began = 0
+        """The first frame of the speech that goes on."""
         self._last_speech = 0
         """The frame after the last one with speech."""
         self._lead = _EDGE
         """Frames kept before the next span."""
-        self._speech_end = 0
-        """The frame after the last one with speech in the complete spans."""
-        self._spans: list[tuple[int, Audio]] = []
-        """Complete spans of the chunk in the making: first frame, samples."""
+        self._spans: list[_Part] = []
+        """Complete spans of the chunk in the making."""
 
     def push(self, block: Audio) -> Iterator[Chunk]:
         """Take the next block; the chunks that are complete now."""
@@ -126,14 +146,12 @@ class SpeechSegmenter:
 
         What it holds will be part of the chunks to come.
         """
-        spans = list(self._spans)
-        speech_end = self._speech_end
+        parts = list(self._spans)
         if self._speaking_since is not None:
             start, end = self._speaking_since, min(self._seen, self._last_speech + _PAD)
             audio = self._audio[(start - self._first) * FRAME : (end - self._first) * FRAME]
-            spans.append((start, audio.copy()))
-            speech_end = min(self._last_speech, end)
-        return _joined(spans, speech_end) if spans else None
+            parts.append(_Part(start, audio.copy(), self._speech_began, min(self._last_speech, end)))
+        return _joined(parts) if parts else None
 
     def finish(self) -> Iterator[Chunk]:
         """No more blocks: the chunks that are left."""
@@ -150,7 +168,7 @@ class SpeechSegmenter:
             if self._speaking_since is None:
                 if probability >= _ON:
                     self._speaking_since = max(self._seen - 1 - self._lead, self._first)
-                    self._last_speech = self._seen
+                    self._speech_began, self._last_speech = self._seen - 1, self._seen
                 else:
                     self._forget(self._seen - self._lead)
                 continue
@@ -170,21 +188,21 @@ class SpeechSegmenter:
         at = start + _CUT_FROM + int(np.argmin(last_part))
         yield from self._close_span(at)
         yield self._close_chunk()
-        self._speaking_since = at
+        self._speaking_since = self._speech_began = at
 
     def _close_span(self, end: int) -> Iterator[Chunk]:
         self._lead = _PAD
         start = end if self._speaking_since is None else self._speaking_since
         self._speaking_since = None
         audio = self._audio[(start - self._first) * FRAME : (end - self._first) * FRAME]
-        if self._spans and sum(len(span) for _, span in self._spans) + len(audio) > _MAX * FRAME:
+        if self._spans and sum(len(part.audio) for part in self._spans) + len(audio) > _MAX * FRAME:
             yield self._close_chunk()
-        self._spans.append((start, audio.copy()))
-        self._speech_end = min(self._last_speech, end)
+        speech_end = max(self._speech_began, min(self._last_speech, end))
+        self._spans.append(_Part(start, audio.copy(), self._speech_began, speech_end))
         self._forget(end)
 
     def _close_chunk(self) -> Chunk:
-        chunk = _joined(self._spans, self._speech_end)
+        chunk = _joined(self._spans)
         self._spans = []
         return chunk
 
@@ -197,11 +215,11 @@ class SpeechSegmenter:
             self._first = frame
 
 
-def _joined(parts: list[tuple[int, Audio]], speech_end: int) -> Chunk:
-    """A chunk of some parts, each with its first frame; the last frame with speech is before `speech_end`."""
-    spans, at = [], 0
-    for start, audio in parts:
-        spans.append(Span(at, start * FRAME, len(audio)))
+def _joined(parts: Sequence[_Part]) -> Chunk:
+    spans: list[Span] = []
+    at = 0
+    for start, audio, speech_start, speech_end in parts:
+        spans.append(Span(at, start * FRAME, len(audio), speech_start * FRAME, speech_end * FRAME))
         at += len(audio)
-    spoken = spans[-1].at + speech_end * FRAME - spans[-1].start
-    return Chunk(np.concatenate([audio for _, audio in parts]), tuple(spans), spoken)
+    spoken = spans[-1].at + spans[-1].speech_end - spans[-1].start
+    return Chunk(np.concatenate([part.audio for part in parts]), tuple(spans), spoken)

@@ -1,0 +1,70 @@
+"""Which of several audio tracks has the sound.
+
+Screen recorders write a silent first one beside the microphone.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import av
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+
+from src.engines.base import STT_SAMPLE_RATE
+from src.services.audio.mixdown import Resampler, power
+
+_WEAK = 0.01
+"""A default track that has less than this share of the loudest one's power is not what was recorded."""
+_SILENT = 1e-6
+"""Mean power (-60 dB) below which a track is silent."""
+_ENOUGH_SECONDS = 30.0
+"""After so much of the file, the first sound decides."""
+
+
+class TrackMeter:
+    """Measures the power of each track, in one pass over the file until one of them has sound.
+
+    Args:
+        container: opened for this alone; it is read from where it is.
+        streams: the tracks, the default one first.
+    """
+
+    def __init__(self, container: InputContainer, streams: Sequence[AudioStream]) -> None:
+        self._container = container
+        self._streams = streams
+        self._energy = dict.fromkeys((stream.index for stream in streams), 0.0)
+        self._samples = dict.fromkeys(self._energy, 0)
+
+    def measure(self) -> Iterator[float]:
+        """Read on; the seconds that the longest track has so far, now and then. Errors end it."""
+        resamplers = {stream.index: Resampler() for stream in self._streams}
+        told = 0
+        try:
+            for packet in self._container.demux(list(self._streams)):
+                index = packet.stream.index
+                try:
+                    frames = packet.decode()
+                except av.error.FFmpegError:
+                    continue
+                for frame in frames:
+                    if not isinstance(frame, av.AudioFrame):
+                        continue
+                    for samples in resamplers[index].push(frame):
+                        self._energy[index] += power(samples) * len(samples)
+                        self._samples[index] += len(samples)
+                longest = max(self._samples.values())
+                if longest - told >= STT_SAMPLE_RATE:
+                    told = longest
+                    yield longest / STT_SAMPLE_RATE
+                    if longest >= _ENOUGH_SECONDS * STT_SAMPLE_RATE and max(self._powers()) > _SILENT:
+                        return
+        except Exception:
+            return
+
+    def chosen(self) -> AudioStream:
+        """The default track; if that is far weaker than the loudest one, the loudest."""
+        powers = self._powers()
+        loudest = max(range(len(powers)), key=powers.__getitem__)
+        return self._streams[loudest if powers[0] < _WEAK * powers[loudest] else 0]
+
+    def _powers(self) -> list[float]:
+        return [self._energy[index] / max(1, self._samples[index]) for index in self._energy]

@@ -1,4 +1,4 @@
-"""What routes ask for, as annotated aliases, so that a signature reads like its contract."""
+"""Dependencies of the routes, as annotated aliases."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -18,7 +18,7 @@ from src.storage.base import Storage
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What the lifespan builds and the routes use."""
+    """Objects that the lifespan builds and the routes use."""
 
     settings: Settings
     models: Models
@@ -30,7 +30,7 @@ class Services:
     shutdown: GracefulShutdown
 
     def admission(self, kind: AdmissionClass) -> AdmissionController:
-        """Who counts the requests in flight of this class."""
+        """The controller that counts the requests in flight of this class."""
         return {AdmissionClass.STT: self.stt_admission, AdmissionClass.TTS: self.tts_admission}[kind]
 
 
@@ -47,4 +47,4 @@ async def _place(request: Request) -> Place:
 
 
 PlaceDep = Annotated[Place, Depends(_place)]
-"""The place that was taken before the upload was read; given back when the answer has been sent."""
+"""The place that was taken before the upload was read. It is released when the answer has been sent."""

@@ -1,4 +1,4 @@
-"""A caller who leaves stops their work."""
+"""Cancels the work of a request when its caller disconnects."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -14,8 +14,8 @@ T = TypeVar("T")
 async def while_connected(request: Request, work: Coroutine[Any, Any, T]) -> T:
     """Await `work`, and cancel it if the caller closes the connection first.
 
-    Starlette watches the connection of a stream, but not that of a handler that returns a value; such a
-    handler would work to the end for nobody. The body must have been read already.
+    Starlette watches the connection of a streamed response, but not that of a handler that returns a value.
+    Such a handler would finish its work with nobody to receive it. The body must have been read already.
 
     Raises:
         ClientGone: the caller left; `work` was cancelled and has ended.

@@ -1,4 +1,4 @@
-"""The OpenAPI document; Swagger UI from files of our own, which needs no internet; the way to it from `/`."""
+"""The OpenAPI document, and Swagger UI from local files, so that the page needs no internet."""
 
 from pathlib import Path
 from typing import Any
@@ -23,15 +23,15 @@ _SCHEME = {
     "name": "X-API-Key",
     "description": "One of the keys in the server's API_KEY. `make run` prints it.",
 }
-"""The one way in that the page offers: a key is entered once. Routes that also take a bearer token say so."""
+"""The authentication that the page offers: a key is entered once. Routes that take a bearer token say so."""
 
 
 class Documented(FastAPI):
-    """FastAPI whose document also says what an error looks like, and which routes need a key.
+    """FastAPI whose OpenAPI document also describes the errors, and which routes need a key.
 
     Args:
-        policies: of the routes; `KeyCheck` goes by the same ones.
-        rest: as FastAPI takes it.
+        policies: policies of the routes; `KeyCheck` uses the same ones.
+        rest: arguments of FastAPI.
     """
 
     def __init__(self, policies: RoutePolicies, **rest: Any) -> None:
@@ -50,7 +50,7 @@ class Documented(FastAPI):
 
 
 def install(app: FastAPI) -> None:
-    """Serve the page and its assets; they show no secret and need no key."""
+    """Serve the page and its assets. They hold no secret and need no key."""
     app.include_router(router)
     app.mount("/docs/assets", StaticFiles(directory=_ASSETS), name="docs-assets")
 

@@ -1,8 +1,8 @@
-"""A process whose engine has died is of no more use: it ends, so that its supervisor starts another.
+"""Ends a process whose engine has died, so that its supervisor starts a new one.
 
-`/health/ready` fails at once, because it looks at the engines itself. Here the process is stopped: requests
-in flight have SHUTDOWN_TIMEOUT to end, engines and storage are closed, and the exit code says that it failed.
-gunicorn then starts a new worker; under uvicorn alone, Docker's or systemd's restart policy a new process.
+`/health/ready` fails at once, because it asks the engines itself. This module stops the process: requests in
+flight have SHUTDOWN_TIMEOUT to end, engines and storage are closed, and the exit code reports a failure.
+gunicorn then starts a new worker. Under uvicorn alone, the restart policy of Docker or systemd does.
 """
 
 import asyncio
@@ -34,5 +34,5 @@ async def _watch(engines: Mapping[str, Engine], shutdown: GracefulShutdown) -> N
     while not dead:
         await asyncio.sleep(_LOOK_SECONDS)
         dead = [name for name, engine in engines.items() if not engine.load.alive]
-    log.critical("%s has stopped: this process ends, to be started anew", " and ".join(dead))
+    log.critical("%s has stopped: this process ends, so that a new one is started", " and ".join(dead))
     shutdown.fail()

@@ -1,6 +1,6 @@
-"""Exceptions -> answers. The one place that knows a status for each error, and the shapes of errors.
+"""Turns exceptions into responses: the status of each error, and the shapes of error bodies.
 
-The tree itself is drawn in `errors.py`.
+`src/errors.py` shows the tree of exceptions.
 """
 
 import logging
@@ -28,16 +28,16 @@ log = logging.getLogger(__name__)
 REQUEST_ID = "X-Request-ID"
 TOO_LARGE = "the body is larger than this route takes (MAX_UPLOAD_MB, MAX_TEXT_CHARS)"
 CUT_OFF = "cut"
-"""The problem of an answer that the server cut off because it is stopping."""
+"""Problem type of a response that the server cut off because it is stopping."""
 _MEDIA_TYPE = "application/problem+json"
 _MAX_WRONG = 10
-"""Wrong fields that are listed; of the others only the number is told."""
+"""Maximum number of invalid fields that are listed. The others are only counted."""
 _MAX_NAME = 100
-"""Characters of a field's name that are repeated."""
+"""Maximum number of characters of a field's name in an error message."""
 _POLICY_VIOLATION, _INTERNAL_ERROR, _TRY_AGAIN_LATER = 1008, 1011, 1013
-"""Closing codes of WebSockets (RFC 6455, and IANA's registry)."""
+"""Close codes of WebSockets (RFC 6455 and IANA's registry)."""
 _REASON_BYTES = 123
-"""What a closing frame can carry."""
+"""Maximum number of bytes of the reason in a close frame."""
 
 _STATUS: dict[type[errors.VozError], tuple[int, str, str]] = {
     errors.Unauthorized: (401, "unauthorized", "No valid API key"),
@@ -70,19 +70,19 @@ class Problem(BaseModel):
     title: str = Field(description="The kind of error in words.", examples=["Not decodable as audio"])
     status: int = Field(description="The HTTP status.", examples=[415])
     detail: str = Field(description="What was wrong this time.", examples=["the file is empty"])
-    request_id: str = Field(description="Stands in the server's log, too.", examples=["3f0c9a52b7e84d1f"])
+    request_id: str = Field(description="Also in the server's log.", examples=["3f0c9a52b7e84d1f"])
     errors: list[WrongField] = Field(
         default=[], description="Each field that is wrong; left out where no single one is."
     )
 
 
 class ClientGone(Exception):
-    """The caller closed the connection; there is nobody to answer."""
+    """The caller closed the connection, so there is nobody to answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A failure as it is told to a caller, whatever shape it gets."""
+    """A failure as a caller sees it, before it is rendered in a shape."""
 
     status: int
     kind: str
@@ -101,7 +101,7 @@ def describe(error: errors.VozError) -> tuple[int, str, str]:
 
 
 def failure_of(error: Exception) -> Failure:
-    """What a caller is told of `error`: of one that we did not expect, nothing."""
+    """The failure to report for `error`. An unexpected error gives no details."""
     if not isinstance(error, errors.VozError):
         return Failure(500, "internal", "Internal error", "the server failed; its log has the request_id")
     headers = {}
@@ -126,7 +126,7 @@ def _as_problem(failure: Failure, request_id: str) -> JSONResponse:
 
 
 def _as_openai(failure: Failure, request_id: str) -> JSONResponse:
-    """OpenAI's shape. The request id stands in the X-Request-ID header, as there."""
+    """OpenAI's shape. The request id is in the X-Request-ID header, as in OpenAI's API."""
     kind = _OPENAI_TYPES.get(
         failure.status, "server_error" if failure.status >= 500 else "invalid_request_error"
     )
@@ -148,7 +148,7 @@ def render(failure: Failure, request_id: str, shape: ErrorShape = ErrorShape.PRO
 
 
 def answer_to(scope: Scope, error: Exception | Failure) -> JSONResponse:
-    """The answer that tells `error` to a caller, in the shape that the policy of the route asks for."""
+    """The response for `error`, in the shape that the route's policy names."""
     failure = failure_of(error) if isinstance(error, Exception) else error
     return render(failure, scope["state"]["request_id"], policy_of(scope).errors)
 
@@ -174,18 +174,18 @@ async def close(send: Send, error: Exception, code: int | None = None) -> None:
 
 
 def log_failure(error: Exception) -> None:
-    """Log what went wrong, if it was the server that failed; what we did not expect with a traceback."""
+    """Log an error of the server. An unexpected one is logged with its traceback."""
     if not isinstance(error, errors.VozError):
         log.error("unexpected %s", type(error).__name__, exc_info=error)
     elif isinstance(error, errors.Overloaded | errors.DeadlineExceeded | errors.EngineStopped):
-        # the server does what it is meant to; and a traceback for each of many would be work, too
+        # the server works as designed, and a traceback for each of many requests would cost time
         log.warning("%s: %s", type(error).__name__, error)
     elif describe(error)[0] >= 500:
         log.error("%s: %s", type(error).__name__, error, exc_info=error)
 
 
 def status_of(kind: str) -> int:
-    """The status of a problem's kind, e.g. 500 of `engine-failed`."""
+    """The HTTP status of a kind of problem, e.g. 500 for `engine-failed`."""
     if kind == CUT_OFF:
         return 503
     return next((status for status, known, _ in _STATUS.values() if known == kind), 500)
@@ -201,7 +201,7 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 def describe_problems(document: dict[str, Any]) -> None:
-    """Put what `problems` refers to into an OpenAPI document."""
+    """Add the schemas that `problems` refers to to an OpenAPI document."""
     _, models = models_json_schema([(Problem, "serialization")], ref_template="#/components/schemas/{model}")
     document["components"]["schemas"] |= models["$defs"]
 
@@ -241,7 +241,7 @@ async def _end(websocket: WebSocket, error: Exception) -> None:
 
 
 def _invalid(found: Sequence[Mapping[str, Any]]) -> Failure:
-    """What was wrong with the fields of a request: the first ones, and how many more there are."""
+    """The invalid fields of a request: the first ones, and the number of the others."""
     wrong = tuple(
         WrongField(
             field=".".join(str(part) for part in item["loc"][1:])[:_MAX_NAME] or "body", message=item["msg"]
@@ -266,7 +266,7 @@ def _of_http(error: HTTPException) -> Failure:
 
 
 def _while_reading(cause: BaseException | None) -> errors.VozError | None:
-    """What kept FastAPI from reading a body, which it always takes for the caller's mistake (400).
+    """The error that stopped FastAPI from reading a body. FastAPI always reports it as 400.
 
     Raises:
         ClientGone: the caller left.

@@ -1,4 +1,4 @@
-"""Files of the local storage, behind signed links that expire. No key: the signature is the permission."""
+"""Files of the local storage, behind signed links that expire. They need no API key but the signature."""
 
 from typing import Annotated
 

@@ -1,19 +1,19 @@
-"""From SIGTERM to the end: readiness goes first, what is in flight is finished, and nobody is left hanging.
+"""Graceful shutdown, from SIGTERM to the end of the process.
 
-uvicorn by itself closes its socket at the signal, so that nobody could even be told that it is going, and
-then waits for ever. Here, uvicorn hears of the signal last:
+uvicorn alone closes its socket at the signal and then waits for ever, so that a new request could not even
+get a 503. Here, uvicorn gets the signal last:
 
 1. `/health/ready` answers 503, and every answer closes its connection.
-2. Where other workers take over (gunicorn's HUP), this one serves on until one of them is ready, and then
-   takes no new connection. Where nobody does, it keeps listening, and new work gets 503 with Retry-After.
-3. What is in flight has SHUTDOWN_TIMEOUT to end. The rest is cancelled: it gets 503 if its answer has not
-   begun; else its connection is cut, so that half an answer cannot pass for a whole one.
+2. If other workers take over (gunicorn's HUP), this worker serves until one of them is ready. Then it takes
+   no new connections. Otherwise it keeps listening, and new work gets 503 with Retry-After.
+3. Requests in flight have SHUTDOWN_TIMEOUT to end. The rest are cancelled. They get 503 if their response has
+   not begun. Otherwise the connection is cut, so that a partial response cannot pass for a whole one.
 4. uvicorn closes the lifespan, and with it engines and storage. The process ends with exit code 0.
 
-Where an engine has died (`api/engine_watch.py`), the same is done without a signal and without waiting for
-another worker; a process without gunicorn ends with exit code 3, and its supervisor starts a new one.
+If an engine has died (`api/engine_watch.py`), the same happens without a signal and without waiting for
+another worker. A process without gunicorn then ends with exit code 3, and its supervisor starts a new one.
 
-A second Ctrl-C is uvicorn's own: it stops at once.
+uvicorn handles a second Ctrl-C itself: it stops at once.
 """
 
 import asyncio
@@ -38,15 +38,15 @@ log = logging.getLogger(__name__)
 RETRY_SECONDS = 5.0
 _TICK = 0.05
 _TAKEOVER_SECONDS = 600.0
-"""For how long an old worker serves on; new models may have to be fetched first."""
+"""Maximum number of seconds that an old worker keeps serving. New models may have to be fetched first."""
 _SETTLE_SECONDS = 0.5
-"""Old workers are stopped one after the other: until then the marks of those who go as well may stand."""
-_LETTING_GO = 5.0
-"""Seconds in which cancelled requests must have let go of what they hold."""
+"""Seconds before readiness marks are read: old workers stop one by one, and their marks vanish with them."""
+_RELEASE_SECONDS = 5.0
+"""Seconds in which cancelled requests must release their resources."""
 
 
 class GracefulShutdown:
-    """Whether the server is stopping, and what it has still in flight.
+    """The state of the shutdown, and the requests in flight.
 
     Args:
         timeout: seconds (SHUTDOWN_TIMEOUT) in which requests in flight may end by themselves.
@@ -62,19 +62,19 @@ class GracefulShutdown:
         self._handler: Any = None
         self._failed = False
         self.refusing = False
-        """New work gets 503, because nobody else can do it."""
+        """Whether new work gets 503, because no other worker can do it."""
 
     @property
     def begun(self) -> bool:
-        """The server is stopping: it is not ready any more."""
+        """Whether the server is stopping. It is not ready any more."""
         return self._begun
 
     @asynccontextmanager
     async def on_signals(self) -> AsyncIterator[None]:
-        """Shut down gracefully on SIGTERM and Ctrl-C while the block runs, before the server hears of them.
+        """Shut down gracefully on SIGTERM and Ctrl-C while the block runs, before uvicorn handles them.
 
-        The block should hold all of the start-up: a worker may be told to stop while it loads its models.
-        Only a process's main thread can be told of signals; elsewhere the server is stopped by other means.
+        The block should include all of the start-up: the signal may come while the models are loaded.
+        Only the main thread can handle signals. In another thread this does nothing.
         """
         if threading.current_thread() is not threading.main_thread():
             yield
@@ -111,7 +111,7 @@ class GracefulShutdown:
 
     @contextmanager
     def ready(self) -> Iterator[None]:
-        """Tell the workers that this one is to relieve that it is ready, while the block runs."""
+        """Mark this worker as ready while the block runs, so that old workers may stop."""
         if self._begun:
             yield
             return
@@ -120,7 +120,7 @@ class GracefulShutdown:
 
     @contextmanager
     def in_flight(self) -> Iterator[None]:
-        """Count the current task among the requests that are finished first."""
+        """Count the current task as a request in flight while the block runs."""
         task = cast(asyncio.Task[Any], asyncio.current_task())
         self._requests.add(task)
         try:
@@ -155,17 +155,17 @@ class GracefulShutdown:
         server = server if isinstance(server, Server) else None
         log.info("stopping: %d requests in flight", len(self._requests))
         if server is not None and not server.started:
-            _stop(server, handler, number, _LETTING_GO)
-        elif not self._failed and await self._relieved(server):
-            _stop(server, handler, number, self._timeout + 2 * _LETTING_GO)  # requests in flight go on
+            _stop(server, handler, number, _RELEASE_SECONDS)
+        elif not self._failed and await self._taken_over(server):
+            _stop(server, handler, number, self._timeout + 2 * _RELEASE_SECONDS)  # requests in flight go on
             await self._finish()
         else:
             self.refusing = True
             await self._finish()
-            _stop(server, handler, number, _LETTING_GO)
+            _stop(server, handler, number, _RELEASE_SECONDS)
 
-    async def _relieved(self, server: Server | None) -> bool:
-        """Does another worker take over? If so, return once it is ready."""
+    async def _taken_over(self, server: Server | None) -> bool:
+        """Whether another worker takes over. If one does, this returns when it is ready."""
         if is_gunicorn() and _taken_over(server):
             await asyncio.sleep(_SETTLE_SECONDS)
         loop = asyncio.get_running_loop()
@@ -184,7 +184,7 @@ class GracefulShutdown:
             self._cut |= self._requests
             for task in self._cut:
                 task.cancel()
-            await _ended(self._requests, _LETTING_GO)
+            await _ended(self._requests, _RELEASE_SECONDS)
 
 
 def _taken_over(server: Server | None) -> bool:
@@ -204,7 +204,7 @@ def _stop(server: Server | None, handler: Any, number: int, patience: float) -> 
 
 
 async def _ended(tasks: set[asyncio.Task[Any]], seconds: float) -> None:
-    """Return when the set is empty, or after so many seconds. Others may join it meanwhile."""
+    """Return when the set is empty, or after `seconds`. Tasks may be added to it meanwhile."""
     loop = asyncio.get_running_loop()
     end = loop.time() + seconds
     while tasks and loop.time() < end:

@@ -1,4 +1,4 @@
-"""Is it alive, is it ready, what does it run."""
+"""Health checks: liveness, readiness, and the engines in use."""
 
 from fastapi import APIRouter, Response
 
@@ -16,7 +16,7 @@ router = APIRouter(tags=["models"])
 
 @public.get("/live", summary="Is the process alive?")
 async def live() -> LiveOut:
-    """Answers at once whatever the models do; restart the process if it does not."""
+    """Answers at once, whatever the models do. If it does not answer, restart the process."""
     return LiveOut()
 
 
@@ -26,7 +26,7 @@ async def live() -> LiveOut:
     responses={503: {"model": ReadyOut, "description": "Not ready; `problems` says why"}},
 )
 async def ready(services: ServicesDep, response: Response) -> ReadyOut:
-    """200 when every model is warm, storage answers and work is getting done; else 503."""
+    """200 if every model is warm, storage answers and the engines make progress; else 503."""
     wrong = []
     for name, engine in (("stt", services.models.stt), ("tts", services.models.tts)):
         if (problem := engine.load.problem) is not None:

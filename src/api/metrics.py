@@ -1,4 +1,4 @@
-"""The numbers for Prometheus, and the task that keeps those up to date which nothing counts by itself."""
+"""Metrics for Prometheus, and the task that updates the gauges."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -24,7 +24,8 @@ router = APIRouter(tags=["health"])
     | {200: {"description": "Prometheus text", "content": {"text/plain": {}}}},
 )
 async def prometheus(services: ServicesDep) -> Response:
-    """Of all workers. Needs a key (`X-API-Key`, or `Authorization: Bearer`) unless METRICS_PUBLIC is set."""
+    """Metrics of all workers. Needs a key (`X-API-Key`, or `Authorization: Bearer`) unless METRICS_PUBLIC is
+    set."""
     _sample(services)
     text = await METRICS.run(metrics.exposition)
     return Response(text, headers={"Content-Type": metrics.CONTENT_TYPE})
@@ -32,7 +33,7 @@ async def prometheus(services: ServicesDep) -> Response:
 
 @asynccontextmanager
 async def measuring(services: Services) -> AsyncIterator[None]:
-    """Keep the numbers of this process up to date for whichever worker is asked."""
+    """Update the gauges of this process while the block runs. Any worker may then answer for all."""
     sampling = asyncio.create_task(_sample_for_ever(services))
     try:
         yield

@@ -1,4 +1,4 @@
-"""Route policy: what each route asks of the middlewares, in one table.
+"""Route policies: what the middlewares must do for each route, in one table.
 
 `RequestLog` looks the policy up once for each connection and leaves it in
 `scope["state"]`; `policy_of` reads it there. Paths are those inside the application: a prefix that a proxy
@@ -13,26 +13,26 @@ from starlette._utils import get_route_path
 from starlette.types import Scope
 
 _FORM_OVERHEAD = 2**20
-"""Bytes of a form that are not the file: boundaries, names, the other fields."""
+"""Maximum number of bytes of a form besides the file: boundaries, names, other fields."""
 _BYTES_PER_CHAR = 12
-"""A character of JSON at its longest: two escaped surrogates."""
+"""Maximum number of bytes per character of JSON: two escaped surrogates."""
 _SMALL_BODY = 4096
-"""Bytes of a body that holds no file and no text."""
+"""Maximum number of bytes of a body without a file and without text."""
 
 
 class Authentication(Enum):
-    """How a caller proves that the route is open to them."""
+    """How a caller authenticates."""
 
     KEY = auto()
     """The X-API-Key header."""
     KEY_OR_BEARER = auto()
     """X-API-Key or `Authorization: Bearer`, for callers who cannot send a header of ours."""
     PUBLIC = auto()
-    """Not at all, or by the address itself (a signed link)."""
+    """No key. The route is public, or its URL is signed."""
 
 
 class ErrorShape(Enum):
-    """How a failure is written."""
+    """The shape of an error's body."""
 
     PROBLEM = auto()
     """Problem details (RFC 9457)."""
@@ -41,14 +41,14 @@ class ErrorShape(Enum):
 
 
 class AdmissionClass(Enum):
-    """Whose requests in flight are counted."""
+    """The engine whose requests in flight are counted."""
 
     STT = auto()
     TTS = auto()
 
 
 class Direction(StrEnum):
-    """Whether audio comes in or goes out, for the metrics."""
+    """Direction of the audio, for the metrics."""
 
     IN = "in"
     OUT = "out"
@@ -56,15 +56,15 @@ class Direction(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoutePolicy:
-    """What holds for the requests of a route. The defaults are the strict ones."""
+    """The policy of one route. The defaults are the strict ones."""
 
     authentication: Authentication = Authentication.KEY
     body_limit: int = _SMALL_BODY
     """Maximum size of the body in bytes."""
     admission: AdmissionClass | None = None
-    """Where a place is taken *before* the body is read, because the body may be large or the connection may
-    live long. A route with a small body takes its place by itself, once it knows what is asked for: a cached
-    answer needs none."""
+    """The class in which a place is taken *before* the body is read, because the body may be large or the
+    connection may live long. None: a route with a small body takes its place itself, once it knows what is
+    asked for. A cached answer needs none."""
     rate_limited: bool = True
     """Whether RATE_LIMIT counts the requests of a key."""
     errors: ErrorShape = ErrorShape.PROBLEM
@@ -76,8 +76,8 @@ class RoutePolicies:
     """The policies by path.
 
     Args:
-        table: by path, e.g. `/stt`; `/docs/*` holds for everything below that is not named itself.
-        default: for every other path.
+        table: policies by path, e.g. `/stt`. `/docs/*` is the policy of all paths below that have none.
+        default: the policy of every other path.
     """
 
     def __init__(

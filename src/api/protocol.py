@@ -1,10 +1,10 @@
-"""HTTP/1.1 as uvicorn speaks it, for callers who may never finish what they began.
+"""uvicorn's HTTP/1.1 protocol with limits for slow and idle clients.
 
-uvicorn waits for a request for ever, and on as many connections as there are. Here the head of a request has
-UPLOAD_TIMEOUT and 64 KiB (its body is the business of `api/middleware/body.py`). And a process with as many
-connections as its open files allow lets go of the one that has been without a request longest, as nginx
-does: ten thousand callers who say nothing do not keep out one who does. A caller who does not read on
-within STREAM_PAUSE_TIMEOUT is let go, too: a player may pause for so long.
+uvicorn waits for ever for a request, on any number of connections. Here the head of a request must arrive
+within UPLOAD_TIMEOUT and be shorter than 64 KiB (`api/middleware/body.py` limits the body). When a process
+has as many connections as its open files allow, it closes the one that has been idle longest, as nginx does.
+So ten thousand idle clients do not keep out an active one. A client that stops reading a response for
+STREAM_PAUSE_TIMEOUT is disconnected. A paused player may need that long.
 
 gunicorn.conf.py and `make run` use it. By hand: `uvicorn --http src.api.protocol:BoundedProtocol`.
 """
@@ -27,9 +27,9 @@ from src.processes.descriptors import connection_limit
 log = logging.getLogger(__name__)
 
 HEAD_TIMEOUT = "head_timeout"
-"""Where the lifespan's state says how many seconds a caller has for the head of a request."""
+"""Key of the lifespan state with the seconds in which the head of a request must arrive."""
 PAUSE_TIMEOUT = "pause_timeout"
-"""Where it says for how many seconds a caller may stop reading an answer."""
+"""Key of the lifespan state with the seconds for which a caller may stop reading a response."""
 _HEAD_SECONDS = 30.0
 _PAUSE_SECONDS = 600.0
 _HEAD_BYTES = 64 * 1024
@@ -39,18 +39,18 @@ _PATH_CHARS = 100
 
 
 class _Idle:
-    """Connections of one server that have no request in hand, longest first."""
+    """Idle connections of one server, the one that has been idle longest first."""
 
     def __init__(self) -> None:
         self.connections: dict[BoundedProtocol, None] = {}
         self._told = -_LOG_SECONDS
 
-    def make_room(self, held: int, newest: "BoundedProtocol") -> None:
-        """Let go of a connection; it is the newest one where all others are at work."""
+    def make_room(self, count: int, newest: "BoundedProtocol") -> None:
+        """Close the connection that has been idle longest; the newest one if all others are busy."""
         now = time.monotonic()
         if now - self._told >= _LOG_SECONDS:
             self._told = now
-            log.warning("%d connections, which is all this process takes: those without a request go", held)
+            log.warning("%d connections, which is all this process takes: idle ones are closed", count)
         oldest = next(iter(self.connections))
         if oldest is newest:
             oldest.refuse(Overloaded("too many connections", _RETRY_SECONDS))
@@ -77,9 +77,9 @@ class BoundedProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         self._idle.connections[self] = None
         self._await_head()
-        held = len(self.connections)
-        if held > connection_limit():
-            self._idle.make_room(held, self)
+        count = len(self.connections)
+        if count > connection_limit():
+            self._idle.make_room(count, self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._end_head()

@@ -1,4 +1,4 @@
-"""Requests and answers of the HTTP contract. Names are fixed: clients rely on them."""
+"""Request and response bodies of the HTTP API. Clients rely on the names, so they are fixed."""
 
 from enum import StrEnum
 from typing import Any, Literal
@@ -10,9 +10,9 @@ from src.engines.base import EngineInfo, Load
 from src.services.audio import AudioFormat
 
 _MAX_UNKNOWN = 10
-"""Unknown fields of a body that are reported one by one."""
+"""Maximum number of unknown fields of a body that are reported one by one."""
 _MAX_NAME = 40
-"""Characters of an unknown field's name that are repeated."""
+"""Maximum number of characters of an unknown field's name in an error message."""
 
 
 class SttFormat(StrEnum):

@@ -1,4 +1,4 @@
-"""Server-sent events, with a heartbeat that keeps proxies from hanging up."""
+"""Server-sent events, with a heartbeat so that proxies do not close the connection."""
 
 import json
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -14,11 +14,11 @@ from src.api.streaming import Stream, stream_response
 HEARTBEAT_SECONDS = 10.0
 
 Event = tuple[str, dict[str, Any]]
-"""Its name and its data."""
+"""Name and data of an event."""
 
 
 async def event_stream(request: Request, events: AsyncGenerator[Event, None]) -> StreamingResponse:
-    """Answer with `events`; one that breaks off midway ends with an `error` event, a problem as its data."""
+    """A response of `events`. If they fail midway, the last event is `error`, with the problem as data."""
 
     async def write(stream: Stream[Event]) -> AsyncIterator[bytes]:
         while True:

@@ -1,4 +1,4 @@
-"""Answers that are sent while they are made, and that give everything back when the caller leaves."""
+"""Streamed responses. All resources are released when the caller disconnects."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
@@ -20,8 +20,8 @@ class _EndOfStream:
 class Stream(Generic[T]):
     """Runs an async generator in one task of its own, one item ahead of its reader.
 
-    In one task, because a generator that holds a deadline (`asyncio.timeout`) must not be resumed by
-    different ones, and here the handler reads the first item and the response the rest.
+    A generator with a deadline (`asyncio.timeout`) must always be resumed by the same task. But the handler
+    reads the first item, and the response reads the rest.
     """
 
     def __init__(self, source: AsyncGenerator[T, None]) -> None:
@@ -42,9 +42,9 @@ class Stream(Generic[T]):
             await self._source.aclose()
 
     async def arrives(self, seconds: float | None = None) -> bool:
-        """Wait until the next item (or the end, or an error) is there; False if it is not in so many seconds.
+        """Wait for the next item, the end or an error; False if none comes within `seconds`.
 
-        It never raises what the work raises, so a `TimeoutError` of the work cannot pass for this one.
+        It never raises an error of the work, so a `TimeoutError` of the work is not mistaken for this one.
         """
         if self._peeked is None:
             try:
@@ -72,13 +72,13 @@ class Stream(Generic[T]):
         return item
 
     async def close(self) -> None:
-        """Stop the work, and wait until it has let go of what it held."""
+        """Stop the work, and wait until it has released its resources."""
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
 
 
 class _Closing(StreamingResponse):
-    """Closes its stream on every way out, also where the body was never begun."""
+    """A streamed response that always closes its stream, even if the body was never begun."""
 
     def __init__(self, stream: Stream[Any], body: AsyncIterator[bytes], **kwargs: Any) -> None:
         super().__init__(body, **kwargs)
@@ -100,8 +100,8 @@ async def stream_response(
 ) -> StreamingResponse:
     """A response whose body is `write(stream of source)`.
 
-    The first item is awaited before the answer begins, so that an early failure is answered with its own
-    status; for `patience` seconds at most if that is given.
+    The first item is awaited before the response begins, so that an early failure gets its own status.
+    `patience` is the maximum number of seconds to wait for it.
     """
     stream = Stream(source)
     try:

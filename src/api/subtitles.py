@@ -1,4 +1,4 @@
-"""Segments to subtitles that a person can read: short lines, breaks where one breathes."""
+"""Cuts segments into subtitles with short lines and natural breaks."""
 
 import html
 import re
@@ -12,9 +12,9 @@ _MIN_MS = 1000
 _MAX_MS = 7000
 _MAX_SECONDS = _MAX_MS / 1000
 _PAUSE = 1.0
-"""Seconds of silence between two words that always begin a new subtitle."""
+"""Minimum silence between two words, in seconds, that always begins a new subtitle."""
 _EARLIEST_BREAK = 0.4
-"""A full subtitle is cut back to punctuation only if at least this share of it stays."""
+"""Minimum share of a full subtitle that must remain when it is cut back to punctuation."""
 _SENTENCE_END = re.compile(r"[.!?…。！？]['\"”’»)\]]*$")
 _CLAUSE_END = re.compile(r"[,;:，、；：–—]['\"”’»)\]]*$")
 _UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
@@ -32,11 +32,11 @@ class Cue:
 
 @dataclass(frozen=True, slots=True)
 class _Unit:
-    """What a line never breaks inside: a word with its punctuation."""
+    """A unit that is never broken: a word with its punctuation."""
 
     text: str
     spaced: bool
-    """A space stands before it."""
+    """Whether a space comes before it."""
     start: float
     end: float
     ends_segment: bool

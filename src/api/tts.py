@@ -57,7 +57,7 @@ async def speak(request: Request, services: ServicesDep, body: SpeechIn) -> Spee
     | {200: {"description": "The audio", "content": _AUDIO}},
 )
 async def stream(request: Request, services: ServicesDep, body: SpeechIn) -> StreamingResponse:
-    """The first sentence is sent as soon as it is spoken. Nothing is stored."""
+    """Streams the audio: the first sentence is sent as soon as it is ready. Nothing is stored."""
     return await stream_response(
         request,
         _stream(request, services, _request(request, services, body)),
@@ -67,7 +67,7 @@ async def stream(request: Request, services: ServicesDep, body: SpeechIn) -> Str
 
 
 async def _speak(request: Request, services: Services, wanted: SpeechRequest) -> Speech:
-    # what is in storage needs no engine, so it is answered under full load, too
+    # audio in storage needs no engine, so it is answered even under full load
     if (found := await services.tts.find(wanted)) is not None:
         return found
     with metered(request) as meter:
@@ -99,7 +99,7 @@ def _request(request: Request, services: Services, body: SpeechIn) -> SpeechRequ
 
 
 def _absolute(request: Request, services: Services, url: str) -> str:
-    """Links to local files begin with a slash: put before them the address that callers see."""
+    """An absolute URL: links to local files begin with a slash, so the public address is put before them."""
     if not url.startswith("/"):
         return url
     return (services.settings.public_url or str(request.base_url)).rstrip("/") + url

@@ -1,4 +1,4 @@
-"""What a request uses, on its way from a service to the limits and the log."""
+"""Reports the usage of a request to its rate limit and its log line."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from src.services.usage import UsageMeter
 
 @contextmanager
 def metered(connection: HTTPConnection) -> Iterator[UsageMeter]:
-    """A meter for the block. What it shows at the end is counted for the key, wherever the block is left.
+    """A usage meter for the block. Its total is counted for the key, however the block ends.
 
     Enter it around the use of a service, inside the generator of a streamed answer: a request that follows
     the answer then finds it counted.

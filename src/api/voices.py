@@ -1,4 +1,4 @@
-"""Who can speak."""
+"""The list of voices."""
 
 from fastapi import APIRouter
 

@@ -1,4 +1,4 @@
-"""What every request goes through before its route, as plain ASGI. In this order:
+"""Middlewares as plain ASGI. Every request passes them in this order:
 
 `ProxyPrefix`        the path at which a proxy shows the service, if it does
 `RequestLog`         an id, the route's policy, one log line at the end

@@ -1,4 +1,4 @@
-"""A place before the body: who is refused has sent no more than the head of the request."""
+"""Admission before the body is read, so that a refused caller does not upload it."""
 
 import logging
 from contextlib import ExitStack
@@ -18,11 +18,11 @@ log = logging.getLogger(__name__)
 class AdmitBeforeBody(Guard):
     """Takes the place of a request whose policy says so, and the disk space for its upload.
 
-    Both are given back when the answer has been sent. The route bounds the time of its work with the `Place`
-    that it finds in `scope["state"]["place"]`. The time of the upload is bounded by `SlowBody`.
+    Both are released when the answer has been sent. The route limits the time of its work with the `Place`
+    in `scope["state"]["place"]`. `SlowBody` limits the time of the upload.
 
     Args:
-        space: what all uploads may take on the disk.
+        space: disk space of all uploads in flight.
     """
 
     def __init__(self, app: ASGIApp, space: UploadSpace) -> None:

@@ -1,11 +1,11 @@
-"""The base of every middleware: no kind of connection passes one by accident."""
+"""The base class of every middleware. No kind of connection passes by accident."""
 
 from abc import ABC, abstractmethod
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 WEBSOCKET = "WEBSOCKET"
-"""What stands in logs, metrics and spans where a request has its method."""
+"""Method of a WebSocket in logs, metrics and spans."""
 SWITCHING_PROTOCOLS = 101
 """The HTTP status of a WebSocket that was accepted."""
 HEAD_MESSAGES = frozenset({"http.response.start", "websocket.accept", "websocket.http.response.start"})
@@ -13,7 +13,7 @@ HEAD_MESSAGES = frozenset({"http.response.start", "websocket.accept", "websocket
 
 
 class Guard(ABC):
-    """Middleware that says what it does for HTTP and for WebSockets. Other connections are refused."""
+    """A middleware with a method for HTTP and one for WebSockets. Other connections are refused."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app

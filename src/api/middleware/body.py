@@ -1,4 +1,4 @@
-"""Bodies that are refused, too slow or too large."""
+"""Limits on request bodies: size, speed, and bodies that are never read."""
 
 import asyncio
 import contextlib
@@ -21,24 +21,24 @@ _LONG_QUERY = f"the query is longer than {_QUERY_BYTES} bytes"
 
 
 class _OnBodies(Guard):
-    """Frames of a WebSocket are the business of its route."""
+    """A guard for HTTP bodies. The frames of a WebSocket are left to its route."""
 
     async def websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self.app(scope, receive, send)
 
 
 class UnreadBody(_OnBodies):
-    """Closes the connection after an answer that came before the request's body was read.
+    """Closes the connection after a response that was sent before the request's body was read.
 
-    Else the server would go on reading: a refused 200 MB upload must not cost 200 MB. And a client that is
-    still sending would lose the answer if the connection were reset under it, so a small rest is read and
-    discarded first; of a large one no more than a few megabytes or seconds are.
+    Otherwise the server would go on reading: a refused 200 MB upload must not cost 200 MB. A client that is
+    still sending would lose the response if the connection were reset. So the rest of the body is read and
+    discarded first, up to a few megabytes or seconds.
     """
 
     async def http(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
         unread = "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
-        # whoever asked first whether to send, and was not told to, has nothing under way
+        # a client that sent `Expect: 100-continue` and got no answer has sent no body
         waits = headers.get("expect", "").lower() == "100-continue"
 
         async def receive_and_see() -> Message:
@@ -72,12 +72,12 @@ async def _discard_body(receive: Receive, unread: Callable[[], bool]) -> None:
 
 
 class SlowBody(_OnBodies):
-    """Gives up on a body that comes too slowly, as Apache's mod_reqtimeout does.
+    """Refuses a body that arrives too slowly, as Apache's mod_reqtimeout does.
 
-    Only the time in which the server waits for its caller counts. The head is `api/protocol.py`'s business.
+    Only the time in which the server waits for the client counts. `api/protocol.py` limits the head.
 
     Args:
-        seconds: for all of it, and one more for each KiB that has come: slower than any live recording.
+        seconds: time limit of a body. Each KiB that arrives adds a second: slower than any live recording.
     """
 
     def __init__(self, app: ASGIApp, seconds: float) -> None:
@@ -109,8 +109,8 @@ class SlowBody(_OnBodies):
 class BodyLimit(_OnBodies):
     """Refuses a body that is larger than the route's policy allows, and a query that is too long.
 
-    One that declares its size is refused before a byte of it is read, any other when it goes over. The query
-    is parsed on the event loop, so it has a limit, too.
+    A body that declares its size is refused before a byte is read, any other when it exceeds the limit. The
+    query has a limit because it is parsed on the event loop.
     """
 
     async def websocket(self, scope: Scope, receive: Receive, send: Send) -> None:

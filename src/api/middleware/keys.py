@@ -1,7 +1,6 @@
-"""Who may come in.
+"""Checks API keys before a byte of the body is read.
 
-The key is checked here, before a byte of the body is read: FastAPI parses a form before it runs
-dependencies, and a stranger's 200 MB upload is not worth that.
+A FastAPI dependency would run too late: FastAPI parses a form first, even a 200 MB upload without a key.
 """
 
 import logging
@@ -21,10 +20,10 @@ log = logging.getLogger(__name__)
 
 
 class KeyCheck(Guard):
-    """Lets a caller with a valid key in, and everybody to the public routes.
+    """Refuses requests without a valid key, except on public routes.
 
     Args:
-        keys: the valid ones.
+        keys: the valid keys.
         failed: counts wrong keys by address; None: they are not limited.
     """
 
@@ -44,7 +43,7 @@ class KeyCheck(Guard):
     websocket = http
 
     async def _check(self, scope: Scope) -> None:
-        """Note whose key it is.
+        """Check the key, and store its name in the scope.
 
         Raises:
             Unauthorized: there is no key, or a wrong one.

@@ -1,4 +1,4 @@
-"""Around all others: an id and a policy for each request, one log line, an answer to any exception."""
+"""The outermost middleware: request id, policy, log line, and a response to any exception."""
 
 import asyncio
 import logging
@@ -23,7 +23,7 @@ log = logging.getLogger("voz.request")
 _GOOD_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _CLIENT_GONE = 499
 _PATH_CHARS = 100
-"""Characters of an unknown path that are logged."""
+"""Maximum number of characters of an unknown path in the log."""
 
 
 class RequestLog(Guard):
@@ -70,14 +70,14 @@ class RequestLog(Guard):
             status = _CLIENT_GONE
             raise
         except Exception as error:
-            # Starlette wraps an error of ours that comes too late for an answer of its own
+            # Starlette wraps an error that is raised after the response has begun
             cause = error.__cause__ if isinstance(error.__cause__, VozError) else error
             log_failure(cause)
             if status == SWITCHING_PROTOCOLS:
                 await close(send, cause)
             elif status:
                 annotate(problem=failure_of(cause).kind)
-                raise  # the answer is under way: the server cuts it off, so that it cannot pass for whole
+                raise  # the response has begun: the server cuts it off, so that it cannot pass for whole
             else:
                 await refuse(scope, receive, send_with_id, cause)
         finally:
@@ -88,11 +88,11 @@ def _ended(
     scope: Scope, method: str, status: int, seconds: float, policy: RoutePolicy, annotations: dict[str, Any]
 ) -> None:
     route = getattr(scope.get("route"), "path", None)
-    # an answer that began well and broke off is counted as what it came to
+    # a response that began well and broke off is counted with the status of its problem
     broken_off = (status == SWITCHING_PROTOCOLS or 200 <= status < 400) and "problem" in annotations
     outcome = status_of(annotations["problem"]) if broken_off else status
     request_ended(method, route, outcome, seconds, annotations, policy.direction)
-    # where there is no route, the path may be any text: of any length, with line ends in it
+    # without a route, the path may be any text of any length, with line breaks
     route = route or quote(scope["path"][:_PATH_CHARS])
     own: dict[str, Any] = {
         "request_id": scope["state"]["request_id"],

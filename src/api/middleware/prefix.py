@@ -1,4 +1,4 @@
-"""The path at which a proxy shows the service."""
+"""The path prefix under which a proxy serves the application."""
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -6,10 +6,10 @@ from src.api.middleware.base import Guard
 
 
 class ProxyPrefix(Guard):
-    """Tells the application its prefix, whether or not the proxy takes it off the paths that it passes on.
+    """Sets the application's `root_path`, whether or not the proxy strips the prefix from the path.
 
     Args:
-        prefix: ROOT_PATH, e.g. `/voz`.
+        prefix: the prefix (ROOT_PATH), e.g. `/voz`.
     """
 
     def __init__(self, app: ASGIApp, prefix: str) -> None:

@@ -1,4 +1,4 @@
-"""Limits a key, after `KeyCheck`: refuses, counts, and tells every caller how they stand."""
+"""Applies the rate limits of a key, after `KeyCheck`, and adds the `RateLimit` headers."""
 
 from functools import partial
 
@@ -55,7 +55,7 @@ class RateLimit(Guard):
 
 
 def _headers(quota: QuotaStatus) -> dict[str, str]:
-    """The `RateLimit` headers of the IETF draft (version 6), for the limit that is the nearest to used up."""
+    """The `RateLimit` headers of the IETF draft (version 6), for the limit with the least remaining."""
     if not quota.windows:
         return {}
     nearest = min(quota.windows, key=lambda window: window.remaining / window.limit)

@@ -1,4 +1,4 @@
-"""Requests while the server stops (`api/graceful_shutdown.py`)."""
+"""Counts and refuses requests during a shutdown (`api/graceful_shutdown.py`)."""
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -13,7 +13,7 @@ _SERVICE_RESTART = 1012
 
 
 class ShutdownGuard(Guard):
-    """Counts the requests in flight; refuses new ones that need a key once nobody could finish them."""
+    """Counts the requests in flight. Refuses new ones that need a key while the server stops."""
 
     def __init__(self, app: ASGIApp, shutdown: GracefulShutdown) -> None:
         super().__init__(app)

@@ -1,5 +1,8 @@
-"""A span for each request. FastAPI's own would record addresses whole, with the signatures of
-links in them, and could tell neither whose key it was nor that the caller left."""
+"""A span for each request.
+
+FastAPI's own instrumentation would record whole URLs, with the signatures of links. It does not know the name
+of the key, nor that the caller left.
+"""
 
 import asyncio
 
@@ -17,7 +20,7 @@ _ANNOTATIONS = ("key", "audio_seconds", "cached")
 
 
 class RequestTrace(Guard):
-    """Traces what comes after it in the chain; `RequestLog` must come before it."""
+    """Traces a request through the middlewares after it. `RequestLog` must come before it."""
 
     async def http(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._serve(scope, receive, send, scope["method"])

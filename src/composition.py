@@ -1,7 +1,7 @@
-"""The composition root: turns `Settings` into the pieces of the infrastructure.
+"""The composition root: builds the parts of the infrastructure from `Settings`.
 
-Only this module, `main.py` and `core/loader.py` know both the settings and the pieces. Everything below takes
-plain arguments, so that each piece can be read, tested and reused alone.
+Only this module, `main.py` and `core/loader.py` know both the settings and the parts. All other modules take
+plain arguments, so that each can be read, tested and reused alone.
 """
 
 from pydantic import SecretStr

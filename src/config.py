@@ -18,8 +18,8 @@ from src.errors import ConfigurationError
 from src.processes.cores import usable_cores
 
 MIN_KEY_LENGTH = 8
-"""Of an API key. Shorter ones can be guessed; and keys are struck out of logs wherever they stand, so that
-one of a letter or two would leave no line readable."""
+"""Minimum length of an API key. Shorter keys can be guessed. And keys are removed from logs wherever they
+occur, so that a key of one or two letters would make every line unreadable."""
 
 
 class Device(StrEnum):
@@ -72,9 +72,9 @@ class Settings(BaseSettings):
     )
 
     api_key: Annotated[list[SecretStr], NoDecode] = []
-    """Keys that open the API, comma-separated: put the new one beside the old to rotate."""
+    """API keys, comma-separated. To rotate keys, list the new one with the old one for a while."""
     api_keys_file: Path | None = None
-    """A file with `name:sha256` lines, read again when it changes; beside API_KEY or in its place."""
+    """A file with `name:sha256` lines, read again when it changes; used with or instead of API_KEY."""
 
     stt_model: str = "base"
     """A Whisper size (`tiny`, `base`, `medium`, `large-v3`, ...), a Hugging Face repository or a folder."""
@@ -93,11 +93,11 @@ class Settings(BaseSettings):
     device: Device = Device.AUTO
     """`auto`: CUDA if there is a usable GPU, else the CPU."""
     compute_type: ComputeType = ComputeType.AUTO
-    """Of both engines; `auto`: what was measured best for each on this device (docs/architecture.md)."""
+    """Compute type of both engines; `auto`: the best measured one for the device (docs/architecture.md)."""
     stt_compute_type: ComputeType | None = None
-    """Of Whisper alone; empty: COMPUTE_TYPE."""
+    """Compute type of Whisper; empty: COMPUTE_TYPE."""
     tts_compute_type: ComputeType | None = None
-    """Of Coqui alone; empty: COMPUTE_TYPE. Kokoro's is that of its file."""
+    """Compute type of Coqui; empty: COMPUTE_TYPE. Kokoro uses that of its file."""
     models_dir: Path = Path("models")
     """Where weights are kept; filled once, then never fetched again."""
 
@@ -106,26 +106,26 @@ class Settings(BaseSettings):
     storage_dir: Path = Path("storage")
     """Folder of the local storage."""
     aws_access_key_id: SecretStr | None = None
-    """Empty: the instance role, or whatever else boto finds."""
+    """Access key id; empty: the instance role, or another source that boto knows."""
     aws_secret_access_key: SecretStr | None = None
     aws_session_token: SecretStr | None = None
-    """Comes with temporary keys (SSO, an assumed role)."""
+    """Session token of temporary credentials (SSO, an assumed role)."""
     aws_region: str = "us-east-1"
     s3_bucket_name: str = ""
     s3_prefix: str = ""
-    """Put before every key, e.g. `dev/`."""
+    """Prefix of every key, e.g. `dev/`."""
     s3_endpoint_url: str = ""
-    """For MinIO, Ceph, R2 and other S3-compatible stores; empty: AWS."""
+    """Address of an S3-compatible store (MinIO, Ceph, R2); empty: AWS."""
     tts_cache: bool = True
     """Answer a text that has been spoken before with the audio in storage."""
     presigned_url_expires: int = Field(default=3600, ge=1, le=604_800)
-    """Seconds that a URL works; S3 allows a week at most."""
+    """Lifetime of a URL in seconds; S3 allows a week at most."""
 
     max_upload_mb: int = Field(default=100, ge=1)
     upload_timeout: float = Field(default=30, gt=0)
-    """Seconds in which a request must arrive, and one more for each KiB of its body."""
+    """Seconds in which a request must arrive; each KiB of its body adds one."""
     stream_pause_timeout: float = Field(default=600, gt=0)
-    """Seconds for which a caller may stop reading an answer, as a player does that is paused."""
+    """Seconds for which a caller may stop reading a response, as a paused player does."""
     upload_space_mb: Annotated[int | None, NoDecode] = Field(default=None, ge=1)
     """Disk space for temporary files that all uploads of a worker may take; `auto`: three quarters of what
     is free at the start, shared out among the workers."""
@@ -134,34 +134,34 @@ class Settings(BaseSettings):
     """A recording that broke off: `read` as far as it goes, with a warning in the answer, or `refuse` it."""
     max_text_chars: int = Field(default=5000, ge=1)
     max_queue: Annotated[int | None, NoDecode] = Field(default=None, ge=1)
-    """Requests in work or waiting, per engine and worker process; `auto`: from device and cores."""
+    """Maximum number of requests in flight per engine and worker process; `auto`: from device and cores."""
     request_timeout: float = Field(default=600, gt=0)
-    """Seconds after which a request is given up."""
+    """Maximum number of seconds for the work of a request."""
 
     rate_limit: str = ""
-    """For each key, e.g. `60/minute,600s/minute`: requests, and seconds of audio; empty: no limit."""
+    """Limits of each key on requests and seconds of audio, e.g. `60/minute,600s/minute`; empty: no limit."""
 
     failed_key_limit: str = "30/minute"
-    """Wrong API keys that an address may send; `off`: any number."""
+    """Maximum number of wrong API keys from one address; `off`: any number."""
 
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=1, le=65535)
     root_path: str = ""
-    """The path at which a proxy shows the service, e.g. `/voz`; empty: it has a host of its own."""
+    """Path prefix under which a proxy serves Voz, e.g. `/voz`; empty: none."""
     public_url: str = ""
-    """The address that callers see, for links to local files; empty: the request's own."""
+    """Public address of the server, for links to local files; empty: that of the request."""
     web_concurrency: int = Field(default=1, ge=1)
     """Worker processes; CPU threads are shared out among them."""
     shutdown_timeout: float = Field(default=30, ge=0)
-    """Seconds in which requests in hand may end when the server is told to stop."""
+    """Seconds in which requests in flight may end when the server stops."""
     metrics_public: bool = False
     """Whether /metrics is open to everybody; else it needs a key."""
     log_level: str = "INFO"
     log_format: LogFormat = LogFormat.TEXT
     otel_exporter_otlp_endpoint: str = ""
-    """Where OpenTelemetry traces go (OTLP over HTTP); empty: nowhere."""
+    """Address of the OpenTelemetry collector (OTLP over HTTP); empty: no traces."""
     otel_exporter_otlp_headers: SecretStr | None = None
-    """`name=value` pairs that the collector asks for, comma-separated."""
+    """Headers of the exports to the collector: `name=value` pairs, comma-separated."""
 
     @field_validator("api_key", "stt_languages", mode="before")
     @classmethod
@@ -254,7 +254,7 @@ class Settings(BaseSettings):
 
     @property
     def failed_keys(self) -> RateLimitItem | None:
-        """FAILED_KEY_LIMIT, read; None: no limit."""
+        """The parsed FAILED_KEY_LIMIT; None: no limit."""
         off = self.failed_key_limit.strip().lower() == "off"
         return None if off else parse_limits(self.failed_key_limit).requests
 
@@ -266,7 +266,7 @@ class Settings(BaseSettings):
 
     @property
     def secrets(self) -> list[str]:
-        """What must never stand in a log."""
+        """All secrets, which must never be in a log."""
         aws = (self.aws_access_key_id, self.aws_secret_access_key, self.aws_session_token)
         own = [secret.get_secret_value() for secret in (*self.api_key, *aws) if secret]
         # a collector's header may also be a mere word, and striking that out would spoil other lines
@@ -274,7 +274,7 @@ class Settings(BaseSettings):
 
     @property
     def otel_headers(self) -> dict[str, str]:
-        """OTEL_EXPORTER_OTLP_HEADERS, taken apart; values may be percent-encoded there."""
+        """The parsed OTEL_EXPORTER_OTLP_HEADERS; values may be percent-encoded."""
         given = self.otel_exporter_otlp_headers
         pairs = [pair.partition("=") for pair in _split(given.get_secret_value())] if given else []
         return {name.strip().lower(): unquote(value).strip() for name, _, value in pairs}

@@ -1,4 +1,4 @@
-"""Everything that can go wrong, as one tree.
+"""All exceptions of Voz, as one tree.
 
     VozError
     ├── StartupError               the server cannot start; the message says what to do

@@ -53,11 +53,11 @@ log = logging.getLogger(__name__)
 OpenEngines = Callable[[Settings], AbstractAsyncContextManager[Models]]
 
 _FORM_LIMITS = {"max_files": 1, "max_fields": 128, "max_part_size": 16_384}
-"""Fields are parsed on the event loop and kept in memory; the longest, `prompt`, has 8 KB at most."""
+"""Limits on forms. Fields are parsed on the event loop and kept in memory; `prompt` has up to 8 KB."""
 _UPLOAD_SHARE = 0.75
-"""Part of the free space for temporary files that uploads may take."""
+"""Share of the free disk space for temporary files that uploads may take."""
 _SPARE_DECODERS = 2
-"""That wait for an upload, besides one for each core. Forking one takes milliseconds."""
+"""Number of idle decoder processes besides one per core. Forking one takes milliseconds."""
 
 
 def create_app(settings: Settings, open_engines: OpenEngines = open_models) -> FastAPI:

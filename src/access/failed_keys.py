@@ -1,9 +1,9 @@
-"""Slows down whoever guesses API keys.
+"""Limits how many wrong API keys an address may send, against guessing.
 
-Wrong keys are counted by address. Once an address has used up its limit, its keys are not looked at until
-the window ends, so that a right guess is not told from a wrong one. A key that was right from that address
-before stays welcome: whoever shares the address with the one who guesses (a proxy, an office) is not locked
-out. The counts are those of one process, in memory of a bounded size.
+Wrong keys are counted by address. Once an address has used up its limit, no key from it is checked until the
+window ends, so that a right guess looks like a wrong one. A key that was accepted from that address before
+still works, so that others at the same address (a proxy, an office) are not locked out. The counts are those
+of one process, in memory of a bounded size.
 """
 
 import ipaddress
@@ -17,14 +17,14 @@ from limits.strategies import FixedWindowRateLimiter
 
 _MAX_ADDRESSES = 10_000
 _SUBNET_BITS = 64
-"""Whoever has one IPv6 address has as many as they like of such a network."""
+"""Prefix length by which IPv6 addresses are counted. A client usually has a whole network of this size."""
 
 
 class FailedKeys:
     """Counts wrong keys.
 
     Args:
-        limit: wrong keys that an address may send in a time; None: any number.
+        limit: maximum number of wrong keys per address and time; None: any number.
     """
 
     def __init__(self, limit: RateLimitItem | None) -> None:
@@ -36,11 +36,11 @@ class FailedKeys:
         """Count a request.
 
         Args:
-            address: where it comes from; empty if that is not known.
-            name: of the key that it carries; None: the key is wrong.
+            address: address of the client; empty if it is not known.
+            name: name of the key in the request; None: the key is wrong.
 
         Returns:
-            Seconds for which this address must wait before a key of it is looked at; 0: it need not.
+            Seconds until a key from this address is checked again; 0 if it is checked now.
         """
         if self._limit is None:
             return 0

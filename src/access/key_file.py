@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 KEY_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
-"""What logs, metrics and limits may call a key."""
+"""Valid names of keys in logs, metrics and limits."""
 _LINE = re.compile(rf"({KEY_NAME.pattern}):([0-9a-fA-F]{{64}})")
 
 
@@ -15,7 +15,7 @@ def read_key_file(file: Path) -> list[tuple[str, bytes]]:
     its new one.
 
     Raises:
-        ValueError: a line is not like that; the message gives its number and nothing of its content.
+        ValueError: a line has another form. The message gives its number and nothing of its content.
         OSError: the file cannot be read.
     """
     found = []

@@ -1,16 +1,16 @@
-"""How many requests, and how many seconds of audio, a key may use in a time.
+"""Rate limits of a key: requests, and seconds of audio.
 
-RATE_LIMIT is written as `60/minute`, `600s/minute` (an `s` after the number: seconds of audio) or both with
-a comma between; the times are those of the library `limits`: second, minute, hour, day, or `5 minutes`.
+RATE_LIMIT is written as `60/minute` (requests), `600s/minute` (seconds of audio), or both with a comma
+between. The periods are those of the library `limits`: second, minute, hour, day, or `5 minutes`.
 
-A window begins with the first request after the last one ended. What a request costs in audio is known only
-once it is done, so it is counted then, and a key over its budget is refused at its next request. An amount
-larger than the whole budget makes the window longer (1200 s of audio at `600s/minute`: two minutes), so that
-long files do not get round the limit.
+A window begins with the first request after the last window ended. The audio of a request is known only when
+it is done, so it is counted then, and a key over its limit is refused at its next request. An amount larger
+than the whole limit makes the window longer (1200 s of audio at `600s/minute`: two minutes), so that long
+files do not get round the limit.
 
-Counters stand in an SQLite file in the folder that the workers of this server share, or in memory where one
-process is all there is. A thread of its own touches it, so that a lock held by another worker never stops
-the event loop.
+The counters are in an SQLite file in the folder that the workers of this server share. A single process keeps
+them in memory. Only one thread uses the file, so that a lock held by another worker never blocks the event
+loop.
 """
 
 import asyncio
@@ -38,18 +38,18 @@ _LOCK_TIMEOUT = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What RATE_LIMIT says."""
+    """The limits of RATE_LIMIT."""
 
     requests: limits.RateLimitItem | None = None
     audio: limits.RateLimitItem | None = None
-    """Its amount is in seconds of audio."""
+    """Limit on audio; its amount is in seconds."""
 
 
 def parse_limits(text: str) -> Limits:
-    """Read RATE_LIMIT; an empty one limits nothing.
+    """Parse RATE_LIMIT. An empty text means no limit.
 
     Raises:
-        ValueError: it is not written as this module's docstring says.
+        ValueError: the text does not have the form that this module's docstring gives.
     """
     found: dict[str, limits.RateLimitItem] = {}
     for part in filter(None, (part.strip() for part in text.split(","))):
@@ -69,13 +69,13 @@ def parse_limits(text: str) -> Limits:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """How a key stands with one of its limits."""
+    """The state of one limit of a key."""
 
     unit: str
     """`requests` or `audio seconds`."""
     limit: int
     length: int
-    """Seconds."""
+    """Length of the window in seconds."""
     remaining: int
     reset: int
     """Whole seconds until the window ends."""
@@ -83,18 +83,18 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class QuotaStatus:
-    """How a key stands with its limits after a request came in."""
+    """The state of a key's limits after a request was counted."""
 
     windows: tuple[Window, ...]
     refused: Window | None = None
-    """The window that is used up."""
+    """The window that is used up, if the request is refused."""
 
 
 class Counters(Storage):
-    """The library's storage, in SQLite: any number of processes may use one file.
+    """A storage of the library `limits` in SQLite. Several processes may use one file.
 
     Args:
-        path: of the file; None keeps the counters in memory.
+        path: the SQLite file; None keeps the counters in memory.
     """
 
     STORAGE_SCHEME: ClassVar[list[str] | None] = ["voz-sqlite"]  # type: ignore[misc]
@@ -120,7 +120,7 @@ class Counters(Storage):
         return self._add(key, expiry, amount, None)
 
     def consume(self, key: str, expiry: int, amount: int, limit: int) -> int:
-        """Add to a counter; one that goes over `limit` lives for as many windows as it would need."""
+        """Add to a counter. If it exceeds `limit`, its window becomes as many windows long as it needs."""
         return self._add(key, expiry, amount, limit)
 
     def _add(self, key: str, expiry: int, amount: int, limit: int | None) -> int:
@@ -140,7 +140,7 @@ class Counters(Storage):
         return value if expires > time.time() else 0
 
     def get_expiry(self, key: str) -> float:
-        """Unix time at which the counter's window ends; now, if it has none."""
+        """Unix time at which the counter's window ends; the present time if it has no window."""
         return max(self._row(key)[2], time.time())
 
     def check(self) -> bool:
@@ -174,11 +174,11 @@ class Counters(Storage):
 class RateLimiter:
     """Counts what each key uses.
 
-    Should the counters fail (a full disk), nobody is refused for it: the log says so instead.
+    If the counters fail (a full disk), requests are admitted without a limit, and an error is logged.
 
     Args:
         allowed: the limits, the same for every key.
-        folder: where the workers share their counters; None: this process is alone.
+        folder: folder of the counters that the workers share; None for a single process.
     """
 
     def __init__(self, allowed: Limits, folder: Path | None) -> None:
@@ -189,7 +189,7 @@ class RateLimiter:
 
     @property
     def is_unlimited(self) -> bool:
-        """There is nothing to count."""
+        """Whether there are no limits."""
         return self._allowed == Limits()
 
     async def acquire(self, key_name: str) -> QuotaStatus:
@@ -207,7 +207,7 @@ class RateLimiter:
             self._thread.submit(self._consume_audio, key_name, self._allowed.audio, math.ceil(audio_seconds))
 
     def close(self) -> None:
-        """Finish counting and let go of the file. Blocks for some milliseconds at most."""
+        """Finish counting and close the file. Blocks for some milliseconds at most."""
         self._thread.submit(self._close)
         self._thread.shutdown()
 

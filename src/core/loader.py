@@ -36,7 +36,7 @@ class Models:
     stt: SpeechToText
     tts: TextToSpeech
     notices: tuple[str, ...] = ()
-    """What an operator should know about the choice, e.g. that Kokoro stands in for Coqui."""
+    """Messages for the operator about the engines, e.g. that Kokoro replaces Coqui."""
 
 
 def default_observers() -> tuple[BatchObserver, ...]:
@@ -52,7 +52,7 @@ async def open_models(
 
     Args:
         settings: which models, and where they run.
-        observers: are told what the engines do; `default_observers` if None.
+        observers: observers of the engines' batchers; `default_observers` if None.
 
     Raises:
         ModelUnavailable: no source of some weights worked.
@@ -101,7 +101,7 @@ async def _text_to_speech(
     observers: Sequence[BatchObserver],
     stack: AsyncExitStack,
 ) -> tuple[TextToSpeech, tuple[str, ...]]:
-    """The engine, open until `stack` is closed, and what an operator should know about it."""
+    """The engine, open until `stack` is closed, and its notices for the operator."""
     names = (settings.tts_model_en, settings.tts_model_es)
     files = await asyncio.to_thread(store.tts_files, settings.tts_engine, *names)
     if isinstance(files, CoquiModels):
@@ -149,10 +149,10 @@ def _in_words(info: EngineInfo) -> str:
 
 
 def pick_device(wanted: Device) -> str:
-    """`cuda` if it is wanted or there, and its libraries load; else `cpu`.
+    """`cuda` if it is wanted or available, and its libraries load; else `cpu`.
 
     Raises:
-        ConfigurationError: DEVICE=cuda, and it cannot be used.
+        ConfigurationError: DEVICE=cuda, but CUDA cannot be used.
     """
     if wanted is Device.CPU:
         return "cpu"

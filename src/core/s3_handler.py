@@ -25,15 +25,15 @@ from src.storage.s3_errors import S3_ERRORS, S3Bucket, answering, is_missing, st
 log = logging.getLogger(__name__)
 
 PART_BYTES = 8 * 1024 * 1024
-"""S3 takes parts of 5 MiB at least and 10,000 of them at most: objects up to 78 GiB."""
+"""Size of an upload's parts. S3 allows 10,000 parts of at least 5 MiB, so an object may have 78 GiB."""
 _CALL_SECONDS = 60.0
-"""For one request with all its retries: a part in this time needs 1.2 Mbit/s."""
+"""Maximum number of seconds for one S3 request with its retries. A part needs 1.2 Mbit/s then."""
 _CHECK_SECONDS = 3.0
 _UNDO_WAIT_SECONDS = 5.0
 _GRACE_SECONDS = 4.0
-"""For a request whose caller is gone, to come to an end that we know of."""
+"""Seconds that a request to S3 may go on after its caller has left, so that its outcome is known."""
 _UNDO_PAUSES = (0, 1, 2, 4, 8, 16, 30, *[60] * 60)
-"""Seconds before each try to take an upload back: about an hour in all."""
+"""Seconds before each attempt to undo an upload: about an hour in all."""
 _UNDO_LIMIT = 1000
 
 
@@ -110,8 +110,11 @@ class S3Storage:
             await self._client.delete_object(Bucket=self._bucket, Key=self._prefix + checked(key))
 
     async def url(self, key: str, expires: int) -> str:
-        """A presigned link, made without asking S3. With the temporary credentials of an instance role it
-        ends with them, hours from now, even if `expires` is longer."""
+        """A presigned link, made without a request to S3.
+
+        With the temporary credentials of an instance role the link stops working when they expire, hours from
+        now, even if `expires` is longer.
+        """
         async with answering(_CALL_SECONDS):  # an instance role may have to renew its credentials
             link: str = await self._client.generate_presigned_url(
                 "get_object",
@@ -125,7 +128,7 @@ class S3Storage:
             await self._client.head_bucket(Bucket=self._bucket)
 
     async def _try_out(self) -> None:
-        """Read and write rights, tried in ways that leave nothing behind."""
+        """Check the rights to read and write, without leaving an object behind."""
         # not head_bucket: the answer to a HEAD has no body, so it would not say why
         await self._client.list_objects_v2(Bucket=self._bucket, Prefix=self._prefix, MaxKeys=1)
         trial = {"Bucket": self._bucket, "Key": self._prefix + new_key("trial")}
@@ -133,7 +136,7 @@ class S3Storage:
         await self._client.abort_multipart_upload(**trial, UploadId=upload["UploadId"])
 
     def _undo(self, upload: "_Upload") -> asyncio.Task[None] | None:
-        """Take back what an upload may have left, again and again until S3 answers."""
+        """Delete what an upload may have left. Retries until S3 answers."""
         if not upload.may_have_left_something:
             return None
         if len(self._undoing) >= _UNDO_LIMIT:
@@ -146,12 +149,12 @@ class S3Storage:
 
 
 class _Upload:
-    """One object on its way up."""
+    """The upload of one object."""
 
     def __init__(self, client: Any, bucket: str, key: str, content_type: str) -> None:
         self.key = key
         self.in_doubt = False
-        """S3 may have done what it was last asked to, though its answer never came."""
+        """Whether the outcome of the last request is unknown, because S3 never answered."""
         self._client = client
         self._object = {"Bucket": bucket, "Key": key}
         self._mark = secrets.token_hex(8)  # by which we know our object from another under the same key
@@ -166,7 +169,7 @@ class _Upload:
         return self.in_doubt or self._stored or self._upload_id is not None
 
     async def send(self, chunks: AsyncIterator[bytes]) -> int:
-        """Bytes sent. No more than one part, and the chunk it is filled from, is in memory at a time."""
+        """Send the object and return its bytes. Memory holds one part and one chunk at most."""
         total = 0
         part = io.BytesIO()
         async for chunk in chunks:
@@ -199,7 +202,7 @@ class _Upload:
         self._parts.append({"PartNumber": number, "ETag": answer["ETag"]})
 
     async def _ask(self, method: str, **arguments: Any) -> Any:
-        """One request. If the caller is cancelled it is not cut off at once, so that we learn what it did."""
+        """Send one request. A cancelled caller does not cut it off at once, so that its outcome is known."""
         self.in_doubt = True
         self._request = asyncio.create_task(self._carry_out(method, arguments))
         return await asyncio.shield(self._request)
@@ -220,7 +223,7 @@ class _Upload:
         return answer
 
     async def take_back(self) -> None:
-        """Leave nothing of this upload in the bucket; may be called again."""
+        """Delete everything of this upload from the bucket. It may be called again."""
         if self._request is not None and not self._request.done():
             try:
                 await asyncio.wait({self._request}, timeout=_GRACE_SECONDS)
@@ -244,7 +247,7 @@ class _Upload:
                 await self._client.delete_object(**self._object)
 
     async def _open_uploads(self) -> list[str]:
-        """Uploads to our key, for when S3 was asked to begin one and its answer never came."""
+        """Multipart uploads to our key, needed when S3 began one but its answer never came."""
         if not self.in_doubt:
             return []
         answer = await self._client.list_multipart_uploads(Bucket=self._object["Bucket"], Prefix=self.key)
@@ -306,6 +309,8 @@ def _client(bucket: S3Bucket) -> AbstractAsyncContextManager[Any]:
 
 
 def _stay_in_region(context: dict[str, Any], **_: Any) -> None:
-    """Keep botocore from following a bucket into another region: every request and link would pay for that
-    twice, where one word in the settings puts it right."""
+    """Keep botocore from following a bucket into another region.
+
+    Each request and link would need two requests then. AWS_REGION is the better place to correct it.
+    """
     context.get("s3_redirect", {})["redirected"] = True

@@ -29,12 +29,12 @@ _CHECK_SECONDS = 1.0
 class ApiKeys:
     """The keys that open the API.
 
-    Keys are kept as SHA-256 digests, and every digest is compared on every call, so that the time taken
-    tells neither how much of a key was right nor which one it was.
+    Keys are kept as SHA-256 digests, and every digest is compared on every call. So the time of a call does
+    not reveal how much of a key was right, nor which key it was.
 
     Args:
-        keys: in the clear; each is named for its digest.
-        file: as `read_key_file` takes it; read again when it changes.
+        keys: keys in plain text. The name of each is taken from its digest.
+        file: a file for `read_key_file`. It is read again when it changes.
 
     Raises:
         ValueError, OSError: the file cannot be read.
@@ -62,7 +62,7 @@ class ApiKeys:
         return found
 
     async def refresh(self) -> None:
-        """Read the file again if it has changed; looks at most once a second, and never on the event loop."""
+        """Read the file again if it has changed. Checks at most once a second, never on the event loop."""
         if self._file is None or time.monotonic() - self._checked < _CHECK_SECONDS:
             return
         self._checked = time.monotonic()
@@ -78,7 +78,7 @@ class ApiKeys:
             self._from_file = read_key_file(file)
         except (OSError, ValueError) as error:
             if str(error) != self._complaint:  # it is looked at every second
-                log.error("the keys of before stay in use: API_KEYS_FILE: %s", error)
+                log.error("the previous keys stay in use: API_KEYS_FILE: %s", error)
             self._complaint = str(error)
         else:
             self._complaint = ""

@@ -1,4 +1,4 @@
-"""How much memory this server may use, and how much is in use: the numbers by which a kernel kills."""
+"""Memory in use and its limit, as the kernel's out-of-memory killer counts them."""
 
 from pathlib import Path
 
@@ -16,10 +16,10 @@ _KINDS = (
 
 
 def memory_in_use(cgroup: Path = _CGROUP, machine: Path = _MACHINE) -> tuple[int, int]:
-    """Bytes in use, and bytes there are.
+    """Bytes in use, and the limit in bytes.
 
-    Of the container, all its processes and what lies in its /tmp included, where it has a limit; else of the
-    whole machine. File contents that can be dropped at once do not count.
+    If the container has a limit, both are the container's, with all its processes and its /tmp. Otherwise
+    they are the machine's. File contents that can be dropped at once do not count.
 
     Raises:
         OSError, ValueError: this is not Linux.

@@ -1,8 +1,8 @@
-"""What Prometheus is told about this server, whichever worker it asks.
+"""Prometheus metrics of this server, the same from every worker.
 
-A lone process keeps its numbers in memory. Workers keep theirs in files in the folder that they share, and
-whoever is asked adds them up. No label takes a value that a caller chooses: routes are templates, keys are
-names out of the settings, errors are our own kinds.
+A single process keeps its numbers in memory. Workers keep theirs in files in the folder that they share, and
+the worker that is asked adds them up. A caller cannot choose the value of a label: routes are templates, keys
+are names from the settings, errors are kinds from `api/errors.py`.
 """
 
 import contextlib
@@ -177,12 +177,12 @@ def request_ended(
     """Count a request.
 
     Args:
-        method: of HTTP, or `WEBSOCKET`.
+        method: HTTP method, or `WEBSOCKET`.
         route: the template of its path; None: it was refused before routing, and its path may be anything.
-        status: as answered; 499 where the caller left; that of its problem where the answer broke off.
-        seconds: it took.
-        annotations: what the request `annotate`d: `key`, `problem`, `audio_seconds`, `cached`.
-        direction: of its audio, `in` or `out`.
+        status: HTTP status; 499 if the caller left; the problem's status if the response broke off.
+        seconds: duration of the request.
+        annotations: the request's annotations: `key`, `problem`, `audio_seconds`, `cached`.
+        direction: direction of its audio, `in` or `out`.
     """
     route = route or "none"
     method = method if method in _METHODS else "other"
@@ -206,7 +206,7 @@ def request_ended(
 
 
 class BatchMetrics(BatchObserver):
-    """Counts what batchers do."""
+    """Counts the rows, steps and outcomes of batchers."""
 
     def started(self, engine: str, waited: float) -> None:
         _queue_seconds.labels(engine).observe(waited)
@@ -223,12 +223,12 @@ class BatchMetrics(BatchObserver):
 
 
 def storage_used(storage: str, operation: str, outcome: str, seconds: float) -> None:
-    """Count one use of storage; `outcome`: `ok`, `failed`, or `left` (the caller, or the audio, is gone)."""
+    """Count one storage operation; `outcome`: `ok`, `failed`, or `left` (the caller or the audio is gone)."""
     _storage_seconds.labels(storage, operation, outcome).observe(seconds)
 
 
 def decoder_died(reason: str) -> None:
-    """A decoder process ended by itself.
+    """Count a decoder process that ended by itself.
 
     Args:
         reason: `crash`, `stuck`, `cpu`, `memory` (its file's fault); `idle` (it had no file); `server` (the
@@ -240,7 +240,7 @@ def decoder_died(reason: str) -> None:
 def engine_state(
     engine: str, waiting: int, active: int, stalled_for: float, stall_limit: float, up: bool
 ) -> None:
-    """How an engine of this process stands now; `up`: it can take work."""
+    """Set the gauges of an engine of this process; `up`: whether it can take work."""
     _queue_rows.labels(engine, "waiting").set(waiting)
     _queue_rows.labels(engine, "active").set(active)
     _stalled.labels(engine).set(stalled_for)
@@ -249,18 +249,18 @@ def engine_state(
 
 
 def engine_runs(task: str, engine: str, model: str, device: str, compute_type: str) -> None:
-    """What runs; `task` is `stt` or `tts`."""
+    """Set the info metric of an engine; `task` is `stt` or `tts`."""
     _engine_info.labels(task, engine, model, device, compute_type).set(1)
 
 
 def admission_state(name: str, in_flight: int, limit: int) -> None:
-    """How many requests an engine has now, and may have."""
+    """Set the number of requests in flight, and its limit."""
     _in_flight.labels(name).set(in_flight)
     _limit.labels(name).set(limit)
 
 
 def process_state() -> None:
-    """Memory, open files and age of this process, and the memory there is for all."""
+    """Set the gauges of this process (memory, open files, start) and of the machine's memory."""
     _started.set(_STARTED)
     with contextlib.suppress(OSError, ValueError):  # no /proc: not Linux
         used, limit = memory_in_use()
@@ -272,7 +272,7 @@ def process_state() -> None:
 
 
 def exposition() -> bytes:
-    """Everything, in Prometheus' text format, for all workers. Blocks for some milliseconds."""
+    """All metrics of all workers in Prometheus' text format. Blocks for some milliseconds."""
     folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
     if folder is None:
         return generate_latest(_registry)

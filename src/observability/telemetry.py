@@ -1,9 +1,9 @@
-"""Logs a person can read in a terminal and a machine can read as JSON.
+"""Logging, as text for a terminal or as JSON.
 
-Every line that is written while a request is served carries its `request_id`. API keys are struck out of
-every line, whoever writes it. What a caller wrote or said stands in no line above DEBUG: libraries put their
-input into the messages of exceptions, so a traceback shows the message of an exception only where its kind is
-known to tell of the machine and not of the input, or where LOG_LEVEL is DEBUG.
+Each line that is written during a request carries its `request_id`. API keys are removed from every line,
+whoever writes it. No line above DEBUG contains what a caller wrote or said. Libraries put their input into
+the messages of exceptions. So a traceback shows an exception's message only if its kind is known to be about
+the machine and not about the input, or if LOG_LEVEL is DEBUG.
 """
 
 import logging
@@ -30,7 +30,7 @@ _RUNTIME_OF_THE_MACHINE = re.compile(r"CUDA|cuDNN|cuBLAS|could not create a|.*ou
 
 
 class _StrikeOut:
-    """Replaces secrets wherever they stand in a finished log line."""
+    """Replaces secrets in a finished log line."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
         self._secrets = [secret for secret in secrets if secret]
@@ -43,7 +43,7 @@ class _StrikeOut:
 
 
 def _message(error: BaseException) -> str:
-    """What may be logged of an exception's own words."""
+    """The part of an exception's message that may be logged."""
     text = str(error)
     if (
         isinstance(error, _OF_THE_MACHINE)
@@ -56,7 +56,7 @@ def _message(error: BaseException) -> str:
 
 
 def _with_causes(error: BaseException) -> Iterator[tuple[BaseException, str]]:
-    """An exception after its causes, each with the words that lead over to the next."""
+    """The causes of an exception and then itself, each with the sentence that links it to the next."""
     chain: list[tuple[BaseException, str]] = []
     link = ""
     following: BaseException | None = error
@@ -73,7 +73,7 @@ def _with_causes(error: BaseException) -> Iterator[tuple[BaseException, str]]:
 
 
 def _write_traceback(out: TextIO, info: ExcInfo) -> None:
-    """The traceback of an exception for a person, as Python prints it but for the messages."""
+    """Write a traceback as Python prints it, except for messages that may not be logged."""
     for error, link in _with_causes(info[1]):
         out.write("Traceback (most recent call last):\n")
         out.write("".join(traceback.format_tb(error.__traceback__)))
@@ -127,7 +127,7 @@ _ABOUT_WEBSOCKETS = (
 
 
 def _is_no_websocket_line(record: logging.LogRecord) -> bool:
-    """Leaves out what uvicorn says about WebSockets: api/middleware/log.py writes one line for each."""
+    """Drop uvicorn's lines about WebSockets: api/middleware/log.py writes one line for each."""
     return not str(record.msg).startswith(_ABOUT_WEBSOCKETS)
 
 
@@ -163,7 +163,7 @@ def configure_logging(level: str, as_json: bool, secrets: Iterable[str] = ()) ->
         )
     )
     root = logging.getLogger()
-    # ours alone is replaced: whoever added another (a test, an embedding program) still wants it
+    # only our own handler is replaced: a test or an embedding program may have added another
     others = [known for known in root.handlers if not isinstance(known.formatter, ProcessorFormatter)]
     root.handlers[:] = [*others, handler]
     root.setLevel(level)
@@ -171,12 +171,12 @@ def configure_logging(level: str, as_json: bool, secrets: Iterable[str] = ()) ->
         logger = logging.getLogger(name)
         logger.handlers.clear()
         logger.propagate = True
-    # one line a request is written by api/middleware/log.py, with more in it
+    # api/middleware/log.py writes a fuller line for each request
     logging.getLogger("uvicorn.access").disabled = True
     server = logging.getLogger("uvicorn.error")
     server.removeFilter(_is_no_websocket_line)
     server.addFilter(_is_no_websocket_line)
-    # third parties talk of every byte at DEBUG and of their internals at INFO
+    # libraries log every byte at DEBUG, and their internals at INFO
     for name in ("botocore", "aiobotocore", "urllib3", "numba", "matplotlib", "phonemizer", "TTS", "httpx"):
         logging.getLogger(name).setLevel(logging.WARNING)
 
@@ -185,7 +185,7 @@ _annotations: ContextVar[dict[str, Any] | None] = ContextVar("voz_request_annota
 
 
 def begin_request(request_id: str) -> dict[str, Any]:
-    """Mark every log line of this task with `request_id`; returns what the request's own line will say."""
+    """Mark every log line of this task with `request_id`; returns the request's annotations."""
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(request_id=request_id)
     annotations: dict[str, Any] = {}
@@ -194,18 +194,18 @@ def begin_request(request_id: str) -> dict[str, Any]:
 
 
 def current_request_id() -> str:
-    """The id of the request that this task serves; a new one outside of a request."""
+    """The id of the request that this task serves; a new id outside a request."""
     known = structlog.contextvars.get_contextvars().get("request_id")
     return str(known) if known else secrets.token_hex(8)
 
 
 def mark_lines(**marks: str) -> None:
-    """Put these on every further log line of this task, as `request_id` is."""
+    """Add these fields to every further log line of this task."""
     structlog.contextvars.bind_contextvars(**marks)
 
 
 def annotate(**annotations: Any) -> None:
-    """Add annotations (such as `audio_seconds`) to the line that this request will log when it ends."""
+    """Add annotations (such as `audio_seconds`) to the line that is logged when this request ends."""
     current = _annotations.get()
     if current is not None:
         current.update(annotations)

@@ -1,11 +1,11 @@
-"""Traces for OpenTelemetry where OTEL_EXPORTER_OTLP_ENDPOINT is set; else its SDK is not even loaded.
+"""OpenTelemetry traces, if OTEL_EXPORTER_OTLP_ENDPOINT is set. Otherwise the SDK is not even loaded.
 
-A request is a span (`api/middleware/trace.py`). What was done for it is recorded inside it once it is over:
-`decode`, `queue`, `engine`, `storage put`, ... So no span is left open by whoever leaves, and none is the
-current one while a generator waits to be resumed.
+A request is a span (`api/middleware/trace.py`). Its parts (`decode`, `queue`, `engine`, `storage put`, ...)
+are child spans, recorded when they are over. So a caller who leaves keeps no span open, and no child span is
+the current one while a generator waits to be resumed.
 
-Spans wait in a queue of bounded length for a thread of the SDK, which sends them. A collector that is down,
-slow or wrong costs spans, never a request.
+Spans wait in a bounded queue for a thread of the SDK, which sends them. If the collector is down or slow,
+spans are lost, but no request fails.
 """
 
 import asyncio
@@ -28,21 +28,21 @@ log = logging.getLogger(__name__)
 Attributes = Mapping[str, str | int | float | bool]
 
 _FLUSH_SECONDS = 5.0
-"""What is still in the queue when the server stops has so long to be sent."""
+"""Seconds in which the spans in the queue must be sent when the server stops."""
 _QUIET_SECONDS = 60.0
-"""Each kind of trouble with the collector is told once in so many seconds."""
+"""Minimum number of seconds between two log lines about the same problem with the collector."""
 
 _tracer: Tracer | None = None
 
 
 @asynccontextmanager
 async def tracing(endpoint: str, headers: Mapping[str, str], version: str) -> AsyncIterator[None]:
-    """Trace while the block runs; then send what is left.
+    """Trace while the block runs; then send the remaining spans.
 
     Args:
         endpoint: address of the collector (OTLP over HTTP); empty: nothing is traced.
-        headers: sent with every export, e.g. the collector's authentication.
-        version: of the service, as an attribute of every span.
+        headers: headers of every export, e.g. for the collector's authentication.
+        version: version of the service, an attribute of every span.
     """
     global _tracer  # noqa: PLW0603 - of the process, as its logs and metrics are
     if not endpoint:
@@ -81,7 +81,7 @@ async def tracing(endpoint: str, headers: Mapping[str, str], version: str) -> As
 
 
 def is_on() -> bool:
-    """Are requests traced?"""
+    """Whether requests are traced."""
     return _tracer is not None
 
 
@@ -90,13 +90,13 @@ def request_span(method: str, headers: Mapping[str, str]) -> Iterator[Span | Non
     """The span of a request, current in this task while the block runs; None if it is not traced.
 
     Args:
-        method: of HTTP; the span's name until its route is known.
-        headers: of the request; `traceparent` makes the span a part of the caller's trace.
+        method: HTTP method; the span's name until its route is known.
+        headers: headers of the request; `traceparent` makes the span a part of the caller's trace.
     """
     if _tracer is None:
         yield None
         return
-    # nothing else is carried over: the caller's baggage is not for us
+    # the caller's baggage is ignored
     carrier = {name: headers[name] for name in ("traceparent", "tracestate") if name in headers}
     parent = TraceContextTextMapPropagator().extract(carrier)
     with _tracer.start_as_current_span(
@@ -112,13 +112,13 @@ def record(
     attributes: Attributes | None = None,
     failed: bool = False,
 ) -> None:
-    """Add to this task's request a span that is over.
+    """Add a finished span to the span of this task's request.
 
     Args:
-        name: what was done.
-        began: as `time.monotonic` gave it.
-        ended: likewise; now if it is None.
-        attributes: nothing secret, and nothing of what was said or written.
+        name: name of the span.
+        began: start in seconds of `time.monotonic`.
+        ended: end in seconds of `time.monotonic`; now if None.
+        attributes: attributes without secrets, and without anything that was said or written.
         failed: whether it ended with an error.
     """
     if _tracer is None or not trace.get_current_span().is_recording():
@@ -135,7 +135,7 @@ def record(
 
 
 class BatchSpans(BatchObserver):
-    """Records a job's wait (`queue`) and its time in the model (`engine`) in the span of its request."""
+    """Records two spans for each job: its wait (`queue`) and its time in the model (`engine`)."""
 
     def returned(self, batcher: str, submitted: float, started: float | None, outcome: Outcome) -> None:
         record("queue", submitted, started, {"voz.engine": batcher})
@@ -145,12 +145,12 @@ class BatchSpans(BatchObserver):
 
 
 def trace_id(span: Span) -> str:
-    """As it is written in logs and in the collector's pages: 32 hex digits."""
+    """The span's trace id as 32 hex digits, as logs and collectors show it."""
     return trace.format_trace_id(span.get_span_context().trace_id)
 
 
 class _Quiet(logging.Filter):
-    """Lets each message through once in a while."""
+    """Limits how often each message is logged."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -166,7 +166,7 @@ class _Quiet(logging.Filter):
 
 
 async def _done_within(seconds: float, work: Callable[[], None]) -> bool:
-    """Do `work` in a thread that nobody waits for any longer, not even the end of the process."""
+    """Do `work` in a daemon thread; False if it takes longer than `seconds`."""
     loop = asyncio.get_running_loop()
     done = asyncio.Event()
 

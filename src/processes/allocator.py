@@ -1,10 +1,10 @@
-"""What glibc keeps of memory that was freed: as little as it can, so that a server's memory stays flat.
+"""Makes glibc return freed memory to the system, so that a server's memory stays flat.
 
-Each thread that allocates gets an arena of its own, up to eight a core, and what is freed in one is of no use
-to the others: a server of models and thread pools grows by hundreds of MB in which nothing is. And an arena
-gives back to the system only what lies at its end.
+glibc gives each thread that allocates an arena of its own, up to eight per core, and other threads cannot use
+what is freed in it. A server with models and thread pools grows by hundreds of MB of free memory. And an
+arena returns only the memory at its end to the system.
 
-Other C libraries have neither `mallopt` nor `malloc_trim`, nor this trouble: there, nothing is done.
+Other C libraries have neither `mallopt` nor `malloc_trim`, nor this problem: there, nothing is done.
 """
 
 import asyncio
@@ -14,20 +14,20 @@ from contextlib import asynccontextmanager, suppress
 
 _M_ARENA_MAX = -8
 _ARENAS = 2
-"""Enough that two cores seldom wait for each other; the large blocks of models are not from arenas anyway."""
+"""Maximum number of arenas: two cores seldom wait for each other. Large blocks do not come from arenas."""
 _PAUSE = 10.0
-"""Seconds between two times that unused memory goes back, which takes some milliseconds beside the work."""
+"""Seconds between two calls of `malloc_trim`, each of which takes some milliseconds."""
 
 
 def limit_malloc_arenas() -> None:
-    """Let all threads that are yet to come allocate from few arenas."""
+    """Limit the number of malloc arenas for all threads that are started from now on."""
     with suppress(AttributeError):
         ctypes.CDLL(None).mallopt(_M_ARENA_MAX, _ARENAS)
 
 
 @asynccontextmanager
 async def trim_periodically(pause: float = _PAUSE) -> AsyncIterator[None]:
-    """Give unused memory back to the system every `pause` seconds while the block lasts."""
+    """Return unused memory to the system every `pause` seconds while the block runs."""
     try:
         trim = ctypes.CDLL(None).malloc_trim
     except AttributeError:

@@ -1,4 +1,4 @@
-"""How many CPU cores this process may keep busy."""
+"""The number of CPU cores that this process may use."""
 
 import os
 from collections.abc import Iterator
@@ -9,20 +9,21 @@ _OWN = Path("/proc/self/cgroup")
 
 
 def usable_cores(cgroups: Path = _CGROUPS, own: Path = _OWN) -> int:
-    """The cores that the scheduler may use, no more than the container's CPU quota pays for; at least one.
+    """The cores that the process may run on, at most the container's CPU quota; at least one.
 
-    A quota of 2.5 cores gives 2: threads that are more than the quota are all stopped when it is spent.
+    A quota of 2.5 cores gives 2. With more threads than that, the kernel stops all of them once the quota of
+    a period is used.
 
     Args:
         cgroups: where control groups are mounted.
-        own: says which of them this process is in.
+        own: file that names the control groups of this process.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, int(min([cores, *_quotas(cgroups, own)])))
 
 
 def _quotas(cgroups: Path, own: Path) -> Iterator[float]:
-    """Cores that each of this process' control groups pays for, those without a limit left out."""
+    """The CPU quota in cores of each control group of this process that has one."""
     try:
         lines = own.read_text().splitlines()
     except OSError:  # not Linux
@@ -37,7 +38,7 @@ def _quotas(cgroups: Path, own: Path) -> Iterator[float]:
 
 
 def _upwards(mount: Path, name: str) -> Iterator[Path]:
-    """The group's folder and those around it: any of them may have a limit.
+    """The folders of a control group and of its parents. Any of them may have a limit.
 
     In a container the name may be the host's, of which the mount shows the last part as its root.
     """

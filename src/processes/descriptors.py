@@ -1,17 +1,17 @@
-"""How many connections a process may hold: what its open files allow."""
+"""The limit on open files, and the number of connections that it allows."""
 
 import contextlib
 import resource
 
 _ENOUGH = 65_536
-"""Open files that no server of this kind is short of; hard limits go up to a billion."""
+"""Number of open files that is enough for this server. Hard limits go up to a billion."""
 _MACOS = 10_240
-"""Open files that every macOS allows (its OPEN_MAX)."""
+"""Number of open files that every macOS allows (its OPEN_MAX)."""
 _MOST_CONNECTIONS = 16_384
 
 
 def raise_descriptor_limit() -> None:
-    """Take as many open files as the system lets this process have.
+    """Raise the soft limit on open files as far as the system allows.
 
     The usual limit of 1024 is for programs that use `select`, which cannot count further; nothing here does.
     """
@@ -28,6 +28,6 @@ def raise_descriptor_limit() -> None:
 
 
 def connection_limit() -> int:
-    """Connections that this process may hold; a quarter of its open files is left for uploads and models."""
+    """Maximum number of connections. A quarter of the open files is left for uploads and models."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return _MOST_CONNECTIONS if soft == resource.RLIM_INFINITY else min(soft * 3 // 4, _MOST_CONNECTIONS)

@@ -1,9 +1,9 @@
-"""What a worker that is told to stop must know: does another take over, and is that one ready?
+"""Readiness marks: they tell an old worker that a new one is ready to take over.
 
-gunicorn replaces its workers (HUP) by starting new ones and stopping the old at once, long before the new
-have loaded their models. An old worker therefore serves on until a new one has put down its mark. When the
-whole server stops, nobody takes over: gunicorn has closed its socket before it stops its workers, which is
-how they know.
+When gunicorn replaces its workers (HUP), it starts new ones and stops the old ones at once, long before the
+new ones have loaded their models. So an old worker keeps serving until a new one has left its mark, a file in
+the folder that the workers share. When the whole server stops, no worker takes over. An old worker sees that
+because gunicorn closes its listening socket before it stops the workers.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ _MARK = "ready-"
 
 @contextmanager
 def marked_ready() -> Iterator[Path | None]:
-    """Tell the other workers that this one is ready, until the block ends; yields the mark, if any."""
+    """Mark this worker as ready while the block runs; yields the mark's path, if there is a shared folder."""
     folder = shared_folder()
     if folder is None:
         yield None
@@ -35,7 +35,7 @@ def marked_ready() -> Iterator[Path | None]:
 
 
 def another_is_ready() -> bool:
-    """Is there a mark of a worker that lives?"""
+    """Whether another worker that is alive has left its mark."""
     folder = shared_folder()
     marks = [] if folder is None else list(folder.glob(f"{_MARK}*"))
     pids = (mark.name.removeprefix(_MARK) for mark in marks)
@@ -43,7 +43,7 @@ def another_is_ready() -> bool:
 
 
 def parent_listens(descriptors: Sequence[int]) -> bool:
-    """Does the process that started this worker still hold a socket that this one listens on?
+    """Whether the process that started this worker still has one of its listening sockets open.
 
     Args:
         descriptors: the worker's listening sockets.
@@ -54,7 +54,7 @@ def parent_listens(descriptors: Sequence[int]) -> bool:
     try:
         theirs = list((_PROCESSES / str(os.getppid()) / "fd").iterdir())
     except OSError:
-        return True  # it cannot be seen: take it that somebody else answers, and take nothing new
+        return True  # unknown: assume that another worker answers, and take no new connections
     for path in theirs:
         with contextlib.suppress(OSError):
             found = path.stat()

@@ -1,4 +1,4 @@
-"""The folder that the worker processes of one server share: what is counted in it holds over all of them."""
+"""The folder that the worker processes of one server share, for counters and marks."""
 
 import contextlib
 import fcntl
@@ -13,45 +13,45 @@ from pathlib import Path
 
 _LOCK = "lock"
 MASTER_PID = "VOZ_MASTER_PID"
-"""Variable in which gunicorn.conf.py leaves the process id of gunicorn's master."""
+"""Environment variable in which gunicorn.conf.py puts the process id of gunicorn's master."""
 _MEMORY = Path("/dev/shm")  # noqa: S108 - the names in it are checked as those in /tmp are
 _ENOUGH_BYTES = 32 * 2**20
 
 
 def is_worker() -> bool:
-    """Was this process started by one that minds several (gunicorn, `uvicorn --workers`, `--reload`)?"""
+    """Whether a supervisor of several workers started this process (gunicorn, uvicorn's `--workers`)."""
     return multiprocessing.parent_process() is not None or is_gunicorn()
 
 
 def is_gunicorn() -> bool:
-    """Was this process started by gunicorn?"""
+    """Whether gunicorn started this process."""
     return "gunicorn" in os.environ.get("SERVER_SOFTWARE", "").lower()
 
 
 def is_alive(pid: int) -> bool:
-    """Is there a process of this number? On every POSIX system, where `/proc` is Linux' alone."""
+    """Whether there is a process with this id. It works on every POSIX system, unlike `/proc`."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
     except PermissionError:
-        pass  # somebody else's
+        pass  # it belongs to another user
     return True
 
 
 @functools.cache
 def shared_folder() -> Path | None:
-    """The folder of this server's workers, made by the first, removed by the last; None for a lone process.
+    """The folder of this server's workers; None for a single process.
 
-    It is named for the server's own process and lies in memory (/dev/shm) where there is some, else under the
-    system's folder for temporary files. Uploads are spooled there: they could fill it, and a process that
-    writes to a mapped file on a full file system dies of SIGBUS. Each worker holds a shared lock on the
-    folder, so that one which a killed server left behind is known and removed.
+    The first worker makes it, and the last one removes it. Its name has the process id of the server. It is
+    in /dev/shm if that exists, else in the system's folder for temporary files. Uploads may fill that folder,
+    and a process that writes to a mapped file on a full file system dies of SIGBUS. Each worker holds a
+    shared lock on the folder, so that a folder that a killed server left behind is recognised and removed.
     """
     if not is_worker():
         return None
     prefix = f"voz-{os.getuid()}-"
-    # with --preload this runs in gunicorn's master itself, whose parent may have started other servers, too
+    # with --preload this runs in gunicorn's master, whose parent may have started other servers as well
     master = os.environ.get(MASTER_PID) if is_gunicorn() else None
     name = f"{prefix}{master or os.getppid()}"
     base = _base(name)
@@ -59,26 +59,26 @@ def shared_folder() -> Path | None:
         _remove_if_unused(folder)
     folder = base / name
     lock = _join(folder)
-    # unlike atexit, this also runs at the end of a multiprocessing child, which is what uvicorn's workers are
+    # unlike atexit, this also runs at the end of a multiprocessing child, as uvicorn's workers are
     multiprocessing.util.Finalize(None, _leave, (folder, lock), exitpriority=0)
     return folder
 
 
 def _base(name: str) -> Path:
-    """Where a folder of this name is or should be made."""
+    """The folder in which the shared folder is, or is to be made."""
     with contextlib.suppress(OSError):
         usable = os.access(_MEMORY, os.W_OK | os.X_OK)
-        # the workers that come later must find the folder of the first, however full it has become
+        # later workers must find the folder of the first one, however full the file system has become
         if usable and ((_MEMORY / name).is_dir() or shutil.disk_usage(_MEMORY).free >= _ENOUGH_BYTES):
             return _MEMORY
     return Path(tempfile.gettempdir())
 
 
 def _join(folder: Path) -> int:
-    """Make the folder if need be and hold it; returns the descriptor of the lock.
+    """Make the folder if it is missing, and lock it; returns the descriptor of the lock.
 
     Raises:
-        PermissionError: somebody else put something in its place.
+        PermissionError: another user has made something of that name.
     """
     while True:
         folder.mkdir(mode=0o700, exist_ok=True)

@@ -1,1 +1,1 @@
-"""Who works when: admission of requests to the engines."""
+"""Scheduling: admission of requests, and batching of their rows."""

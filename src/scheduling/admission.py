@@ -23,8 +23,8 @@ _UPLOAD_RETRY_SECONDS = 10.0
 def default_limit(device: str, threads: int) -> int:
     """Requests that an engine may hold at once.
 
-    A core of a CPU finishes about one short request a second, so 16 for each means that the last in line
-    waits some tens of seconds: bearable, and well inside REQUEST_TIMEOUT. A GPU does the same for 256.
+    A CPU core finishes about one short request per second. With 16 requests per core, the last one waits some
+    tens of seconds, well below REQUEST_TIMEOUT. For a GPU, 256 requests give about the same wait.
     """
     return 256 if device == "cuda" else 16 * threads
 
@@ -88,8 +88,8 @@ class AdmissionController:
     """Admits at most `limit` requests at a time.
 
     Args:
-        name: what the requests ask for, in words.
-        limit: requests in flight.
+        name: the kind of requests, for error messages.
+        limit: maximum number of requests in flight.
         timeout: seconds that the work of one request may take.
     """
 
@@ -134,7 +134,7 @@ class AdmissionController:
             place.release()
 
     def estimate(self) -> int:
-        """Whole seconds in which the requests in flight should be done, at the recent pace."""
+        """Estimated seconds until the requests in flight are done, at the recent pace; a whole number."""
         return max(1, math.ceil(min(self._interval * self.in_flight, self.timeout)))
 
     def _end(self) -> None:
@@ -149,7 +149,7 @@ class UploadSpace:
     """Bounds the total size of the uploads in flight, so that they cannot fill the disk.
 
     Args:
-        total: bytes for all of them. An upload that is larger is admitted only while it is alone.
+        total: maximum size of all uploads in bytes. A larger upload is admitted only if it is the only one.
     """
 
     def __init__(self, total: int) -> None:

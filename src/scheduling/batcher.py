@@ -14,8 +14,8 @@ waiting rows join between steps.
   is in the model.
 - A step that raises loses only the row that caused it: every row of the batch is run again alone, and only
   those that raise alone fail.
-- No exception of the model or of an observer ends the thread, `SystemExit` and its like excepted. If the
-  thread ends, it says so in the log (CRITICAL), every caller gets `EngineStopped`, and `alive` is False.
+- No exception of the model or of an observer ends the thread, except `SystemExit` and the like. If the thread
+  ends, it logs a CRITICAL line, every caller gets `EngineStopped`, and `alive` is False.
 
 See docs/batcher.md.
 """
@@ -44,9 +44,9 @@ RowT_contra = TypeVar("RowT_contra", contravariant=True)
 OutT_co = TypeVar("OutT_co", covariant=True)
 
 STALL_SECONDS = 60.0
-"""Default for the least `stall_limit`."""
+"""Default for the minimum of `stall_limit`, in seconds."""
 _MAX_FAILED_CLEARS = 3
-"""Calls of `clear` that may raise in a row. After that, nobody knows what the model still holds."""
+"""Maximum number of consecutive calls of `clear` that raise. After that, the model's state is unknown."""
 _JOIN_SECONDS = 30.0
 """Seconds that closing waits for the model's last step. A thread that hangs is left behind (a daemon)."""
 
@@ -79,7 +79,7 @@ class BatchModel(Protocol[RowT_contra, OutT_co]):
         """Forget every row: the last step raised."""
 
     def close(self) -> None:
-        """Give the model's memory back."""
+        """Release the model's memory."""
 
 
 @dataclass(slots=True, eq=False)
@@ -90,12 +90,12 @@ class _Job(Generic[RowT, OutT]):
     loop: asyncio.AbstractEventLoop
     job_id: int
     cancelled: bool = False
-    """The caller is gone."""
+    """Whether the caller has left."""
     run_solo: bool = False
-    """It was in a batch that raised, so it must run alone."""
+    """Whether the row was in a batch that raised, so that it must run alone."""
     submitted: float = field(default_factory=time.monotonic)
     started: float | None = None
-    """When it went into the model."""
+    """Time at which it went into the model; None while it waits."""
 
 
 class Batcher(Generic[RowT, OutT]):
@@ -103,10 +103,10 @@ class Batcher(Generic[RowT, OutT]):
 
     Args:
         model: the model.
-        name: of the thread, and in errors, logs and what observers are told.
-        max_waiting: rows that may wait; one more is refused with `Overloaded`.
-        observers: are told what happens.
-        stall_seconds: `stall_limit` is at least so many seconds.
+        name: name of the thread, also used in errors, logs and calls of observers.
+        max_waiting: maximum number of waiting rows; one more is refused with `Overloaded`.
+        observers: observers of what the batcher does.
+        stall_seconds: minimum of `stall_limit`, in seconds.
     """
 
     def __init__(
@@ -164,7 +164,7 @@ class Batcher(Generic[RowT, OutT]):
 
     @property
     def alive(self) -> bool:
-        """Whether the thread is there to serve rows."""
+        """Whether the thread serves rows."""
         return self._thread is not None and self._thread.is_alive() and not self._died
 
     @property
@@ -179,7 +179,7 @@ class Batcher(Generic[RowT, OutT]):
 
     @property
     def stalled_for(self) -> float:
-        """Seconds since a step last returned (or the first row came); 0 without work."""
+        """Seconds since a step last returned, or since the first row arrived; 0 without work."""
         return self._progress.age if self.waiting or self.active else 0.0
 
     @property
@@ -196,7 +196,7 @@ class Batcher(Generic[RowT, OutT]):
 
         Args:
             row: the input.
-            request_id: whose it is. Requests take turns.
+            request_id: id of the row's request. Requests take turns.
 
         Raises:
             Overloaded: `max_waiting` rows wait already, or the batcher is closing.
@@ -260,7 +260,7 @@ class Batcher(Generic[RowT, OutT]):
                 self._step()
         except BaseException as error:
             self._died = True
-            log.critical("the thread of %s has ended: it serves no more rows", self._name, exc_info=error)
+            log.critical("the thread of %s has ended and serves no more rows", self._name, exc_info=error)
         finally:
             self._refuse_all()
             self._close_model()

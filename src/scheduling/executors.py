@@ -1,7 +1,7 @@
-"""Pools of threads, each with one purpose and one bound, so that a full one holds up nothing else.
+"""Thread pools, one for each purpose, so that a busy pool does not delay other work.
 
-`asyncio`'s own pool is left to what the standard library does in it (looking up names) and to start-up.
-Threads are made when they are first needed. What waits is bounded by the requests that are admitted.
+`asyncio`'s own pool is left to the standard library (name resolution) and to start-up. Threads are started
+when they are first needed. Admission bounds the number of waiting calls.
 """
 
 import asyncio
@@ -18,11 +18,11 @@ T = TypeVar("T")
 
 
 class Threads:
-    """A pool for one purpose.
+    """A thread pool for one purpose.
 
     Args:
-        name: of the threads.
-        count: the most of them; as many as there are cores, if None.
+        name: prefix of the threads' names.
+        count: maximum number of threads; the number of cores if None.
     """
 
     def __init__(self, name: str, count: int | None = None) -> None:
@@ -34,7 +34,7 @@ class Threads:
         return ThreadPoolExecutor(self._count or usable_cores(), thread_name_prefix=self._name)
 
     def submit(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[T]:
-        """Have `function` called on a thread of this pool, in the caller's context, whoever is cancelled."""
+        """Call `function` on a thread of this pool, in the caller's context. It does not end with the caller."""
         call = partial(contextvars.copy_context().run, function, *args, **kwargs)
         return asyncio.get_running_loop().run_in_executor(self._pool, call)
 
@@ -50,7 +50,7 @@ TEXT: Final = Threads("text", 2)
 ENCODING: Final = Threads("encoding")
 """Encoding speech for the caller."""
 STORAGE: Final = Threads("storage", 16)
-"""Files of the local storage; a slow disk or a network's file system may hold many of these."""
+"""File operations of the local storage. A slow disk or network file system may block many threads."""
 FORMATTING: Final = Threads("formatting", 1)
 """Writing transcripts: the subtitles of two hours take half a second."""
 METRICS: Final = Threads("metrics", 1)

@@ -1,4 +1,4 @@
-"""What can be learned from a `Batcher` while it works: metrics, spans and tests are observers."""
+"""Observers of a `Batcher`: metrics, spans and tests."""
 
 import logging
 from collections.abc import Callable, Iterable
@@ -11,7 +11,7 @@ Outcome = Literal["done", "failed", "cancelled"]
 
 
 class BatchObserver:
-    """Is told what batchers do. Every method does nothing here: override what you need.
+    """Base class of observers. Every method does nothing: override the ones that you need.
 
     The methods are called while the model or a caller waits, so they must be quick. `batcher` is the name
     that the batcher was given.
@@ -33,15 +33,15 @@ class BatchObserver:
         """`submit` returns or raises now. Called in the caller's task, so context variables are the caller's.
 
         Args:
-            batcher: its name.
-            submitted: when the job was handed in, as `time.monotonic` gives it.
-            started: when it went into the model; None if it never did.
-            outcome: how it ended.
+            batcher: name of the batcher.
+            submitted: time at which the job was submitted, in seconds of `time.monotonic`.
+            started: time at which it went into the model; None if it never did.
+            outcome: how the job ended.
         """
 
 
 class ObserverGroup(BatchObserver):
-    """Passes everything on to several observers. One that raises is logged and harms nobody."""
+    """Calls several observers. An exception of one is logged, and the others are called all the same."""
 
     def __init__(self, observers: Iterable[BatchObserver]) -> None:
         self._observers = tuple(observers)

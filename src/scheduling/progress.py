@@ -1,14 +1,14 @@
-"""Tells a model that is slow from one that hangs."""
+"""Distinguishes a slow model from one that hangs."""
 
 import time
 from collections.abc import Callable
 
 _TIMES_SLOWEST = 10
-"""A model that has not returned for so many times its slowest recent step is taken to hang."""
+"""Factor: a model hangs if a step takes this many times as long as its slowest recent step."""
 _HALF_LIFE = 600.0
-"""Seconds of work after which the time of a slow step counts half."""
+"""Half-life, in seconds of work, of the time of the slowest step."""
 _LONGEST = 600.0
-"""Seconds that the limit never exceeds, however slow a step was."""
+"""Maximum of the limit in seconds, however slow a step was."""
 
 
 class StepProgress:
@@ -17,8 +17,8 @@ class StepProgress:
     Written by one thread; may be read by any.
 
     Args:
-        floor: the limit is never below so many seconds.
-        clock: seconds that only grow.
+        floor: minimum of the limit in seconds.
+        clock: a monotonic clock in seconds.
     """
 
     def __init__(self, floor: float, clock: Callable[[], float] = time.monotonic) -> None:
@@ -28,18 +28,18 @@ class StepProgress:
         self._slowest = 0.0
 
     def begin(self) -> None:
-        """Work came to a model that had none."""
+        """Report that work arrived at an idle model."""
         self._last = self._clock()
 
     def advance(self) -> None:
-        """The model returned from a step."""
+        """Report that the model returned from a step."""
         now = self._clock()
         took, self._last = now - self._last, now
         self._slowest = max(took, self._slowest * 0.5 ** (took / _HALF_LIFE))
 
     @property
     def age(self) -> float:
-        """Seconds since the last step returned, or since work came."""
+        """Seconds since the last step returned, or since work arrived."""
         return self._clock() - self._last
 
     @property

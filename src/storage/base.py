@@ -6,8 +6,11 @@ from typing import Protocol, Self
 
 
 class Storage(Protocol):
-    """Objects under keys. Entering opens the storage and checks it: it raises StorageMisconfigured with
-    what to do. Every method may raise StorageUnavailable."""
+    """Objects under keys.
+
+    Entering opens the storage and checks it. If it cannot be used, StorageMisconfigured says what to do.
+    Every method may raise StorageUnavailable.
+    """
 
     name: str
     """`s3` or `local`."""
@@ -35,13 +38,13 @@ class Storage(Protocol):
         ...
 
     async def delete(self, key: str) -> None:
-        """No error if there is none."""
+        """Delete the object under `key`. It is no error if there is none."""
         ...
 
     async def url(self, key: str, expires: int) -> str:
-        """A link that anybody can GET for `expires` seconds; below this server if it begins with `/`."""
+        """A link that anybody can GET for `expires` seconds. A path, if this server serves it."""
         ...
 
     async def check(self) -> None:
-        """Return soon if storage can be used; for the readiness probe."""
+        """Check for the readiness probe that storage can be used. It returns soon."""
         ...

@@ -1,4 +1,4 @@
-"""Names of stored objects: how they are made, and what may be one."""
+"""Keys of stored objects: how they are made and checked."""
 
 import re
 import secrets

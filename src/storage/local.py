@@ -1,7 +1,7 @@
-"""Storage in a folder of this machine, with signed links that expire: what one gets without S3.
+"""Storage in a local folder, with signed links that expire. It is the default without S3.
 
-Files stay until they are deleted: an expired link does not remove its file. `find STORAGE_DIR -name '*.wav'
--mtime +7 -delete` from cron is enough where they should not pile up.
+Files stay until they are deleted: an expired link does not remove its file. To remove old files, run
+`find STORAGE_DIR -name '*.wav' -mtime +7 -delete` from cron.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ _CONTENT_TYPES = {
 }
 _SECRET_BYTES = 32
 _ABANDONED_AFTER = 86_400.0
-"""Seconds without a write after which an unfinished file is nobody's any more."""
+"""Seconds without a write after which an unfinished file counts as abandoned."""
 _CHECK_SECONDS = 3.0
 
 
@@ -48,15 +48,15 @@ _CHECK_SECONDS = 3.0
 class LocalObject:
     path: Path
     size: int
-    """Bytes."""
+    """Size in bytes."""
     content_type: str
 
 
 class LocalStorage:
-    """Objects as files below `folder`. Several worker processes may share it: so they do one secret.
+    """Objects as files below `folder`. Several worker processes may share the folder.
 
-    `folder/.incoming` holds files that are being written, `folder/.link-secret` what links are signed with;
-    no key can name either. Nothing else is ever in `folder` but whole objects.
+    `folder/.incoming` has the files that are being written, and `folder/.link-secret` the secret that signs
+    links. No key can name either. Everything else in `folder` is a whole object.
     """
 
     name = "local"
@@ -83,7 +83,7 @@ class LocalStorage:
         self._signer = None
 
     async def put(self, key: str, chunks: AsyncIterator[bytes], content_type: str) -> int:
-        """See `Storage.put`. The content type is told by the key's extension when the file is served."""
+        """See `Storage.put`. When the file is served, its content type follows from the key's extension."""
         writer = _Writer(self._folder / checked(key), self._incoming)
         total = 0
         try:
@@ -172,7 +172,7 @@ class LocalStorage:
 
 
 class _Writer:
-    """One file on its way into the storage. Blocking; safe to abandon from another thread at any moment."""
+    """Writes one file into the storage. Blocking; another thread may call `abandon` at any moment."""
 
     def __init__(self, target: Path, incoming: Path) -> None:
         self._target = target
@@ -213,7 +213,7 @@ class _Writer:
                 os.close(folder)
 
     def abandon(self) -> None:
-        """Take everything back, the finished file too unless another put has replaced it meanwhile."""
+        """Delete what was written, and the finished file unless another `put` has replaced it."""
         with self._lock:
             self._abandoned = True
             if self._temporary is not None:
@@ -229,11 +229,11 @@ class _Writer:
 
 
 def _shared_secret(folder: Path) -> bytes:
-    """What links are signed with: made once, by whichever worker comes first."""
+    """The secret that signs links. The first worker makes it."""
     path = folder / ".link-secret"
     lock = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # let go by close, and by the system if we die
+        fcntl.flock(lock, fcntl.LOCK_EX)  # released by close, and by the system if this process dies
         if not path.exists():
             handle, name = tempfile.mkstemp(dir=folder / ".incoming")  # mode 600
             with os.fdopen(handle, "wb") as file:

@@ -1,4 +1,4 @@
-"""A storage whose every use is timed."""
+"""A storage that measures the time of every operation."""
 
 import asyncio
 import time
@@ -13,7 +13,7 @@ from src.storage.base import Storage
 
 
 class MeasuredStorage:
-    """Passes everything on to `storage`, which somebody else opens and closes; tells metrics and traces."""
+    """Measures the operations of `storage` for metrics and traces. It does not open or close `storage`."""
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
@@ -28,7 +28,7 @@ class MeasuredStorage:
         pass
 
     async def put(self, key: str, chunks: AsyncIterator[bytes], content_type: str) -> int:
-        """See `Storage.put`; what is timed leaves out the wait for `chunks`."""
+        """See `Storage.put`. The measured time excludes the wait for `chunks`."""
         stopwatch = _Pauses(chunks)
         with self._timed("put", stopwatch):
             return await self._storage.put(key, stopwatch, content_type)
@@ -61,7 +61,7 @@ class MeasuredStorage:
             yield
             outcome = "ok"
         except BaseException as error:
-            # no fault of the storage: the caller left, or the audio broke off
+            # not an error of the storage: the caller left, or the audio failed
             if isinstance(error, asyncio.CancelledError) or (pauses and pauses.broke_off):
                 outcome = "left"
             raise
@@ -73,7 +73,7 @@ class MeasuredStorage:
 
 
 class _Pauses:
-    """Chunks, and the time that was spent on waiting for them."""
+    """Passes chunks on, and measures the time spent waiting for them."""
 
     def __init__(self, chunks: AsyncIterator[bytes]) -> None:
         self._chunks = chunks

@@ -1,4 +1,4 @@
-"""What went wrong with S3, in plain sentences. Nothing of a request (keys, signatures) is ever repeated."""
+"""Describes errors of S3 in plain sentences, without anything of the request (keys, signatures)."""
 
 import asyncio
 import re
@@ -27,24 +27,24 @@ from src.errors import StorageUnavailable
 
 @dataclass(frozen=True, slots=True)
 class S3Bucket:
-    """A bucket, and how to reach it."""
+    """A bucket with its address and credentials."""
 
     name: str
     region: str
     """The bucket's own region, e.g. `eu-west-1`."""
     prefix: str = ""
-    """Put before every key; empty, or ends with `/`."""
+    """Prefix of every key; empty, or ends with `/`."""
     endpoint_url: str = ""
     """Address of an S3-compatible store; empty: AWS."""
     access_key_id: str | None = field(default=None, repr=False)
-    """None: the instance role, or whatever else boto finds."""
+    """Access key id; None: the instance role, or another source that boto knows."""
     secret_access_key: str | None = field(default=None, repr=False)
     session_token: str | None = field(default=None, repr=False)
-    """Comes with temporary keys."""
+    """Session token of temporary credentials."""
 
 
 S3_ERRORS = (BotoCoreError, ClientError, aiohttp.ClientError, OSError)
-"""All that a call can raise when S3, or the way to it, fails (a TimeoutError is an OSError)."""
+"""Every exception of a call when S3 or the network fails (a TimeoutError is an OSError)."""
 
 _MISSING = {"NoSuchKey", "NoSuchUpload", "NotFound", "404"}
 _OTHER_REGION = {
@@ -65,7 +65,7 @@ _BAD_CREDENTIALS = {
 
 @asynccontextmanager
 async def answering(seconds: float) -> AsyncIterator[None]:
-    """Bound a call to S3 in time, and turn whatever it fails with into StorageUnavailable."""
+    """Limit the time of a call to S3, and turn its errors into StorageUnavailable."""
     try:
         async with asyncio.timeout(seconds):
             yield
@@ -135,18 +135,18 @@ def _runtime_sentence(error: Exception) -> str:
 
 
 def _code(error: ClientError) -> str:
-    """S3's own name of an error, or the status where S3 sent no body (answers to HEAD)."""
+    """S3's name of the error, or the status if S3 sent no body (as for HEAD)."""
     return str(error.response.get("Error", {}).get("Code", "unknown"))
 
 
 def _region(error: ClientError) -> str:
-    """Where the bucket is, if the answer tells."""
+    """The bucket's region, if the response names it."""
     headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
     region = str(headers.get("x-amz-bucket-region") or error.response.get("Error", {}).get("Region") or "")
     return region if re.fullmatch(r"[a-z0-9-]{1,40}", region) else ""
 
 
 def _address(url: str) -> str:
-    """`url` without a name and password that somebody may have put there."""
+    """`url` without a user name and password."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" if parts.netloc else ""

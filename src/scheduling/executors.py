@@ -34,7 +34,7 @@ class Threads:
         return ThreadPoolExecutor(self._count or usable_cores(), thread_name_prefix=self._name)
 
     def submit(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[T]:
-        """Call `function` on a thread of this pool, in the caller's context. It does not end with the caller."""
+        """Call `function` on a thread of this pool, in the caller's context, which it may outlive."""
         call = partial(contextvars.copy_context().run, function, *args, **kwargs)
         return asyncio.get_running_loop().run_in_executor(self._pool, call)
 

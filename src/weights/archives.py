@@ -1,13 +1,16 @@
-"""Archives from strangers: nothing is written outside the folder given, and nothing without bound."""
+"""Archives from strangers: nothing is written outside the folder given, and nothing without bound.
+
+`zipfile` and `tarfile` unpack; they bound no size, and a release may have a folder around everything.
+"""
 
 import shutil
 import stat
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import IO
 
 from src.weights.source import SourceFailed
 
@@ -28,23 +31,18 @@ def unpack_zip(archive: Path, folder: Path) -> None:
         SourceFailed: not a zip, damaged, or made to write elsewhere or to fill the disk.
         OSError: a file cannot be written.
     """
-    try:
-        with zipfile.ZipFile(archive) as opened:
-            members = [info for info in opened.infolist() if not info.is_dir()]
-            _bounded(archive, members)
-            paths = {info.filename: _safe(info) for info in members}
-            wanted = {name: path for name, path in paths.items() if not _is_junk(path)}
-            tops = {path.parts[0] for path in wanted.values()}
-            nested = len(tops) == 1 and all(len(path.parts) > 1 for path in wanted.values())
-            for name, path in wanted.items():
-                target = folder.joinpath(*path.parts[1 if nested else 0 :])
-                target.parent.mkdir(parents=True, exist_ok=True)
-                with opened.open(name) as source, target.open("xb") as sink:
-                    shutil.copyfileobj(source, sink, _CHUNK)
-    except FileExistsError:
-        raise SourceFailed(f"{archive.name} holds the same file twice") from None
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise SourceFailed(f"{archive.name} is not a sound zip archive ({error})") from None
+    with _sound(archive), zipfile.ZipFile(archive) as opened:
+        members = [info for info in opened.infolist() if not info.is_dir()]
+        _bounded(archive, members)
+        paths = {info.filename: _safe(info) for info in members}
+        wanted = {name: path for name, path in paths.items() if not set(_JUNK) & set(path.parts)}
+        tops = {path.parts[0] for path in wanted.values()}
+        nested = len(tops) == 1 and all(len(path.parts) > 1 for path in wanted.values())
+        for name, path in wanted.items():
+            target = folder.joinpath(*path.parts[1 if nested else 0 :])
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with opened.open(name) as source, target.open("xb") as sink:
+                shutil.copyfileobj(source, sink, _CHUNK)
 
 
 def join_from_zips(pieces: Iterable[tuple[Path, str]], target: Path, size: int) -> None:
@@ -54,16 +52,17 @@ def join_from_zips(pieces: Iterable[tuple[Path, str]], target: Path, size: int) 
         SourceFailed: an archive is damaged, lacks its member, or the bytes are too many or too few.
         OSError: the file cannot be written.
     """
+    left = size
     with target.open("xb") as sink:
         for archive, member in pieces:
-            try:
-                with zipfile.ZipFile(archive) as opened, opened.open(member) as source:
-                    _copy(source, sink, size)
-            except KeyError:
-                raise SourceFailed(f"{archive.name} holds no {member}") from None
-            except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-                raise SourceFailed(f"{archive.name} is damaged ({error})") from None
-        _complete(sink, target, size)
+            with _sound(archive, member), zipfile.ZipFile(archive) as opened:
+                left -= opened.getinfo(member).file_size  # no more than this can be read of it
+                if left < 0:
+                    raise SourceFailed(f"{member} makes {target.name} longer than {size} bytes")
+                with opened.open(member) as source:
+                    shutil.copyfileobj(source, sink, _CHUNK)
+    if left:
+        raise SourceFailed(f"{target.name} came out with {size - left} bytes, expected {size}")
 
 
 def copy_from_tar(archive: Path, members: Mapping[str, Path], size: int) -> None:
@@ -78,22 +77,38 @@ def copy_from_tar(archive: Path, members: Mapping[str, Path], size: int) -> None
         OSError: a file cannot be written.
     """
     missing = set(members)
-    try:
-        with tarfile.open(archive, "r:gz") as opened:
-            for info in opened:
-                if info.name not in missing:
-                    continue
-                source = opened.extractfile(info)
-                if source is None:
-                    raise SourceFailed(f"{info.name} of {archive.name} is not a file")
-                with members[info.name].open("xb") as sink:
-                    _copy(source, sink, size)
-                    _complete(sink, members[info.name], size)
-                missing.remove(info.name)
-    except (tarfile.TarError, zlib.error, EOFError, KeyError) as error:
-        raise SourceFailed(f"{archive.name} is damaged ({error})") from None
+    with _sound(archive), tarfile.open(archive, "r:gz") as opened:
+        for info in opened:
+            if info.name not in missing:
+                continue
+            source = opened.extractfile(info)
+            if source is None:
+                raise SourceFailed(f"{info.name} of {archive.name} is not a file")
+            if info.size != size:
+                raise SourceFailed(f"{info.name} has {info.size} bytes, expected {size}")
+            with members[info.name].open("xb") as sink:
+                shutil.copyfileobj(source, sink, _CHUNK)
+            missing.remove(info.name)
     if missing:
         raise SourceFailed(f"{archive.name} holds no {min(missing)}")
+
+
+@contextmanager
+def _sound(archive: Path, member: str = "") -> Iterator[None]:
+    """What the standard library raises for a damaged archive, as SourceFailed."""
+    try:
+        yield
+    except KeyError:
+        raise SourceFailed(f"{archive.name} holds no {member}") from None
+    except (
+        zipfile.BadZipFile,
+        tarfile.TarError,
+        zlib.error,
+        EOFError,
+        NotImplementedError,
+        RuntimeError,
+    ) as error:
+        raise SourceFailed(f"{archive.name} is damaged or no archive ({error})") from None
 
 
 def _bounded(archive: Path, members: list[zipfile.ZipInfo]) -> None:
@@ -116,19 +131,3 @@ def _safe(info: zipfile.ZipInfo) -> PurePosixPath:
     ):
         raise SourceFailed(f"the archive holds an unsafe path, {info.filename!r}")
     return path
-
-
-def _is_junk(path: PurePosixPath) -> bool:
-    return any(part in _JUNK for part in path.parts)
-
-
-def _copy(source: IO[bytes], sink: IO[bytes], most: int) -> None:
-    while chunk := source.read(_CHUNK):
-        if sink.tell() + len(chunk) > most:
-            raise SourceFailed(f"a piece is longer than the {most} bytes it should help to make")
-        sink.write(chunk)
-
-
-def _complete(sink: IO[bytes], target: Path, size: int) -> None:
-    if sink.tell() != size:
-        raise SourceFailed(f"{target.name} came out with {sink.tell()} bytes, expected {size}")

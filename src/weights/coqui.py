@@ -15,7 +15,7 @@ from src.errors import ModelUnavailable
 from src.weights.archives import unpack_zip
 from src.weights.download import Downloader
 from src.weights.hub import Repository, cached, hub
-from src.weights.source import Model, Part, Source, SourceFailed
+from src.weights.source import Component, Model, Source, SourceFailed
 
 VOCODER = "vocoder"
 """Sub-folder of a model's folder that holds its vocoder, if it has one."""
@@ -122,17 +122,17 @@ def model(name: str, downloader: Downloader, releases: str, endpoint: str | None
         endpoint: address of the Hugging Face hub; None: as `huggingface_hub` has it.
     """
 
-    def parts() -> tuple[Part, ...]:
+    def components() -> tuple[Component, ...]:
         entry = _entry(name)
-        found = [Part(name, _sources(entry, downloader, releases, endpoint))]
+        found = [Component(name, _sources(entry, downloader, releases, endpoint))]
         if vocoder := entry.get("default_vocoder"):
             sources = _sources(_entry(vocoder), downloader, releases, endpoint)
-            found.append(Part(vocoder, sources, subfolder=VOCODER))
+            found.append(Component(vocoder, sources, subfolder=VOCODER))
         return tuple(found)
 
     return Model(
         key=f"coqui/{name.replace('/', '--')}",
-        parts=parts,
+        components=components,
         check=check,
         advice=(
             "What to do: on a machine that reaches these hosts, run `python -m src.weights "

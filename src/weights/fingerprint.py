@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from src.weights.shelf import MANIFEST
+from src.weights.model_cache import MANIFEST
 
 
 def fingerprint(files: Iterable[Path]) -> str:

@@ -1,23 +1,42 @@
-"""Model repositories on the Hugging Face hub, read with our own downloader.
+"""Model repositories on the Hugging Face hub, fetched with `huggingface_hub`.
 
-`huggingface_hub` gives the address, the user's token, the offline switch and the local cache. Its own
-download is not used: it retries an unreachable host for a minute and shows progress in its own way.
+The library resumes, retries, and knows the user's token, cache, mirror and offline switch. What it lacks is
+added here: a verdict on a dead host within seconds (one bounded request for each host before it starts; it
+would retry for minutes), the check of every large file's SHA-256, and an end to a stalled transfer: therefore
+it runs as a process of its own.
 """
 
-import logging
+import os
 import shutil
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatch
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from src.weights.download import Downloader
-from src.weights.source import Source, SourceFailed
-
-log = logging.getLogger(__name__)
+from src.weights.source import Source, SourceFailed, verify
+from src.weights.tools import run_tool
 
 _NEVER = (".gitattributes", "*.md")
+_SNAPSHOT = """
+import os, sys, threading, time
+from huggingface_hub import constants, snapshot_download
+
+def end_with(parent):
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
+
+threading.Thread(target=end_with, args=(os.getppid(),), daemon=True).start()
+constants.DOWNLOAD_CHUNK_SIZE = 1 << 16
+try:
+    snapshot_download(sys.argv[1], revision=sys.argv[2], local_dir=sys.argv[3], allow_patterns=sys.argv[4:])
+except Exception as error:
+    sys.exit(f"{type(error).__name__}: {error}")
+"""
+"""Arguments: repository, commit, folder, files. The library's own chunks are 10 MB: with them a slow network
+would look stalled, and a broken connection would lose up to as much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +48,16 @@ class Repository:
     allow: Sequence[str] | None = None
     """Patterns of the files wanted; None: all."""
     ignore: Sequence[str] | None = None
+    revision: str | None = None
+    """Commit, branch or tag; None: the default branch."""
+
+    def wanted(self, names: Iterable[str]) -> list[str]:
+        """Those of the files `names` that match the patterns."""
+        from huggingface_hub.utils import filter_repo_objects  # type: ignore[attr-defined]
+
+        allow = None if self.allow is None else list(self.allow)
+        ignore = [*_NEVER, *(self.ignore or ())]
+        return list(filter_repo_objects(names, allow_patterns=allow, ignore_patterns=ignore))
 
 
 def cached(repository: Repository) -> Source:
@@ -45,102 +74,71 @@ def hub(repository: Repository, downloader: Downloader, endpoint: str | None = N
     )
 
 
-def hub_file(
-    downloader: Downloader,
-    endpoint: str | None,
-    repository: str,
-    revision: str,
-    name: str,
-    target: Path,
-    *,
-    size: int | None = None,
-    sha256: str | None = None,
-) -> None:
-    """Download one file of a repository; raises as `Downloader.file`, and if the hub is switched off."""
-    from huggingface_hub import hf_hub_url
-
-    _refuse_offline()
-    url = hf_hub_url(repository, name, revision=revision, endpoint=endpoint)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    downloader.file(url, target, size=size, sha256=sha256, headers=_token())
-
-
 def _copy_cached(repository: Repository, folder: Path) -> None:
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import LocalEntryNotFoundError
+    from huggingface_hub.errors import IncompleteSnapshotError, LocalEntryNotFoundError
 
     try:
-        snapshot = snapshot_download(repository.name, local_files_only=True)
-    except LocalEntryNotFoundError:
+        root = Path(
+            snapshot_download(
+                repository.name,
+                revision=repository.revision,
+                allow_patterns=None if repository.allow is None else list(repository.allow),
+                local_files_only=True,
+            )
+        )
+    except (LocalEntryNotFoundError, IncompleteSnapshotError):
         raise SourceFailed("not there") from None
     except ValueError as error:  # not a name that the hub could have
         raise SourceFailed(str(error)) from None
-    root = Path(snapshot)
-    names = [path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()]
-    for name in _wanted(repository, names):
-        target = folder / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(root / name, target)
+    for name in repository.wanted(p.relative_to(root).as_posix() for p in root.rglob("*") if p.is_file()):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(root / name, folder / name)
 
 
 def _download(repository: Repository, downloader: Downloader, endpoint: str | None, folder: Path) -> None:
-    from huggingface_hub import constants
-
-    _refuse_offline()
-    base = endpoint or constants.ENDPOINT
-    listing = downloader.json(f"{base}/api/models/{repository.name}?blobs=true", _token())
-    try:
-        revision = str(listing["sha"])
-        files: dict[str, dict[str, Any]] = {entry["rfilename"]: entry for entry in listing["siblings"]}
-    except (KeyError, TypeError):
-        raise SourceFailed("the hub's list of files cannot be read") from None
-    names = _wanted(repository, list(files))
-    if not names:
-        raise SourceFailed("the repository holds none of the files wanted")
-    for name in names:
-        entry = files[name]
-        hub_file(
-            downloader,
-            endpoint,
-            repository.name,
-            revision,
-            name,
-            _inside(folder, name),
-            size=entry.get("size"),
-            sha256=(entry.get("lfs") or {}).get("sha256"),
-        )
-
-
-def _wanted(repository: Repository, names: list[str]) -> list[str]:
-    ignored = (*_NEVER, *(repository.ignore or ()))
-    return [
-        name
-        for name in names
-        if (repository.allow is None or _any(name, repository.allow)) and not _any(name, ignored)
-    ]
-
-
-def _any(name: str, patterns: Sequence[str]) -> bool:
-    return any(fnmatch(name, pattern) for pattern in patterns)
-
-
-def _token() -> dict[str, str]:
-    """The user's own token, for repositories that ask for one; httpx drops it where it is led elsewhere."""
-    from huggingface_hub import get_token
-
-    token = get_token()
-    return {"Authorization": f"Bearer {token}"} if token else {}
-
-
-def _inside(folder: Path, name: str) -> Path:
-    target = (folder / name).resolve()
-    if not target.is_relative_to(folder.resolve()):
-        raise SourceFailed(f"the repository holds an unsafe path, {name!r}")
-    return target
-
-
-def _refuse_offline() -> None:
-    from huggingface_hub import constants
+    from huggingface_hub import constants, hf_hub_url
 
     if constants.is_offline_mode():
         raise SourceFailed("switched off by HF_HUB_OFFLINE")
+    base = endpoint or constants.ENDPOINT
+    commit, files = _listing(repository, base, downloader)
+    largest = max(files, key=lambda name: int(files[name].get("size") or 0))
+    # large files are on a host of their own
+    downloader.probe(hf_hub_url(repository.name, largest, revision=commit, endpoint=base))
+    command = [sys.executable, "-c", _SNAPSHOT, repository.name, commit, str(folder), *files]
+    environment = {
+        "HF_ENDPOINT": base,
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        # Xet fetches from further hosts, which a firewall that lets the hub through may not know
+        "HF_HUB_DISABLE_XET": os.environ.get("HF_HUB_DISABLE_XET", "1"),
+    }
+    size = sum(int(entry.get("size") or 0) for entry in files.values())
+    window = downloader.timeouts.window
+    run_tool("huggingface_hub", command, folder, repository.name, size, environment, window)
+    shutil.rmtree(folder / ".cache", ignore_errors=True)  # the library's notes on its own downloads
+    verify(folder, {name: entry["lfs"]["sha256"] for name, entry in files.items() if entry.get("lfs")})
+
+
+def _listing(repository: Repository, base: str, downloader: Downloader) -> tuple[str, dict[str, Any]]:
+    """The commit, and what the hub says of each file wanted: its `size`, and `lfs.sha256` of a large one."""
+    from huggingface_hub import get_token
+
+    token = get_token()
+    url = f"{base}/api/models/{repository.name}"
+    if repository.revision:
+        url += f"/revision/{repository.revision}"
+    listing = downloader.json(f"{url}?blobs=true", {"Authorization": f"Bearer {token}"} if token else {})
+    try:
+        files = {entry["rfilename"]: entry for entry in listing["siblings"]}
+        commit = str(listing["sha"])
+    except (KeyError, TypeError):
+        raise SourceFailed("the hub's list of files cannot be read") from None
+    names = repository.wanted(files)
+    if not names:
+        raise SourceFailed("the repository holds none of the files wanted")
+    for path in map(PurePosixPath, names):
+        if path.is_absolute() or ".." in path.parts:
+            raise SourceFailed(f"the repository holds an unsafe path, {str(path)!r}")
+    return commit, {name: files[name] for name in names}

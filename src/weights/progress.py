@@ -1,4 +1,8 @@
-"""Progress that suits where it is shown: a bar in a terminal, a line now and then in a log."""
+"""Progress of a transfer: a bar in a terminal (tqdm), a line now and then in a log, which tqdm cannot write.
+
+It also ends a transfer that has stalled: the tools that download here go on with a host that drips, or cuts
+the connection again and again, for as long as it pleases.
+"""
 
 import logging
 import shutil
@@ -8,6 +12,8 @@ from types import TracebackType
 from typing import Never, Self
 
 from tqdm import tqdm
+
+from src.weights.source import SourceFailed
 
 log = logging.getLogger(__name__)
 
@@ -20,12 +26,18 @@ def megabytes(size: int) -> str:
 
 
 class Progress:
-    """How far a transfer of `total` bytes (None: not known) has come."""
+    """How far a transfer of `total` bytes (None: not known) has come.
 
-    def __init__(self, what: str, total: int | None) -> None:
+    Args:
+        window, least: fewer than `least` new bytes within `window` seconds are a stall.
+    """
+
+    def __init__(self, what: str, total: int | None, *, window: float = 60.0, least: int = 64 << 10) -> None:
         self._what = what
         self._total = total
         self._done = 0
+        self._window = window
+        self._least = least
         self._bar: tqdm[Never] | None = None
         if sys.stderr.isatty():
             # a terminal that does not know its size, as a container's often, would be shown nothing
@@ -33,8 +45,8 @@ class Progress:
             self._bar = tqdm(
                 total=total, desc=what, unit="B", unit_scale=True, file=sys.stderr, ncols=width, nrows=height
             )
-        self._said_at = time.monotonic()
-        self._said = 0
+        self._said_at = self._mark_at = time.monotonic()
+        self._said = self._mark = 0
 
     def __enter__(self) -> Self:
         return self
@@ -46,22 +58,29 @@ class Progress:
             self._bar.close()
 
     def to(self, done: int) -> None:
-        """`done` bytes are here by now; fewer than before if a transfer had to start again."""
+        """`done` bytes are here by now; fewer than before if a transfer had to start again.
+
+        Raises:
+            SourceFailed: the transfer has stalled.
+        """
+        now = time.monotonic()
+        if done - self._mark >= self._least:
+            self._mark, self._mark_at = done, now
+        elif now - self._mark_at > self._window:
+            raise SourceFailed(
+                f"{self._what} came too slowly: fewer than {self._least} new bytes in {self._window:g} s"
+            )
         if self._total is not None:
             done = min(done, self._total)  # pip has a file twice for a moment, when it moves it
         if self._bar is not None:
             self._bar.update(done - self._done)
         self._done = done
         if self._bar is None:
-            self._maybe_say()
+            self._log(now)
 
-    def _maybe_say(self) -> None:
-        quiet = time.monotonic() - self._said_at
+    def _log(self, now: float) -> None:
         moved = self._total is not None and self._done - self._said >= _STEP * self._total
-        if quiet >= _LONGEST or (moved and quiet >= _SHORTEST):
-            if self._total:
-                share = f"{self._done / self._total:.0%} of {megabytes(self._total)}"
-            else:
-                share = megabytes(self._done)
-            log.info("%s: %s", self._what, share)
-            self._said_at, self._said = time.monotonic(), self._done
+        if now - self._said_at >= _LONGEST or (moved and now - self._said_at >= _SHORTEST):
+            share = f"{self._done / self._total:.0%} of {megabytes(self._total)}" if self._total else ""
+            log.info("%s: %s", self._what, share or megabytes(self._done))
+            self._said_at, self._said = now, self._done

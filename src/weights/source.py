@@ -1,5 +1,6 @@
-"""What a source of weights is."""
+"""What a source of weights is, and how its files are verified. Plain values, so that every source fits."""
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,24 +21,24 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """Files of a model that come from one place together, and the places to try, in order."""
+class Component:
+    """Files of a model that come from one source together, and the sources to try, in order."""
 
     what: str
     sources: tuple[Source, ...]
     checksums: Mapping[str, str] = field(default_factory=dict)
-    """SHA-256 by file name, where one is known whatever the source."""
+    """SHA-256 by file name, where it is known whatever the source."""
     subfolder: str = ""
     """Where the files go inside the model's folder."""
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A model as the store keeps it: one folder, filled from one or several parts."""
+    """A model as the store keeps it: one folder, filled from one or several components."""
 
     key: str
     """Folder below MODELS_DIR, e.g. `whisper/base`."""
-    parts: Callable[[], tuple[Part, ...]]
+    components: Callable[[], tuple[Component, ...]]
     """Called only when something has to be fetched: looking up a catalogue may cost seconds."""
     check: Callable[[Path], None]
     """Raises SourceFailed unless the files in this folder are a usable model. Run on arrival only."""
@@ -45,3 +46,19 @@ class Model:
     """What to do when every source has failed."""
     checksums: Mapping[str, str] = field(default_factory=dict)
     """Files that, with these SHA-256, are taken for this model even if the store did not put them there."""
+
+
+def digest(file: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def verify(folder: Path, checksums: Mapping[str, str]) -> None:
+    """Raise SourceFailed unless every file named is in the folder and has its SHA-256."""
+    for name, expected in checksums.items():
+        if not (folder / name).is_file():
+            raise SourceFailed(f"{name} is missing")
+        found = digest(folder / name)
+        if found != expected:
+            raise SourceFailed(f"{name} has SHA-256 {found}, expected {expected}")

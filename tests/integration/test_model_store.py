@@ -17,9 +17,10 @@ import pytest
 
 from src.config import TtsEngine
 from src.errors import ModelUnavailable
-from src.weights.download import Patience
-from src.weights.store import CoquiModels, Homes, KokoroFiles, ModelStore
+from src.weights.download import Timeouts
+from src.weights.store import CoquiModels, Endpoints, KokoroFiles, ModelStore
 from tests.support.weights import (
+    COMMIT,
     ENGLISH,
     ENGLISH_ZIP,
     HIFIGAN_ZIP,
@@ -61,8 +62,9 @@ def _a_machine_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def _store(home: Host, models: Path, **options: bool) -> ModelStore:
-    homes = Homes(releases=home.url, hub=home.url)
-    return ModelStore(models, homes=homes, patience=Patience(answer=3.0, silence=1.0), **options)
+    endpoints = Endpoints(releases=home.url, hub=home.url)
+    timeouts = Timeouts(answer=3.0, silence=1.0)
+    return ModelStore(models, endpoints=endpoints, timeouts=timeouts, **options)
 
 
 @contextmanager
@@ -70,9 +72,9 @@ def _process(home: Host, models: Path, call: str) -> Iterator["subprocess.Popen[
     code = (
         "import logging, sys\n"
         "from pathlib import Path\n"
-        "from src.weights.store import Homes, ModelStore\n"
+        "from src.weights.store import Endpoints, ModelStore\n"
         "logging.basicConfig(level=logging.INFO)\n"
-        f"ModelStore(Path({str(models)!r}), homes=Homes({home.url!r}, {home.url!r})).{call}\n"
+        f"ModelStore(Path({str(models)!r}), endpoints=Endpoints({home.url!r}, {home.url!r})).{call}\n"
     )
     with subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True) as process:
         try:
@@ -124,11 +126,75 @@ def test_the_users_token_opens_a_closed_repository(
 
 def test_a_file_that_is_not_what_the_hub_lists_is_refused(home: Host, tmp_path: Path) -> None:
     home.repository(REPOSITORY, whisper_files())
-    page = home.pages[f"/{REPOSITORY}/resolve/c0ffee/model.bin"]
+    page = home.pages[f"/{REPOSITORY}/resolve/{COMMIT}/model.bin"]
     page.body = page.body[:-1] + b"!"
     with pytest.raises(ModelUnavailable, match=r"model\.bin has SHA-256"):
         _store(home, tmp_path).whisper(REPOSITORY)
     assert not (tmp_path / WHISPER).exists()
+
+
+def test_a_connection_that_the_hub_cuts_is_resumed(home: Host, tmp_path: Path) -> None:
+    home.repository(REPOSITORY, whisper_files(5_000_000))
+    page = home.pages[f"/{REPOSITORY}/resolve/{COMMIT}/model.bin"]
+    page.cut_after, page.cuts = 3_000_000, 1
+    folder = _store(home, tmp_path).whisper(REPOSITORY).folder
+    assert (folder / "model.bin").read_bytes() == page.body
+    (wanted,) = home.ranges
+    assert int(wanted.removeprefix("bytes=").removesuffix("-")) > 0
+
+
+def test_a_process_killed_while_the_hub_sends_leaves_no_other_running(home: Host, tmp_path: Path) -> None:
+    home.repository(REPOSITORY, whisper_files())
+    home.pages[f"/{REPOSITORY}/resolve/{COMMIT}/model.bin"].hold_after = 500
+    psutil = pytest.importorskip("psutil")  # comes with Coqui
+    with _process(home, tmp_path, f"whisper({REPOSITORY!r})") as process:
+        _wait_for(home.holding.is_set, process)
+        (downloading,) = psutil.Process(process.pid).children()
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+    assert psutil.wait_procs([downloading], timeout=30)[1] == []
+    assert not (tmp_path / WHISPER).exists()
+    home.go_on.set()
+    assert (_store(home, tmp_path).whisper(REPOSITORY).folder / "manifest.json").is_file()
+    assert files_below(tmp_path / ".tmp") == set()
+
+
+def test_a_hub_that_always_cuts_the_connection_is_given_up(home: Host, tmp_path: Path) -> None:
+    home.repository(REPOSITORY, whisper_files())
+    page = home.pages[f"/{REPOSITORY}/resolve/{COMMIT}/model.bin"]
+    page.cut_after, page.etag = 100, '"always cut"'
+    store = ModelStore(
+        tmp_path, endpoints=Endpoints(home.url, home.url), timeouts=Timeouts(answer=3.0, window=6.0)
+    )
+    with pytest.raises(ModelUnavailable, match="too slowly"):
+        store.whisper(REPOSITORY)
+    assert files_below(tmp_path / ".tmp") == set()
+
+
+def test_a_hub_that_does_not_answer_is_given_up_at_once(home: Host, tmp_path: Path) -> None:
+    home.pages[f"/api/models/{REPOSITORY}"] = Page(mute=True)
+    store = ModelStore(tmp_path, endpoints=Endpoints(home.url, home.url), timeouts=Timeouts(answer=0.5))
+    begin = time.monotonic()
+    with pytest.raises(ModelUnavailable, match=r"did not answer within 0\.5 s"):
+        store.whisper(REPOSITORY)
+    assert time.monotonic() - begin < 5
+
+
+@pytest.mark.parametrize(
+    ("body", "why"), [(b"<html>", "did not answer with JSON"), (b"[]", "list of files cannot be read")]
+)
+def test_a_list_of_files_that_cannot_be_read_is_said_to(
+    home: Host, tmp_path: Path, body: bytes, why: str
+) -> None:
+    home.pages[f"/api/models/{REPOSITORY}"] = Page(body)
+    with pytest.raises(ModelUnavailable, match=why):
+        _store(home, tmp_path).whisper(REPOSITORY)
+
+
+def test_a_path_that_leads_out_of_the_folder_is_refused(home: Host, tmp_path: Path) -> None:
+    home.repository(REPOSITORY, {**whisper_files(), "vocabulary.d/../../out": b"out"})
+    with pytest.raises(ModelUnavailable, match="unsafe path"):
+        _store(home, tmp_path).whisper(REPOSITORY)
 
 
 def test_a_repository_that_needs_the_network_at_every_start_is_refused(home: Host, tmp_path: Path) -> None:
@@ -148,10 +214,10 @@ def test_the_hub_can_be_switched_off_and_its_cache_still_serves(
         _store(home, tmp_path).whisper(REPOSITORY)
 
     cache = tmp_path / "hub-cache" / "models--someone--whisper-tiny"
-    snapshot = cache / "snapshots" / "c0ffee"
+    snapshot = cache / "snapshots" / COMMIT
     snapshot.mkdir(parents=True)
     (cache / "refs").mkdir()
-    (cache / "refs" / "main").write_text("c0ffee")
+    (cache / "refs" / "main").write_text(COMMIT)
     for name, body in whisper_files().items():
         (snapshot / name).write_bytes(body)
     assert (_store(home, tmp_path).whisper(REPOSITORY).folder / "model.bin").is_file()
@@ -225,7 +291,7 @@ def test_a_changed_byte_is_mended_when_asked_to_verify(home: Host, tmp_path: Pat
 
 def test_two_processes_at_once_download_once(home: Host, tmp_path: Path) -> None:
     home.repository(REPOSITORY, whisper_files())
-    weights = f"/{REPOSITORY}/resolve/c0ffee/model.bin"
+    weights = f"/{REPOSITORY}/resolve/{COMMIT}/model.bin"
     home.pages[weights].hold_after = 500
     call = f"whisper({REPOSITORY!r})"
     with _process(home, tmp_path, call) as first:
@@ -387,7 +453,7 @@ def _no_config(home: Host) -> None:
         (_missing, "answered 404"),
         (_no_vocoder, "hifigan_v2, from Coqui's releases on GitHub: 127.0.0.1 answered 503"),
         (_silent, "fell silent"),
-        (_not_a_zip, "not a sound zip"),
+        (_not_a_zip, "no archive"),
         (_leads_out, "unsafe path"),
         (_no_weights, "cannot be opened as weights"),
         (_code_for_weights, "cannot be opened as weights"),
@@ -445,7 +511,7 @@ def test_a_name_that_is_not_in_the_catalogue_is_said_with_those_that_are(home: H
 
 def _fill_kokoro(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Files that pass for Kokoro's, put there by hand."""
-    from src.weights.checksums import digest
+    from src.weights.source import digest
 
     (models / "kokoro").mkdir(parents=True)
     for name in ("kokoro.onnx", "af_heart.bin", "ef_dora.bin"):

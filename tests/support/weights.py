@@ -22,6 +22,7 @@ MELGAN_ZIP = (
     "/coqui-ai/TTS/releases/download/v0.6.1_models/vocoder_models--universal--libri-tts--fullband-melgan.zip"
 )
 SPANISH_REPOSITORY = "tts-hub/tacotron2_ddc-es-mai"
+COMMIT = "c0ffee" + "0" * 34
 
 
 @dataclass
@@ -39,6 +40,8 @@ class Page:
     """So many times; then the whole is sent."""
     hold_after: int | None = None
     """Send so many bytes, then nothing until the host is told to go on."""
+    drip: bool = False
+    """Send a byte now and then."""
     mute: bool = False
     """Take the request and never answer."""
 
@@ -49,6 +52,8 @@ class Host:
 
     pages: dict[str, Page] = field(default_factory=dict)
     requests: Counter[str] = field(default_factory=Counter)
+    """Of GET, by path."""
+    heads: Counter[str] = field(default_factory=Counter)
     ranges: list[str] = field(default_factory=list)
     tokens: list[str | None] = field(default_factory=list)
     holding: threading.Event = field(default_factory=threading.Event)
@@ -60,13 +65,22 @@ class Host:
         """Serve a model repository as the hub does."""
         siblings: list[dict[str, Any]] = []
         for file, body in files.items():
-            entry: dict[str, Any] = {"rfilename": file, "size": len(body)}
+            entry: dict[str, Any] = {"rfilename": file, "size": len(body), "blobId": "0" * 40}
             if not file.endswith((".json", ".md")):
-                entry["lfs"] = {"sha256": hashlib.sha256(body).hexdigest(), "size": len(body)}
+                sha256 = hashlib.sha256(body).hexdigest()
+                entry["lfs"] = {"sha256": sha256, "size": len(body), "pointerSize": 100}
             siblings.append(entry)
-            self.pages[f"/{name}/resolve/c0ffee/{file}"] = Page(body)
-        listing = {"id": name, "sha": "c0ffee", "siblings": siblings}
-        self.pages[f"/api/models/{name}"] = Page(json.dumps(listing).encode())
+            self.pages[f"/{name}/resolve/{COMMIT}/{file}"] = Page(
+                body, etag=f'"{hashlib.sha1(body).hexdigest()}"'
+            )
+        info = json.dumps({"id": name, "sha": COMMIT, "siblings": siblings}).encode()
+        self.pages[f"/api/models/{name}"] = Page(info)
+        self.pages[f"/api/models/{name}/revision/{COMMIT}"] = Page(info)
+        tree = [
+            {"type": "file", "path": each["rfilename"], "size": each["size"], "oid": "0" * 40}
+            for each in siblings
+        ]
+        self.pages[f"/api/models/{name}/tree/{COMMIT}"] = Page(json.dumps(tree).encode())
 
 
 @contextmanager
@@ -75,6 +89,19 @@ def host() -> Iterator[Host]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+
+        def do_HEAD(self) -> None:
+            path = self.path.partition("?")[0]
+            state.heads[path] += 1
+            self.close_connection = True
+            page = state.pages.get(path, Page(b"no such page", 404))
+            if page.mute:
+                state.holding.set()
+                state.go_on.wait(30)
+                return
+            self.send_response(page.status)
+            self.send_header("Content-Length", str(len(page.body)))
+            self._send_fields(page)
 
         def do_GET(self) -> None:
             path = self.path.partition("?")[0]
@@ -87,24 +114,34 @@ def host() -> Iterator[Host]:
                 state.go_on.wait(30)
                 return
             body, start = page.body, 0
-            if (wanted := self.headers["Range"]) and page.etag and self.headers["If-Range"] == page.etag:
+            wanted = self.headers["Range"]
+            if wanted and page.etag and self.headers["If-Range"] in (None, page.etag):
                 state.ranges.append(wanted)
                 start = int(wanted.removeprefix("bytes=").removesuffix("-"))
             self.send_response(206 if start else page.status)
             self.send_header("Content-Length", str(len(body) - start))
             if start:
                 self.send_header("Content-Range", f"bytes {start}-{len(body) - 1}/{len(body)}")
+            self._send_fields(page)
+            self._send(page, body[start:])
+
+        def _send_fields(self, page: Page) -> None:
+            self.send_header("X-Repo-Commit", COMMIT)  # as the hub does
             if page.etag:
                 self.send_header("ETag", page.etag)
             if page.location:
                 self.send_header("Location", page.location)
             self.end_headers()
-            self._send(page, body[start:])
 
         def _send(self, page: Page, body: bytes) -> None:
             if page.cut_after is not None and page.cuts > 0:
                 page.cuts -= 1
                 self.wfile.write(body[: page.cut_after])
+            elif page.drip:
+                for byte in body:
+                    self.wfile.write(bytes([byte]))
+                    if state.go_on.wait(0.05):
+                        break
             elif page.hold_after is not None:
                 self.wfile.write(body[: page.hold_after])
                 self.wfile.flush()

@@ -1,5 +1,7 @@
 """The folder that keeps finished models, so that nothing half done ever looks whole.
 
+Own code: the hub's cache knows only the hub, and neither GitHub's releases nor the data packages have one.
+
     MODELS_DIR/
         whisper/base/            a finished model: its files, and manifest.json
         .tmp/whisper--base/...   one on its way; wiped by the next process that fetches this model
@@ -21,7 +23,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from src.weights.checksums import digest
+from src.weights.source import digest
 
 log = logging.getLogger(__name__)
 
@@ -31,18 +33,20 @@ MANIFEST = "manifest.json"
 def write_atomically(target: Path, text: str) -> None:
     """Write a small file so that a reader sees the old one or the new one, never a part."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    passing = target.with_name(f"{target.name}.{secrets.token_hex(4)}")
+    temporary = target.with_name(f"{target.name}.{secrets.token_hex(4)}")
     try:
-        with passing.open("w", encoding="utf-8") as file:
+        with temporary.open("w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        passing.replace(target)
+        temporary.replace(target)
     finally:
-        passing.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
-class Shelf:
+class ModelCache:
+    """MODELS_DIR. A key is a folder below it, e.g. `whisper/base`."""
+
     def __init__(self, root: Path) -> None:
         self.root = root.absolute()
 
@@ -96,7 +100,7 @@ class Shelf:
             yield
 
     @contextmanager
-    def stage(self, key: str) -> Iterator[Path]:
+    def staging(self, key: str) -> Iterator[Path]:
         """An empty folder on the same file system to fill; gone at the end. Call it with the lock held."""
         around = self.root / ".tmp" / _flat(key)
         shutil.rmtree(around, ignore_errors=True)  # left by a process that was killed

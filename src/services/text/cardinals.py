@@ -18,6 +18,9 @@ from src.services.text.reading import Rule
 
 _SUPERSCRIPT = r"\^\(?(?P<sign>[-−])?(?P<power>\d+)\)?"
 
+_LONG = 5
+"""So many digits in a code, or more, are read one by one."""
+
 _SCORED = frozenset({"stars", "points", "estrellas", "puntos"})
 """What a mark is counted in: `3/5 stars`."""
 
@@ -89,7 +92,11 @@ def fractions(language: Language) -> list[Rule]:
         top, bottom = int(match["top"]), int(re.sub(r"\D", "", match["bottom"]))
         whole = match["whole"]
         # a year, a page or a score may stand behind a slash, too
-        if not 0 < top < 1000 or bottom < 2 or (len(match["top"]) > 1 and match["top"][0] == "0"):
+        if (
+            not 0 < top < 1000
+            or bottom < (1 if whole else 2)
+            or (len(match["top"]) > 1 and match["top"][0] == "0")
+        ):
             return None
         if not whole and next_word(match) in _SCORED:
             return f"{integer(match['top'], language)} {said['out of']} {integer(match['bottom'], language)}"
@@ -118,7 +125,13 @@ def fractions(language: Language) -> list[Rule]:
         return f"{number_or_year(top, '', language)} {said['out of']} {integer(bottom, language)}"
 
     def slashed(match: re.Match[str]) -> str:
-        return f" {said['slash']} ".join(integer(part, language) for part in match[0].split("/"))
+        parts = match[0].split("/")
+        beside = match.string[max(0, match.start() - 1) : match.start()] + match.string[match.end() :][:1]
+        code = len(parts) > 2 or "-" in beside  # a long part of a code is read digit by digit
+        return f" {said['slash']} ".join(
+            digits(part, language) if code and len(part) >= _LONG else integer(part, language)
+            for part in parts
+        )
 
     def one_and_half(match: re.Match[str]) -> str:
         noun = match["noun"]
@@ -130,7 +143,7 @@ def fractions(language: Language) -> list[Rule]:
 
     suffix = language.fraction_suffix
     end = r"(?!\w|\s?[/=]|[.,]\d)"
-    whole = r"(?P<minus>[-−](?=\d))?(?P<whole>\d{1,4}[ -])?"
+    whole = r"(?P<minus>[-−](?=\.?\d))?(?P<whole>\d{1,4}[ -])?"
     left = r"(?<![\w/.,])"
     big = r"\d{1,7}(?:\.\d{3})*"
     halves = [
@@ -202,7 +215,11 @@ def ranges(language: Language) -> list[Rule]:
                 low = language.year(first)
             elif 1000 <= first < last <= 2100:
                 low, high = language.year(first), language.year(last)
-        return f"{low} {language.words['to']} {high}"
+        # no range and no score: `978-0`
+        apart = (
+            match["low"].isdigit() and len(match["low"]) - len(match["high"]) > 1 and len(match["high"]) == 1
+        )
+        return f"{low}, {high}" if apart else f"{low} {language.words['to']} {high}"
 
     return [
         Rule("range", re.compile(rf"(?<![\w.,\-–])(?P<low>{NUMBER})\s?[–-](?P<high>{NUMBER})(?![\w–-])"), one, "range", near=r"[-–]")
@@ -272,7 +289,7 @@ def serials(language: Language) -> list[Rule]:
         Rule("serial", re.compile(r"(?<![\w.,])(?P<a>[A-Z]?)-?(?P<number>\d{5,})-?(?P<b>[A-Z]?)(?![\w.,-]\w|\w)"), long, "letter and long number"),
         Rule("serial", re.compile(r"(?<!\w)(?P<own>(?P<letter>[^\W\d_])-?|(?P<capital>[A-Z])\.)(?=\d)"), lambda m: f"{language.spell(m['letter'] or m['capital'])} ", "letter before a number", near=r"[^\W\d_][.-]?\d"),
         Rule("serial", re.compile(r"(?<=[^\W\d_])(?P<own>-)(?=\d)"), lambda m: " ", "hyphen before a number", near=r"-\d"),
-        Rule("serial", re.compile(r"(?<=\d)(?P<own>-?(?P<letter>[^\W\d_]))(?![^\W_]|')"), lambda m: f" {language.spell(m['letter'])}", "letter behind a number", near=r"\d-?[^\W\d_]"),
+        Rule("serial", re.compile(r"(?<=\d)(?P<own>-?(?P<letter>[^\W\d_ªº]))(?![^\W_]|')"), lambda m: f" {language.spell(m['letter'])}", "letter behind a number", near=r"\d-?[^\W\d_]"),
     ]  # fmt: skip
 
 
@@ -282,9 +299,13 @@ def cardinals(language: Language) -> list[Rule]:
     def one(match: re.Match[str]) -> str:
         before = match.string[max(0, match.start() - 30) : match.start()]
         after = match.string[match.end() : match.end() + 30]
-        said = number_or_year(match["number"], before, language, next_word(match), after)
+        written = match["number"]
+        alone = not before.rpartition("\n")[2].strip() and not after.partition("\n")[0].strip(" .")
+        if alone and len(written) == 4 and "1010" <= written < "2100" and written.isdigit():
+            return language.year(int(written))
+        said = number_or_year(written, before, language, next_word(match), after)
         return f"{language.words['minus']} {said}" if match["minus"] else said
 
     return [
-        Rule("cardinal", re.compile(rf"(?P<minus>(?:(?<=^)|(?<=[\s(=?!,:;<>≤≥]))[-−](?=\d))?(?P<number>{NUMBER})"), one, "number")
+        Rule("cardinal", re.compile(rf"(?P<minus>(?:(?<=^)|(?<=[\s(=?!,:;<>≤≥]))[-−](?=\.?\d))?(?P<number>{NUMBER})"), one, "number")
     ]  # fmt: skip

@@ -60,7 +60,6 @@ def clean(text: str) -> str:
     text = re.sub(r"(?<=[2-9]\d)º(?=\s?(?:[.,;:)!?]|$))", "°", text)  # `35º` at an end is no ordinal
     text = _unmark(text)
     text = _EMOTICON.sub(" ", text)
-    text = re.sub(r"(?<![\w.?!)])\.(?=\d)", "0.", text)
     text = re.sub(r"(?<![^\s(]),(?=\d)", "0,", text)
     return _SPACES.sub(" ", text)
 

@@ -13,6 +13,7 @@ _NEAR = {
     "year first": r"\d[-/]\d",
     "ISO 8601": r"\d-\d",
     "figures": r"\d[/.-]\d",
+    "month and year in figures": r"\d/\d{4}",
     "figures behind a word of time": r"\d/\d",
     "days of a month": r"[-–]",
     "quarter": r"Q",
@@ -28,7 +29,7 @@ _NEAR = {
 _TIED = re.compile(r"\w\s[a-zñ]")
 
 
-def rules(language: Language) -> list[Rule]:
+def rules(language: Language) -> list[Rule]:  # noqa: PLR0915 - one function a form
     """2026-11-22, 22/11/2026, 22.11.2026, 22/11 after a word that says so, May 5-7, Mon., mié."""
 
     def date(day: str, month: int, year: str | None, day_first: bool = False) -> str | None:
@@ -47,6 +48,8 @@ def rules(language: Language) -> list[Rule]:
         day, month = match["a"], match["b"]
         day, month = (day, month) if language.day_first else (month, day)
         day_first = language.day_first
+        if match["s"] == "." and len(match["year"]) == 2 and not day_first:
+            return None  # a version: `1.17.11`
         if int(month) > _MONTHS:
             day, month, day_first = month, day, not day_first
         return date(day, int(month), match["year"], (day_first and "/" not in match[0]) or language.day_first)
@@ -78,6 +81,11 @@ def rules(language: Language) -> list[Rule]:
     def month_year(match: re.Match[str]) -> str:
         return f"{language.months[month_of(match) - 1]}{match['joint'].replace('-', ' ')}{_year(match['year'], language)}"
 
+    def month_of_year(match: re.Match[str]) -> str:
+        of = language.words["scale of"]
+        month, year = language.months[int(match["m"]) - 1], _year(match["year"], language)
+        return f"{month} {of} {year}" if of else f"{month} {year}"
+
     def month_alone(match: re.Match[str]) -> str:
         return language.months[month_of(match) - 1] + stop(match)
 
@@ -98,6 +106,7 @@ def rules(language: Language) -> list[Rule]:
 
     names = f"(?P<month>{alternatives(language.month_names)})"
     plain_names = alternatives(language.month_names)
+    days_of_week = alternatives(language.weekdays)
     suffix = language.day_suffix
     link = language.day_link
     year = r"(?:(?:,\s?|\s(?:de|del)\s|[\s/-])(?P<year>\d{4})(?![\w/]|[.,]\d))?"
@@ -121,7 +130,8 @@ def rules(language: Language) -> list[Rule]:
         (r"(?<![\w/.-])(?P<year>\d{4})[-/](?P<m>\d{1,2})[-/](?P<day>\d{1,2})(?![\w/-])", iso, "year first"),
         (r"(?<![\w/.-])(?P<own>(?P<year>\d{4})-(?P<m>\d\d)-(?P<day>\d\d)T)(?=\d\d:)", iso, "ISO 8601"),
         (r"(?<![\w/.-])(?P<a>\d{1,2})(?P<s>[/.-])(?P<b>\d{1,2})(?P=s)(?P<year>\d{4}|\d\d)(?![\w/-]|\.\d)", figures, "figures"),
-        (rf"(?<!\w)(?:{language.date_before})\s(?P<own>(?P<a>\d{{1,2}})/(?P<b>\d{{1,2}}))(?![\w/]|[.,]\d|\s(?:of|de)\b)", short, "figures behind a word of time"),
+        (r"(?<![\w/.-])(?P<own>(?P<m>0?[1-9]|1[0-2])/(?P<year>(?:19|20)(?!00)\d\d))(?![\w/]|[.,]\d)", month_of_year, "month and year in figures"),
+        (rf"(?<!\w)(?:(?:{language.date_before})\s|(?:{days_of_week})\b\.?,?\s\(?)(?P<own>(?P<a>\d{{1,2}})/(?P<b>\d{{1,2}}))(?![\w/]|[.,]\d|\s(?:of|de)\b)", short, "figures behind a word of time"),
         (rf"(?<![\w.,/-])(?P<low>\d{{1,2}}){suffix}{dash}(?P<high>\d{{1,2}}){suffix}{link}{names}\b\.?{year}(?!\w)", days, "days of a month"),
         (rf"(?<!\w){names}\.?\s(?P<low>\d{{1,2}}){suffix}{dash}(?P<high>\d{{1,2}}){suffix}{year}{_NO_TIME}", days, "days of a month"),
         (rf"(?<![\w.,/])(?P<day>\d{{1,2}}){suffix}{link}{names}\b(?-i:\.(?=\s[a-z\d]|,|-))?{year}(?!\w)", day_first, "day and month"),
@@ -165,7 +175,7 @@ def _weekdays(language: Language) -> list[Rule]:
         (rf"(?<!\w)(?:{every})\.?\s?[-–]\s?(?P<own>(?:{every})\b\.?)(?![\w-])", "weekday in a range"),
         (rf"(?<![\w-])(?P<own>(?:{every})\b\.?)(?=\s(?:{ties})\s(?:{every})(?![\w-]))", "weekday in a range"),
         (rf"(?<![\w-])(?:{every})\.?\s(?:{ties})\s(?P<own>(?:{every})\b\.?)(?![\w-])", "weekday in a range"),
-        (rf"(?<!\w)(?P<own>(?:{'|'.join(re.escape(n) for n in short)})\b\.?),?(?=\s(?:\d{{1,2}}(?:st|nd|rd|th|º)?(?!\w|:|[.,]\d|\s?%)|(?:{months})\b\.?\s\d))", "weekday before a date"),
+        (rf"(?<!\w)(?P<own>(?:{'|'.join(re.escape(n) for n in short)})\b\.?),?(?=\s(?:\d{{1,2}}(?:st|nd|rd|th|º)?(?!\w|:|[.,]\d|\s?%)|\(?\d{{1,2}}/\d{{1,2}}(?!\w)|(?:{months})\b\.?\s\d))", "weekday before a date"),
         (rf"(?<!\w)(?P<own>(?:{clear})\.)(?!\w)", "weekday cut short"),
         (rf"(?<!\w)(?<![Tt]he)(?P<own>(?:{unclear})\.)(?=\s(?:{language.words['and']}|{language.words['or']}|{language.words['to']}|at)\b|,\s|(?-i:{capital}))", "weekday in a list"),
     ]  # fmt: skip
@@ -193,7 +203,4 @@ def stop(match: re.Match[str]) -> str:
 
 
 def _year(written: str, language: Language) -> str:
-    number = int(written)
-    if len(written) == 2:
-        number += 2000 if number < 70 else 1900
-    return language.year(number)
+    return language.short_year(int(written)) if len(written) == 2 else language.year(int(written))

@@ -21,7 +21,7 @@ _TRAILING = ".,;:!?)]}>*_'\"…"
 _VOWELS = re.compile(r"[aeiouyáéíóúü]", re.IGNORECASE)
 
 _EMAIL = re.compile(
-    r"(?<![\w.%+-])(?:mailto:)?((?:[\w.%+-]|&(?=\S{0,60}@)){1,64})@([\w-]{1,63}(?:\.[\w-]{1,63}){1,6}(?:/[\w./-]{0,100}\w)?)"
+    r"(?:(?<![\w.%+-])|(?<=\s\.))(?:mailto:)?((?!\.)(?:[\w.%+-]|&(?=\S{0,60}@)){1,64})@([\w-]{1,63}(?:\.[\w-]{1,63}){1,6}(?:/[\w./-]{0,100}\w)?)"
 )
 _URL = re.compile(r"(?<![\w@])(?:https?://|ftp://|www\.)[^\s<>\"'«»“”]{1,2000}", re.IGNORECASE)
 _DOMAIN = re.compile(
@@ -30,7 +30,7 @@ _DOMAIN = re.compile(
 )
 _PATH = re.compile(r"(?<![\w./:<])(?:~|\.{1,2})?(?:/[\w.-]{1,100}){2,20}/?(?![\w/>])")
 _MENTION = re.compile(r"(?<![\w@])@([\w.-]{0,63}\w)")
-_HASHTAG = re.compile(r"(?<![\w#&])#(?=\w*[^\W\d])(\w{1,100})")
+_HASHTAG = re.compile(r"(?<![\w#&])#(?=\w*[^\W\d])(\w{1,100})(?![\w#])")
 _FILE = re.compile(
     r"(?<![\w.])([\w-]{2,80})\.(?=[A-Za-z])([A-Za-z]{1,4}\d?|json|yaml|toml|html|docx|xlsx|pptx)(?![\w])"
 )
@@ -113,7 +113,7 @@ def _address(address: str, language: Language) -> str:
         ".": said["dot"], "/": said["slash"], "-": said["dash"], "_": said["underscore"],
         "@": said["at"], ":": said["colon"], "?": said["question mark"], "=": said["equals"],
         "&": said["ampersand"], "%": said["percent"], "#": said["hashtag"],
-        "~": said["tilde"], "+": said["plus"],
+        "~": said["tilde"], "+": said["plus"], "|": said["bar"], "^": said["caret"],
     }  # fmt: skip
     parts = re.findall(r"[^\W\d_]+|\d+|[^\w\s]|_", address)
     country = len(parts) - 1 if "/" not in address else parts.index("/") - 1
@@ -127,6 +127,8 @@ def _part(part: str, language: Language, country: bool = True) -> str:
     """One run of letters, spelled if it cannot be a word, or digits."""
     if part.isdecimal():
         return integer(part, language) if len(part) == 1 or part.endswith("00") else digits(part, language)
+    if part.lower() == "jpg" and "JPEG" in language.said_as_words:
+        return "jpeg"
     known = part.lower() in ("com", "org", "net")
     if part.isalpha() and not known and (len(part) == 1 or _is_code(part, language, country)):
         return language.spell(part) or part

@@ -37,6 +37,12 @@ def _year(number: int) -> str:
     return f"{_cardinal(century)} {'oh ' if rest < 10 else ''}{_cardinal(rest)}"
 
 
+def _short_year(number: int) -> str:
+    if number == 0:
+        return _year(2000)
+    return f"{'oh ' if number < 10 else ''}{_cardinal(number)}"
+
+
 def _decade(number: int) -> str:
     plural = {0: "hundreds", 10: "tens", 20: "twenties", 30: "thirties", 40: "forties", 50: "fifties",
               60: "sixties", 70: "seventies", 80: "eighties", 90: "nineties"}[number % 100]  # fmt: skip
@@ -61,8 +67,8 @@ def _fraction(top: int, bottom: int) -> str:
 
 
 def _mixed(whole: str, top: int, bottom: int, noun: str) -> str:
-    part = _fraction(top, bottom)
-    if top == 1:  # `two and a half`
+    part = _fraction(top, bottom) or f"{_cardinal(top)} over {_cardinal(bottom)}"
+    if top == 1 and bottom > 1:  # `two and a half`
         part = f"a{'n' if bottom == 8 else ''} {part.removeprefix('one ')}"
     return f"{whole} and {part} {noun}".rstrip()
 
@@ -223,6 +229,7 @@ ENGLISH = Language(
     ordinal_after=r"((?i:st|nd|rd|th))\b",
     say_ordinal=_say_ordinal,
     year=_year,
+    short_year=_short_year,
     year_before=(
         r"in|since|from|until|till|by|before|after|year|of|during|around|to|and|circa|early|late|mid"
         r"|ca?\.|est\.|spring|summer|autumn|fall|winter|the"
@@ -444,7 +451,7 @@ ENGLISH = Language(
     &: and; +: plus; =: equals; ×: times; ÷: divided by; ±: plus or minus; ≈: approximately
     ≠: is not equal to; ≤: less than or equal to; ≥: greater than or equal to; ∞: infinity
     √: square root of
-    %: percent; ‰: per mille; °: degrees; €: euro; $: dollar; £: pound; ¥: yen; ₹: rupee; ¢: cents
+    %: percent; ‰: per mille; °: degrees; º: degrees; €: euro; $: dollar; £: pound; ¥: yen; ₹: rupee; ¢: cents
     ₩: won
     ₿: bitcoin; §: section; ©: copyright; №: number; µ: micro; ∑: sum; ∫: integral; ∂: partial; ∈: in
     ∴: therefore; @: at; ~: tilde; #: hash; /: slash
@@ -457,13 +464,13 @@ ENGLISH = Language(
     hashtag: hashtag
     sharp: sharp; plus: plus; minus: minus; times: times; by: by; divided: divided by; equals: equals
     colon: colon; ampersand: ampersand; and: and; or: or; question_mark: question mark
-    percent: percent; tilde: tilde; roughly: about
+    percent: percent; tilde: tilde; bar: vertical bar; caret: caret; roughly: about
     power: to the power of; ten_to: times ten to the; squared: squared; cubed: cubed; log: log base
     of: of
     less: less than; greater: greater than; to: to; out_of: out of; over: over; per: per
     number: number
     port: port; version: vee; minutes: minutes; seconds: seconds; extension: extension
-    scale_of:; part_of: of a
+    scale_of:; part_of: of a; before_point:
     """
     ),
     greek=table(

@@ -14,6 +14,8 @@ class Noun:
     feminine: bool = False
     bare: bool = False
     """One of it has no number, and no `scale_of` follows: `mil euros`."""
+    phrase: bool = False
+    """It is no noun, so the number does not agree with it: `uno por ciento`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,8 @@ class Language:
     say_ordinal: Callable[[int, str, str], str]
     """Ordinal of a number with its mark, and the word that follows."""
     year: Callable[[int], str]
+    short_year: Callable[[int], str]
+    """A year of which two digits are written: 3/4/98."""
     year_before: str
     """Words after which a four-digit number is a year."""
     decades: Callable[[int], str]

@@ -117,7 +117,8 @@ def rules(language: Language) -> list[Rule]:  # noqa: PLR0915 - one function a f
             return minus + language.fraction_of(top, bottom, name) + _stop(match)
         count = Count(feminine=name.feminine, before_noun=True)
         if (top, bottom) == (1, 2) and language.half_behind:  # `un litro y medio`
-            return f"{minus}{counted(Value(whole, '', ''), name, language)} y medi{'a' if name.feminine else 'o'}{_stop(match)}"
+            head, per_, below = counted(Value(whole, "", ""), name, language).partition(f" {said['per']} ")
+            return f"{minus}{head} y medi{'a' if name.feminine else 'o'}{per_}{below}{_stop(match)}"
         if language.half_behind:
             words = f"{integer(whole, language, Count(count.feminine))} y {language.fraction_of(top, bottom, name)}"
             return minus + words + _stop(match)
@@ -195,7 +196,7 @@ def rules(language: Language) -> list[Rule]:  # noqa: PLR0915 - one function a f
         number = re.match(r"\s\d", match.string[match.end() :])
         return name.one if number or _SINGULAR_BEFORE.search(before) else name.many
 
-    left = r"(?:(?<![\w.,/])|(?<=\bc/))(?P<minus>[-−](?=\d))?"
+    left = r"(?:(?<![\w.,/])(?<!\b[^\W\d_]-)|(?<=\bc/))(?P<minus>[-−](?=\.?\d))?"
     dot = r"(?:(?<=[^\W\d_])\.)?"
     end = r"(?![\w/²³]|\^\d)"
     number = rf"(?P<number>{NUMBER})"

@@ -105,13 +105,13 @@ def _plain(value: Value, sign: str, language: Language, one: bool) -> str:
     rest = value.fraction.rstrip("0")
     if len(rest) > _CENTS or (rest and cent is None):
         return f"{say(Value(value.whole, value.mark, rest), language)} {unit.many}"
-    whole = Value(value.whole, "", "")
+    whole = Value(value.whole or "0", "", "")
     cents = int(rest.ljust(_CENTS, "0")) if rest else 0
     if not cents or cent is None:
         said = counted(whole, unit, language)
         return said.removesuffix(unit.many) + unit.one if one else said
     small = counted(Value(str(cents), "", ""), cent, language)
-    if not int(value.whole):
+    if not int(whole.whole):
         return small
     return f"{counted(whole, unit, language)} {language.cents_joint} {small}"
 

@@ -11,7 +11,7 @@ MAX_DIGITS = 15
 MAX_GROUPED = 24
 """Digits of the longest number that is read as one where its thousands are written apart."""
 
-NUMBER = r"\d+(?:[.,]\d+)*"
+NUMBER = r"(?:(?<![\w.?!)])\.)?\d+(?:[.,]\d+)*"
 """What a number looks like; `parse` decides whether it is one."""
 _NEXT_WORD = re.compile(r"[ -]([^\W\d_]+)")
 _INDIAN = re.compile(r"\d{1,2}(?:,\d{2})+,\d{3}")
@@ -76,13 +76,15 @@ def integer(written: str, language: Language, count: Count = PLAIN) -> str:
 
 
 def say(value: Value, language: Language, count: Count = PLAIN) -> str:
-    if value.grouped and len(value.whole) <= MAX_GROUPED:
+    if not value.whole:  # `.5`
+        said = language.words["before point"]
+    elif value.grouped and len(value.whole) <= MAX_GROUPED:
         said = language.cardinal(int(value.whole), count if not value.fraction else Count())
     else:
         said = integer(value.whole, language, count if not value.fraction else Count())
     if not value.fraction:
         return said
-    return f"{said} {language.marks[value.mark]} {language.decimals(value.fraction)}"
+    return f"{said} {language.marks[value.mark]} {language.decimals(value.fraction)}".lstrip()
 
 
 def say_list(written: str, language: Language) -> str:
@@ -114,7 +116,7 @@ def counted(value: Value, noun: Noun, language: Language) -> str:
     """`1 kilometre`, `21 kilómetros`, `doscientas libras`, `mil`."""
     if noun.bare and value.is_one:
         return noun.one
-    said = say(value, language, Count(feminine=noun.feminine, before_noun=True))
+    said = say(value, language, Count(feminine=noun.feminine, before_noun=not noun.phrase))
     of = language.words["scale of"]
     joint = f" {of}" if of and said.endswith(("illón", "illones")) else ""
     return f"{said}{joint} {noun.one if value.is_one else noun.many}"

@@ -7,6 +7,8 @@ from src.services.text.numbers import digits, integer
 from src.services.text.reading import Rule
 
 _GAP = r"[ .-]"
+_COUNTRY = 2
+"""Digits of a country's code that may be read as a number: `más treinta y cuatro`."""
 _EXTENSION = r"(?:\s?(?:ext|x)\.?\s?(?P<ext>\d{1,6}))?"
 _SHAPES = (
     r"(?<![\w.,/+-])(?P<number>"
@@ -34,8 +36,11 @@ def rules(language: Language) -> list[Rule]:
         groups = re.findall(r"[A-Z]+|\d+", written)
         if len(groups) == 1:
             groups = _grouped(groups[0], language)
-        words = ", ".join(language.spell(g) if g.isalpha() else digits(g, language) for g in groups)
-        return f"{plus} {words}" if written.startswith("+") else words
+        words = [language.spell(g) if g.isalpha() else digits(g, language) for g in groups]
+        if written.startswith("+"):
+            country = groups[0] if language.codes_as_numbers and len(groups[0]) == _COUNTRY else ""
+            words[0] = f"{plus} {integer(country, language) if country else words[0]}"
+        return ", ".join(words)
 
     def number(match: re.Match[str]) -> str:
         extension = match.groupdict().get("ext")

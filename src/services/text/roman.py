@@ -64,7 +64,8 @@ def rules(language: Language) -> list[Rule]:
     if language.roman_before:
         nouns = rf"{language.roman_before}|[a-záéíóúñ]{{4,}}"
         found += [
-            (r"(?i:\bsiglos?)\s(?P<own>(?P<roman>[ivx]+))(?!\w)", cardinal, "century in small letters"),
+            (r"(?i:\bsiglos?\s)(?P<own>(?P<roman>[ivx]+))(?!\w)", cardinal, "century in small letters"),
+            (r"(?i:\baño\s)(?P<own>(?P<roman>(?=m)[mdclxvi]{4,}))(?!\w)", cardinal, "year in small letters"),
             (rf"(?<![\w.])(?P<own>(?P<roman>[IVXL]{{1,6}}))(?=\s(?P<noun>{language.roman_before})(?!\w))", ordinal, "before a noun"),
             (rf"(?i:\b(?:el|la|del|al|los|las)\s)(?P<own>(?P<roman>[IVX]{{2,6}}))(?=\s(?P<noun>{nouns})(?!\w))", ordinal, "before a noun"),
         ]  # fmt: skip
@@ -77,7 +78,7 @@ def rules(language: Language) -> list[Rule]:
         (_NAMED, cardinal, "behind a name"),
         (_ALONE, alone, "nothing else"),
     ]
-    near = {"century in small letters": "[sS]iglo"}
+    near = {"century in small letters": "[sS]iglo", "year in small letters": "[aA]ño"}
     numeral = r"(?<![^\W_])[IVXLCDM]+(?![^\W_])"
     return [
         Rule("roman", re.compile(pattern), say, name, near.get(name, numeral)) for pattern, say, name in found

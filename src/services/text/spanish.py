@@ -12,6 +12,9 @@ MONTHS = (
     "julio", "agosto", "septiembre", "octubre", "noviembre", "diciembre",
 )  # fmt: skip
 
+_PIVOT = 70
+"""Two digits of a year from here on are of the last century."""
+
 # nouns in -a and -as that are masculine
 _MASCULINE = words(
     """
@@ -172,13 +175,7 @@ def _time(hour: int, minute: int, second: int | None, half: str) -> str:
     if second:
         said += f" y {_cardinal(second, Count(before_noun=True))} segundo{'s' if second != 1 else ''}"
     if half == "am":
-        said += (
-            " de la madrugada"
-            if hour in (1, 2, 3, 4, 5)
-            else " de la noche"
-            if hour == 12
-            else " de la mañana"
-        )
+        said += " de la noche" if hour == 12 else " de la mañana"
     elif half == "pm":
         said += " del mediodía" if hour == 12 else " de la tarde" if hour < 8 else " de la noche"
     return said
@@ -335,6 +332,8 @@ ABBREVIATIONS = Abbreviations(
         (r"[Pp]\.\s?ej\.", "Por ejemplo"),
         (r"ss\.(?=\s?[IVX]{1,6}\b)", "siglos"),
         (r"s\.(?=\s?[IVX]{1,6}\b)", "siglo"),
+        (r"(?<=[\dixv] )a\.?\s?e\.?\s?c\.?(?=\W|$)", "antes de la era común"),
+        (r"(?<=[\dixvIXV] )(?:ec|e\.\s?c\.)(?=\W|$)", "era común"),
         (r"a\.\s?(?:de\s)?C\.|(?<=\d )a\.\s?c\.", "antes de Cristo"),
         (r"d\.\s?(?:de\s)?C\.|(?<=\d )d\.\s?c\.", "después de Cristo"),
         (r"vs\.?(?=\s)", "contra"),
@@ -368,6 +367,7 @@ SPANISH = Language(
     ),
     say_ordinal=_say_ordinal,
     year=_cardinal,
+    short_year=lambda number: _cardinal(number + (2000 if number < _PIVOT else 1900)),
     year_before=r"en|desde|año|de",
     decades=_cardinal,
     noun_of=_noun,
@@ -443,6 +443,8 @@ SPANISH = Language(
         "HKD": Noun("dólar de Hong Kong", "dólares de Hong Kong"),
         "HK$": Noun("dólar de Hong Kong", "dólares de Hong Kong"),
         "NIO": Noun("córdoba", "córdobas"),
+        "GTQ": Noun("quetzal", "quetzales"),
+        "PYG": Noun("guaraní", "guaraníes"),
         "₩": Noun("won", "wones"),
         "PAB": Noun("balboa", "balboas"),
         "HNL": Noun("lempira", "lempiras"),
@@ -494,9 +496,12 @@ SPANISH = Language(
     """
     ),
     prefix=_prefix,
-    units=nouns(
-        """
-    %: por ciento; ‰: por mil; kph kmh km/hr: kilómetro por hora/kilómetros por hora
+    units={
+        "%": Noun("por ciento", "por ciento", phrase=True),
+        "‰": Noun("por mil", "por mil", phrase=True),
+        **nouns(
+            """
+    kph kmh km/hr: kilómetro por hora/kilómetros por hora
     mph: milla por hora/millas por hora
     mpg: milla por galón/millas por galón; rpm: revolución por minuto/revoluciones por minuto
     psi: libra por pulgada cuadrada/libras por pulgada cuadrada
@@ -522,7 +527,8 @@ SPANISH = Language(
     pza pzas: pieza/piezas; mill: millón/millones; doc: docena/docenas; págs pág: página/páginas
     tza tzas: taza/tazas; ptas: peseta/pesetas
     """
-    ),
+        ),
+    },
     per_names=table(
         """
     mes: mes; año: año; a: año; sem: semana; semana: semana; día: día; dia: día; d: día; h: hora
@@ -601,12 +607,12 @@ SPANISH = Language(
     equals: igual a
     colon: dos puntos; ampersand: y; and: y; or: o; question_mark: interrogación; percent: por ciento
     tilde: virgulilla
-    roughly: unos; power: elevado a; ten_to: por diez elevado a; squared: al cuadrado; cubed: al cubo
+    bar: barra vertical; caret: acento circunflejo; roughly: unos; power: elevado a; ten_to: por diez elevado a; squared: al cuadrado; cubed: al cubo
     log: logaritmo en base; of: de
     less: menor que; greater: mayor que; to: a; out_of: de; over: sobre; per: por
     number: número
     port: puerto; version: versión; minutes: minutos; seconds: segundos; extension: extensión
-    scale_of: de; part_of: de
+    scale_of: de; part_of: de; before_point: cero
     """
     ),
     greek=table(

@@ -103,7 +103,7 @@ def rules(language: Language) -> list[Rule]:
     hours = language.hours_mark
     start = r"(?:(?<![\w.:])(?<!\d,)|(?<=\d\dT))"
     mark = rf"(?:\s?(?:{hours}|Z)\b\.?(?!\s?\d))?"
-    point = r"(?::|\.(?=\d\d\s?[ap]\.?\s?m\b))"
+    point = r"(?::|\.(?=\d\d\s?(?:[ap]\.?\s?m|[epc]st|gmt|utc)\b))"
     found = [
         (r"(?P<book>[^\W\d_]+)\.?\s(?P<own>(?P<chapter>\d{1,3}):(?P<verse>\d{1,3})(?:[-–](?P<last>\d{1,3}))?)(?![\w:])",
          verse, "verse", "verse behind a book"),

@@ -72,6 +72,14 @@ class LanguageDetection(BaseModel):
     candidates: list[LanguageCandidate] = Field(description="Most probable first.")
 
 
+class SpokenWordOut(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    word: str = Field(description="As it is written in the text, with its punctuation.", examples=["$5"])
+    start: float = Field(description="Seconds from the start of the audio.")
+    end: float = Field(description="Seconds.")
+
+
 class SpeechIn(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
@@ -117,6 +125,11 @@ class SpeechIn(BaseModel):
     )
     format: AudioFormat = Field(default=AudioFormat.WAV, description="`wav` is 16-bit PCM.")
     speed: float = Field(default=1.0, ge=0.5, le=2.0, description="Rate of speech; the pitch stays.")
+    timestamps: bool = Field(
+        default=False,
+        description="Tell when each word is said. `/tts` answers with `words` and with links to them as "
+        "JSON, SRT and WebVTT; `/tts/stream` answers with server-sent events.",
+    )
 
 
 class SpeechOut(BaseModel):
@@ -133,6 +146,11 @@ class SpeechOut(BaseModel):
     model: str
     cached: bool = Field(
         description="True when this key had the same text spoken before, or is having it spoken right now."
+    )
+    words: list[SpokenWordOut] | None = Field(default=None, description="With `timestamps=true`.")
+    word_urls: dict[str, str] | None = Field(
+        default=None,
+        description="With `timestamps=true`: links to the words as `json`, `srt` and `vtt`; see `url`.",
     )
 
 

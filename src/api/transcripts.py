@@ -12,9 +12,9 @@ from src.api.schemas import (
     VerboseTranscription,
     WordOut,
 )
-from src.api.subtitles import to_srt, to_vtt
 from src.engines.base import LanguageGuess, Segment, Word
 from src.services.stt import Result
+from src.services.subtitles import to_srt, to_vtt
 
 _SECONDS, _PROBABILITY = 2, 4
 """Decimals: Whisper's times are multiples of 20 ms, and of a probability no more is meant."""

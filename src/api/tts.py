@@ -1,7 +1,9 @@
 """Text in, audio out: as a link to storage, or as a stream."""
 
+import base64
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
+from dataclasses import asdict
 
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
@@ -9,7 +11,8 @@ from fastapi.responses import StreamingResponse
 from src.api.dependencies import Services, ServicesDep
 from src.api.disconnect import while_connected
 from src.api.errors import problems
-from src.api.schemas import SpeechIn, SpeechOut
+from src.api.schemas import SpeechIn, SpeechOut, SpokenWordOut
+from src.api.sse import Event, event_stream
 from src.api.streaming import stream_response
 from src.api.usage import metered
 from src.observability.telemetry import annotate
@@ -18,13 +21,15 @@ from src.services.tts import Speech, SpeechRequest
 router = APIRouter(prefix="/tts", tags=["text to speech"])
 
 _AUDIO: dict[str, dict[str, str]] = {
-    content_type: {} for content_type in ("audio/wav", "audio/mpeg", "audio/ogg", "audio/flac")
+    content_type: {}
+    for content_type in ("audio/wav", "audio/mpeg", "audio/ogg", "audio/flac", "text/event-stream")
 }
 
 
 @router.post(
     "",
     summary="Speak a text and get a link to the audio",
+    response_model_exclude_none=True,
     responses=problems(401, 408, 413, 422, 429, 500, 503),
 )
 async def speak(request: Request, services: ServicesDep, body: SpeechIn) -> SpeechOut:
@@ -46,6 +51,8 @@ async def speak(request: Request, services: ServicesDep, body: SpeechIn) -> Spee
         engine=voice.engine,
         model=voice.model,
         cached=speech.cached,
+        words=None if speech.words is None else [SpokenWordOut.model_validate(word) for word in speech.words],
+        word_urls={form: _absolute(request, services, url) for form, url in speech.word_urls.items()} or None,
     )
 
 
@@ -57,10 +64,18 @@ async def speak(request: Request, services: ServicesDep, body: SpeechIn) -> Spee
     | {200: {"description": "The audio", "content": _AUDIO}},
 )
 async def stream(request: Request, services: ServicesDep, body: SpeechIn) -> StreamingResponse:
-    """Streams the audio: the first sentence is sent as soon as it is ready. Nothing is stored."""
+    """Streams the audio: the first sentence is sent as soon as it is ready. Nothing is stored.
+
+    With `timestamps=true` the answer is `text/event-stream`: events `words` (`{"words": [{"word", "start",
+    "end"}]}`), each before or with its sound, events `audio` (`{"audio": "<base64>"}`, which in a row are the
+    file), and at last `done`. A failure midway is an event `error` with a problem as its data.
+    """
+    wanted = _request(request, services, body)
+    if body.timestamps:
+        return await event_stream(request, _events(request, services, wanted))
     return await stream_response(
         request,
-        _stream(request, services, _request(request, services, body)),
+        _stream(request, services, wanted),
         _plain,
         media_type=body.format.content_type,
     )
@@ -87,6 +102,24 @@ async def _stream(request: Request, services: Services, wanted: SpeechRequest) -
                     yield chunk
 
 
+async def _events(request: Request, services: Services, wanted: SpeechRequest) -> AsyncGenerator[Event, None]:
+    with metered(request) as meter:
+        async with (
+            services.tts_admission.enter() as work,
+            aclosing(services.tts.stream_with_words(wanted, meter)) as chunks,
+        ):
+            async for chunk in chunks:
+                with work.paused():
+                    if chunk.words:
+                        yield "words", {"words": [asdict(word) for word in chunk.words]}
+                    if chunk.audio:
+                        yield "audio", {"audio": base64.b64encode(chunk.audio).decode()}
+        yield (
+            "done",
+            {"sample_rate": wanted.voice.sample_rate, "duration": round(meter.usage.audio_seconds, 3)},
+        )
+
+
 async def _plain(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     async for chunk in chunks:
         yield chunk
@@ -95,7 +128,9 @@ async def _plain(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 def _request(request: Request, services: Services, body: SpeechIn) -> SpeechRequest:
     voice = services.tts.voices.find(body.voice, body.language)
     owner = request.scope.get("state", {}).get("key_name") or ""
-    return SpeechRequest(body.text, voice, body.format, body.speed, body.language or "", owner)
+    return SpeechRequest(
+        body.text, voice, body.format, body.speed, body.language or "", owner, body.timestamps
+    )
 
 
 def _absolute(request: Request, services: Services, url: str) -> str:

@@ -135,6 +135,19 @@ class Voice:
     """For a mix of voices: their ids with weights that sum to 1. Empty for a voice of its own."""
 
 
+WordSpan = tuple[float, float]
+"""When a word is said: its start and end, seconds from the start of its row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """One row, spoken."""
+
+    audio: Audio
+    words: tuple[WordSpan, ...] | None = None
+    """Of each word of the row (`text.split()`), if the row asked for them and the voice can tell."""
+
+
 class Engine(Protocol):
     @property
     def info(self) -> EngineInfo: ...
@@ -173,6 +186,9 @@ class TextToSpeech(Engine, Protocol):
         """Every voice; the first of a language is that language's default. Known once the engine is open."""
 
     async def synthesize(self, text: str, voice: Voice, request_id: str) -> Audio:
+        """The sound alone of `utter`, which says more."""
+
+    async def utter(self, text: str, voice: Voice, request_id: str, *, timed: bool = False) -> Utterance:
         """Speak one row: a sentence or clause, already normalised (`services/text`).
 
         The audio has `voice.sample_rate`, and no pause added before or after it. Rows with the same
@@ -180,6 +196,7 @@ class TextToSpeech(Engine, Protocol):
 
         Args:
             voice: one of `voices`, or a blend of several of them.
+            timed: tell when each word is said, too.
 
         Raises:
             EngineFailed: the model raised, or cannot speak this row.

@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Self
 
-from src.engines.base import Audio, EngineInfo, Load, TextToSpeech, Voice
+from src.engines.base import Audio, EngineInfo, Load, TextToSpeech, Utterance, Voice
 from src.errors import ConfigurationError
 
 
@@ -71,3 +71,6 @@ class SideBySide:
 
     async def synthesize(self, text: str, voice: Voice, request_id: str) -> Audio:
         return await self._by_name[voice.engine].synthesize(text, voice, request_id)
+
+    async def utter(self, text: str, voice: Voice, request_id: str, *, timed: bool = False) -> Utterance:
+        return await self._by_name[voice.engine].utter(text, voice, request_id, timed=timed)

@@ -37,7 +37,7 @@ class SpeechCache:
         self._storage = storage
 
     @staticmethod
-    def name(**ingredients: str | float) -> str:
+    def name(**ingredients: str | float | bool) -> str:
         """Where the index of speech made from these ingredients stands."""
         text = json.dumps(ingredients | {"revision": _REVISION}, sort_keys=True)
         return f"index/{hashlib.sha256(text.encode()).hexdigest()}.json"

@@ -1,17 +1,17 @@
 """Text in, audio in storage (or in a stream) out: pieces -> engine -> even loudness -> encoder -> storage."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from weakref import WeakValueDictionary
 
 import numpy as np
 
 from src.config import Settings
-from src.engines.base import Audio, TextToSpeech, Voice
+from src.engines.base import Audio, TextToSpeech, Utterance, Voice
 from src.engines.voices import VoiceRegistry
-from src.errors import TooLarge
+from src.errors import InvalidInput, StorageUnavailable, TooLarge
 from src.observability.telemetry import current_request_id
 from src.scheduling.executors import ENCODING, TEXT
 from src.services.audio import AudioFormat, Encoder, Tempo, fade, level
@@ -20,6 +20,7 @@ from src.services.single_flight import SingleFlight
 from src.services.speech_cache import SpeechCache, Spoken
 from src.services.text import Piece, to_speech
 from src.services.usage import Usage, UsageMeter
+from src.services.word_times import WORD_FILES, Phrase, files, read, times_of
 from src.storage.base import Storage
 from src.storage.keys import new_key
 
@@ -38,6 +39,8 @@ class SpeechRequest:
     """Of the text, `es` or with a region `es-MX`, which decides how dates are read; empty: the voice's."""
     owner: str = ""
     """Name of the API key. Each has a cache of its own: an answer never tells what another has spoken."""
+    timestamps: bool = False
+    """Tell when each word is said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,19 @@ class Speech:
     """True if no synthesis was made for this answer alone."""
     usage: Usage
     """Nothing where it was found in storage; shared out where several callers asked for it at once."""
+    words: Phrase | None = None
+    """If the request asked for them."""
+    word_urls: dict[str, str] = field(default_factory=dict)
+    """Links to them as `json`, `srt` and `vtt`, which work as long as `url`."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechChunk:
+    """A part of a stream."""
+
+    audio: bytes
+    words: Phrase = ()
+    """Of which the sound is in this part, or in this and the next: an encoder keeps some back."""
 
 
 class TtsService:
@@ -86,8 +102,8 @@ class TtsService:
         index = self._index(request)
         if not self._settings.tts_cache or index in self._in_flight:
             return None
-        spoken = await self._cache.find(index)
-        return None if spoken is None else await self._answer(spoken, cached=True, usage=Usage())
+        spoken = await self._found(index, request)
+        return None if spoken is None else await self._answer(request, spoken, cached=True, usage=Usage())
 
     async def speak(self, request: SpeechRequest, meter: UsageMeter | None = None) -> Speech:
         """Speak a text, store the audio and return a link to it.
@@ -106,7 +122,7 @@ class TtsService:
         meter = meter or UsageMeter()
         if not self._settings.tts_cache:
             spoken = await self._store(request, meter)
-            return await self._answer(spoken, cached=False, usage=meter.usage)
+            return await self._answer(request, spoken, cached=False, usage=meter.usage)
         index = self._index(request)
         in_flight = self._meters.setdefault(index, UsageMeter())
         try:
@@ -116,40 +132,67 @@ class TtsService:
         finally:
             # whoever leaves early has used what was made so far, and the first to stay the rest
             meter.add(in_flight.take())
-        return await self._answer(spoken, cached=found or shared, usage=meter.usage)
+        return await self._answer(request, spoken, cached=found or shared, usage=meter.usage)
 
     async def stream(
         self, request: SpeechRequest, meter: UsageMeter | None = None
     ) -> AsyncGenerator[bytes, None]:
         """The encoded audio as it is made, the first bytes after the first piece. Raises as `speak` does."""
+        async with aclosing(self.stream_with_words(request, meter)) as chunks:
+            async for chunk in chunks:
+                if chunk.audio:
+                    yield chunk.audio
+
+    async def stream_with_words(
+        self, request: SpeechRequest, meter: UsageMeter | None = None
+    ) -> AsyncGenerator[SpeechChunk, None]:
+        """As `stream`, with the words of each piece beside its sound if the request wants them."""
         self._check_length(request)
         pieces = await self._pieces(request)
         synthesis = _Synthesis(self._engine, request, pieces, meter or UsageMeter())
+        told = 0
         async with aclosing(synthesis.encoded(streaming=True)) as chunks:
             async for chunk in chunks:
-                yield chunk
+                new, told = synthesis.phrases[told:], len(synthesis.phrases)
+                yield SpeechChunk(chunk, tuple(word for phrase in new for word in phrase))
 
     async def _find_or_store(
         self, index: str, request: SpeechRequest, meter: UsageMeter
     ) -> tuple[Spoken, bool]:
         """What is spoken, and whether it was in storage already."""
         # an equal request may have ended since this one's caller looked
-        spoken = await self._cache.find(index)
+        spoken = await self._found(index, request)
         if spoken is not None:
             return spoken, True
         spoken = await self._store(request, meter)
         await self._cache.keep(index, spoken)
         return spoken, False
 
+    async def _found(self, index: str, request: SpeechRequest) -> Spoken | None:
+        """Speech in storage, with its word times if they are wanted."""
+        spoken = await self._cache.find(index)
+        if spoken is None or not request.timestamps:
+            return spoken
+        return spoken if await self._storage.exists(_beside(spoken.key, "json")) else None
+
     async def _store(self, request: SpeechRequest, meter: UsageMeter) -> Spoken:
         synthesis = _Synthesis(self._engine, request, await self._pieces(request), meter)
         key = new_key(request.format.extension)
         async with aclosing(synthesis.encoded(streaming=False)) as chunks:
             await self._storage.put(key, chunks, request.format.content_type)
+        if request.timestamps:
+            for extension, content_type, content in await TEXT.run(list, files(synthesis.phrases)):
+                await self._storage.put(_beside(key, extension), _whole(content), content_type)
         return Spoken(key, synthesis.seconds, synthesis.sample_rate)
 
-    async def _answer(self, spoken: Spoken, cached: bool, usage: Usage) -> Speech:
+    async def _answer(self, request: SpeechRequest, spoken: Spoken, cached: bool, usage: Usage) -> Speech:
         expires = self._settings.presigned_url_expires
+        words: Phrase | None = None
+        urls: dict[str, str] = {}
+        if request.timestamps:
+            words = await self._stored_words(spoken)
+            for extension in WORD_FILES:
+                urls[extension] = await self._storage.url(_beside(spoken.key, extension), expires)
         return Speech(
             url=await self._storage.url(spoken.key, expires),
             key=spoken.key,
@@ -159,7 +202,16 @@ class TtsService:
             sample_rate=spoken.sample_rate,
             cached=cached,
             usage=usage,
+            words=words,
+            word_urls=urls,
         )
+
+    async def _stored_words(self, spoken: Spoken) -> Phrase:
+        content = await self._storage.get(_beside(spoken.key, "json"))
+        try:
+            return read(content or b"")
+        except (ValueError, TypeError, KeyError):
+            raise StorageUnavailable(f"the word times of {spoken.key} are not in storage any more") from None
 
     def _index(self, request: SpeechRequest) -> str:
         voice = request.voice
@@ -174,11 +226,14 @@ class TtsService:
             compute_type=self._engine.info.compute_type,
             dollar=self._settings.tts_dollar_es,
             owner=request.owner,
+            timestamps=request.timestamps,
         )
 
     async def _pieces(self, request: SpeechRequest) -> list[Piece]:
         language = request.language or request.voice.language
-        return await TEXT.run(to_speech, request.text, language, self._settings.tts_dollar_es)
+        return await TEXT.run(
+            to_speech, request.text, language, self._settings.tts_dollar_es, timed=request.timestamps
+        )
 
     def _check_length(self, request: SpeechRequest) -> None:
         limit = self._settings.max_text_chars
@@ -198,6 +253,10 @@ class _Synthesis:
         self._pieces = pieces
         self._meter = meter
         self._samples = 0
+        self._spoken_samples = 0
+        """Audio and pauses so far, at the voice's own speed."""
+        self.phrases: list[Phrase] = []
+        """Words of the pieces so far, if the request wants them."""
         self.sample_rate = request.voice.sample_rate
 
     @property
@@ -210,14 +269,18 @@ class _Synthesis:
         tempo = Tempo(self.sample_rate, self._request.speed)
 
         # everything that touches samples runs on a thread: a piece has up to 20 s of them
-        def piece_encoded(audio: Audio, pause: float) -> bytes:
-            audio = fade(level(audio, self.sample_rate), self.sample_rate)
-            silence = np.zeros(round(pause * self.sample_rate), np.float32)
+        def piece_encoded(utterance: Utterance, piece: Piece) -> bytes:
+            audio = fade(level(utterance.audio, self.sample_rate), self.sample_rate)
+            silence = np.zeros(round(piece.pause * self.sample_rate), np.float32)
+            if self._request.timestamps:
+                begin = self._spoken_samples / self.sample_rate
+                self.phrases.append(times_of(piece, utterance.words or (), begin, self._request.speed))
+            self._spoken_samples += len(audio) + len(silence)
             return self._encode(encoder, tempo.push(np.concatenate([audio, silence])))
 
         async with aclosing(self._spoken(first_alone=streaming)) as spoken:
-            async for audio, pause in spoken:
-                chunk = await ENCODING.run(piece_encoded, audio, pause)
+            async for utterance, piece in spoken:
+                chunk = await ENCODING.run(piece_encoded, utterance, piece)
                 if chunk:
                     yield chunk
         chunk = await ENCODING.run(lambda: self._encode(encoder, tempo.finish()))
@@ -232,8 +295,8 @@ class _Synthesis:
         self._meter.add(Usage(audio_seconds=len(audio) / self.sample_rate))
         return encoder.encode(audio)
 
-    async def _spoken(self, first_alone: bool) -> AsyncGenerator[tuple[Audio, float], None]:
-        """Pieces in order, each with the seconds of pause after it; the engine has a few at any time.
+    async def _spoken(self, first_alone: bool) -> AsyncGenerator[tuple[Utterance, Piece], None]:
+        """Pieces in order, each with its sound; the engine has a few at any time.
 
         Args:
             first_alone: let the first piece go ahead by itself. Pieces that share a batch are all done late,
@@ -241,10 +304,27 @@ class _Synthesis:
         """
         synthesised = ordered(iter(self._pieces), self._speak, _AHEAD, first_alone=first_alone)
         async with aclosing(synthesised) as spoken:
-            async for audio_and_pause in spoken:
-                yield audio_and_pause
+            async for utterance_and_piece in spoken:
+                yield utterance_and_piece
 
-    async def _speak(self, piece: Piece) -> tuple[Audio, float]:
-        audio = await self._engine.synthesize(piece.text, self._request.voice, self._request_id)
+    async def _speak(self, piece: Piece) -> tuple[Utterance, Piece]:
+        voice = self._request.voice
+        if self._request.timestamps:
+            utterance = await self._engine.utter(piece.text, voice, self._request_id, timed=True)
+            if utterance.words is None:
+                raise InvalidInput(
+                    f"the voice {voice.id} cannot tell when words are said: leave `timestamps` out"
+                )
+        else:
+            utterance = Utterance(await self._engine.synthesize(piece.text, voice, self._request_id))
         self._meter.add(Usage(characters=len(piece.text)))
-        return audio, piece.pause
+        return utterance, piece
+
+
+def _beside(key: str, extension: str) -> str:
+    """The object with another form of what is under `key`."""
+    return f"{key.rpartition('.')[0]}.{extension}"
+
+
+async def _whole(content: bytes) -> AsyncIterator[bytes]:
+    yield content

@@ -37,6 +37,8 @@ _CONTENT_TYPES = {
     ".opus": "audio/ogg",
     ".flac": "audio/flac",
     ".json": "application/json",
+    ".srt": "application/x-subrip",
+    ".vtt": "text/vtt",
 }
 _SECRET_BYTES = 32
 _ABANDONED_AFTER = 86_400.0

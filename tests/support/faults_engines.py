@@ -18,7 +18,16 @@ import numpy as np
 
 from src.config import Settings
 from src.core.loader import Models, default_observers
-from src.engines.base import Audio, EngineInfo, LanguageGuess, Segment, SttOptions, Transcript, Voice
+from src.engines.base import (
+    Audio,
+    EngineInfo,
+    LanguageGuess,
+    Segment,
+    SttOptions,
+    Transcript,
+    Utterance,
+    Voice,
+)
 from src.engines.batched import BatchedEngine
 from src.scheduling.batcher import STALL_SECONDS
 
@@ -99,6 +108,9 @@ class _Engine(BatchedEngine[Any, Any]):
 
     async def synthesize(self, text: str, voice: Voice, request_id: str) -> Audio:
         return cast(Audio, await self._batcher.submit(text, request_id))
+
+    async def utter(self, text: str, voice: Voice, request_id: str, *, timed: bool = False) -> Utterance:
+        return Utterance(await self.synthesize(text, voice, request_id))
 
     async def transcribe(self, audio: Audio, options: SttOptions, request_id: str) -> Transcript:
         found = cast(Transcript, await self._batcher.submit(audio, request_id))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from src.engines.base import Audio, EngineInfo, Load, Voice
+from src.engines.base import Audio, EngineInfo, Load, Utterance, Voice
 from src.engines.batched import BatchedEngine
 from src.engines.side_by_side import SideBySide
 from src.engines.voices import VoiceRegistry
@@ -67,6 +67,9 @@ class _Engine(BatchedEngine[Any, Audio]):
 
     async def synthesize(self, text: str, voice: Voice, request_id: str) -> Audio:
         return await self._batcher.submit(text, request_id)
+
+    async def utter(self, text: str, voice: Voice, request_id: str, *, timed: bool = False) -> Utterance:
+        return Utterance(await self.synthesize(text, voice, request_id))
 
 
 def test_each_voice_is_spoken_by_its_engine() -> None:

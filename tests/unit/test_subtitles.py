@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from src.api.subtitles import Cue, cues, to_srt, to_vtt
 from src.engines.base import Segment, Word
+from src.services.subtitles import Cue, cues, to_srt, to_vtt
 
 
 def segment(start: float, end: float, text: str, words: tuple[Word, ...] | None = None) -> Segment:

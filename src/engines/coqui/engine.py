@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from src.engines.base import Audio, EngineInfo, Voice
+from src.engines.base import Audio, EngineInfo, Utterance, Voice
 from src.engines.batched import BatchedEngine
 from src.engines.compute_types import for_coqui
 from src.engines.coqui.runner import MultiVoiceRunner, Row
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from src.weights.store import CoquiFiles
 
 
-class CoquiEngine(BatchedEngine[Row, Audio]):
+class CoquiEngine(BatchedEngine[Row, Utterance]):
     """Speaks with Coqui models. Each model is a voice.
 
     Args:
@@ -73,8 +73,12 @@ class CoquiEngine(BatchedEngine[Row, Audio]):
         )
 
     async def synthesize(self, text: str, voice: Voice, request_id: str) -> Audio:
+        """The sound alone of `utter`."""
+        return (await self.utter(text, voice, request_id)).audio
+
+    async def utter(self, text: str, voice: Voice, request_id: str, *, timed: bool = False) -> Utterance:
         """Speak one row; see `TextToSpeech`. Cancelling it stops it before the next decoder step."""
-        return await self._batcher.submit(Row(text, voice.id), request_id)
+        return await self._batcher.submit(Row(text, voice.id, timed), request_id)
 
 
 def _free_name(name: str, taken: "Mapping[str, CoquiFiles]") -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from src.engines.base import Audio
+from src.engines.base import Utterance
 from src.engines.coqui.loading import load
 from src.engines.coqui.tacotron import Tacotron
 from src.engines.coqui.unbatched import UnbatchedModel
@@ -32,6 +32,8 @@ class Row:
     text: str
     voice: str
     """Id of the voice that speaks it."""
+    timed: bool = False
+    """Whether it is to be told when each word is said."""
 
 
 class MultiVoiceRunner:
@@ -113,15 +115,15 @@ class MultiVoiceRunner:
 
     def add(self, job_id: int, row: Row) -> None:
         """See `BatchModel`."""
-        self._voices[row.voice].add(job_id, row.text)
+        self._voices[row.voice].add(job_id, row.text, timed=row.timed)
 
-    def step(self) -> list[tuple[int, Audio | Exception]] | None:
+    def step(self) -> list[tuple[int, Utterance | Exception]] | None:
         """See `BatchModel`."""
         return self._step(self._voices.values())
 
     def _step(
         self, voices: Collection[Tacotron | UnbatchedModel]
-    ) -> list[tuple[int, Audio | Exception]] | None:
+    ) -> list[tuple[int, Utterance | Exception]] | None:
         decoding = any(voice.decoding for voice in voices)
         outcomes = [outcome for voice in voices for outcome in voice.step()]
         if outcomes or self._pool is None:

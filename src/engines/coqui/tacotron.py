@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from src.engines.base import Audio
+from src.engines.base import Audio, Utterance, WordSpan
 from src.engines.coqui.attention import Attention, attention_of
 from src.engines.coqui.decoder import Decoder
 from src.engines.coqui.decoder_state import DecoderState
@@ -16,6 +16,7 @@ from src.engines.coqui.failure_detection import AttentionMonitor, DurationLimits
 from src.engines.coqui.loading import Networks
 from src.engines.coqui.streaming_vocoder import ChunkedVocoder, StreamingSynthesis
 from src.engines.coqui.text import split_text, to_ids
+from src.engines.coqui.word_times import word_times
 from src.engines.worker_pool import WorkerPool
 from src.errors import EngineFailed
 
@@ -38,6 +39,8 @@ _PAUSE_SECONDS = 0.1
 class _Sentence:
     job_id: int
     text: str
+    timed: bool
+    """Whether it is to be told when each word is said."""
     fragments: list["_Fragment"] = field(default_factory=list)
     failed: bool = False
     """Whether an error was returned for it. All that is still in work for it is dropped."""
@@ -54,10 +57,12 @@ class _Fragment:
     synthesis: StreamingSynthesis
     splits: int = 0
     """How often the sentence was split to get this fragment."""
+    positions: list[int] = field(default_factory=list)
+    """The most attended symbol of each step."""
     audio: Audio | None = None
 
 
-Outcome = tuple[int, Audio | Exception]
+Outcome = tuple[int, Utterance | Exception]
 """A job id, and its sound or what went wrong."""
 
 
@@ -121,9 +126,9 @@ class Tacotron:
         """Whether the next step has something to decode."""
         return bool(self._joining or self._batch)
 
-    def add(self, job_id: int, text: str) -> None:
+    def add(self, job_id: int, text: str, *, timed: bool = False) -> None:
         """Add a row; the next step begins to decode it."""
-        sentence = _Sentence(job_id, text)
+        sentence = _Sentence(job_id, text, timed)
         sentence.fragments = [self._fragment(sentence, text, splits=0)]
         self._joining.extend(sentence.fragments)
 
@@ -190,6 +195,7 @@ class Tacotron:
         for row, (fragment, frames, stop, position) in enumerate(rows):
             synthesis, monitor = fragment.synthesis, fragment.monitor
             synthesis.add(frames, alone=len(rows) == 1)
+            fragment.positions.append(position)
             # Coqui never stops at the first step, whatever the stop token is
             stopped = stop > self._decoder.stop_threshold and len(synthesis) > 1
             failure = monitor.stop(position) if stopped else monitor.step(position)
@@ -263,4 +269,17 @@ class Tacotron:
             return []
         pause = np.zeros(round(_PAUSE_SECONDS * self.sample_rate), np.float32)
         parts = [part for audio in audios if audio is not None for part in (audio, pause)]
-        return [(sentence.job_id, np.concatenate(parts[:-1]))]
+        words = self._words(sentence) if sentence.timed else None
+        return [(sentence.job_id, Utterance(np.concatenate(parts[:-1]), words))]
+
+    def _words(self, sentence: _Sentence) -> tuple[WordSpan, ...]:
+        found: list[WordSpan] = []
+        begin = 0.0
+        for fragment in sentence.fragments:
+            seconds = len(fragment.audio if fragment.audio is not None else ()) / self.sample_rate
+            times = word_times(
+                self._model, fragment.text, fragment.positions, self._limits.step_seconds, seconds
+            )
+            found += [(begin + start, begin + end) for start, end in times]
+            begin += seconds + _PAUSE_SECONDS
+        return tuple(found)

@@ -3,14 +3,14 @@
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from src.engines.base import Audio, EngineInfo, Voice
+from src.engines.base import Audio, EngineInfo, Utterance, Voice
 from src.engines.batched import BatchedEngine
 from src.engines.kokoro.runner import KokoroRow, Runner
 from src.engines.kokoro.styles import MODEL, describe
 from src.scheduling.observer import BatchObserver
 
 
-class KokoroEngine(BatchedEngine[KokoroRow, Audio]):
+class KokoroEngine(BatchedEngine[KokoroRow, Utterance]):
     """Speaks with any of its voices, or a blend of them, one sentence at a time.
 
     Args:
@@ -45,5 +45,9 @@ class KokoroEngine(BatchedEngine[KokoroRow, Audio]):
         return EngineInfo("kokoro", MODEL, self._runner.device, self._runner.compute_type, languages)
 
     async def synthesize(self, text: str, voice: Voice, request_id: str) -> Audio:
+        """The sound alone of `utter`."""
+        return (await self.utter(text, voice, request_id)).audio
+
+    async def utter(self, text: str, voice: Voice, request_id: str, *, timed: bool = False) -> Utterance:
         """Speak one row; see `TextToSpeech`. Cancelling stops it before its next 510 phonemes."""
-        return await self._batcher.submit(KokoroRow(text, voice), request_id)
+        return await self._batcher.submit(KokoroRow(text, voice, timed), request_id)

@@ -11,14 +11,18 @@ from typing import Any
 
 import numpy as np
 
-from src.engines.base import Audio, Voice
+from src.engines.base import Audio, Utterance, Voice, WordSpan
+from src.engines.kokoro.durations import DURATIONS, edges, with_durations, words_with_spaces
 from src.engines.kokoro.phonemes import Phonemizer
 from src.engines.kokoro.styles import SAMPLE_RATE, Styles
+from src.engines.word_spans import spans_of_words
 from src.errors import EngineFailed, ModelUnavailable
 
 MAX_PHONEMES = 510
 """That the model takes in one call."""
 
+_SILENT = ' ;:,.!?—…"()“”'
+"""Symbols of the vocabulary that are punctuation."""
 _WARM_UP = {"en": "Ready.", "es": "Listo."}
 _SENTENCE_PAUSE, _CLAUSE_PAUSE = 0.25, 0.1
 """Seconds between the parts of a row that is too long for one call, as `kokoro-onnx` has them."""
@@ -28,15 +32,21 @@ _SENTENCE_PAUSE, _CLAUSE_PAUSE = 0.25, 0.1
 class KokoroRow:
     text: str
     voice: Voice
+    timed: bool = False
+    """Whether it is to be told when each word is said."""
 
 
 @dataclass(slots=True)
 class _Work:
     job_id: int
-    voice: Voice
+    row: KokoroRow
+    spoken: str
+    """Phonemes of all parts."""
     parts: list[str]
     """Phonemes that are yet to be spoken, at most 510 a part."""
     made: list[Audio] = field(default_factory=list)
+    edges: list[float] = field(default_factory=list)
+    """Seconds in what was made at which each phoneme begins."""
 
 
 class Runner:
@@ -91,7 +101,10 @@ class Runner:
         options.intra_op_num_threads = self._threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
-        self._session = onnxruntime.InferenceSession(str(self._model), options, providers=providers)
+        self._session = onnxruntime.InferenceSession(
+            with_durations(self._model.read_bytes()), options, providers=providers
+        )
+        self._outputs = [output.name for output in self._session.get_outputs()]
         # where the GPU's libraries do not load, ONNX Runtime goes on without a word
         self.device = "cuda" if "CUDAExecutionProvider" in self._session.get_providers() else "cpu"
         self._types = input_dtypes(self._session)
@@ -109,22 +122,25 @@ class Runner:
         parts = split_phonemes(phonemes, MAX_PHONEMES)
         if not parts:
             raise EngineFailed(f"nothing in a sentence of {len(row.text)} characters can be spoken")
-        self._work = _Work(job_id, row.voice, parts)
+        self._work = _Work(job_id, row, "".join(parts), parts)
 
-    def step(self) -> list[tuple[int, Audio | Exception]]:
+    def step(self) -> list[tuple[int, Utterance | Exception]]:
         from kokoro_onnx.chunker import pause_after
 
         work = self._work
         if work is None:
             return []
         part = work.parts.pop(0)
-        work.made.append(self._speak(part, work.voice))
+        begins = sum(map(len, work.made)) / SAMPLE_RATE
+        audio, starts = self._speak(part, work.row.voice)
+        work.made.append(audio)
+        work.edges += [begins + start for start in starts]
         if work.parts:
             pause = pause_after(part, _SENTENCE_PAUSE, _CLAUSE_PAUSE)
             work.made.append(np.zeros(round(pause * SAMPLE_RATE), np.float32))
             return []
         self._work = None
-        return [(work.job_id, np.concatenate(work.made))]
+        return [(work.job_id, Utterance(np.concatenate(work.made), self._words(work)))]
 
     def remove(self, job_id: int) -> None:
         self._work = None
@@ -138,7 +154,8 @@ class Runner:
         self._styles = Styles({})
         self._phonemizers.clear()
 
-    def _speak(self, phonemes: str, voice: Voice) -> Audio:
+    def _speak(self, phonemes: str, voice: Voice) -> tuple[Audio, list[float]]:
+        """Sound of phonemes, and the seconds in it at which each begins; none if the model does not tell."""
         from kokoro_onnx.trim import trim
 
         tokens = [self._vocabulary[sound] for sound in phonemes]
@@ -147,8 +164,25 @@ class Runner:
             "style": self._styles.style(voice, len(tokens)).astype(self._types["style"]),
             "speed": np.ones(1, self._types["speed"]),
         }
-        audio = np.asarray(self._session.run(None, inputs)[0], np.float32).ravel()
+        made = dict(zip(self._outputs, self._session.run(None, inputs), strict=True))
+        audio = np.asarray(made[self._outputs[0]], np.float32).ravel()
         # the model puts silence around what it says; a cut at 60 dB under the loudest moment, a window of
         # 2048 samples early and late, leaves the first sound and the last word whole
-        trimmed, _ = trim(audio)
-        return np.clip(np.asarray(trimmed, np.float32), -1.0, 1.0)
+        trimmed, (first, last) = trim(audio)
+        starts: list[float] = []
+        if DURATIONS in made:
+            length = (last - first) / SAMPLE_RATE
+            shifted = (edge - first / SAMPLE_RATE for edge in edges(made[DURATIONS]))
+            # without the symbols that begin and end every sequence
+            starts = [float(min(max(edge, 0.0), length)) for edge in shifted][1:-2]
+        return np.clip(np.asarray(trimmed, np.float32), -1.0, 1.0), starts
+
+    def _words(self, work: _Work) -> tuple[WordSpan, ...] | None:
+        if not work.row.timed or len(work.edges) != len(work.spoken):
+            return None
+        phonemizer = self._phonemizers[work.row.voice.locale]
+        words = [phonemizer.phonemes(word, self._vocabulary).strip(_SILENT) for word in work.row.text.split()]
+        whole = sum(map(len, work.made)) / SAMPLE_RATE
+        return words_with_spaces(
+            work.spoken, spans_of_words(work.spoken, words, _SILENT), [*work.edges, whole]
+        )

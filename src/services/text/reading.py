@@ -79,17 +79,25 @@ class Reading:
 
     def spoken(self) -> str:
         """The text with its tokens in words; a token is a word of its own."""
-        out: list[str] = []
+        return "".join(said for said, _ in self.said())
+
+    def said(self) -> list[tuple[str, tuple[int, int]]]:
+        """The parts of `spoken`, each with the span of the text that it is said for."""
+        parts: list[tuple[str, tuple[int, int]]] = []
         at = 0
         for token in self.tokens:
-            out += [self.text[at : token.start], token.spoken]
+            parts += [
+                (self.text[at : token.start], (at, token.start)),
+                (token.spoken, (token.start, token.end)),
+            ]
             at = token.end
-        out.append(self.text[at:])
-        said = ""
-        parts = [part for part in out if part]
-        for before, part in zip(["", *parts], parts, strict=False):
-            glued = before and before[-1].isalnum() and part[0].isalnum()
-            said += f" {part}" if glued else part
+        parts.append((self.text[at:], (at, len(self.text))))
+        said: list[tuple[str, tuple[int, int]]] = []
+        for part, (start, end) in parts:
+            if part:
+                if said and said[-1][0][-1].isalnum() and part[0].isalnum():
+                    said.append((" ", (start, start)))
+                said.append((part, (start, end)))
         return said
 
 

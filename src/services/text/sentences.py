@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 
 from src.services.text.language import Language
+from src.services.text.written import Written
 
 MAX_LETTERS = 220
 """Longer than this is cut: Tacotron's attention loses its way in long sentences."""
@@ -25,6 +26,8 @@ class Piece:
     """Letters, spaces and `.,;:?!¿¡'-` only: no digit, no other sign."""
     pause: float
     """Seconds of silence after it."""
+    written: tuple[Written, ...] = ()
+    """Words that it is said for, if they were asked for; their places are among the words of `text`."""
 
 
 def split(text: str, language: Language) -> list[Piece]:

@@ -3,6 +3,7 @@
 import logging
 import re
 from collections import Counter
+from dataclasses import replace
 from functools import lru_cache
 
 from src.errors import InvalidInput
@@ -27,6 +28,7 @@ from src.services.text.scripts import to_alphabet, transliterate
 from src.services.text.sentences import Piece, split
 from src.services.text.tables import LANGUAGES, PESO, find
 from src.services.text.tidy import tidy
+from src.services.text.written import Written, written_words
 
 _log = logging.getLogger(__name__)
 
@@ -77,7 +79,7 @@ def rules(language: Language) -> tuple[list[Rule], list[Rule]]:
     return classes, rest
 
 
-def to_speech(text: str, language: str, dollar: str = "dollars") -> list[Piece]:
+def to_speech(text: str, language: str, dollar: str = "dollars", *, timed: bool = False) -> list[Piece]:
     """Cut `text` into pieces that a voice of `language` can say, in order.
 
     `language` is `en`, `es` or a tag with a region (`es-MX`), which decides the date order, the decimal mark and
@@ -85,7 +87,8 @@ def to_speech(text: str, language: str, dollar: str = "dollars") -> list[Piece]:
     (`dollars` or `pesos`).
 
     What cannot be said is dropped, and the log says so at DEBUG: see `scripts.py` for letters, `pictures.py`
-    for emoji. Addresses lose `https://`, links in Markdown their address.
+    for emoji. Addresses lose `https://`, links in Markdown their address. With `timed`, each piece knows the
+    words that it is said for, as they are written in `text`.
 
     Raises:
         InvalidInput: unknown language, or nothing is left to say; the message has the reason.
@@ -94,14 +97,33 @@ def to_speech(text: str, language: str, dollar: str = "dollars") -> list[Piece]:
     if not text.strip():
         raise InvalidInput("the text is empty")
     dropped: Counter[str] = Counter()
-    spoken = signs.soften(_read(text, table, dropped).spoken())
+    reading = _read(text, table, dropped)
+    spoken = signs.soften(reading.spoken())
     pieces = split(tidy(to_alphabet(spoken, table, dropped), table), table)
     if dropped:
         _log.debug("not spoken: %s", _listed(dropped))
     if not pieces:
         only = _listed(dropped) if dropped else "punctuation"
         raise InvalidInput(f"the text holds nothing that a voice can speak: only {only}")
-    return pieces
+    return with_written(pieces, text, reading) if timed else pieces
+
+
+def with_written(pieces: list[Piece], text: str, reading: Reading) -> list[Piece]:
+    """The pieces with the words of `text` that each is said for; one that two share is of the first."""
+    spoken = [piece.text.split() for piece in pieces]
+    found = written_words(text, reading.text, reading.said(), [word for words in spoken for word in words])
+    told: list[Piece] = []
+    begin = 0
+    for piece, words in zip(pieces, spoken, strict=True):
+        end = begin + len(words)
+        own = tuple(
+            Written(word.text, word.start - begin, min(word.end, end) - begin)
+            for word in found
+            if begin <= word.start < end
+        )
+        told.append(replace(piece, written=own))
+        begin = end
+    return told
 
 
 def read(text: str, language: str, dollar: str = "dollars") -> Reading:

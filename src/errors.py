@@ -52,7 +52,15 @@ class Forbidden(VozError):
 
 
 class InvalidInput(VozError):
-    """The request is well formed but cannot be worked on."""
+    """The request is well formed but cannot be worked on.
+
+    Args:
+        field: of the request, if a single one is wrong.
+    """
+
+    def __init__(self, message: str, field: str = "") -> None:
+        super().__init__(message)
+        self.field = field
 
 
 class NotFound(VozError):

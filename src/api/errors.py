@@ -110,7 +110,9 @@ def failure_of(error: Exception) -> Failure:
     retry_after = getattr(error, "retry_after", None)
     if retry_after is not None:
         headers["Retry-After"] = str(max(1, round(retry_after)))
-    return Failure(*describe(error), str(error), headers=headers)
+    field = getattr(error, "field", "")
+    wrong = (WrongField(field=field, message=str(error)),) if field else ()
+    return Failure(*describe(error), str(error), wrong, headers)
 
 
 def _as_problem(failure: Failure, request_id: str) -> JSONResponse:
@@ -219,7 +221,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def on_invalid(request: Request, error: RequestValidationError) -> JSONResponse:
-        return answer_to(request.scope, _invalid(error.errors()))
+        return answer_to(request.scope, _invalid(error.errors(), request.headers.get("content-type", "")))
 
     @app.exception_handler(HTTPException)
     async def on_http(request: HTTPConnection, error: HTTPException) -> JSONResponse | None:
@@ -240,11 +242,12 @@ async def _end(websocket: WebSocket, error: Exception) -> None:
         await close(websocket.send, error)
 
 
-def _invalid(found: Sequence[Mapping[str, Any]]) -> Failure:
+def _invalid(found: Sequence[Mapping[str, Any]], content_type: str) -> Failure:
     """The invalid fields of a request: the first ones, and the number of the others."""
     wrong = tuple(
         WrongField(
-            field=".".join(str(part) for part in item["loc"][1:])[:_MAX_NAME] or "body", message=item["msg"]
+            field=".".join(str(part) for part in item["loc"][1:])[:_MAX_NAME] or "body",
+            message=_message(item, content_type),
         )
         for item in found[:_MAX_WRONG]
     )
@@ -255,10 +258,29 @@ def _invalid(found: Sequence[Mapping[str, Any]]) -> Failure:
     )
 
 
+def _message(item: Mapping[str, Any], content_type: str) -> str:
+    """What to do about a wrong field."""
+    if tuple(item["loc"]) == ("body", "file"):
+        if item["type"] == "missing" and not content_type.startswith("multipart/form-data"):
+            kind = content_type[:_MAX_NAME] or "a body without a Content-Type"
+            return f"send multipart/form-data with a part named `file`; this is {kind}"
+        if "UploadFile" in item["msg"]:
+            return "the part `file` has no filename, so it is no file: with curl, -F file=@recording.wav"
+        if item["type"] == "missing":
+            return "there is no part named `file`: with curl, -F file=@recording.wav"
+    return str(item["msg"])
+
+
 def _of_http(error: HTTPException) -> Failure:
     status = HTTPStatus(error.status_code)
     if status is HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
         return failure_of(errors.TooLarge(TOO_LARGE))
+    if status is HTTPStatus.BAD_REQUEST and "maximum size" in str(error.detail):
+        return failure_of(
+            errors.InvalidInput(
+                f"a field is too long ({error.detail}); if it is the recording, its part needs a filename"
+            )
+        )
     if status is HTTPStatus.BAD_REQUEST:  # a body that is no form, or no JSON in UTF-8
         return failure_of(errors.InvalidInput(str(error.detail)))
     kind = status.phrase.lower().replace(" ", "-")

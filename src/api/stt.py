@@ -2,23 +2,24 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, File, Form, Request, UploadFile
 from fastapi.responses import Response
+from pydantic import BeforeValidator
 
 from src.api.dependencies import PlaceDep, Services, ServicesDep
 from src.api.disconnect import while_connected
 from src.api.errors import problems
+from src.api.languages import language_code
 from src.api.schemas import (
-    LanguageCandidate,
     LanguageDetection,
     SttFormat,
     Transcription,
     VerboseTranscription,
 )
 from src.api.sse import Event, event_stream
-from src.api.transcripts import event_of, shape
+from src.api.transcripts import event_of, guess_out, shape
 from src.api.usage import metered
 from src.engines.base import LanguageGuess, SttOptions
 from src.errors import InvalidInput
@@ -29,6 +30,8 @@ from src.services.stt import Result
 router = APIRouter(prefix="/stt", tags=["speech to text"])
 
 Upload = Annotated[UploadFile, File(description="Audio or video, any container and codec FFmpeg reads.")]
+Task = Annotated[Literal["transcribe", "translate"], BeforeValidator(lambda task: str(task).strip().lower())]
+_LANGUAGE = "ISO 639-1, with a region (`es-MX`), or a name (`Spanish`); absent or `auto`: detected."
 _MAX_LANGUAGES = 1000
 """Characters of all `languages` together: Whisper's hundred codes have 300."""
 # no field may be null, though FastAPI could take it: a form has no such value
@@ -65,15 +68,20 @@ async def transcribe(
     place: PlaceDep,
     file: Upload,
     languages: Languages,
-    language: Annotated[str, Form(description="ISO 639-1; absent: detected.")] = "",
-    task: Annotated[str, Form(pattern="^(transcribe|translate)$", description="`translate`: to English.")] = (
-        "transcribe"
-    ),
+    language: Annotated[
+        str,
+        Form(
+            max_length=100,
+            description=_LANGUAGE,
+        ),
+    ] = "",
+    task: Annotated[Task, Form(description="`translate`: to English.")] = "transcribe",
     response_format: Annotated[
         SttFormat, Form(description="`verbose_json` adds segments with times; `srt`, `vtt`: subtitles.")
     ] = SttFormat.JSON,
     word_timestamps: Annotated[bool, Form(description="Words with start, end and probability.")] = False,
     prompt: Annotated[str, Form(max_length=2000, description="Spelling and context hints.")] = "",
+    track: Annotated[int, Form(ge=0, le=1000, description="Audio track, from 1; 0: the one with sound.")] = 0,
     stream: Annotated[bool, Form(description="Server-sent events: each segment as it is final.")] = False,
     max_line_width: Annotated[int, Form(ge=10, le=200, description="Characters in a subtitle line.")] = 42,
     max_line_count: Annotated[int, Form(ge=1, le=5, description="Lines in a subtitle.")] = 2,
@@ -87,15 +95,15 @@ async def transcribe(
     """
     known = services.models.stt.info.languages
     options = SttOptions(
-        language=_known(language, known) if language else None,
+        language=language_code(language, known),
         languages=_allowed(services, languages),
         task=task,
         word_timestamps=word_timestamps or response_format in (SttFormat.SRT, SttFormat.VTT),
         prompt=prompt or None,
     )
     if stream:
-        return await event_stream(request, _events(request, services, place, file, options))
-    result = await while_connected(request, _transcribe(request, services, place, file, options))
+        return await event_stream(request, _events(request, services, place, file, options, track))
+    result = await while_connected(request, _transcribe(request, services, place, file, options, track))
     return await FORMATTING.run(
         shape, result, response_format, word_timestamps, max_line_width, max_line_count
     )
@@ -112,17 +120,17 @@ async def detect_language(
     guesses = await while_connected(request, _detect(request, services, place, file, among))
     return LanguageDetection(
         language=guesses[0].language,
-        language_probability=guesses[0].probability,
-        candidates=[LanguageCandidate(language=g.language, probability=g.probability) for g in guesses],
+        language_probability=guess_out(guesses[0]).probability,
+        candidates=[guess_out(guess) for guess in guesses],
     )
 
 
 async def _transcribe(
-    request: Request, services: Services, place: Place, file: UploadFile, options: SttOptions
+    request: Request, services: Services, place: Place, file: UploadFile, options: SttOptions, track: int
 ) -> Result:
     with metered(request) as meter:
         async with place.work_time():
-            return await services.stt.transcribe(file.file, options, meter)
+            return await services.stt.transcribe(file.file, options, meter, track or None)
 
 
 async def _detect(
@@ -134,14 +142,14 @@ async def _detect(
 
 
 async def _events(
-    request: Request, services: Services, place: Place, file: UploadFile, options: SttOptions
+    request: Request, services: Services, place: Place, file: UploadFile, options: SttOptions, track: int
 ) -> AsyncGenerator[Event, None]:
     index = 0
     with metered(request) as meter:
         # closed here, not when it is collected: the place must not be free before the work has stopped
         async with (
             place.work_time() as work,
-            aclosing(services.stt.stream(file.file, options, meter)) as items,
+            aclosing(services.stt.stream(file.file, options, meter, track or None)) as items,
         ):
             async for item in items:
                 with work.paused():
@@ -151,14 +159,7 @@ async def _events(
 
 def _allowed(services: Services, languages: list[str]) -> tuple[str, ...]:
     if sum(map(len, languages)) > _MAX_LANGUAGES:
-        raise InvalidInput(f"languages: more than {_MAX_LANGUAGES} characters")
-    asked = [code.strip() for item in languages for code in item.split(",") if code.strip()]
+        raise InvalidInput(f"languages: more than {_MAX_LANGUAGES} characters", "languages")
     known = services.models.stt.info.languages
-    return tuple(_known(code, known) for code in asked) or tuple(services.settings.stt_languages)
-
-
-def _known(code: str, known: tuple[str, ...]) -> str:
-    code = code.strip().lower()
-    if code not in known:
-        raise InvalidInput(f"unknown language {code!r}; use an ISO 639-1 code such as {', '.join(known[:5])}")
-    return code
+    asked = [language_code(code, known, "languages") for item in languages for code in item.split(",")]
+    return tuple(code for code in asked if code) or tuple(services.settings.stt_languages)

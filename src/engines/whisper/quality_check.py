@@ -27,6 +27,9 @@ MAX_NO_SPEECH = 0.6
 MAX_WORDS_PER_SECOND = 8.0
 """Words per second that nobody exceeds for long; short rows get `_FREE_WORDS` on top."""
 _FREE_WORDS = 4
+MAX_CHARS_PER_SECOND = 30.0
+"""The same for characters, for languages with long words, and those without spaces; `_FREE_CHARS` on top."""
+_FREE_CHARS = 20
 _OVERSHOOT = 1.0
 """Seconds by which the last timestamp may be past the end: timestamps are often rounded up."""
 _REPEATS = 4
@@ -81,7 +84,7 @@ def find_issue(decoded: Decoded, duration: float, fitted: bool) -> QualityIssue 
         QualityIssue.COMPRESSION: compression_ratio(decoded.text) > MAX_COMPRESSION_RATIO,
         QualityIssue.LOGPROB: decoded.avg_logprob < (MIN_LOGPROB_FITTED if fitted else MIN_LOGPROB),
         QualityIssue.REPETITION: repeats(words),
-        QualityIssue.TOO_FAST: len(words) > duration * MAX_WORDS_PER_SECOND + _FREE_WORDS,
+        QualityIssue.TOO_FAST: too_fast(decoded.text, duration),
         QualityIssue.RUN_ON: decoded.last_timestamp > duration + _OVERSHOOT,
         QualityIssue.UNFINISHED: (
             fitted and decoded.last_timestamp == 0 and bool(words) and decoded.avg_logprob < _SURE_LOGPROB
@@ -115,6 +118,15 @@ def right_language(versions: Sequence[tuple[Guess, Decoded]]) -> tuple[Guess, De
     return max(versions, key=lambda one: one[1].avg_logprob + _WEIGHT * math.log(max(one[0][1], 1e-9)))
 
 
+def too_fast(text: str, duration: float) -> bool:
+    """Whether a text cannot have been said in so many seconds."""
+    words, characters = len(_WORD.findall(text.lower())), len(text.strip())
+    return (
+        words > duration * MAX_WORDS_PER_SECOND + _FREE_WORDS
+        or characters > duration * MAX_CHARS_PER_SECOND + _FREE_CHARS
+    )
+
+
 def compression_ratio(text: str) -> float:
     """Bytes of the text divided by its bytes after zlib's compression."""
     data = text.strip().encode()
@@ -133,7 +145,12 @@ def repeats(words: Sequence[str]) -> bool:
     return False
 
 
-def likeliest(texts: Sequence[Decoded]) -> Decoded:
-    """The likeliest of several bad texts, among those that do not repeat themselves if there are any."""
-    plain = [one for one in texts if compression_ratio(one.text) <= MAX_COMPRESSION_RATIO]
-    return max(plain or texts, key=lambda one: one.avg_logprob)
+def likeliest(texts: Sequence[Decoded], duration: float) -> Decoded:
+    """The likeliest of several bad texts of a row of `duration` seconds.
+
+    Preferred are those that do not repeat themselves, then those that can have been said in the time: a text
+    that goes round in a loop is very likely to the model.
+    """
+    possible = [one for one in texts if not too_fast(one.text, duration)]
+    plain = [one for one in possible if compression_ratio(one.text) <= MAX_COMPRESSION_RATIO]
+    return max(plain or possible or texts, key=lambda one: one.avg_logprob)

@@ -138,7 +138,7 @@ class RowPolicy:
             return
         self._temperature += 1
         if self._temperature == len(TEMPERATURES):
-            best = quality_check.likeliest([one for _, one in self._rejected])
+            best = quality_check.likeliest([one for _, one in self._rejected], self.row.duration)
             self._finish(*next(pair for pair in self._rejected if pair[1] is best))
 
     def _set_language(self, language: Guess) -> None:

@@ -169,7 +169,7 @@ class AudioSource:
         streams = self._container.streams.audio
         if not 0 < track <= len(streams):
             count = "1 audio track" if len(streams) == 1 else f"{len(streams)} audio tracks"
-            raise InvalidInput(f"track: the file has {count}; there is no track {track}")
+            raise InvalidInput(f"track: the file has {count}; there is no track {track}", "track")
         if streams[track - 1] not in candidates:
             raise NotAudio(f"track {track} cannot be decoded")
         return streams[track - 1]

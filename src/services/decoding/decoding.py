@@ -148,7 +148,7 @@ class Decoding:
             case Kind.NOT_AUDIO:
                 raise NotAudio(text)
             case Kind.INVALID:
-                raise InvalidInput(text)
+                raise InvalidInput(text, "track")
             case Kind.TOO_LARGE:
                 raise TooLarge(text)
             case Kind.WARNING:

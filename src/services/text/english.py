@@ -128,7 +128,7 @@ def _powers(noun: Noun, power: int) -> Noun:
     return Noun(f"{name} {noun.one}", f"{name} {noun.many}")
 
 
-def _digits(rest: str) -> str:
+def _digits(rest: str, _count: Count) -> str:
     return " ".join(_cardinal(int(c)) for c in rest)
 
 

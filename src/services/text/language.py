@@ -96,8 +96,8 @@ class Language:
     """How the word after a number agrees with it."""
     marks: Mapping[str, str]
     """`.` and `,` inside a number, as words."""
-    decimals: Callable[[str], str]
-    """How the digits after the decimal mark are said."""
+    decimals: Callable[[str, Count], str]
+    """How the digits after the decimal mark are said, before what they count."""
     fraction: Callable[[int, int], str]
     """`3/4`; empty where nobody says it as one."""
     mixed: Callable[[str, int, int, str], str]

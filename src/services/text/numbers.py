@@ -84,7 +84,7 @@ def say(value: Value, language: Language, count: Count = PLAIN) -> str:
         said = integer(value.whole, language, count if not value.fraction else Count())
     if not value.fraction:
         return said
-    return f"{said} {language.marks[value.mark]} {language.decimals(value.fraction)}".lstrip()
+    return f"{said} {language.marks[value.mark]} {language.decimals(value.fraction, count)}".lstrip()
 
 
 def say_list(written: str, language: Language) -> str:
@@ -153,4 +153,7 @@ def number_or_year(written: str, before: str, language: Language, word: str = ""
     if dated and is_year(written, before, language, after):
         return language.year(int(written))
     value = parse(written, language)
-    return say_list(written, language) if value is None else say(value, language, language.noun_of(word))
+    if value is None:
+        return say_list(written, language)
+    noun = not value.fraction or word.endswith("s")  # `2,1 horas`, but not `2,1 hacia`
+    return say(value, language, language.noun_of(word) if noun else PLAIN)

@@ -138,17 +138,20 @@ def _fraction_of(top: int, bottom: int, noun: Noun) -> str:
     return f"{_fraction(top, bottom)} de {noun.one}"
 
 
-def _decimals(rest: str) -> str:
-    """Up to three digits are a number; more are read in pairs: `3,1416` is `catorce dieciséis`."""
+def _decimals(rest: str, count: Count) -> str:
+    """The last one agrees with what is counted (`uno coma un millones`).
+
+    Up to three digits are a number; more are read in pairs: `3,1416` is `catorce dieciséis`."""
     if not rest.strip("0"):
         return " ".join(["cero"] * len(rest))
     if len(rest) > 6:
         return " ".join(_cardinal(int(c)) for c in rest)
     groups = [rest] if len(rest) <= 3 else re.findall(r"\d\d?", rest)
     said: list[str] = []
-    for group in groups:
+    for i, group in enumerate(groups, 1):
         zeros = len(group) - len(group.lstrip("0"))
-        said += ["cero"] * zeros + ([_cardinal(int(group))] if group.lstrip("0") else [])
+        agrees = count if i == len(groups) else PLAIN
+        said += ["cero"] * zeros + ([_cardinal(int(group), agrees)] if group.lstrip("0") else [])
     return " ".join(said)
 
 

@@ -1,4 +1,4 @@
-"""Work that several callers ask for at the same time is done once, and each gets the outcome.
+"""Does work once that several callers ask for at the same time. Each caller gets the outcome.
 
 The idea and its name are those of Go's `golang.org/x/sync/singleflight`. Unlike there, callers may leave.
 """
@@ -16,14 +16,14 @@ class _Flight(Generic[T]):
     task: asyncio.Task[T]
     callers: int = 0
     taken: bool = False
-    """Whether a caller has had the outcome."""
+    """Whether a caller has received the outcome."""
 
 
 class SingleFlight(Generic[T]):
     """Runs one piece of work for each key at a time.
 
-    It holds no more work than it has callers waiting: bound those. A caller who leaves does not stop the
-    others; the last one who leaves cancels the work, and is let go when that has ended.
+    It has no more work in flight than waiting callers, so limit those. A caller who leaves does not stop the
+    others. When the last caller leaves, the work is cancelled, and `run` returns when it has ended.
     """
 
     def __init__(self) -> None:
@@ -37,14 +37,14 @@ class SingleFlight(Generic[T]):
         """The outcome of `work`, or of the work that is in flight for `key` already.
 
         Returns:
-            The outcome, and whether another caller has had it before: the first one is told False.
+            The outcome, and whether another caller has received it before (False for the first).
 
         Raises:
             Exception: whatever the work raised; every caller gets it.
         """
         flight = self._flights.get(key)
         if flight is None:
-            # a task of its own: it must outlive the caller who happened to be the first
+            # a separate task, because the work must outlive the first caller
             flight = self._flights[key] = _Flight(asyncio.create_task(work()))
             flight.task.add_done_callback(lambda _: self._forget(key, flight))
         flight.callers += 1
@@ -53,7 +53,7 @@ class SingleFlight(Generic[T]):
         finally:
             flight.callers -= 1
             if flight.callers == 0 and not flight.task.done():
-                self._forget(key, flight)  # whoever comes now must not join work that is ending
+                self._forget(key, flight)  # a new caller must not join work that is ending
                 flight.task.cancel()
                 await asyncio.wait({flight.task})
         shared, flight.taken = flight.taken, True

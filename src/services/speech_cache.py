@@ -1,9 +1,9 @@
-"""Finds speech that is in storage already, by what it was made from.
+"""Finds speech that is in storage already, by a hash of its text, voice and settings.
 
-Beside each audio object stands a small index object, named by a hash of everything that shapes the sound.
-It is in the same storage, so it holds across restarts and is shared by every worker; the text itself is in
-neither. The audio keeps its own unguessable, dated key, so that old audio can be expired by date: an index
-whose audio is gone counts as a miss.
+Each audio object has a small index object in the same storage. The name of the index is a hash of everything
+that affects the sound. So the cache survives restarts, and all workers share it. Neither object contains the
+text. The audio has its own unguessable, dated key, so that old audio can be expired by date. An index whose
+audio is gone counts as a miss.
 """
 
 import hashlib
@@ -18,18 +18,18 @@ from src.storage.base import Storage
 log = logging.getLogger(__name__)
 
 _REVISION = 2
-"""Raise it when the same text would now sound different: other normalisation, loudness or pauses."""
+"""Version of the sound. Raise it when the same text sounds different: normalisation, loudness, pauses."""
 
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
-    """What an answer needs to know of audio in storage."""
+    """Audio in storage, as its index describes it."""
 
     key: str
     duration: float
-    """Seconds."""
+    """Length of the audio in seconds."""
     sample_rate: int
-    """Hz."""
+    """Sample rate in Hz."""
 
 
 class SpeechCache:
@@ -38,12 +38,12 @@ class SpeechCache:
 
     @staticmethod
     def name(**ingredients: str | float | bool) -> str:
-        """Where the index of speech made from these ingredients stands."""
+        """The key of the index of speech that was made from these ingredients."""
         text = json.dumps(ingredients | {"revision": _REVISION}, sort_keys=True)
         return f"index/{hashlib.sha256(text.encode()).hexdigest()}.json"
 
     async def find(self, name: str) -> Spoken | None:
-        """Audio that is there, or None.
+        """The audio of this index, or None.
 
         Raises:
             StorageUnavailable: storage does not answer.
@@ -54,12 +54,12 @@ class SpeechCache:
         try:
             spoken = Spoken(**json.loads(content))
         except (ValueError, TypeError):
-            log.warning("%s is not an index of ours; speaking anew", name)
+            log.warning("%s is not a valid index; the text is spoken again", name)
             return None
         return spoken if await self._storage.exists(spoken.key) else None
 
     async def keep(self, name: str, spoken: Spoken) -> None:
-        """Remember audio that has just been stored. Failing to costs a synthesis later, not this answer."""
+        """Store the index of new audio. A failure costs a synthesis later, but does not fail this request."""
 
         async def content() -> AsyncIterator[bytes]:
             yield json.dumps(asdict(spoken)).encode()
@@ -67,4 +67,4 @@ class SpeechCache:
         try:
             await self._storage.put(name, content(), "application/json")
         except StorageUnavailable as error:
-            log.warning("spoken text is not remembered: %s", error)
+            log.warning("the index of a spoken text cannot be stored: %s", error)

@@ -1,4 +1,4 @@
-"""Text in, audio in storage (or in a stream) out: pieces -> engine -> even loudness -> encoder -> storage."""
+"""The text-to-speech service: text -> pieces -> engine -> loudness -> encoder -> storage or stream."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
@@ -25,22 +25,22 @@ from src.storage.base import Storage
 from src.storage.keys import new_key
 
 _AHEAD = 8
-"""Pieces of one request that the engine may hold at once: enough for a batch, few enough to be fair."""
+"""Maximum number of pieces of one request in the engine: enough for a batch, few enough to be fair."""
 
 
 @dataclass(frozen=True, slots=True)
 class SpeechRequest:
     text: str
     voice: Voice
-    """One of the service's registry."""
+    """A voice of the service's registry."""
     format: AudioFormat = AudioFormat.WAV
     speed: float = 1.0
     language: str = ""
-    """Of the text, `es` or with a region `es-MX`, which decides how dates are read; empty: the voice's."""
+    """Language of the text, `es`, or with a region `es-MX`, by which dates are read; empty: the voice's."""
     owner: str = ""
-    """Name of the API key. Each has a cache of its own: an answer never tells what another has spoken."""
+    """Name of the API key. Each key has its own cache, so that nobody learns what another key has spoken."""
     timestamps: bool = False
-    """Tell when each word is said."""
+    """Whether the times of the words are wanted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +52,17 @@ class Speech:
     expires_in: int
     expires_at: datetime
     duration: float
-    """Seconds."""
+    """Length of the audio in seconds."""
     sample_rate: int
-    """Hz."""
+    """Sample rate in Hz."""
     cached: bool
-    """True if no synthesis was made for this answer alone."""
+    """Whether the audio was not synthesised for this request alone."""
     usage: Usage
-    """Nothing where it was found in storage; shared out where several callers asked for it at once."""
+    """Usage of this request: none if the audio was in storage, a share if several callers asked for it."""
     words: Phrase | None = None
-    """If the request asked for them."""
+    """Words with their times; None if the request did not ask for them."""
     word_urls: dict[str, str] = field(default_factory=dict)
-    """Links to them as `json`, `srt` and `vtt`, which work as long as `url`."""
+    """Links to the words as `json`, `srt` and `vtt`. They work as long as `url`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +71,14 @@ class SpeechChunk:
 
     audio: bytes
     words: Phrase = ()
-    """Of which the sound is in this part, or in this and the next: an encoder keeps some back."""
+    """Words whose sound is in this part, or in this and the next: an encoder holds some samples back."""
 
 
 class TtsService:
     """Speaks texts with the voices of one engine and keeps the audio in one storage.
 
-    Methods that speak take a `meter` that is told what is used while it is used, for callers who must know it
-    where the work breaks off or is left.
+    Methods that speak take a `meter`, which counts the usage while the work is done. So the usage is known
+    even if the work fails or is cancelled.
     """
 
     def __init__(self, engine: TextToSpeech, storage: Storage, settings: Settings) -> None:
@@ -88,11 +88,11 @@ class TtsService:
         self._cache = SpeechCache(storage)
         self._in_flight = SingleFlight[tuple[Spoken, bool]]()
         self._meters: WeakValueDictionary[str, UsageMeter] = WeakValueDictionary()
-        """Of the work in flight, by its key."""
+        """Meters of the work in flight, by its key."""
         self._settings = settings
 
     async def find(self, request: SpeechRequest) -> Speech | None:
-        """The answer to a text that is in storage already (TTS_CACHE), or None. Needs no engine.
+        """The speech of a text that is in storage already (TTS_CACHE), or None. It needs no engine.
 
         Raises:
             TooLarge: the text is longer than MAX_TEXT_CHARS.
@@ -130,7 +130,7 @@ class TtsService:
                 index, lambda: self._find_or_store(index, request, in_flight)
             )
         finally:
-            # whoever leaves early has used what was made so far, and the first to stay the rest
+            # a caller who leaves early is charged for what was made so far, the first who stays for the rest
             meter.add(in_flight.take())
         return await self._answer(request, spoken, cached=found or shared, usage=meter.usage)
 
@@ -159,7 +159,7 @@ class TtsService:
     async def _find_or_store(
         self, index: str, request: SpeechRequest, meter: UsageMeter
     ) -> tuple[Spoken, bool]:
-        """What is spoken, and whether it was in storage already."""
+        """The spoken text, and whether it was in storage already."""
         # an equal request may have ended since this one's caller looked
         spoken = await self._found(index, request)
         if spoken is not None:
@@ -242,7 +242,7 @@ class TtsService:
 
 
 class _Synthesis:
-    """One text on its way through the engine."""
+    """The synthesis of one text."""
 
     def __init__(
         self, engine: TextToSpeech, request: SpeechRequest, pieces: list[Piece], meter: UsageMeter
@@ -261,7 +261,7 @@ class _Synthesis:
 
     @property
     def seconds(self) -> float:
-        """Audio made so far."""
+        """Seconds of audio made so far."""
         return self._samples / self.sample_rate
 
     async def encoded(self, streaming: bool) -> AsyncGenerator[bytes, None]:
@@ -299,8 +299,8 @@ class _Synthesis:
         """Pieces in order, each with its sound; the engine has a few at any time.
 
         Args:
-            first_alone: let the first piece go ahead by itself. Pieces that share a batch are all done late,
-                and somebody is listening for the first.
+            first_alone: whether the first piece is synthesised before the others. Pieces that share a batch
+                are all finished late, and a listener waits for the first one.
         """
         synthesised = ordered(iter(self._pieces), self._speak, _AHEAD, first_alone=first_alone)
         async with aclosing(synthesised) as spoken:

@@ -1,4 +1,4 @@
-"""What a request uses: for billing, limits and the log."""
+"""The usage of a request, for billing, limits and the log."""
 
 import threading
 from dataclasses import dataclass
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Amounts of one request."""
+    """The usage of one request."""
 
     audio_seconds: float = 0.0
-    """Audio read, or made; silence counts."""
+    """Seconds of audio that were read or made, silence included."""
     characters: int = 0
-    """Characters of text that an engine was given to speak."""
+    """Number of characters of text that an engine was given to speak."""
 
     def __add__(self, other: "Usage") -> "Usage":
         return Usage(self.audio_seconds + other.audio_seconds, self.characters + other.characters)
@@ -26,16 +26,16 @@ class UsageMeter:
 
     @property
     def usage(self) -> Usage:
-        """So far."""
+        """The usage so far."""
         return self._usage
 
     def add(self, usage: Usage) -> None:
-        """So much more was used."""
+        """Add to the usage."""
         with self._lock:
             self._usage += usage
 
     def take(self) -> Usage:
-        """What was added since the last call. Callers who share work so pay for it once, together."""
+        """The usage since the last call. Callers who share work are thus charged once for all of it."""
         with self._lock:
             usage, self._usage = self._usage, Usage()
         return usage

@@ -14,7 +14,7 @@ import pytest
 
 from src.errors import NotAudio, TooLarge
 from src.services.audio import AudioSource, decode
-from src.services.audio.bounded import BoundedReader
+from src.services.audio.limited_reader import LimitedReader
 from tests.support.audio import box, encoded, sound_of, sweep, tone, tone_wav, wav_around
 from tests.support.canary import Canary, canary
 from tests.support.traps import SCRIPTS, concat, mov_reference, names
@@ -181,7 +181,7 @@ def test_an_upload_that_cannot_be_read_is_not_the_callers_fault() -> None:
 
 
 def test_a_reader_that_is_sent_in_circles_stops() -> None:
-    reader = BoundedReader(io.BytesIO(bytes(1000)), 1000)
+    reader = LimitedReader(io.BytesIO(bytes(1000)), 1000)
     turns = 0
     while reader.read(1000):
         turns += 1

@@ -1,4 +1,4 @@
-"""Audio files in and out: decoding what callers send, encoding what the engines say."""
+"""Decoding of uploaded audio, and encoding of synthesised speech."""
 
 from src.services.audio.decode import AudioSource
 from src.services.audio.encode import AudioFormat, Encoder

@@ -1,4 +1,4 @@
-"""Decode an upload, a second at a time, without trusting it.
+"""Decodes an untrusted upload, one second at a time.
 
 FFmpeg (through PyAV) may open nothing but the uploaded bytes. Playlists, concat scripts, session
 descriptions and subtitle pairs name other files or addresses. FFmpeg is kept from following in three ways: it
@@ -6,9 +6,9 @@ is shown a stream without a name; no protocol at all is allowed; and only the co
 are probed for, all of which hold their audio themselves. Video decoders, where most of FFmpeg's holes have
 been, are never opened.
 
-Work is bounded by what the file really holds: bytes read (some demuxers can be sent round in circles),
-packets, streams, channels, the length of a frame, changes of format, and in the end seconds of audio. Around
-FFmpeg every kind of exception counts as damage: PyAV stumbles over such files in Python too.
+The work is limited by what the file really holds: bytes read (a file can make some demuxers loop), packets,
+streams, channels, the length of a frame, changes of format, and seconds of audio. Every exception from PyAV
+counts as damage, since damaged files raise errors in its Python code as well.
 """
 
 import io
@@ -28,17 +28,17 @@ from av.stream import Discard
 
 from src.engines.base import STT_SAMPLE_RATE
 from src.errors import InvalidInput, NotAudio, TooLarge
-from src.services.audio.bounded import BoundedReader
+from src.services.audio.decode_stats import DecodeStats
+from src.services.audio.limited_reader import LimitedReader
 from src.services.audio.mixdown import Channels, Pcm, Resampler, mixed
-from src.services.audio.tally import Tally
 from src.services.audio.timeline import Timeline
 from src.services.audio.tracks import TrackMeter
-from src.services.audio.whole import missing_part, mp3_counts_its_frames
+from src.services.audio.truncation import missing_part, mp3_counts_its_frames
 
-av.logging.set_level(None)  # FFmpeg writes to standard error; what matters is raised
+av.logging.set_level(None)  # FFmpeg would write to standard error; errors are raised
 
 _FORMATS = (
-    # PCM and its kin
+    # PCM and similar formats
     "wav", "w64", "aiff", "au", "caf", "voc", "sox", "nistsphere", "ircam", "xwma",
     # compressed audio
     "mp3", "aac", "latm", "loas", "ac3", "eac3", "dts", "dtshd", "mlp", "truehd", "flac", "wv", "tta",
@@ -49,8 +49,8 @@ _FORMATS = (
 )  # fmt: skip
 """Names of FFmpeg's demuxers (where one has several names, one is enough).
 
-Not here: whatever can name another file, formats of games, and of music with an index whose claims
-nobody checks (APE, Musepack, TAK, RealMedia, MXF).
+Left out: formats that can name other files, formats of games, and music formats with an unchecked index (APE,
+Musepack, TAK, RealMedia, MXF).
 """
 
 
@@ -71,15 +71,15 @@ TOO_MUCH_MEMORY = "the file takes more memory to decode than any recording shoul
 _RATES = range(1_000, 768_001)
 _MAX_CHANNELS = 64
 _MAX_FRAME_VALUES = 2**24
-"""Samples times channels that a codec may put into one frame."""
+"""Maximum number of samples times channels in one frame."""
 _MAX_FRAME_SECONDS = 60
 _MAX_TRACKS = 8
-"""Audio tracks that are listened to for the one with sound."""
+"""Maximum number of audio tracks among which the one with sound is searched."""
 _DTX = {"amrnb": range(8, 16), "amrwb": (9, 14, 15), "amr_nb": range(8, 16), "amr_wb": (9, 14, 15)}
 """Frame types of AMR that hold no speech: comfort noise, or nothing. FFmpeg cannot decode them."""
 _DTX_SECONDS = 0.02
 _MAX_LOST_SECONDS = 0.2
-"""A packet that could not be decoded is taken for no longer than this."""
+"""Maximum length in seconds of the silence for a packet that could not be decoded."""
 _BLOCK = STT_SAMPLE_RATE
 
 
@@ -105,7 +105,7 @@ class AudioSource:
         self._max_seconds = max_seconds
         self._whole_only = whole_only
         self.warnings: list[str] = []
-        """What a caller should know of the file. Complete when `blocks` has ended."""
+        """Warnings about the file for the caller. Complete when `blocks` has ended."""
         self._file = file
         self._size = file.seek(0, io.SEEK_END)
         if self._size == 0:
@@ -126,7 +126,7 @@ class AudioSource:
 
     def _open(self) -> None:
         self._file.seek(0)
-        self._bytes = BoundedReader(self._file, self._size)
+        self._bytes = LimitedReader(self._file, self._size)
         try:
             self._container: InputContainer = av.open(
                 self._bytes,
@@ -179,7 +179,7 @@ class AudioSource:
         streams = self._container.streams.audio
         self.track, self.tracks = streams.index(stream) + 1, len(streams)
         name = self._container.format.name
-        self._tally = Tally(name, stream, counted=name == "mp3" and self._counted)
+        self._stats = DecodeStats(name, stream, counted=name == "mp3" and self._counted)
         self._timeline = Timeline(self._container, stream, self._max_seconds)
 
     def __enter__(self) -> Self:
@@ -191,27 +191,27 @@ class AudioSource:
         self.close()
 
     def close(self) -> None:
-        """Give back what the decoder holds."""
+        """Release the decoder's resources."""
         self._closed = True
         self._container.close()
 
     @property
     def duration_hint(self) -> float | None:
-        """Seconds of audio that the container claims to hold, not to be trusted; None if it does not say."""
+        """Seconds of audio according to the container, which may be wrong; None if it does not say."""
         stream = self._stream
         if stream.duration and stream.time_base:
             return float(stream.duration * stream.time_base)
         return self._container.duration / av.time_base if self._container.duration else None
 
     def blocks(self) -> Iterator[Pcm]:
-        """A second at a time (the last one may be shorter), 16-bit, in order. Once only.
+        """The audio in blocks of one second (the last may be shorter), 16-bit, in order. Call it only once.
 
-        A few damaged packets are passed over, as every player does. Where there are several tracks, empty
-        blocks come first, while the one to read is looked for.
+        A few damaged packets are skipped, as every player does. If there are several tracks, empty blocks
+        come first, while the track to read is searched.
 
         Raises:
             NotAudio: nothing or too little could be decoded, or the file is cut off and `whole_only`.
-                `whole.py` tells what can be seen of that, and when.
+                `truncation.py` says which files can be recognised as cut off.
             TooLarge: there is more than `max_seconds`.
         """
         if len(self._choices) > 1:
@@ -232,7 +232,7 @@ class AudioSource:
                 parts, held = [joined[whole:, None]], held - whole
         if held:
             yield mixed(parts)
-        elif not total:  # a sample or two, of which none is left at our rate
+        elif not total:  # one or two samples, of which none is left at 16 kHz
             raise NotAudio("the file holds no audio that can be decoded")
 
     def _choose_track(self) -> Iterator[Pcm]:
@@ -259,7 +259,7 @@ class AudioSource:
             yield from resampler.push(frame)
         yield from resampler.flush()
         yield from _silence(self._timeline.silence_before(None))
-        missing = self._tally.check_end()
+        missing = self._stats.check_end()
         self._cut = self._cut or missing
         if self._cut:
             self._broken_off(f"the file is cut off: {self._cut}")
@@ -272,7 +272,7 @@ class AudioSource:
 
     def _frames(self) -> Iterator[av.AudioFrame]:
         for packet in self._packets():
-            self._tally.packet(packet)
+            self._stats.packet(packet)
             try:
                 frames = packet.decode()
             except MemoryError as error:
@@ -281,13 +281,13 @@ class AudioSource:
                 if self._is_pause(packet):
                     self._timeline.lost(_DTX_SECONDS)
                     continue
-                self._tally.damaged()
+                self._stats.damaged()
                 seconds = float((packet.duration or 0) * (packet.time_base or 0))
                 self._timeline.lost(min(max(seconds, 0.0), _MAX_LOST_SECONDS))
                 continue
             for frame in frames:
                 _check_frame(frame)
-                self._tally.frame(frame)
+                self._stats.frame(frame)
                 yield frame
 
     def _is_pause(self, packet: "av.Packet[AudioStream]") -> bool:
@@ -304,7 +304,7 @@ class AudioSource:
             try:
                 packet = next(packets, None)
             except IndexError:
-                return  # PyAV, at the end: a track has appeared midway, which it has no place for
+                return  # PyAV raises this at the end if a track has appeared midway
             except MemoryError as error:
                 raise NotAudio(TOO_MUCH_MEMORY) from error
             except Exception as error:
@@ -327,7 +327,7 @@ def _check_frame(frame: av.AudioFrame) -> None:
 
 
 def _silence(seconds: float) -> Iterator[Channels]:
-    """A second at a time: a hole may be long."""
+    """Silence in blocks of one second, because a gap may be long."""
     left = round(seconds * STT_SAMPLE_RATE)
     while left > 0:
         yield np.zeros((min(left, _BLOCK), 1), np.int16)

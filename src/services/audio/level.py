@@ -1,16 +1,16 @@
-"""Evenness: sentences of one loudness, and joins that do not click."""
+"""Loudness normalisation of sentences, and fades so that joins do not click."""
 
 import numpy as np
 
 from src.engines.base import Audio
 
 _TARGET_DB = -20.0
-"""RMS of the speech, relative to full scale: between broadcast (-23) and phone prompts (-18)."""
+"""Target RMS of the speech in dB relative to full scale: between broadcast (-23) and phone prompts (-18)."""
 _MAX_GAIN_DB = 12.0
 _PEAK = 0.98
 _WINDOW_SECONDS = 0.05
 _GATE_DB = -40.0
-"""Windows so far below the loudest one are pauses, and do not count."""
+"""Gate in dB: windows this far below the loudest one are pauses, and do not count."""
 
 
 def level(audio: Audio, sample_rate: int, target_db: float = _TARGET_DB) -> Audio:

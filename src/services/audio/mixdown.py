@@ -1,4 +1,4 @@
-"""Frames of any rate and layout to mono samples at our rate."""
+"""Converts frames of any sample rate and layout to mono samples at 16 kHz."""
 
 from collections.abc import Iterator, Sequence
 
@@ -51,7 +51,7 @@ class Resampler:
         yield from self._run(frame)
 
     def flush(self) -> Iterator[Channels]:
-        """What it still holds."""
+        """The samples that the resampler still holds."""
         if self._resampler is not None:
             yield from self._run(None)
             self._resampler = None
@@ -70,7 +70,7 @@ class Resampler:
 
 
 def mixed(parts: Sequence[Channels]) -> Pcm:
-    """Some parts in a row, mixed to mono; where the channels cancel each other out, the stronger one alone.
+    """Consecutive parts, mixed to mono. If the channels cancel each other out, only the stronger one is used.
 
     Stereo in opposite phase (one channel is the other, inverted) comes from miswired cables and balanced
     outputs; its mix is silence.
@@ -86,5 +86,5 @@ def mixed(parts: Sequence[Channels]) -> Pcm:
 
 
 def power(samples: NDArray[np.int16]) -> float:
-    """Mean square; full scale is 1."""
+    """Mean square of the samples; full scale is 1."""
     return float(np.mean(np.square(samples.astype(np.float32) / 32768))) if samples.size else 0.0

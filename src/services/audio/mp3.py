@@ -1,9 +1,9 @@
-"""A streamed MP3 that begins and ends where its sound does.
+"""Streamed MP3 without the silence that the encoder adds.
 
-An MP3 encoder adds about 50 ms of silence in front and fills its last frames. Players trim that as the Info
-tag in the first frame says, but FFmpeg's muxer writes a usable tag only where it can come back at the end. So
-the tag is written here, with what is known at the start: the delay, not the length. The filling at the end is
-kept within one frame by leaving out frames that hold nothing else.
+An MP3 encoder adds about 50 ms of silence in front and pads its last frames. Players trim that if the first
+frame has an Info tag, but FFmpeg's muxer writes a complete tag only if it can seek back at the end. So the
+tag is written here with the delay, which is known at the start, and without the length. Frames that hold only
+padding are left out, so that less than one frame of it remains at the end.
 """
 
 import math
@@ -17,12 +17,12 @@ MP3_BIT_RATE = "96k"
 
 _RATES = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
 _ENCODER_DELAY = 576
-"""Samples that LAME puts in front; goes into the tag."""
+"""Number of samples that LAME adds in front; part of the tag."""
 _DECODER_DELAY = 528 + 1
-"""Samples that every decoder adds; players know."""
+"""Number of samples that every decoder adds. Players take it into account."""
 _HAS_SIZE = 0x2
 _SIZE_UNKNOWN = 0x7FFFFFFF
-"""Some players (FFmpeg, thus Chrome) take a tag with neither length nor size for a frame of sound."""
+"""Size in the tag. Some players (FFmpeg, thus Chrome) play a tag without length and size as sound."""
 _VERSION_1, _MONO_SIDE_INFORMATION = 0b11, {True: 17, False: 9}
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from src.engines.base import Audio
 
 _FILLING_SECONDS = 0.25
-"""More than two of `atempo`'s windows."""
+"""Seconds of silence that are added at the end: more than two of `atempo`'s windows."""
 
 
 class Tempo:
@@ -43,7 +43,7 @@ class Tempo:
         return graph
 
     def push(self, audio: Audio) -> Audio:
-        """Samples that are ready after these; what is missing comes later."""
+        """The samples that are ready after these. The others come later."""
         if self._graph is None or not len(audio):
             return audio
         ready = self._through(self._graph, audio)
@@ -52,10 +52,10 @@ class Tempo:
         return ready
 
     def finish(self) -> Audio:
-        """The last samples: with them, exactly 1 / `speed` as many have come out as went in."""
+        """The last samples. The total is then exactly 1 / `speed` of the samples that went in."""
         if self._graph is None or self._at == 0:
             return np.zeros(0, np.float32)
-        # `atempo` swallows what does not fill its last window: silence fills it, and is cut off again
+        # `atempo` drops samples that do not fill its last window: silence fills it, and is cut off again
         filling = np.zeros(round(_FILLING_SECONDS * self._sample_rate * self._speed), np.float32)
         ready = [self._through(self._graph, filling)]
         self._graph.push(None)

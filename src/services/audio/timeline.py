@@ -1,7 +1,8 @@
-"""Where the frames of a track stand in the file, as a player shows it.
+"""Positions of a track's frames in the file, as a player shows them.
 
-A track may begin later than the film (a microphone that was switched on late), and may have holes: recorders
-leave out pauses, and packets get lost. A player is silent there; so are we, and times hold.
+A track may begin later than the video, e.g. if the microphone was switched on late. It may have gaps, because
+recorders leave out pauses and packets get lost. A player plays silence there. So silence is inserted here,
+and the times of the transcript match the player's.
 """
 
 import av
@@ -9,29 +10,29 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 
 _TIMED = frozenset({"matroska", "mov", "mpegts", "mpeg", "flv", "asf", "ogg", "nut"})
-"""Containers whose packets have times; in others, time is what has been decoded."""
+"""Containers whose packets have times. In others, the time is that of the decoded audio."""
 _FROM_ZERO = frozenset({"matroska", "mov"})
-"""Containers whose time begins at zero, whatever comes first."""
+"""Containers whose time begins at zero, whatever the first packet's time is."""
 _HOLE_SECONDS = 0.25
-"""A hole of less is jitter,"""
+"""Minimum length of a gap in seconds, if no packet was lost. Shorter ones are jitter."""
 _JITTER_SECONDS = 0.01
-"""unless a packet was lost there."""
+"""Minimum length of a gap in seconds where a packet was lost."""
 _MAX_HOLE_SECONDS = 3600.0
 _MAX_OFFSET_SECONDS = 60.0
-"""A start later than this, and than the file is long, is that of a live stream which was joined late."""
+"""Seconds. A start later than this and than the file's length is that of a live stream joined late."""
 _SLACK_SECONDS = 1.0
 
 
 class Timeline:
-    """Tells how much silence belongs before each frame.
+    """Computes how much silence belongs before each frame.
 
-    Times that the container's own length rules out are not followed: a file must not be able to claim hours
-    of silence with one wild number.
+    Times that the container's length rules out are ignored, so that a single wrong number in a file cannot
+    claim hours of silence.
 
     Args:
-        container: opened.
+        container: the open container.
         stream: the track.
-        max_seconds: of audio that are allowed; how long a file may be that does not say it.
+        max_seconds: maximum seconds of audio; used as the length of a file that does not give its own.
     """
 
     def __init__(self, container: InputContainer, stream: AudioStream, max_seconds: float) -> None:
@@ -48,15 +49,15 @@ class Timeline:
 
     @property
     def position(self) -> float:
-        """Seconds so far."""
+        """Seconds of audio and silence so far."""
         return self._position
 
     def lost(self, seconds: float) -> None:
-        """A packet of so many seconds could not be decoded."""
+        """Report that a packet of `seconds` could not be decoded."""
         self._lost += seconds
 
     def silence_before(self, frame: av.AudioFrame | None) -> float:
-        """Seconds of silence that belong before the next frame, or at the end (None)."""
+        """Seconds of silence before the frame; None: before the end of the file."""
         lost, self._lost = self._lost, 0.0
         silence = 0.0 if self._timed and frame is not None else lost
         if self._timed and frame is not None and frame.pts is not None and self._time_base:

@@ -1,6 +1,6 @@
-"""Which of several audio tracks has the sound.
+"""Chooses the audio track with sound among several.
 
-Screen recorders write a silent first one beside the microphone.
+Screen recorders often write a silent first track and a second one with the microphone.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,18 +13,18 @@ from src.engines.base import STT_SAMPLE_RATE
 from src.services.audio.mixdown import Resampler, power
 
 _WEAK = 0.01
-"""A default track that has less than this share of the loudest one's power is not what was recorded."""
+"""Minimum power of the default track as a share of the loudest one's. Below it, the loudest is chosen."""
 _SILENT = 1e-6
 """Mean power (-60 dB) below which a track is silent."""
 _ENOUGH_SECONDS = 30.0
-"""After so much of the file, the first sound decides."""
+"""Seconds of the file after which the first track with sound is chosen."""
 
 
 class TrackMeter:
     """Measures the power of each track, in one pass over the file until one of them has sound.
 
     Args:
-        container: opened for this alone; it is read from where it is.
+        container: a container opened for this purpose; it is read from its present position.
         streams: the tracks, the default one first.
     """
 
@@ -35,7 +35,7 @@ class TrackMeter:
         self._samples = dict.fromkeys(self._energy, 0)
 
     def measure(self) -> Iterator[float]:
-        """Read on; the seconds that the longest track has so far, now and then. Errors end it."""
+        """Read the tracks, and yield at times the seconds that were read. Errors end it."""
         resamplers = {stream.index: Resampler() for stream in self._streams}
         told = 0
         try:

@@ -1,4 +1,4 @@
-"""16-bit samples in, bytes of a file out."""
+"""Writers that turn 16-bit samples into the bytes of a file."""
 
 import contextlib
 import struct
@@ -12,11 +12,11 @@ from av.audio.stream import AudioStream
 from numpy.typing import NDArray
 
 Pcm = NDArray[np.int16]
-"""Shape (n,)."""
+"""16-bit mono samples, shape (n,)."""
 
 
 class Spool(tempfile.SpooledTemporaryFile[bytes]):
-    """Where a stored file waits until its header can be written: in memory while small."""
+    """A temporary file for a stored file until its header can be written; in memory while it is small."""
 
     def __init__(self) -> None:
         super().__init__(max_size=2**20)
@@ -27,7 +27,7 @@ class Spool(tempfile.SpooledTemporaryFile[bytes]):
 
 
 class Writer(Protocol):
-    """Bytes are returned, or written to a spool."""
+    """A writer of one file. It returns the bytes, or writes them to a spool."""
 
     def write(self, pcm: Pcm) -> bytes: ...
 
@@ -35,7 +35,7 @@ class Writer(Protocol):
 
 
 def frame_of(pcm: Pcm, sample_rate: int, at: int) -> av.AudioFrame:
-    """Samples as FFmpeg takes them, `at` samples from the start."""
+    """The samples as a frame for FFmpeg, `at` samples from the start."""
     frame = av.AudioFrame.from_ndarray(pcm.reshape(1, -1), format="s16", layout="mono")
     frame.sample_rate = sample_rate
     frame.time_base = Fraction(1, sample_rate)
@@ -44,7 +44,7 @@ def frame_of(pcm: Pcm, sample_rate: int, at: int) -> av.AudioFrame:
 
 
 class Wav:
-    """RIFF with 16-bit PCM. Without a spool, its sizes are 0xFFFFFFFF: until the stream ends."""
+    """RIFF with 16-bit PCM. Without a spool, its sizes are 0xFFFFFFFF, which means until the stream ends."""
 
     _UNKNOWN = 0xFFFFFFFF
 
@@ -85,15 +85,15 @@ class Wav:
 
 
 class Muxer:
-    """What FFmpeg encodes and muxes.
+    """A file that FFmpeg encodes and muxes.
 
     Args:
-        container: FFmpeg's name.
-        codec: FFmpeg's name.
-        sample_rates: Hz of the samples, and of the file.
-        spool: the file; None: bytes are handed out, and the header stays as it was at first.
-        container_options: of the muxer.
-        codec_options: of the encoder.
+        container: FFmpeg's name of the container.
+        codec: FFmpeg's name of the codec.
+        sample_rates: sample rates in Hz of the samples, and of the file.
+        spool: the file; None: bytes are returned at once, and the header is never updated.
+        container_options: options of the muxer.
+        codec_options: options of the encoder.
     """
 
     def __init__(
@@ -129,7 +129,7 @@ class Muxer:
 
 
 class _Sink:
-    """Where a muxer writes when its bytes are handed out at once. It cannot seek, which the muxer sees."""
+    """The output of a muxer whose bytes are returned at once. It cannot seek, and the muxer respects that."""
 
     def __init__(self) -> None:
         self._fresh: list[bytes] = []

@@ -1,1 +1,1 @@
-"""Uploads are decoded in processes of their own, which can be killed and have limits: `pool.Decoders`."""
+"""Decodes uploads in separate processes, which have limits and can be killed: `pool.Decoders`."""

@@ -1,4 +1,4 @@
-"""What a decoder process may do: compute, read its one file, write to its one socket, and nothing else.
+"""Confines a decoder process: it may compute, read its file and write to its socket, and nothing else.
 
 Limits on memory, open files, written bytes and CPU time are the kernel's own (setrlimit). System calls are
 filtered with seccomp, where Linux and libseccomp are there: no file can be opened, no socket made, no program
@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 MEMORY_BYTES = 192 * 2**20
-"""Address space that a file may take, beyond that of a decoder at rest. The index of a film of two hours
-takes some 30 MB, and FFmpeg reads packets of pictures whole."""
+"""Maximum number of bytes of address space for a file, beyond that of an idle decoder. The index of a film of
+two hours takes some 30 MB, and FFmpeg reads whole video packets."""
 _OPEN_FILES = 16
 _PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
 _CALLS = (
@@ -32,17 +32,17 @@ _CALLS = (
     "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "sigaltstack", "restart_syscall", "rseq",
     "getpid", "gettid", "tgkill", "exit", "exit_group",
 )  # fmt: skip
-"""System calls that are left; all others fail with EPERM."""
+"""Names of the allowed system calls. All others fail with EPERM."""
 
 
 class Filter(Protocol):
-    """A seccomp filter that is ready to be loaded."""
+    """A seccomp filter that can be loaded."""
 
     def load(self) -> None: ...
 
 
 def prepare_filter() -> Filter | str:
-    """The filter of system calls, or why there can be none. It is made once and loaded in each decoder."""
+    """The filter of system calls, or the reason why there is none. Made once and loaded in each decoder."""
     if sys.platform != "linux":
         return f"{sys.platform} has no seccomp"
     try:
@@ -61,12 +61,12 @@ def confine(calls: Filter | str, parent: int, cpu_seconds: int) -> str:
     """Confine this process for good.
 
     Args:
-        calls: from `prepare_filter`.
-        parent: this process must not outlive the one with that id.
-        cpu_seconds: after so many, the kernel ends this process with SIGXCPU.
+        calls: the result of `prepare_filter`.
+        parent: id of the parent process, which this process must not outlive.
+        cpu_seconds: CPU seconds after which the kernel ends this process with SIGXCPU.
 
     Returns:
-        What could not be had, for the log; empty if all of it is in force.
+        The limits that could not be set, for the log; empty if all are set.
     """
     os.chdir("/")
     _limit(resource.RLIMIT_CORE, 0)

@@ -1,4 +1,4 @@
-"""The server's end of the process that decoders are forked from (`forkserver.py`)."""
+"""The server's side of the fork server (`forkserver.py`), from which decoders are forked."""
 
 import asyncio
 import contextlib
@@ -20,10 +20,10 @@ _PAUSE_SECONDS = 0.05
 
 
 class ForkServer:
-    """Starts the process, sends it commands, hears its reports.
+    """Starts the process, sends it commands and receives its reports.
 
     Args:
-        cpu_seconds: that a decoder may use in all.
+        cpu_seconds: maximum CPU seconds of a decoder.
         on_exit: called with the number and the exit code of a decoder that ended.
         on_gone: called when the process has ended by itself.
     """
@@ -40,7 +40,7 @@ class ForkServer:
 
     @property
     def pid(self) -> int | None:
-        """Of the process; None if there is none."""
+        """Id of the process; None if it does not run."""
         return self._process.pid if self._process is not None else None
 
     async def start(self) -> None:
@@ -67,17 +67,17 @@ class ForkServer:
         loop.add_reader(ours.fileno(), self._hear)
 
     def fork(self, number: int, connection: socket.socket) -> None:
-        """Have a decoder forked that serves `connection`.
+        """Fork a decoder that serves `connection`.
 
         Raises:
-            OSError: the process is gone, or does not take commands.
+            OSError: the process has ended, or does not accept commands.
         """
         if self._control is None:
             raise ConnectionError("there is no process to fork from")
         socket.send_fds(self._control, [COMMAND.pack(FORK, number)], [connection.fileno()])
 
     def kill(self, number: int) -> None:
-        """Have a decoder killed, if it has not ended."""
+        """Kill a decoder if it has not ended."""
         if self._control is None:
             return
         try:
@@ -88,7 +88,7 @@ class ForkServer:
             pass  # the process is gone, and all decoders with it
 
     async def close(self) -> None:
-        """Close the socket, at whose end the process kills its decoders and ends; wait for that."""
+        """Close the socket, and wait until the process has killed its decoders and ended."""
         self._hang_up()
         process, self._process = self._process, None
         if process is None:

@@ -1,4 +1,4 @@
-"""The work of a decoder process: one file, from a descriptor to samples on a socket. Then it ends."""
+"""The main loop of a decoder process: it decodes one file from a descriptor to a socket, then ends."""
 
 import os
 import signal
@@ -12,11 +12,11 @@ from src.services.audio.decode import TOO_MUCH_MEMORY, AudioSource
 from src.services.decoding.frames import JOB, Kind, frame
 
 STUCK_SECONDS = 1.5
-"""CPU seconds without any audio after which a file is given up."""
+"""CPU seconds without audio after which decoding is stopped."""
 _BYTES_PER_SECOND = 50_000_000
-"""So much of a file is looked at in a CPU second, at the least, before any audio comes."""
+"""Minimum number of bytes of a file that are read per CPU second before the first audio."""
 _SHORT_SECONDS = 1.0
-"""CPU seconds after which a decoder gives way to all others: it has a long file, or a bad one."""
+"""CPU seconds after which a decoder lowers its priority: its file is long, or hostile."""
 _NICE = 10
 
 
@@ -100,5 +100,5 @@ def _frames(source: AudioSource) -> Iterator[tuple[Kind, bytes | str]]:
 
 
 def cpu_seconds(max_seconds: float) -> int:
-    """CPU seconds that a file may take in all. Codecs were seen to take a hundredth of the audio's length."""
+    """Maximum CPU seconds of a file. Codecs were measured to take a hundredth of the audio's length."""
     return int(60 + min(max_seconds, 1e7) / 10)

@@ -1,4 +1,4 @@
-"""What one decoder sends, read without trusting it."""
+"""Reads and checks the output of one decoder, which is not trusted."""
 
 import asyncio
 import contextlib
@@ -78,7 +78,7 @@ class Decoding:
         return self
 
     async def __anext__(self) -> Audio:
-        """Some seconds more. Raises as `read` does."""
+        """The next seconds of audio. Raises as `read` does."""
         blocks = await self.read()
         if not blocks:
             raise StopAsyncIteration
@@ -174,7 +174,7 @@ class Decoding:
         return NotAudio("the file cannot be decoded: the decoder failed on it")
 
     async def _died(self) -> NotAudio | Overloaded:
-        """Why it sends no more."""
+        """The error that explains why the decoder ended."""
         code = await self._exit_code()
         if code is None:
             return Overloaded("the decoder was stopped before it was done")
@@ -188,10 +188,10 @@ class Decoding:
 
 
 def _judged(code: int) -> tuple[str, str]:
-    """A word for the metrics, and what the caller is told."""
+    """The reason for the metrics, and the message for the caller."""
     match -code:
         case signal.SIGPROF:
-            return "stuck", "its decoder computed for long and found no audio"
+            return "stuck", "its decoder ran for too long without finding audio"
         case signal.SIGXCPU:
             return "cpu", "it takes far longer to decode than any recording should"
         case signal.SIGKILL:

@@ -1,12 +1,12 @@
 """The process from which decoders are forked: `python -m src.services.decoding.forkserver FD CPU_SECONDS`.
 
-It has loaded FFmpeg, so a new decoder takes a millisecond and shares its memory. It was started with an empty
-environment, so there is nothing to be read in it. It never sees an upload.
+It has loaded FFmpeg, so a new decoder starts in a millisecond and shares its memory. Its environment is
+empty, so a decoder finds no secrets there. It never sees an upload.
 
-On the socket FD it is told `fork` (an id, along with the socket that the decoder is to serve) and `kill` (an
-id); it tells which decoders ended, and how. When the socket closes, because the server has ended or was
-killed, it kills all decoders and ends. (`multiprocessing`'s own fork server inherits the environment, with
-its keys, and imports the server's main module.)
+On the socket FD it receives `fork` (an id, with the socket that the decoder is to serve) and `kill` (an id).
+It reports which decoders ended, and how. When the socket closes, because the server has ended or was killed,
+it kills all decoders and ends. (`multiprocessing`'s fork server inherits the environment, with its keys, and
+imports the server's main module.)
 """
 
 import contextlib
@@ -29,7 +29,7 @@ from src.services.decoding.frames import Kind, frame
 COMMAND = struct.Struct("!cI")
 FORK, KILL = b"f", b"k"
 REPORT = struct.Struct("!Ii")
-"""The id of a decoder, and its exit code; minus the signal's number if one ended it."""
+"""Id of a decoder and its exit code; the negative number of the signal if a signal ended it."""
 READY = REPORT.pack(0, 0)
 COULD_NOT_FORK = 255
 
@@ -68,13 +68,13 @@ def main(control: socket.socket, cpu_seconds: int) -> None:
 
 
 def _obey(control: socket.socket, decoders: dict[int, int], calls: Filter | str, cpu_seconds: int) -> bool:
-    """Do what the server says; False if it says no more."""
+    """Carry out one command of the server; False if the socket is closed."""
     said, descriptors, _, _ = socket.recv_fds(control, COMMAND.size, 1)
     if len(said) < COMMAND.size:
         return False
     order, number = COMMAND.unpack(said)
     if order == KILL:
-        # a decoder that has ended is still ours until it is waited for, so its pid is nobody else's
+        # a decoder that has ended keeps its pid until it is waited for, so no other process has it
         for pid in [pid for pid, known in decoders.items() if known == number]:
             os.kill(pid, signal.SIGKILL)
         return True
@@ -123,7 +123,7 @@ def _report_ended(control: socket.socket, decoders: dict[int, int]) -> None:
 
 
 def _use_once() -> None:
-    """Whatever is loaded at first use is loaded now: a decoder cannot open files any more."""
+    """Load everything that is loaded at first use, because a decoder cannot open files."""
     sound = (
         b"RIFF\xff\xff\xff\xffWAVEfmt " + struct.pack("<IHHIIHH", 16, 1, 1, 8_000, 16_000, 2, 16)
         + b"data\xff\xff\xff\xff" + bytes(16_000)

@@ -1,7 +1,7 @@
-"""What a decoder process sends: frames of a kind, a length and that many bytes.
+"""The protocol of a decoder process: frames of a kind, a length and that many bytes.
 
-Nothing here is ever unpickled or evaluated: a decoder may have been taken over by the file that it reads, so
-whatever it sends must be harmless. Samples are 16-bit integers, of which every value is valid.
+Nothing is ever unpickled or evaluated. The file may have taken control of its decoder, so everything that a
+decoder can send must be harmless. Samples are 16-bit integers, of which every value is valid.
 """
 
 import struct
@@ -18,7 +18,7 @@ MAX_TEXT_BYTES = 2000
 
 class Kind(Enum):
     HELLO = b"h"
-    """The decoder is confined and waits for a file; the text says what confinement it lacks."""
+    """The decoder is confined and waits for a file; the text names the limits that could not be set."""
     AUDIO = b"a"
     """Little-endian 16-bit samples, mono, 16 kHz. None at all: the decoder has got further, and is alive."""
     WARNING = b"w"
@@ -26,17 +26,17 @@ class Kind(Enum):
     TRACK = b"t"
     """Which audio track was read, of how many: two whole numbers."""
     END = b"e"
-    """That was all of the file."""
+    """The file has ended."""
     NOT_AUDIO = b"n"
-    """The file cannot be decoded; why."""
+    """The file cannot be decoded; the text is the reason."""
     INVALID = b"i"
     """There is no such track; how many there are."""
     TOO_LARGE = b"l"
-    """There is more audio than allowed; how much is."""
+    """There is more audio than allowed; the text is the limit."""
     UNREADABLE = b"u"
-    """The upload could not be read: the system's error."""
+    """The upload could not be read; the text is the system's error."""
     FAILED = b"f"
-    """The decoder itself failed; for the log."""
+    """The decoder itself failed; the text is for the log."""
 
 
 def frame(kind: Kind, content: bytes | str = b"") -> bytes:

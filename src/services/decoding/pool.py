@@ -1,8 +1,8 @@
-"""The decoder processes of a server: one a file, forked ahead, killed when they are not needed any more.
+"""The pool of decoder processes: one process per file, forked in advance.
 
-A decoder serves one file and ends, so nothing that a file does to it outlives that file. Some are forked
-ahead and wait. Reading from one is asynchronous and takes no thread; a decoder whose audio is not taken waits
-in the kernel, some seconds of audio ahead.
+A decoder serves one file and ends, so a file cannot affect the next one. Some decoders are forked in advance
+and wait. Reading from a decoder is asynchronous and needs no thread. If its audio is not read, the decoder
+blocks when it is some seconds ahead.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 _WAIT_SECONDS = 5.0
 _PAUSE_SECONDS = 0.5
-"""Between two attempts to start what has just died by itself."""
+"""Seconds between two attempts to start a process that died by itself."""
 
 
 class Decoders:
@@ -75,7 +75,7 @@ class Decoders:
 
     @property
     def pid(self) -> int | None:
-        """Of the process that decoders are forked from."""
+        """Id of the process that decoders are forked from."""
         return self._server.pid
 
     @asynccontextmanager
@@ -146,7 +146,7 @@ class Decoders:
             self._server.kill(number)
 
     async def _exit_code(self, number: int) -> int | None:
-        """How a decoder ended; None if that cannot be told, because all of them did."""
+        """The exit code of a decoder; None if it is unknown, because the fork server ended."""
         exited = self._exits.get(number)
         if exited is None:
             return None
@@ -175,7 +175,7 @@ class Decoders:
             self._refilling = asyncio.get_running_loop().call_later(_PAUSE_SECONDS, self._refill)
 
     def _on_gone(self) -> None:
-        """The process that decoders are forked from has ended, and all decoders with it."""
+        """Handle the end of the process that decoders are forked from, and of all decoders with it."""
         log.error("the process that decoders are forked from has ended; it is started again")
         decoder_died("server")
         self._let_go()

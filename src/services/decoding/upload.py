@@ -1,4 +1,4 @@
-"""An upload as a descriptor, which is all that a decoder process is given of it."""
+"""An upload as a file descriptor, the only thing of it that a decoder process gets."""
 
 import os
 import sys

@@ -11,11 +11,11 @@ import struct
 from typing import BinaryIO
 
 _SLACK = 64
-"""Bytes that may be missing: some recorders count their own header as audio."""
+"""Number of bytes that may be missing: some recorders count their own header as audio."""
 _OPEN = 0x7FFFF000
-"""From here on, a 32-bit size means `until the end`: what streaming writers put where they cannot know."""
+"""32-bit sizes from this value on mean "until the end". Streaming writers use them for unknown sizes."""
 _MOST_PARTS = 1_000_000
-"""Parts looked at; after that many the file is taken for whole."""
+"""Maximum number of parts that are checked. A file with more counts as complete."""
 _MP4_BODIES = {b"moov", b"mdat", b"moof"}
 _EBML_SEGMENT, _EBML_CLUSTER = 0x18538067, 0x1F43B675
 _OGG_PAGE_MOST = 27 + 255 + 255 * 255

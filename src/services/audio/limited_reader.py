@@ -1,4 +1,4 @@
-"""The only thing that FFmpeg is given of an upload: its bytes, and not without end."""
+"""The reader through which FFmpeg gets the bytes of an upload, with a limit on reads."""
 
 import io
 from typing import BinaryIO
@@ -8,18 +8,18 @@ from src.errors import NotAudio
 _TIMES = 20
 _SPARE = 64 * 2**20
 _CALL = 512
-"""What a call costs at least, so that seeking for ever is bounded too."""
+"""Minimum number of bytes that each call counts, so that endless seeking is limited as well."""
 
 
-class BoundedReader:
-    """A file without a name (FFmpeg would guess the format from it), read a bounded number of times over.
+class LimitedReader:
+    """A file without a name (FFmpeg would guess the format from it), with a limit on the bytes that are read.
 
-    Some demuxers follow offsets in the file, and can be sent round in circles by them. Nothing is raised from
-    within FFmpeg's callbacks, where errors may be passed over: the file seems to end, and `check` tells why.
+    Some demuxers follow offsets in the file, and a hostile file can make them loop. Nothing is raised within
+    FFmpeg's callbacks, where errors may be ignored. The file seems to end, and `check` raises the error.
 
     Args:
-        file: seekable; it is not closed.
-        size: its bytes.
+        file: a seekable file; it is not closed.
+        size: size of the file in bytes.
     """
 
     def __init__(self, file: BinaryIO, size: int) -> None:
@@ -52,7 +52,7 @@ class BoundedReader:
         return self._file.tell()
 
     def check(self) -> None:
-        """Raise what went wrong, if anything did: NotAudio, or what the file itself raised."""
+        """Raise the error, if there was one: NotAudio, or an error of the file itself."""
         if self._error is not None:
             raise self._error
         if self._left <= 0:

@@ -1,4 +1,4 @@
-"""What has been decoded of a file, and whether that can be all."""
+"""Counts what was decoded of a file, to find out whether the file is complete."""
 
 from contextlib import suppress
 
@@ -8,28 +8,28 @@ from av.audio.stream import AudioStream
 from src.errors import NotAudio
 
 _COUNTED = {"aiff", "au", "flac", "tta", "wv", "ape"}
-"""Containers whose header counts the samples."""
+"""Containers whose header has the number of samples."""
 _JUDGED = {"wav", "au", "caf", "ogg"}
-"""Containers where a short last packet says nothing: `whole.py` has looked at their framing."""
+"""Containers where a short last packet does not matter: `truncation.py` checks their framing."""
 _BARE = {"mp3", "aac", "flac", "ac3", "eac3"}
-"""Streams of frames and nothing else; tags and rubbish after them look like a damaged packet."""
+"""Formats without a container. Tags and other bytes after the last frame look like a damaged packet."""
 _MARKS = (b"\xff", b"\x0b\x77")
-"""How a frame of these begins."""
+"""First bytes of a frame in these formats."""
 _SPARE_PACKETS = 100_000
 _PACKETS_PER_SECOND = 4_000
-"""The shortest packets in use hold 2.5 ms."""
+"""Maximum number of packets per second of audio. The shortest packets in use have 2.5 ms."""
 _SLACK_SECONDS = 0.02
 _MP3_SLACK_SECONDS = 0.1
-"""Some encoders count the tag itself as a frame."""
+"""Seconds that may be missing from an MP3: some encoders count the tag itself as a frame."""
 
 
-class Tally:
+class DecodeStats:
     """Counts packets and seconds of one track.
 
     Args:
-        container: FFmpeg's name for it.
+        container: FFmpeg's name of the container.
         stream: the track.
-        counted: the header counts the samples, whatever the container.
+        counted: whether the header has the number of samples, whatever the container.
     """
 
     def __init__(self, container: str, stream: AudioStream, counted: bool) -> None:
@@ -44,7 +44,7 @@ class Tally:
         self._last_damaged = False
 
     def packet(self, packet: "av.Packet[AudioStream]") -> None:
-        """A packet is about to be decoded."""
+        """Count a packet that is about to be decoded."""
         if packet.size:
             self._packets += 1
             self._last, self._last_damaged = packet, False
@@ -52,22 +52,22 @@ class Tally:
                 raise NotAudio("the file has many packets and next to no audio in them")
 
     def damaged(self) -> None:
-        """It could not be."""
+        """Count the packet as damaged: it could not be decoded."""
         self._damaged += 1
         self._last_damaged = True
 
     def frame(self, frame: av.AudioFrame) -> None:
-        """It held this frame, or one of several."""
+        """Count a frame of the packet."""
         seconds = frame.samples / frame.sample_rate
         self._seconds += seconds
         self._reached = max(self._seconds, (frame.time or 0.0) + seconds)
         self._longest = max(self._longest, seconds)
 
     def check_end(self) -> str | None:
-        """What is missing at the end, if this cannot have been all.
+        """What is missing at the end; None if the file seems complete.
 
         Raises:
-            NotAudio: there was nothing, or next to nothing could be decoded.
+            NotAudio: there was no audio, or almost nothing could be decoded.
         """
         if self._seconds == 0:
             raise NotAudio("the file holds no audio that can be decoded")
@@ -76,7 +76,7 @@ class Tally:
                 f"the audio is damaged: {self._damaged} of {self._packets} packets cannot be decoded"
             )
         slack = _MP3_SLACK_SECONDS if self._container == "mp3" else _SLACK_SECONDS
-        # packets that were passed over are missing too, but the file is not cut off for that
+        # skipped packets are missing as well, but that does not mean that the file is cut off
         expected = self._claimed - self._damaged * self._longest - slack
         if self._reached < expected:
             return f"it should hold {self._claimed:.1f} s of audio, but {self._seconds:.1f} s are there"
@@ -91,7 +91,7 @@ class Tally:
         return self._last_damaged or (last.is_corrupt and self._container not in _JUDGED)
 
     def _complete(self, last: "av.Packet[AudioStream]") -> bool:
-        # the MP3 decoder plays half a frame without a word; the parser knows how long a frame must be
+        # the MP3 decoder plays half a frame without an error; the parser knows how long a frame must be
         with suppress(av.error.FFmpegError, ValueError):
             return bool(av.CodecContext.create(self._codec, "r").parse(bytes(last)))
         return True

@@ -93,7 +93,7 @@ def compare(language: str, pool: Sequence[Clip], tallies: dict[str, Tally], ours
 
 
 class WhisperLive:
-    """A batcher in WhisperLive's manner: waits 50 ms for company, every row is padded to 30 s."""
+    """A batcher in WhisperLive's manner: it waits 50 ms for a batch, and every row is padded to 30 s."""
 
     def __init__(self, model: Any, rows: int = 8) -> None:
         self._model = model

@@ -62,7 +62,7 @@ worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
 control_socket_disable = True
 
 START_LIMIT = 3600.0
-"""Seconds for which a worker counts as alive while it loads: the first start fetches gigabytes."""
+"""Maximum number of seconds in which a worker must load its models; the first start fetches gigabytes."""
 
 
 def on_starting(server: Any) -> None:
@@ -93,7 +93,7 @@ def post_fork(server: Any, worker: Any) -> None:
 
 
 def _beat_while_loading(worker: Any, config: Any, timeout: float) -> None:
-    """Beat in the worker's place until its event loop does.
+    """Send heartbeats for the worker until its event loop does.
 
     uvicorn beats from its main loop, which begins once start-up is over: a worker that fetches or loads
     models for longer than `timeout` would be killed and started again for ever.

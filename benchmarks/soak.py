@@ -53,12 +53,12 @@ _REFUSED = (429, 503)
 
 @dataclass
 class Tally:
-    """What came back."""
+    """The outcome of all requests."""
 
     statuses: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
-    """Of requests that were answered, not refused."""
+    """Latency in seconds of each request that was answered, not refused."""
     live: list[float] = field(default_factory=list)
     memory: list[tuple[int, float]] = field(default_factory=list)
     """Requests so far, and MB."""

@@ -1,4 +1,4 @@
-"""What `benchmarks/tts.py` prints."""
+"""The report of `benchmarks/tts.py`."""
 
 import resource
 import statistics

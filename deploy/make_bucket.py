@@ -10,7 +10,7 @@ from src.config import Settings, load_settings
 from src.errors import ConfigurationError
 
 ATTEMPTS = 30
-"""Seconds for which the store may take to start."""
+"""Maximum number of seconds in which the store must start."""
 
 
 async def make_bucket(settings: Settings, attempts: int = ATTEMPTS) -> None:

@@ -1,4 +1,4 @@
-"""gunicorn's worker: uvicorn, but a worker that is replaced or stopped resets nobody's connection."""
+"""gunicorn's worker class: uvicorn, but without connection resets when a worker is replaced or stopped."""
 
 import asyncio
 import socket
@@ -10,7 +10,7 @@ from uvicorn.server import Server
 from uvicorn_worker import UvicornWorker  # type: ignore[import-untyped]
 
 LINGER = 1.0
-"""Seconds for which connections that are silent are kept once no new one is taken."""
+"""Seconds for which idle connections are kept after the worker has stopped taking new ones."""
 
 
 class LingeringServer(Server):

@@ -1,4 +1,4 @@
-"""`make run`: settings if there are none, the server, and two lines to paste once it is ready."""
+"""`make run`: writes settings if there are none, starts the server, and prints two commands to try."""
 
 import json
 import secrets

@@ -1,8 +1,8 @@
-"""What an engine is: the one seam between services and models.
+"""The protocols of engines, which are the only interface between services and models.
 
 Arrays in, arrays or text out; no HTTP, no storage. An engine is an async context manager: entering it
 loads and warms the model, leaving it gives everything back. Both protocols take one *row* at a time (a
-stretch of speech, a sentence) and are called from many requests at once: putting rows of different
+span of speech, a sentence) and are called from many requests at once: putting rows of different
 requests into one model call is the engine's business (`scheduling/batcher.py`), cutting work into rows the
 service's.
 """

@@ -1,4 +1,4 @@
-"""What every engine around a `Batcher` has in common."""
+"""The base class of engines around a `Batcher`."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""The arithmetic that each engine is given: what was asked for, where the device has it."""
+"""Chooses the compute type of each engine, and refuses what the device does not support."""
 
 import ctranslate2
 import torch
@@ -7,7 +7,7 @@ from src.engines import cpu
 from src.errors import ConfigurationError
 
 _OFFERED = ("int8", "bfloat16", "float16", "float32")
-"""That COMPUTE_TYPE may name."""
+"""Compute types that COMPUTE_TYPE may name."""
 
 
 def for_whisper(wanted: str, device: str) -> str:

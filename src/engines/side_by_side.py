@@ -1,4 +1,4 @@
-"""Several text-to-speech engines as one: each voice is spoken by the engine that it is of."""
+"""Several text-to-speech engines as one. Each voice is spoken by its own engine."""
 
 from collections.abc import Iterable, Sequence
 from contextlib import AsyncExitStack

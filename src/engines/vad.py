@@ -21,7 +21,7 @@ _CONTEXT = 64
 _STATE = (1, 1, 128)
 
 Probabilities = NDArray[np.float32]
-"""Of speech, one a frame, shape (frames,)."""
+"""Probability of speech in each frame, shape (frames,)."""
 
 
 @lru_cache(maxsize=1)

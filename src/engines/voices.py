@@ -1,4 +1,4 @@
-"""Which voice a request means: by id, by blend, by OpenAI's names, or the default of a language."""
+"""Finds the voice of a request: by id, blend, OpenAI's name, or the default of a language."""
 
 import difflib
 import hashlib
@@ -10,7 +10,7 @@ from src.engines.base import Voice
 from src.errors import InvalidInput
 
 MAX_BLEND = 8
-"""Most voices of one blend."""
+"""Maximum number of voices in a blend."""
 
 _COMPONENT = re.compile(r"\s*([\w./-]+)\s*(?:\(\s*(\d{1,4}(?:\.\d{1,4})?)\s*\))?\s*", re.ASCII)
 

@@ -19,7 +19,7 @@ from src.engines.word_spans import spans_of_words
 from src.errors import EngineFailed, ModelUnavailable
 
 MAX_PHONEMES = 510
-"""That the model takes in one call."""
+"""Maximum number of phonemes in one model call."""
 
 _SILENT = ' ;:,.!?—…"()“”'
 """Symbols of the vocabulary that are punctuation."""

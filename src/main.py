@@ -21,6 +21,7 @@ from src.api.metrics import measuring
 from src.api.middleware import (
     AdmitBeforeBody,
     BodyLimit,
+    HeadAsGet,
     KeyCheck,
     ProxyPrefix,
     RateLimit,
@@ -122,6 +123,7 @@ def create_app(settings: Settings, open_engines: OpenEngines = open_models) -> F
         # observability/tracing.py and observability/metrics.py do that
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
         middleware=[
+            Middleware(HeadAsGet),
             *([Middleware(ProxyPrefix, prefix=settings.root_path)] if settings.root_path else []),
             Middleware(RequestLog, policies=policies),
             *([Middleware(RequestTrace)] if settings.otel_exporter_otlp_endpoint else []),

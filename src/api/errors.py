@@ -20,6 +20,7 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketState
 
 from src import errors
+from src.api.messages import explain
 from src.api.policy import ErrorShape, policy_of
 from src.observability.telemetry import annotate
 
@@ -244,31 +245,13 @@ async def _end(websocket: WebSocket, error: Exception) -> None:
 
 def _invalid(found: Sequence[Mapping[str, Any]], content_type: str) -> Failure:
     """The invalid fields of a request: the first ones, and the number of the others."""
-    wrong = tuple(
-        WrongField(
-            field=".".join(str(part) for part in item["loc"][1:])[:_MAX_NAME] or "body",
-            message=_message(item, content_type),
-        )
-        for item in found[:_MAX_WRONG]
-    )
+    explained = [explain(item, content_type) for item in found[:_MAX_WRONG]]
+    wrong = tuple(WrongField(field=field[:_MAX_NAME], message=message) for field, message in explained)
     detail = "; ".join(f"{item.field}: {item.message}" for item in wrong)
     more = len(found) - len(wrong)
     return Failure(
         422, "invalid-input", "Invalid input", f"{detail}; and {more} more" if more else detail, wrong
     )
-
-
-def _message(item: Mapping[str, Any], content_type: str) -> str:
-    """What to do about a wrong field."""
-    if tuple(item["loc"]) == ("body", "file"):
-        if item["type"] == "missing" and not content_type.startswith("multipart/form-data"):
-            kind = content_type[:_MAX_NAME] or "a body without a Content-Type"
-            return f"send multipart/form-data with a part named `file`; this is {kind}"
-        if "UploadFile" in item["msg"]:
-            return "the part `file` has no filename, so it is no file: with curl, -F file=@recording.wav"
-        if item["type"] == "missing":
-            return "there is no part named `file`: with curl, -F file=@recording.wav"
-    return str(item["msg"])
 
 
 def _of_http(error: HTTPException) -> Failure:

@@ -1,10 +1,11 @@
 """Languages as clients write them: codes, tags with a region, names, in any case."""
 
+import re
 from collections.abc import Sequence
 from difflib import get_close_matches
 from functools import lru_cache
 
-from babel import Locale, UnknownLocaleError
+from babel import Locale
 from babel.core import get_global
 
 from src.errors import InvalidInput
@@ -17,7 +18,13 @@ _ALIASES = {
     "filipino": "tl", "norwegian": "no", "nb": "no", "iw": "he", "in": "id",
 }  # fmt: skip
 """Names that Whisper's own tool takes, and codes that it writes in another way."""
+_OWN_NAMES = {
+    "français": "fr", "deutsch": "de", "italiano": "it", "português": "pt", "català": "ca", "galego": "gl",
+    "euskara": "eu", "nederlands": "nl", "polski": "pl", "русский": "ru", "українська": "uk", "türkçe": "tr",
+    "中文": "zh", "日本語": "ja", "한국어": "ko", "العربية": "ar", "हिन्दी": "hi",
+}  # fmt: skip
 _SHOWN = 40
+_REGION = re.compile(r"[A-Za-z]{2}|[0-9]{3}")
 
 
 def language_code(text: str, known: Sequence[str], field: str = "language") -> str | None:
@@ -50,18 +57,36 @@ def language_code(text: str, known: Sequence[str], field: str = "language") -> s
     )
 
 
+def language_tag(text: str | None, known: Sequence[str]) -> str | None:
+    """A BCP 47 tag such as `es` or `es-MX`; None where no language is named.
+
+    Args:
+        text: as for `language_code`.
+        known: the codes of the languages that can be spoken.
+
+    Raises:
+        InvalidInput: there is no such language.
+    """
+    code = language_code(text or "", known)
+    if code is None:
+        return None
+    language, _, region = (text or "").strip().replace("_", "-").rpartition("-")
+    return f"{code}-{region.upper()}" if language and _REGION.fullmatch(region) else code
+
+
 @lru_cache(maxsize=4)
 def _names(known: tuple[str, ...]) -> dict[str, str]:
-    """Names in English and in the language itself -> code."""
-    english = Locale("en").languages
+    """Names in English, in Spanish and of the most spoken languages in themselves -> code.
+
+    CLDR has a file for each language, which takes tens of milliseconds to load: a request must not wait for a
+    hundred of them.
+    """
     names = {name: code for name, code in _ALIASES.items() if code in known}
-    for code in known:
-        if name := english.get(code):
-            names.setdefault(name.lower(), code)
-        try:
-            own = Locale(code).languages.get(code)
-        except (UnknownLocaleError, ValueError):
-            continue
-        if own:
-            names.setdefault(own.lower(), code)
+    for locale in ("en", "es"):
+        for code, name in Locale(locale).languages.items():
+            if code in known:
+                names.setdefault(name.lower(), code)
+    for name, code in _OWN_NAMES.items():
+        if code in known:
+            names.setdefault(name, code)
     return names

@@ -94,6 +94,14 @@ class SpeechIn(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
+    def _without_null(cls, body: Any) -> Any:
+        """Take `null` as absent: JavaScript and Java clients write out what is not set."""
+        if isinstance(body, dict):
+            return {name: value for name, value in body.items() if value is not None or name == "text"}
+        return body
+
+    @model_validator(mode="before")
+    @classmethod
     def _few_unknown_fields(cls, body: Any) -> Any:
         """Refuse many unknown fields at once: Pydantic would write a report on each."""
         unknown = [name for name in body if name not in cls.model_fields] if isinstance(body, dict) else []

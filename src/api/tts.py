@@ -11,6 +11,7 @@ from fastapi.responses import StreamingResponse
 from src.api.dependencies import Services, ServicesDep
 from src.api.disconnect import while_connected
 from src.api.errors import problems
+from src.api.languages import language_tag
 from src.api.schemas import SpeechIn, SpeechOut, SpokenWordOut
 from src.api.sse import Event, event_stream
 from src.api.streaming import stream_response
@@ -126,11 +127,10 @@ async def _plain(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 
 
 def _request(request: Request, services: Services, body: SpeechIn) -> SpeechRequest:
-    voice = services.tts.voices.find(body.voice, body.language)
+    language = language_tag(body.language, services.tts.voices.languages)
+    voice = services.tts.voices.find(body.voice, language)
     owner = request.scope.get("state", {}).get("key_name") or ""
-    return SpeechRequest(
-        body.text, voice, body.format, body.speed, body.language or "", owner, body.timestamps
-    )
+    return SpeechRequest(body.text, voice, body.format, body.speed, language or "", owner, body.timestamps)
 
 
 def _absolute(request: Request, services: Services, url: str) -> str:

@@ -56,6 +56,10 @@ class VoiceRegistry:
         """
         return self._of(language)[0]
 
+    def is_openai_name(self, name: str) -> bool:
+        """Whether this is one of OpenAI's names, which mean a voice of whatever language the text is in."""
+        return name in OPENAI_VOICES and name not in self._by_id
+
     def find(self, name: str | None = None, language: str | None = None) -> Voice:
         """The voice that a request means.
 
@@ -71,7 +75,7 @@ class VoiceRegistry:
         """
         if language is not None:
             language = language.partition("-")[0].lower()
-        if name is None or (name in OPENAI_VOICES and name not in self._by_id):
+        if name is None or self.is_openai_name(name):
             spoken = language or ("en" if "en" in self.languages else self.languages[0])
             return self.default(spoken) if name is None else self._closest(name, spoken)
         if language is not None:
@@ -80,7 +84,8 @@ class VoiceRegistry:
         if language not in (None, voice.language):
             raise InvalidInput(
                 f"the voice {voice.id} speaks {voice.language!r}, not {language!r}: leave `language` out, "
-                f"or choose a voice such as {self.default(str(language)).id}"
+                f"or choose a voice such as {self.default(str(language)).id}",
+                "voice",
             )
         return voice
 
@@ -89,7 +94,8 @@ class VoiceRegistry:
         if not found:
             raise InvalidInput(
                 f"no voice speaks the language {language[:20]!r}; there are voices for "
-                f"{', '.join(self.languages)}"
+                f"{', '.join(self.languages)}",
+                "language",
             )
         return found
 
@@ -111,14 +117,15 @@ class VoiceRegistry:
             raise self._unknown(name)
         parts = name.split("+")
         if len(parts) > MAX_BLEND:
-            raise InvalidInput(f"a blend has at most {MAX_BLEND} voices, not {len(parts)}")
+            raise InvalidInput(f"a blend has at most {MAX_BLEND} voices, not {len(parts)}", "voice")
         weights: dict[str, float] = {}
         for part in parts:
             match = _COMPONENT.fullmatch(part)
             if match is None:
                 raise InvalidInput(
                     f"{part[:80]!r} is no part of a blend: write af_heart+af_bella, or with weights "
-                    "af_heart(2)+af_bella(1)"
+                    "af_heart(2)+af_bella(1)",
+                    "voice",
                 )
             if match[1] not in self._by_id:
                 raise self._unknown(match[1])
@@ -127,7 +134,7 @@ class VoiceRegistry:
 
     def _mixed(self, weights: dict[str, float]) -> Voice:
         if not weights:
-            raise InvalidInput("no voice of this blend has a weight above 0")
+            raise InvalidInput("no voice of this blend has a weight above 0", "voice")
         voices = [self._by_id[voice_id] for voice_id in sorted(weights)]
         if len(voices) == 1:
             return voices[0]
@@ -136,13 +143,16 @@ class VoiceRegistry:
             if other.language != first.language:
                 raise InvalidInput(
                     f"{first.id} ({first.language}) and {other.id} ({other.language}) do not speak one "
-                    "language, so they cannot be blended"
+                    "language, so they cannot be blended",
+                    "voice",
                 )
         unfit = [
             v.id for v in voices if not v.blendable or (v.engine, v.model) != (first.engine, first.model)
         ]
         if unfit:
-            raise InvalidInput(f"voices of {self._by_id[unfit[0]].engine} cannot be blended ({unfit[0]})")
+            raise InvalidInput(
+                f"voices of {self._by_id[unfit[0]].engine} cannot be blended ({unfit[0]})", "voice"
+            )
         total = sum(weights.values())
         blend = tuple((voice.id, round(weights[voice.id] / total, 6)) for voice in voices)
         heaviest = max(voices, key=lambda voice: weights[voice.id])
@@ -165,5 +175,6 @@ class VoiceRegistry:
         known = [*self._by_id, *OPENAI_VOICES]
         near = difflib.get_close_matches(name[:100].lower(), known, n=1, cutoff=0.0)
         return InvalidInput(
-            f"there is no voice {name[:100]!r}; the nearest is {near[0]}. GET /voices lists all"
+            f"there is no voice {name[:100]!r}; the nearest is {near[0]}. GET /voices lists all",
+            "voice",
         )

@@ -17,6 +17,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from src.api.middleware import (
     AdmitBeforeBody,
     BodyLimit,
+    HeadAsGet,
     KeyCheck,
     ProxyPrefix,
     RateLimit,
@@ -36,6 +37,7 @@ from tests.support.faults_engines import open_engines
 from tests.support.server import KEY, RunningServer, serve
 
 GUARDS = [
+    HeadAsGet,
     ProxyPrefix, RequestLog, RequestTrace, UnreadBody, SlowBody, KeyCheck, BodyLimit, ShutdownGuard,
     RateLimit, AdmitBeforeBody,
 ]  # fmt: skip

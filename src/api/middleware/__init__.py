@@ -1,5 +1,6 @@
 """Middlewares as plain ASGI. Every request passes them in this order:
 
+`HeadAsGet`          HEAD wherever GET is
 `ProxyPrefix`        the path at which a proxy shows the service, if it does
 `RequestLog`         an id, the route's policy, one log line at the end
 `RequestTrace`       a span for OpenTelemetry, if asked for
@@ -15,6 +16,7 @@
 from src.api.middleware.admission import AdmitBeforeBody
 from src.api.middleware.base import Guard
 from src.api.middleware.body import BodyLimit, SlowBody, UnreadBody
+from src.api.middleware.head import HeadAsGet
 from src.api.middleware.keys import KeyCheck
 from src.api.middleware.log import RequestLog
 from src.api.middleware.prefix import ProxyPrefix
@@ -26,6 +28,7 @@ __all__ = [
     "AdmitBeforeBody",
     "BodyLimit",
     "Guard",
+    "HeadAsGet",
     "KeyCheck",
     "ProxyPrefix",
     "RateLimit",

@@ -53,10 +53,10 @@ class KeyCheck(Guard):
         if authentication is Authentication.PUBLIC:
             return
         headers = Headers(scope=scope)
-        key = headers.get("X-API-Key")
-        if key is None and authentication is Authentication.KEY_OR_BEARER:
+        key = headers.get("X-API-Key", "").strip()  # white space around a value is not a part of it
+        if not key and authentication is Authentication.KEY_OR_BEARER:
             scheme, _, token = headers.get("Authorization", "").partition(" ")
-            key = token.strip() if scheme.lower() == "bearer" else None
+            key = token.strip() if scheme.lower() == "bearer" else ""
         if not key:
             raise Unauthorized("the X-API-Key header is missing")
         await self._keys.refresh()

@@ -95,7 +95,7 @@ def to_speech(text: str, language: str, dollar: str = "dollars", *, timed: bool 
     """
     table = _table(text, language, dollar)
     if not text.strip():
-        raise InvalidInput("the text is empty")
+        raise InvalidInput("the text is empty", "text")
     dropped: Counter[str] = Counter()
     reading = _read(text, table, dropped)
     spoken = signs.soften(reading.spoken())
@@ -104,7 +104,7 @@ def to_speech(text: str, language: str, dollar: str = "dollars", *, timed: bool 
         _log.debug("not spoken: %s", _listed(dropped))
     if not pieces:
         only = _listed(dropped) if dropped else "punctuation"
-        raise InvalidInput(f"the text holds nothing that a voice can speak: only {only}")
+        raise InvalidInput(f"the text holds nothing that a voice can speak: only {only}", "text")
     return with_written(pieces, text, reading) if timed else pieces
 
 
@@ -149,7 +149,9 @@ def _table(text: str, language: str, dollar: str) -> Language:
         evidence = PESO if (pesos and not dollars) or (dollar == "pesos" and not dollars) else None
     table = find(language, evidence)
     if table is None:
-        raise InvalidInput(f"language {language!r} cannot be spoken: choose one of {', '.join(LANGUAGES)}")
+        raise InvalidInput(
+            f"language {language!r} cannot be spoken: choose one of {', '.join(LANGUAGES)}", "language"
+        )
     return table
 
 

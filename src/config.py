@@ -144,6 +144,12 @@ class Settings(BaseSettings):
     failed_key_limit: str = "30/minute"
     """Maximum number of wrong API keys from one address; `off`: any number."""
 
+    model_aliases: Annotated[dict[str, str], NoDecode] = {}
+    """Further names of models on the OpenAI routes, `name=ours`, comma-separated."""
+    cors_allow_origins: Annotated[list[str], NoDecode] = []
+    """Web pages that may call the API from a browser, by origin (`https://app.example.com`), comma-separated;
+    `*`: all of them."""
+
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=1, le=65535)
     root_path: str = ""
@@ -167,6 +173,28 @@ class Settings(BaseSettings):
     @classmethod
     def _comma_separated(cls, value: Any) -> Any:
         return _split(value)
+
+    @field_validator("model_aliases", mode="before")
+    @classmethod
+    def _pairs(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        pairs = [[side.strip() for side in pair.split("=", 1)] for pair in _split(value)]
+        if not all(len(pair) == 2 and all(pair) for pair in pairs):
+            raise ValueError("must be like name=ours,other=ours")
+        return dict(pairs)
+
+    @field_validator("cors_allow_origins", mode="before")
+    @classmethod
+    def _origins(cls, value: Any) -> Any:
+        origins = _split(value)
+        if not all(
+            origin == "*" or re.fullmatch(r"[a-z][a-z0-9+.-]*://[^/\s*]+", origin) for origin in origins
+        ):
+            raise ValueError(
+                "must be origins like https://app.example.com (no path, no slash at the end), or *"
+            )
+        return origins
 
     @field_validator("max_queue", "upload_space_mb", mode="before")
     @classmethod

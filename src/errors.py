@@ -9,6 +9,7 @@
     ├── Forbidden                  a signed link that is tampered with or has expired
     ├── InvalidInput               understood, but cannot be worked on (unknown language, empty text)
     ├── NotFound                   there is no such thing
+    │   └── UnknownModel           no model has this name
     ├── TooLarge                   more bytes, seconds or characters than a limit allows
     ├── TooSlow                    the request does not arrive in time (UPLOAD_TIMEOUT)
     ├── NotAudio                   the upload cannot be decoded as audio
@@ -65,6 +66,12 @@ class InvalidInput(VozError):
 
 class NotFound(VozError):
     """There is no such thing."""
+
+
+class UnknownModel(NotFound):
+    """No model of this server has the name that `model` gives."""
+
+    field = "model"
 
 
 class TooLarge(VozError):

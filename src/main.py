@@ -13,7 +13,7 @@ from fastapi.middleware import Middleware
 
 from src.access.failed_keys import FailedKeys
 from src.access.rate_limits import RateLimiter, parse_limits
-from src.api import docs, errors, files, health, metrics, stt, tts, voices
+from src.api import docs, errors, files, health, metrics, openai, stt, tts, voices
 from src.api.dependencies import Services
 from src.api.engine_watch import watching
 from src.api.graceful_shutdown import GracefulShutdown
@@ -21,6 +21,7 @@ from src.api.metrics import measuring
 from src.api.middleware import (
     AdmitBeforeBody,
     BodyLimit,
+    Cors,
     HeadAsGet,
     KeyCheck,
     ProxyPrefix,
@@ -44,8 +45,11 @@ from src.processes.allocator import limit_malloc_arenas, trim_periodically
 from src.processes.descriptors import raise_descriptor_limit
 from src.processes.workers import shared_folder
 from src.scheduling.admission import AdmissionController, UploadSpace, default_limit
+from src.scheduling.executors import TEXT
 from src.services.decoding.pool import Decoders
+from src.services.model_names import Catalogue
 from src.services.stt import SttService
+from src.services.text import detect
 from src.services.tts import TtsService
 from src.storage.measured import MeasuredStorage
 
@@ -100,7 +104,9 @@ def create_app(settings: Settings, open_engines: OpenEngines = open_models) -> F
                 stt_admission=_admission("speech-to-text", models.stt.info.device, settings),
                 tts_admission=_admission("text-to-speech", models.tts.info.device, settings),
                 shutdown=shutdown,
+                catalogue=Catalogue(models.stt.info, models.tts.voices, settings.model_aliases),
             )
+            await TEXT.run(detect.warm_up)
             app.state.services = services
             engines = {"speech to text": models.stt, "text to speech": models.tts}
             async with measuring(services), watching(engines, shutdown), trim_periodically():
@@ -125,6 +131,7 @@ def create_app(settings: Settings, open_engines: OpenEngines = open_models) -> F
         middleware=[
             Middleware(HeadAsGet),
             *([Middleware(ProxyPrefix, prefix=settings.root_path)] if settings.root_path else []),
+            *([Middleware(Cors, origins=settings.cors_allow_origins)] if settings.cors_allow_origins else []),
             Middleware(RequestLog, policies=policies),
             *([Middleware(RequestTrace)] if settings.otel_exporter_otlp_endpoint else []),
             Middleware(UnreadBody),
@@ -145,6 +152,7 @@ def create_app(settings: Settings, open_engines: OpenEngines = open_models) -> F
     app.include_router(stt.router)
     app.include_router(tts.router)
     app.include_router(voices.router)
+    app.include_router(openai.router)
     app.include_router(health.router)
     app.include_router(health.public)
     app.include_router(metrics.router)

@@ -11,6 +11,7 @@ from src.api.policy import AdmissionClass
 from src.config import Settings
 from src.core.loader import Models
 from src.scheduling.admission import AdmissionController, Place
+from src.services.model_names import Catalogue
 from src.services.stt import SttService
 from src.services.tts import TtsService
 from src.storage.base import Storage
@@ -28,6 +29,7 @@ class Services:
     stt_admission: AdmissionController
     tts_admission: AdmissionController
     shutdown: GracefulShutdown
+    catalogue: Catalogue
 
     def admission(self, kind: AdmissionClass) -> AdmissionController:
         """The controller that counts the requests in flight of this class."""

@@ -43,6 +43,7 @@ _REASON_BYTES = 123
 _STATUS: dict[type[errors.VozError], tuple[int, str, str]] = {
     errors.Unauthorized: (401, "unauthorized", "No valid API key"),
     errors.Forbidden: (403, "forbidden", "Link expired or not valid"),
+    errors.UnknownModel: (404, "model-not-found", "No such model"),
     errors.NotFound: (404, "not-found", "Not found"),
     errors.TooSlow: (408, "too-slow", "The request did not arrive in time"),
     errors.TooLarge: (413, "too-large", "Too large"),
@@ -75,6 +76,26 @@ class Problem(BaseModel):
     errors: list[WrongField] = Field(
         default=[], description="Each field that is wrong; left out where no single one is."
     )
+
+
+class OpenAIErrorBody(BaseModel):
+    message: str = Field(examples=["the file is empty"])
+    type: str = Field(description="The kind of error.", examples=["invalid_request_error"])
+    param: str | None = Field(description="The field that is wrong, if a single one is.", examples=["model"])
+    code: str | None = Field(description="Stable, for programs.", examples=["model_not_found"])
+
+
+class OpenAIError(BaseModel):
+    """What every error of `/v1` answers, as OpenAI's clients read it."""
+
+    error: OpenAIErrorBody
+
+
+_DOCUMENTED: dict[ErrorShape, tuple[str, type[BaseModel]]] = {
+    ErrorShape.PROBLEM: (_MEDIA_TYPE, Problem),
+    ErrorShape.OPENAI: ("application/json", OpenAIError),
+}
+"""Media type and schema of each shape."""
 
 
 class ClientGone(Exception):
@@ -134,11 +155,19 @@ def _as_openai(failure: Failure, request_id: str) -> JSONResponse:
         failure.status, "server_error" if failure.status >= 500 else "invalid_request_error"
     )
     param = failure.wrong[0].field if failure.wrong else None
-    error = {"message": failure.detail, "type": kind, "param": param, "code": failure.kind}
-    return JSONResponse({"error": error}, failure.status)
+    param = param and param.partition(".")[0].removesuffix("[]")
+    param = _OPENAI_PARAMS.get(param or "", param)
+    code = _OPENAI_CODES.get(failure.kind, failure.kind.replace("-", "_"))
+    error = {"message": failure.detail, "type": kind, "param": param, "code": code}
+    # OpenAI knows no 422
+    return JSONResponse({"error": error}, 400 if failure.status == 422 else failure.status)
 
 
 _OPENAI_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
+_OPENAI_CODES = {"unauthorized": "invalid_api_key", "rate-limited": "rate_limit_exceeded"}
+"""Codes that OpenAI's clients look for, where ours has another name."""
+_OPENAI_PARAMS = {"text": "input"}
+"""Fields that have another name in OpenAI's API."""
 _SHAPES = {ErrorShape.PROBLEM: _as_problem, ErrorShape.OPENAI: _as_openai}
 
 
@@ -194,18 +223,22 @@ def status_of(kind: str) -> int:
     return next((status for status, known, _ in _STATUS.values() if known == kind), 500)
 
 
-def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+def problems(*statuses: int, shape: ErrorShape = ErrorShape.PROBLEM) -> dict[int | str, dict[str, Any]]:
     """The `responses=` of a route that may answer these errors."""
     known = {status: title for status, _, title in _STATUS.values()}
-    known |= {503: "Full, stopping, too slow, or without storage"}
+    known |= {400: "Invalid input", 404: "Not found", 503: "Full, stopping, too slow, or without storage"}
     # not `model=`: FastAPI would document it as application/json, which it is not
-    content = {_MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    media_type, schema = _DOCUMENTED[shape]
+    content = {media_type: {"schema": {"$ref": f"#/components/schemas/{schema.__name__}"}}}
     return {status: {"description": known[status], "content": content} for status in statuses}
 
 
 def describe_problems(document: dict[str, Any]) -> None:
     """Add the schemas that `problems` refers to to an OpenAPI document."""
-    _, models = models_json_schema([(Problem, "serialization")], ref_template="#/components/schemas/{model}")
+    _, models = models_json_schema(
+        [(schema, "serialization") for _, schema in _DOCUMENTED.values()],
+        ref_template="#/components/schemas/{model}",
+    )
     document["components"]["schemas"] |= models["$defs"]
 
 

@@ -4,7 +4,8 @@ from fastapi import APIRouter, Response
 
 from src.api.dependencies import Services, ServicesDep
 from src.api.errors import problems
-from src.api.schemas import EngineOut, LiveOut, ModelsOut, ReadyOut, engine_out
+from src.api.openai.models import model_list
+from src.api.schemas import EngineOut, EnginesOut, LiveOut, ModelsOut, ReadyOut, engine_out
 from src.engines import cpu
 from src.engines.base import Engine
 from src.errors import StorageUnavailable
@@ -42,18 +43,20 @@ async def ready(services: ServicesDep, response: Response) -> ReadyOut:
         status="not ready" if wrong else "ready",
         storage=services.storage.name,
         problems=wrong,
-        **_models(services).model_dump(),
+        **_engines(services).model_dump(),
     )
 
 
 @router.get("/models", summary="What runs, where, and how busy it is", responses=problems(401, 429, 503))
 async def models(services: ServicesDep) -> ModelsOut:
-    """The engines in use, their device and compute type, and the state of their queues."""
-    return _models(services)
+    """The engines in use, their device and compute type, and the state of their queues.
+
+    `object` and `data` are OpenAI's list of names."""
+    return ModelsOut(**_engines(services).model_dump(), **model_list(services).model_dump())
 
 
-def _models(services: Services) -> ModelsOut:
-    return ModelsOut(
+def _engines(services: Services) -> EnginesOut:
+    return EnginesOut(
         stt=_engine(services.models.stt, services.stt_admission),
         tts=_engine(services.models.tts, services.tts_admission),
         instructions=cpu.in_words(),

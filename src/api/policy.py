@@ -6,7 +6,7 @@ adds (`--root-path`, ROOT_PATH) is no part of them.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, StrEnum, auto
 
 from starlette._utils import get_route_path
@@ -16,6 +16,8 @@ _FORM_OVERHEAD = 2**20
 """Maximum number of bytes of a form besides the file: boundaries, names, other fields."""
 _BYTES_PER_CHAR = 12
 """Maximum number of bytes per character of JSON: two escaped surrogates."""
+_MAX_INSTRUCTIONS = 4096
+"""Characters of `instructions`, which OpenAI's clients send beside the text."""
 _SMALL_BODY = 4096
 """Maximum number of bytes of a body without a file and without text."""
 
@@ -115,6 +117,14 @@ def route_policies(
         body_limit=max_text_chars * _BYTES_PER_CHAR + _SMALL_BODY,
         direction=Direction.OUT,
     )
+    openai = RoutePolicy(authentication=Authentication.KEY_OR_BEARER, errors=ErrorShape.OPENAI)
+    openai_upload = replace(upload, authentication=openai.authentication, errors=openai.errors)
+    openai_text = replace(
+        text,
+        body_limit=text.body_limit + _MAX_INSTRUCTIONS * _BYTES_PER_CHAR,
+        authentication=openai.authentication,
+        errors=openai.errors,
+    )
     return RoutePolicies(
         {
             "/": public,
@@ -132,10 +142,17 @@ def route_policies(
             "/stt/language": upload,
             "/tts": text,
             "/tts/stream": text,
-            "/v1/*": RoutePolicy(
-                authentication=Authentication.KEY_OR_BEARER,
-                errors=ErrorShape.OPENAI,
-            ),
+            "/v1/audio/transcriptions": openai_upload,
+            "/v1/audio/translations": openai_upload,
+            "/v1/audio/speech": openai_text,
+            "/v1/*": openai,
+            # the same for clients that leave `/v1` out
+            "/audio/transcriptions": openai_upload,
+            "/audio/translations": openai_upload,
+            "/audio/speech": openai_text,
+            "/audio/*": openai,
+            "/models": RoutePolicy(authentication=Authentication.KEY_OR_BEARER),
+            "/models/*": openai,
         }
     )
 

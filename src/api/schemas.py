@@ -201,7 +201,19 @@ class EngineOut(BaseModel):
     rows_active: int
 
 
-class ModelsOut(BaseModel):
+class OpenAIModel(BaseModel):
+    id: str = Field(examples=["whisper-1"])
+    object: Literal["model"] = "model"
+    created: int = Field(description="Unix time at which the server started.")
+    owned_by: str
+
+
+class OpenAIModels(BaseModel):
+    object: Literal["list"] = "list"
+    data: list[OpenAIModel] = Field(description="Names that `model` may have on the OpenAI routes.")
+
+
+class EnginesOut(BaseModel):
     stt: EngineOut
     tts: EngineOut
     instructions: str = Field(
@@ -210,7 +222,11 @@ class ModelsOut(BaseModel):
     notices: list[str] = Field(description="What an operator should know, e.g. a stand-in engine.")
 
 
-class ReadyOut(ModelsOut):
+class ModelsOut(EnginesOut, OpenAIModels):
+    """What runs, and OpenAI's list of names, for clients that leave `/v1` out."""
+
+
+class ReadyOut(EnginesOut):
     status: Literal["ready", "not ready"]
     storage: str = Field(examples=["local"])
     problems: list[str] = Field(description="Why it is not ready.")

@@ -8,10 +8,10 @@ from fastapi import APIRouter, File, Form, Request, UploadFile
 from fastapi.responses import Response
 from pydantic import BeforeValidator
 
-from src.api.dependencies import PlaceDep, Services, ServicesDep
+from src.api import transcribing
+from src.api.dependencies import PlaceDep, ServicesDep
 from src.api.disconnect import while_connected
 from src.api.errors import problems
-from src.api.languages import language_code
 from src.api.schemas import (
     LanguageDetection,
     SttFormat,
@@ -20,10 +20,7 @@ from src.api.schemas import (
 )
 from src.api.sse import Event, event_stream
 from src.api.transcripts import event_of, guess_out, shape
-from src.api.usage import metered
-from src.engines.base import LanguageGuess, SttOptions
-from src.errors import InvalidInput
-from src.scheduling.admission import Place
+from src.engines.base import Segment, SttOptions
 from src.scheduling.executors import FORMATTING
 from src.services.stt import Result
 
@@ -32,8 +29,6 @@ router = APIRouter(prefix="/stt", tags=["speech to text"])
 Upload = Annotated[UploadFile, File(description="Audio or video, any container and codec FFmpeg reads.")]
 Task = Annotated[Literal["transcribe", "translate"], BeforeValidator(lambda task: str(task).strip().lower())]
 _LANGUAGE = "ISO 639-1, with a region (`es-MX`), or a name (`Spanish`); absent or `auto`: detected."
-_MAX_LANGUAGES = 1000
-"""Characters of all `languages` together: Whisper's hundred codes have 300."""
 # no field may be null, though FastAPI could take it: a form has no such value
 Languages = Annotated[
     list[str],
@@ -93,17 +88,18 @@ async def transcribe(
     is sent as soon as it is final (`event: segment`), then the whole (`event: done`); `event: error` says
     that the work broke off.
     """
-    known = services.models.stt.info.languages
     options = SttOptions(
-        language=language_code(language, known),
-        languages=_allowed(services, languages),
+        language=transcribing.known_language(services, language),
+        languages=transcribing.candidate_languages(services, languages),
         task=task,
         word_timestamps=word_timestamps or response_format in (SttFormat.SRT, SttFormat.VTT),
         prompt=prompt or None,
     )
     if stream:
-        return await event_stream(request, _events(request, services, place, file, options, track))
-    result = await while_connected(request, _transcribe(request, services, place, file, options, track))
+        items = transcribing.segments(request, services, place, file, options, track or None)
+        return await event_stream(request, _events(items, word_timestamps))
+    work = transcribing.transcribe(request, services, place, file, options, track or None)
+    result = await while_connected(request, work)
     return await FORMATTING.run(
         shape, result, response_format, word_timestamps, max_line_width, max_line_count
     )
@@ -116,8 +112,10 @@ async def detect_language(
     request: Request, services: ServicesDep, place: PlaceDep, file: Upload, languages: Languages
 ) -> LanguageDetection:
     """Which language is spoken, without transcribing."""
-    among = _allowed(services, languages)
-    guesses = await while_connected(request, _detect(request, services, place, file, among))
+    allowed = transcribing.candidate_languages(services, languages)
+    guesses = await while_connected(
+        request, transcribing.detect_language(request, services, place, file, allowed)
+    )
     return LanguageDetection(
         language=guesses[0].language,
         language_probability=guess_out(guesses[0]).probability,
@@ -125,41 +123,9 @@ async def detect_language(
     )
 
 
-async def _transcribe(
-    request: Request, services: Services, place: Place, file: UploadFile, options: SttOptions, track: int
-) -> Result:
-    with metered(request) as meter:
-        async with place.work_time():
-            return await services.stt.transcribe(file.file, options, meter, track or None)
-
-
-async def _detect(
-    request: Request, services: Services, place: Place, file: UploadFile, languages: tuple[str, ...]
-) -> list[LanguageGuess]:
-    with metered(request) as meter:
-        async with place.work_time():
-            return await services.stt.detect_language(file.file, languages, meter)
-
-
-async def _events(
-    request: Request, services: Services, place: Place, file: UploadFile, options: SttOptions, track: int
-) -> AsyncGenerator[Event, None]:
-    index = 0
-    with metered(request) as meter:
-        # closed here, not when it is collected: the place must not be free before the work has stopped
-        async with (
-            place.work_time() as work,
-            aclosing(services.stt.stream(file.file, options, meter, track or None)) as items,
-        ):
-            async for item in items:
-                with work.paused():
-                    yield event_of(item, index, options.word_timestamps)
-                index += 1
-
-
-def _allowed(services: Services, languages: list[str]) -> tuple[str, ...]:
-    if sum(map(len, languages)) > _MAX_LANGUAGES:
-        raise InvalidInput(f"languages: more than {_MAX_LANGUAGES} characters", "languages")
-    known = services.models.stt.info.languages
-    asked = [language_code(code, known, "languages") for item in languages for code in item.split(",")]
-    return tuple(code for code in asked if code) or tuple(services.settings.stt_languages)
+async def _events(items: AsyncGenerator[Segment | Result, None], words: bool) -> AsyncGenerator[Event, None]:
+    async with aclosing(items):
+        index = 0
+        async for item in items:
+            yield event_of(item, index, words)
+            index += 1

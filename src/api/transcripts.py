@@ -28,18 +28,11 @@ def shape(
 
     Formats without a place for warnings have them in a header.
     """
-    headers = {}
-    if result.warnings:
-        headers[_WARNINGS] = " | ".join(result.warnings).encode("ascii", "replace").decode()
     match wanted:
         case SttFormat.TEXT:
-            return PlainTextResponse(result.text, headers=headers)
-        case SttFormat.SRT:
-            body = to_srt(result.segments, max_line_width, max_line_count)
-            return Response(body, media_type="application/x-subrip; charset=utf-8", headers=headers)
-        case SttFormat.VTT:
-            body = to_vtt(result.segments, max_line_width, max_line_count)
-            return Response(body, media_type="text/vtt; charset=utf-8", headers=headers)
+            return PlainTextResponse(result.text, headers=warning_headers(result))
+        case SttFormat.SRT | SttFormat.VTT:
+            return subtitles(result, wanted, max_line_width, max_line_count)
         case SttFormat.JSON:
             return JSONResponse(Transcription(**_common(result)).model_dump())
         case SttFormat.VERBOSE_JSON:
@@ -48,6 +41,23 @@ def shape(
             return JSONResponse(
                 verbose.model_dump(exclude=None if words else {"segments": {"__all__": {"words"}}})
             )
+
+
+def subtitles(result: Result, wanted: SttFormat, max_line_width: int, max_line_count: int) -> Response:
+    """SubRip or, for `vtt`, WebVTT."""
+    headers = warning_headers(result)
+    if wanted is SttFormat.VTT:
+        body = to_vtt(result.segments, max_line_width, max_line_count)
+        return Response(body, media_type="text/vtt; charset=utf-8", headers=headers)
+    body = to_srt(result.segments, max_line_width, max_line_count)
+    return Response(body, media_type="application/x-subrip; charset=utf-8", headers=headers)
+
+
+def warning_headers(result: Result) -> dict[str, str]:
+    """The warnings, for a body that has no place for them."""
+    if not result.warnings:
+        return {}
+    return {_WARNINGS: " | ".join(result.warnings).encode("ascii", "replace").decode()}
 
 
 def event_of(item: Segment | Result, index: int, words: bool) -> tuple[str, dict[str, Any]]:

@@ -1,13 +1,14 @@
 """Text in, audio out: as a link to storage, or as a stream."""
 
 import base64
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import asdict
 
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 
+from src.api import speaking
 from src.api.dependencies import Services, ServicesDep
 from src.api.disconnect import while_connected
 from src.api.errors import problems
@@ -15,15 +16,16 @@ from src.api.languages import language_tag
 from src.api.schemas import SpeechIn, SpeechOut, SpokenWordOut
 from src.api.sse import Event, event_stream
 from src.api.streaming import stream_response
-from src.api.usage import metered
 from src.observability.telemetry import annotate
-from src.services.tts import Speech, SpeechRequest
+from src.services.audio import AudioFormat
+from src.services.tts import SpeechChunk, SpeechRequest
+from src.services.usage import Usage
 
 router = APIRouter(prefix="/tts", tags=["text to speech"])
 
 _AUDIO: dict[str, dict[str, str]] = {
     content_type: {}
-    for content_type in ("audio/wav", "audio/mpeg", "audio/ogg", "audio/flac", "text/event-stream")
+    for content_type in (*(wanted.content_type for wanted in AudioFormat), "text/event-stream")
 }
 
 
@@ -35,8 +37,8 @@ _AUDIO: dict[str, dict[str, str]] = {
 )
 async def speak(request: Request, services: ServicesDep, body: SpeechIn) -> SpeechOut:
     """The audio is kept in storage; `url` is a presigned link to it that works for `expires_in` seconds."""
-    wanted = _request(request, services, body)
-    speech = await while_connected(request, _speak(request, services, wanted))
+    wanted = await _request(request, services, body)
+    speech = await while_connected(request, speaking.speak(request, services, wanted))
     annotate(audio_seconds=round(speech.duration, 2), cached=speech.cached)
     voice = wanted.voice
     return SpeechOut(
@@ -71,65 +73,31 @@ async def stream(request: Request, services: ServicesDep, body: SpeechIn) -> Str
     "end"}]}`), each before or with its sound, events `audio` (`{"audio": "<base64>"}`, which in a row are the
     file), and at last `done`. A failure midway is an event `error` with a problem as its data.
     """
-    wanted = _request(request, services, body)
+    wanted = await _request(request, services, body)
+    chunks = speaking.speech_chunks(request, services, wanted)
     if body.timestamps:
-        return await event_stream(request, _events(request, services, wanted))
-    return await stream_response(
-        request,
-        _stream(request, services, wanted),
-        _plain,
-        media_type=body.format.content_type,
-    )
+        return await event_stream(request, _events(chunks, wanted.voice.sample_rate))
+    return await stream_response(request, chunks, speaking.only_audio, media_type=body.format.content_type)
 
 
-async def _speak(request: Request, services: Services, wanted: SpeechRequest) -> Speech:
-    # audio in storage needs no engine, so it is answered even under full load
-    if (found := await services.tts.find(wanted)) is not None:
-        return found
-    with metered(request) as meter:
-        async with services.tts_admission.enter():
-            return await services.tts.speak(wanted, meter)
+async def _events(
+    chunks: AsyncGenerator[SpeechChunk | Usage, None], sample_rate: int
+) -> AsyncGenerator[Event, None]:
+    async with aclosing(chunks):
+        async for chunk in chunks:
+            if isinstance(chunk, Usage):
+                yield "done", {"sample_rate": sample_rate, "duration": round(chunk.audio_seconds, 3)}
+                continue
+            if chunk.words:
+                yield "words", {"words": [asdict(word) for word in chunk.words]}
+            if chunk.audio:
+                yield "audio", {"audio": base64.b64encode(chunk.audio).decode()}
 
 
-async def _stream(request: Request, services: Services, wanted: SpeechRequest) -> AsyncGenerator[bytes, None]:
-    with metered(request) as meter:
-        # closed here, not when it is collected: the place must not be free before the work has stopped
-        async with (
-            services.tts_admission.enter() as work,
-            aclosing(services.tts.stream(wanted, meter)) as chunks,
-        ):
-            async for chunk in chunks:
-                with work.paused():
-                    yield chunk
-
-
-async def _events(request: Request, services: Services, wanted: SpeechRequest) -> AsyncGenerator[Event, None]:
-    with metered(request) as meter:
-        async with (
-            services.tts_admission.enter() as work,
-            aclosing(services.tts.stream_with_words(wanted, meter)) as chunks,
-        ):
-            async for chunk in chunks:
-                with work.paused():
-                    if chunk.words:
-                        yield "words", {"words": [asdict(word) for word in chunk.words]}
-                    if chunk.audio:
-                        yield "audio", {"audio": base64.b64encode(chunk.audio).decode()}
-        yield (
-            "done",
-            {"sample_rate": wanted.voice.sample_rate, "duration": round(meter.usage.audio_seconds, 3)},
-        )
-
-
-async def _plain(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    async for chunk in chunks:
-        yield chunk
-
-
-def _request(request: Request, services: Services, body: SpeechIn) -> SpeechRequest:
+async def _request(request: Request, services: Services, body: SpeechIn) -> SpeechRequest:
     language = language_tag(body.language, services.tts.voices.languages)
-    voice = services.tts.voices.find(body.voice, language)
-    owner = request.scope.get("state", {}).get("key_name") or ""
+    voice = await speaking.voice_for(services, body.text, body.voice, language)
+    owner = speaking.owner_of(request)
     return SpeechRequest(body.text, voice, body.format, body.speed, language or "", owner, body.timestamps)
 
 

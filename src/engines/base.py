@@ -69,6 +69,15 @@ class Word:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenLogprob:
+    """A token of the text, and how likely it is after those before it."""
+
+    token: bytes
+    """In UTF-8; a character may be spread over several tokens."""
+    logprob: float
+
+
+@dataclass(frozen=True, slots=True)
 class Segment:
     """A phrase and when it is said; times are as those of `Word`."""
 
@@ -78,6 +87,14 @@ class Segment:
     avg_logprob: float
     no_speech_prob: float
     words: tuple[Word, ...] | None = None
+    tokens: tuple[int, ...] = ()
+    """Of the text, timestamps left out; numbers of the model's vocabulary."""
+    temperature: float = 0.0
+    """At which the text was decoded."""
+    compression_ratio: float = 1.0
+    """Bytes of the row's text over bytes of it packed: above 2.4 it repeats itself."""
+    logprobs: tuple[TokenLogprob, ...] | None = None
+    """Of the text's tokens, if they were asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +117,9 @@ class SttOptions:
     word_timestamps: bool = False
     prompt: str | None = None
     """Spelling and context hints."""
+    temperature: float = 0.0
+    """0: the likeliest text, and higher temperatures where it is doubtful. Above: text drawn at this one."""
+    token_logprobs: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -161,7 +161,9 @@ def test_every_websocket_is_behind_a_key(server: RunningServer) -> None:
                 status, body = await denial(address(server, path), key)
                 assert status == 401, path
                 assert (
-                    body["error"]["code"] == "unauthorized" if path.startswith("/v1") else body["request_id"]
+                    body["error"]["code"] == "invalid_api_key"
+                    if path.startswith("/v1")
+                    else body["request_id"]
                 )
         async with connect(address(server, "/live"), additional_headers=headers(KEY), proxy=None) as socket:
             await socket.send("hello")
@@ -257,7 +259,7 @@ def test_openai_s_clients_get_errors_in_their_shape(server: RunningServer) -> No
     assert refused.json()["error"]["type"] == "authentication_error"
     assert missing.status_code == 404
     assert missing.json() == {
-        "error": {"message": "Not Found", "type": "invalid_request_error", "param": None, "code": "not-found"}
+        "error": {"message": "Not Found", "type": "invalid_request_error", "param": None, "code": "not_found"}
     }
 
 

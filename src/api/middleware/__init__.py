@@ -2,6 +2,7 @@
 
 `HeadAsGet`          HEAD wherever GET is
 `ProxyPrefix`        the path at which a proxy shows the service, if it does
+`Cors`               for web pages of other origins, if asked for
 `RequestLog`         an id, the route's policy, one log line at the end
 `RequestTrace`       a span for OpenTelemetry, if asked for
 `UnreadBody`         closes the connection after an answer that came before the body was read
@@ -16,6 +17,7 @@
 from src.api.middleware.admission import AdmitBeforeBody
 from src.api.middleware.base import Guard
 from src.api.middleware.body import BodyLimit, SlowBody, UnreadBody
+from src.api.middleware.cors import Cors
 from src.api.middleware.head import HeadAsGet
 from src.api.middleware.keys import KeyCheck
 from src.api.middleware.log import RequestLog
@@ -27,6 +29,7 @@ from src.api.middleware.trace import RequestTrace
 __all__ = [
     "AdmitBeforeBody",
     "BodyLimit",
+    "Cors",
     "Guard",
     "HeadAsGet",
     "KeyCheck",

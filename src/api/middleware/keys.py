@@ -58,7 +58,11 @@ class KeyCheck(Guard):
             scheme, _, token = headers.get("Authorization", "").partition(" ")
             key = token.strip() if scheme.lower() == "bearer" else ""
         if not key:
-            raise Unauthorized("the X-API-Key header is missing")
+            raise Unauthorized(
+                "the X-API-Key header is missing"
+                if authentication is Authentication.KEY
+                else "no API key came: send it as `Authorization: Bearer KEY` or as `X-API-Key: KEY`"
+            )
         await self._keys.refresh()
         name = self._keys.name_of(key)
         client = scope.get("client")

@@ -27,7 +27,7 @@ from src.engines.whisper.row import FRAMES_PER_SECOND, FULL_WINDOW, Outcome, Whi
 from src.engines.whisper.segments import spans
 from src.engines.whisper.stats import Stats
 from src.engines.whisper.vocabulary import ALL_LANGUAGES, Vocabulary
-from src.engines.whisper.words import words
+from src.engines.whisper.words import token_logprobs, words
 from src.errors import InvalidInput
 from src.scheduling.observer import BatchObserver
 
@@ -168,6 +168,8 @@ class WhisperEngine(BatchedEngine[WhisperRow, Outcome]):
             task=options.task,
             prompt=self._vocabulary.previous(options.prompt or ""),
             words=options.word_timestamps,
+            logprobs=options.token_logprobs,
+            temperature=options.temperature,
             detect_only=detect_only,
         )
 
@@ -182,6 +184,10 @@ class WhisperEngine(BatchedEngine[WhisperRow, Outcome]):
             if row.words
             else [None] * len(cut)
         )
+        likely = (
+            token_logprobs(cut, outcome.alignment, self._vocabulary) if row.logprobs else [None] * len(cut)
+        )
+        packed = quality_check.compression_ratio(decoded.text)
         segments = tuple(
             Segment(
                 start=found[0].start if found else span.start,
@@ -190,8 +196,12 @@ class WhisperEngine(BatchedEngine[WhisperRow, Outcome]):
                 avg_logprob=decoded.avg_logprob,
                 no_speech_prob=decoded.no_speech_prob,
                 words=found,
+                tokens=span.tokens,
+                temperature=decoded.temperature,
+                compression_ratio=packed,
+                logprobs=likelihoods,
             )
-            for span, found in zip(cut, said, strict=True)
+            for span, found, likelihoods in zip(cut, said, likely, strict=True)
             if (text := self._vocabulary.text(span.tokens)).strip()
         )
         return Transcript(segments, language, probability)

@@ -49,7 +49,16 @@ class WhisperRow:
     """Tokens of previous text, if any."""
     words: bool = False
     """Align words with the audio."""
+    logprobs: bool = False
+    """Find the log-probability of each token."""
+    temperature: float = 0.0
+    """0: rising temperatures where the text is doubtful; above: this one alone."""
     detect_only: bool = False
+
+    @property
+    def aligned(self) -> bool:
+        """Whether the text is aligned with the audio, which gives the times and the probabilities."""
+        return self.words or self.logprobs
 
     @property
     def most_tokens(self) -> int:

@@ -2,8 +2,8 @@
 
 A row is decoded at temperature 0 in a window fitted to its audio. If `quality_check` finds an issue, it is
 decoded again: in a window of 20 s, then in the full 30 s, then at rising temperatures (the fallback of
-openai/whisper and faster-whisper). In each window, if neither the language nor the text is sure, the row is
-also decoded in the second language, and the likelier text wins.
+openai/whisper and faster-whisper) unless the row names one. In each window, if neither the
+language nor the text is sure, the row is also decoded in the second language, and the likelier text wins.
 
 The policy is pure: it holds no model, no tensor and no thread. A back end asks for the next `action`, does
 it, and reports the result.
@@ -63,6 +63,7 @@ class RowPolicy:
         """All decodings so far."""
         self._detects = multilingual and row.language is None
         self._detected: Guesses = ()
+        self._temperatures = (row.temperature,) if row.temperature else TEMPERATURES
         self._temperature = 0
         self._versions: list[tuple[Guess, Decoded]] = []
         """The text in each language that was tried, in the present window."""
@@ -81,7 +82,7 @@ class RowPolicy:
     @property
     def temperature(self) -> float:
         """The temperature to decode at."""
-        return TEMPERATURES[self._temperature]
+        return self._temperatures[self._temperature]
 
     @property
     def first_issue(self) -> QualityIssue | None:
@@ -90,9 +91,9 @@ class RowPolicy:
 
     @property
     def wants_alignment(self) -> bool:
-        """Whether the words of the result are to be aligned with the audio."""
+        """Whether the result is to be aligned with the audio."""
         one = self.decoded
-        if one is None or not self.row.words:
+        if one is None or not self.row.aligned:
             return False
         return bool(one.text.strip()) and not quality_check.is_silence(one)
 
@@ -137,7 +138,7 @@ class RowPolicy:
                 self.action = Action.DETECT
             return
         self._temperature += 1
-        if self._temperature == len(TEMPERATURES):
+        if self._temperature == len(self._temperatures):
             best = quality_check.likeliest([one for _, one in self._rejected], self.row.duration)
             self._finish(*next(pair for pair in self._rejected if pair[1] is best))
 

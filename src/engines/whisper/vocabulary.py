@@ -15,6 +15,16 @@ _MAX_PROMPT = MAX_TOKENS // 2 - 1
 """Most tokens of previous text; Whisper was trained on no more."""
 
 
+def _byte_alphabet() -> dict[str, int]:
+    """The character that GPT-2's vocabulary writes for each byte, and the byte."""
+    plain = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
+    others = [byte for byte in range(256) if byte not in plain]
+    return {chr(byte): byte for byte in plain} | {chr(256 + n): byte for n, byte in enumerate(others)}
+
+
+_BYTES = _byte_alphabet()
+
+
 class Vocabulary:
     """The tokens of one model folder. Safe to use from several threads."""
 
@@ -72,6 +82,11 @@ class Vocabulary:
         """Seconds of the last timestamp among `tokens`; 0 if there is none."""
         last = next((token for token in reversed(tokens) if token >= self.first_timestamp), None)
         return 0.0 if last is None else self.seconds(last)
+
+    def bytes_of(self, token: int) -> bytes:
+        """What a token of text stands for: UTF-8, maybe only a part of a character."""
+        written = self._tokenizer.id_to_token(token) or ""
+        return bytes(_BYTES[character] for character in written if character in _BYTES)
 
     def seconds(self, token: int) -> float:
         """Seconds of a timestamp token, from the start of the row."""

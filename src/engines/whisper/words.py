@@ -5,10 +5,11 @@ cross-attention gives each token a position; tokens are joined to words, punctua
 last implausibly long at the edge of a sentence are cut to twice the median.
 """
 
+import math
 import statistics
 from collections.abc import Sequence
 
-from src.engines.base import Word
+from src.engines.base import TokenLogprob, Word
 from src.engines.whisper.row import Alignment
 from src.engines.whisper.segments import TokenSpan
 from src.engines.whisper.vocabulary import Vocabulary
@@ -18,6 +19,8 @@ _OPENING = "\"'“¿¡([{-"
 _CLOSING = "\"'.。,，!！?？:：”)]}、"
 _SENTENCE_ENDS = ".。!！?？"
 _LONGEST_MEDIAN = 0.7
+_LEAST_PROBABILITY = 1e-9
+"""So that a logarithm is finite."""
 
 
 class _TimedWord:
@@ -62,6 +65,24 @@ def words(
             found.append(Word(start, end, one.text, one.probability))
         result.append(tuple(found))
     return result
+
+
+def token_logprobs(
+    spans: Sequence[TokenSpan], alignment: Alignment | None, vocabulary: Vocabulary
+) -> list[tuple[TokenLogprob, ...]]:
+    """The log-probability of each token of each span, given the audio and the text before it.
+
+    They come from the pass that aligns the text, in which the decoder is given the text without timestamps
+    and prompt.
+    """
+    probabilities = iter(alignment.probabilities if alignment is not None else ())
+    return [
+        tuple(
+            TokenLogprob(vocabulary.bytes_of(token), math.log(max(probability, _LEAST_PROBABILITY)))
+            for token, probability in zip(span.tokens, probabilities, strict=False)
+        )
+        for span in spans
+    ]
 
 
 def _timed(

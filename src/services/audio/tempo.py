@@ -11,6 +11,8 @@ from src.engines.base import Audio
 
 _FILLING_SECONDS = 0.25
 """Seconds of silence that are added at the end: more than two of `atempo`'s windows."""
+_LEAST, _MOST = 0.5, 2.0
+"""What one `atempo` does well: it knows no lower rate, and at a higher one it leaves samples out."""
 
 
 class Tempo:
@@ -18,16 +20,17 @@ class Tempo:
 
     Args:
         sample_rate: Hz.
-        speed: 0.5 to 2; at 1 the samples pass through untouched.
+        speed: 0.25 to 4; at 1 the samples pass through untouched.
     """
 
     def __init__(self, sample_rate: int, speed: float) -> None:
         self._sample_rate = sample_rate
         self._speed = speed
         self._at = self._given = 0
-        self._graph = None if speed == 1.0 else self._make_graph(speed)
+        self._parts = [speed] if _LEAST <= speed <= _MOST else [speed**0.5] * 2
+        self._graph = None if speed == 1.0 else self._make_graph()
 
-    def _make_graph(self, speed: float) -> av.filter.Graph:
+    def _make_graph(self) -> av.filter.Graph:
         graph = av.filter.Graph()
         source = graph.add_abuffer(
             sample_rate=self._sample_rate,
@@ -35,10 +38,13 @@ class Tempo:
             layout="mono",
             time_base=Fraction(1, self._sample_rate),
         )
-        tempo = graph.add("atempo", f"{speed:.4f}")
         sink = graph.add("abuffersink")
-        source.link_to(tempo)
-        tempo.link_to(sink)
+        before = source
+        for part in self._parts:
+            tempo = graph.add("atempo", f"{part:.6f}")
+            before.link_to(tempo)
+            before = tempo
+        before.link_to(sink)
         graph.configure()
         return graph
 
@@ -56,7 +62,8 @@ class Tempo:
         if self._graph is None or self._at == 0:
             return np.zeros(0, np.float32)
         # `atempo` drops samples that do not fill its last window: silence fills it, and is cut off again
-        filling = np.zeros(round(_FILLING_SECONDS * self._sample_rate * self._speed), np.float32)
+        seconds = _FILLING_SECONDS * len(self._parts) * max(1.0, self._speed)
+        filling = np.zeros(round(seconds * self._sample_rate), np.float32)
         ready = [self._through(self._graph, filling)]
         self._graph.push(None)
         ready.append(self._pull(self._graph))

@@ -185,7 +185,7 @@ class LoopRunner:
         window = state.policy.window
         encoded = yield from self._encoder.run(state.row.mel, window)
         kv_cache = yield from self._decoder.project_kv(encoded)
-        return EncoderOutput(kv_cache, encoded if state.row.words else None, window)
+        return EncoderOutput(kv_cache, encoded if state.row.aligned else None, window)
 
     def _collect_encoded(self) -> Results:
         """Give rows their encoder outputs; return those that could not be encoded."""

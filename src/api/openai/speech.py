@@ -1,0 +1,112 @@
+"""Text in, audio out."""
+
+import base64
+import math
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from enum import StrEnum
+from typing import Annotated
+
+from fastapi import APIRouter, Request
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, ConfigDict, Field
+
+from src.api import speaking
+from src.api.dependencies import ServicesDep
+from src.api.errors import problems
+from src.api.languages import language_tag
+from src.api.policy import ErrorShape
+from src.api.sse import Event, event_stream
+from src.api.streaming import stream_response
+from src.services.audio import AudioFormat
+from src.services.model_names import ModelKind
+from src.services.tts import SpeechChunk, SpeechRequest
+from src.services.usage import Usage
+
+router = APIRouter(tags=["OpenAI"])
+
+_OUTPUT_TOKENS_PER_SECOND = 20
+"""Of audio, about what OpenAI's speech models write."""
+
+
+class StreamFormat(StrEnum):
+    AUDIO = "audio"
+    SSE = "sse"
+
+
+class VoiceId(BaseModel):
+    id: Annotated[str, Field(min_length=1, max_length=300)]
+
+
+class SpeechBody(BaseModel):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"model": "tts-1", "voice": "alloy", "input": "Hello, and welcome to Voz."}]
+        }
+    )
+
+    input: str = Field(min_length=1, description="What to say; MAX_TEXT_CHARS characters at most.")
+    model: str = Field(max_length=200, description="One of `GET /v1/models`.", examples=["tts-1"])
+    voice: Annotated[str, Field(min_length=1, max_length=300)] | VoiceId = Field(
+        description="One of `GET /v1/audio/voices`, or a blend of them. One of OpenAI's names means a voice "
+        "of the text's language.",
+        examples=["alloy"],
+    )
+    instructions: str | None = Field(default=None, max_length=4096, description="Ignored.")
+    response_format: AudioFormat = Field(
+        default=AudioFormat.MP3, description="`pcm`: 16 bits, little-endian, mono, 24 kHz."
+    )
+    speed: float = Field(default=1.0, ge=0.25, le=4.0, description="Rate of speech; the pitch stays.")
+    stream_format: StreamFormat = Field(
+        default=StreamFormat.AUDIO, description="`sse`: as events with base64 in them."
+    )
+    language: str | None = Field(
+        default=None, max_length=35, description="Not OpenAI's: the language of the text, else detected."
+    )
+
+
+@router.post(
+    "/audio/speech",
+    summary="Speak a text",
+    response_class=StreamingResponse,
+    responses=problems(400, 401, 404, 408, 413, 429, 500, 503, shape=ErrorShape.OPENAI)
+    | {
+        200: {
+            "description": "The audio, as it is made",
+            "content": {wanted.content_type: {} for wanted in AudioFormat} | {"text/event-stream": {}},
+        }
+    },
+)
+async def speak(request: Request, services: ServicesDep, body: SpeechBody) -> StreamingResponse:
+    """As `POST /tts/stream`, in OpenAI's shape."""
+    services.catalogue.find(body.model, ModelKind.TTS)
+    name = body.voice if isinstance(body.voice, str) else body.voice.id
+    language = language_tag(body.language, services.tts.voices.languages)
+    voice = await speaking.voice_for(services, body.input, name, language)
+    owner = speaking.owner_of(request)
+    wanted = SpeechRequest(body.input, voice, body.response_format, body.speed, language or "", owner)
+    chunks = speaking.speech_chunks(request, services, wanted)
+    if body.stream_format is StreamFormat.SSE:
+        return await event_stream(request, _events(chunks))
+    return await stream_response(
+        request, chunks, speaking.only_audio, media_type=body.response_format.content_type
+    )
+
+
+async def _events(chunks: AsyncGenerator[SpeechChunk | Usage, None]) -> AsyncGenerator[Event, None]:
+    async with aclosing(chunks):
+        async for chunk in chunks:
+            if isinstance(chunk, Usage):
+                yield "speech.audio.done", {"type": "speech.audio.done", "usage": _usage(chunk)}
+            elif chunk.audio:
+                audio = base64.b64encode(chunk.audio).decode()
+                yield "speech.audio.delta", {"type": "speech.audio.delta", "audio": audio}
+
+
+def _usage(usage: Usage) -> dict[str, int]:
+    output = math.ceil(usage.audio_seconds * _OUTPUT_TOKENS_PER_SECOND)
+    return {
+        "input_tokens": usage.characters,
+        "output_tokens": output,
+        "total_tokens": usage.characters + output,
+    }

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.models
 
 SENTENCES = {
     "en": "The water in the kettle is hot, so we can have our tea in the garden.",
-    "es": "El agua ya está caliente, así que podemos tomar el té en el jardín.",
+    "es": "El perro duerme tranquilo junto a la ventana.",
 }
 
 

@@ -3,7 +3,7 @@
 import re
 
 from src.services.text import units
-from src.services.text.language import Count, Language, Noun, alternatives
+from src.services.text.language import Count, Language, Noun, alternatives, words
 from src.services.text.numbers import NUMBER, Value, counted, integer, next_word, number_or_year, parse, say
 from src.services.text.reading import Rule
 
@@ -12,11 +12,9 @@ _PLAIN_UNIT = re.compile(r"k[mg]|[cm]m|m[gl]|[GMT]B|kWh|[kMG]Hz|km/h|m/s|[kcm]?m
 _DASH = r"\s?[-–]\s?"
 _SINGULAR_BEFORE = re.compile(r"(?:\b(?:per|por|cada|each|un|el|the|a|one)\s)$", re.IGNORECASE)
 _ADJECTIVE_AFTER = re.compile(r"\s([A-Za-z]{2,})\b")
-_TECHNICAL = frozenset(["V", "W", "kW", "GB", "TB", "MB", "MHz", "GHz", "mAh", "MP", "mm", "cc", "Mbps"])
+_TECHNICAL = words("V W kW GB TB MB MHz GHz mAh MP mm cc Mbps")
 """Units that stand before their noun without an article, too: `12V battery`."""
-_SPACED = frozenset(
-    ["A", "B", "t", "T", "J", "N", "ac", "AU", "ly", "bar", "lx", "lm", "kn", "kt", "ct", "atm"]
-)
+_SPACED = words("A B t T J N ac AU ly bar lx lm kn kt ct atm")
 
 
 _NEAR = {

@@ -2,32 +2,11 @@
 
 import re
 
-from src.services.text.language import Language, alternatives
+from src.services.text.language import Language, alternatives, words
 from src.services.text.numbers import digits, integer
 from src.services.text.reading import Rule
 
-_STATES_THAT_ARE_WORDS = frozenset(
-    [
-        "OK",
-        "OH",
-        "HI",
-        "ME",
-        "IN",
-        "OR",
-        "LA",
-        "PA",
-        "MA",
-        "ID",
-        "AL",
-        "DE",
-        "CO",
-        "MS",
-        "MD",
-        "MT",
-        "CT",
-        "PR",
-    ]
-)
+_STATES_THAT_ARE_WORDS = words("OK OH HI ME IN OR LA PA MA ID AL DE CO MS MD MT CT PR")
 _STREETS = r"[a-z] [A-Z][a-z]{1,4}(?:\.|\b)"
 
 

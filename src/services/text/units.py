@@ -3,7 +3,7 @@
 import re
 from functools import lru_cache
 
-from src.services.text.language import Language, Noun, alternatives, table
+from src.services.text.language import Language, Noun, alternatives, table, words
 
 _PREFIXES = {
     "p": "pico", "n": "nano", "µ": "micro", "m": "milli", "c": "centi", "d": "deci", "h": "hecto", "k": "kilo",
@@ -21,63 +21,13 @@ _USED = table(
 )
 """Prefixes that people write with a base."""
 
-_ALONE = frozenset(
-    [
-        "m",
-        "g",
-        "l",
-        "L",
-        "s",
-        "W",
-        "V",
-        "A",
-        "t",
-        "B",
-        "Hz",
-        "Pa",
-        "Ω",
-        "bps",
-        "mol",
-        "Sv",
-        "eV",
-        "Wh",
-        "Ah",
-        "cal",
-        "bit",
-        "Bq",
-    ]
-)
+_ALONE = words("m g l L s W V A t B Hz Pa Ω bps mol Sv eV Wh Ah cal bit Bq")
 """Bases that mean a unit without a prefix."""
 
-_NO_CAPITALS = frozenset(
-    [
-        "mi",
-        "mo",
-        "ct",
-        "ac",
-        "ha",
-        "bar",
-        "cal",
-        "ms",
-        "pt",
-        "pts",
-        "hab",
-        "ud",
-        "u",
-        "doc",
-        "sem",
-        "ly",
-        "nm",
-        "ns",
-        "gal",
-        "in",
-        "in.",
-        "min",
-        "mins",
-        "sec",
-        "as",
-        "id",
-    ]
+_NO_CAPITALS = words(
+    """
+    mi mo ct ac ha bar cal ms pt pts hab ud u doc sem ly nm ns gal in in. min mins sec as id
+    """
 )
 """Units whose capitals are something else."""
 

@@ -23,6 +23,7 @@ import pytest
 from src.engines.base import Audio
 from src.errors import InvalidInput, NotAudio, Overloaded, TooLarge
 from src.observability import metrics
+from src.processes.cores import usable_cores
 from src.services.audio import AudioSource
 from src.services.decoding.pool import Decoders
 from tests.conftest import REPOSITORY
@@ -457,6 +458,52 @@ def test_more_files_than_places_wait_for_one() -> None:
         assert len(await waiting) == 16_000
 
     play(scene, most=1)
+
+
+def niceness(opened: Decoders) -> list[int]:
+    return sorted(os.getpriority(os.PRIO_PROCESS, pid) for pid in children(opened.pid))
+
+
+@needs_linux
+def test_files_without_audio_give_way() -> None:
+    """Files that find no audio get the lowest priority, and a clip is decoded beside them."""
+
+    async def scene(opened: Decoders) -> None:
+        async def hangs() -> None:
+            async with opened.decode(io.BytesIO(claims_samples(2**26 - 1)), 60) as stuck:
+                await stuck.read()
+
+        count = usable_cores() + 2
+        doomed = [asyncio.create_task(hangs()) for _ in range(count)]
+        seen: set[int] = set()
+
+        def stopped() -> bool:
+            for pid in set(children(opened.pid)) - seen:
+                with contextlib.suppress(OSError):
+                    if any("upload" in str(file.readlink()) for file in Path(f"/proc/{pid}/fd").iterdir()):
+                        os.kill(pid, signal.SIGSTOP)
+                        seen.add(pid)
+            return len(seen) == count
+
+        await until(stopped)
+        await until(lambda: niceness(opened) == [19] * count)
+        assert len(await read(opened, tone_wav(1.0))) == 16_000
+        for task in doomed:
+            task.cancel()
+        await asyncio.gather(*doomed, return_exceptions=True)
+
+    play(scene, spares=0)
+
+
+@needs_linux
+def test_long_files_give_way() -> None:
+    async def scene(opened: Decoders) -> None:
+        async with opened.decode(io.BytesIO(silent_flac(HOUR)), 2 * HOUR) as long:
+            assert await long.read()
+            assert niceness(opened) == [0]
+            await until(lambda: niceness(opened) == [10])
+
+    play(scene, spares=0)
 
 
 _ORPHANS = """

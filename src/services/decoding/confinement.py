@@ -26,9 +26,9 @@ _CALLS = (
     "write", "writev", "sendto", "sendmsg", "recvfrom", "recvmsg", "poll", "ppoll", "fcntl",
     # memory
     "mmap", "munmap", "mremap", "mprotect", "madvise", "brk",
-    # time, locks and the process's own signals; a decoder may lower its priority
+    # time, locks and the process's own signals
     "futex", "clock_gettime", "clock_nanosleep", "nanosleep", "gettimeofday", "times", "getrusage",
-    "setitimer", "getpriority", "setpriority", "sched_yield", "sched_getaffinity", "getrandom",
+    "setitimer", "sched_yield", "sched_getaffinity", "getrandom",
     "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "sigaltstack", "restart_syscall", "rseq",
     "getpid", "gettid", "tgkill", "exit", "exit_group",
 )  # fmt: skip

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from src.errors import StartupError
-from src.services.decoding.forkserver import COMMAND, FORK, KILL, READY, REPORT
+from src.services.decoding.forkserver import COMMAND, FORK, KILL, LOWER, READY, REPORT
 
 _ROOT = Path(__file__).parents[3]
 _KEPT_VARIABLES = ("LD_LIBRARY_PATH", "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
@@ -74,16 +74,23 @@ class ForkServer:
         """
         if self._control is None:
             raise ConnectionError("there is no process to fork from")
-        socket.send_fds(self._control, [COMMAND.pack(FORK, number)], [connection.fileno()])
+        socket.send_fds(self._control, [COMMAND.pack(FORK, number, 0)], [connection.fileno()])
 
     def kill(self, number: int) -> None:
         """Kill a decoder if it has not ended."""
+        self._order(KILL, number)
+
+    def lower(self, number: int, nice: int) -> None:
+        """Lower the priority of a decoder if it has not ended. It never rises again."""
+        self._order(LOWER, number, nice)
+
+    def _order(self, order: bytes, number: int, nice: int = 0) -> None:
         if self._control is None:
             return
         try:
-            self._control.send(COMMAND.pack(KILL, number))
+            self._control.send(COMMAND.pack(order, number, nice))
         except BlockingIOError:  # hundreds of commands are on their way
-            asyncio.get_running_loop().call_later(_PAUSE_SECONDS, self.kill, number)
+            asyncio.get_running_loop().call_later(_PAUSE_SECONDS, self._order, order, number, nice)
         except OSError:
             pass  # the process is gone, and all decoders with it
 

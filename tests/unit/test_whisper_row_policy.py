@@ -1,6 +1,7 @@
 """What is done next with a row, decision by decision, without a model."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -142,3 +143,18 @@ def test_words_are_aligned_only_where_there_are_some() -> None:
     run(silent, {(700, "en", 0.0): Decoded((), "", 0.0, -0.2, 0.01)}, SURE)
     assert silent.decoded is not None
     assert not silent.wants_alignment
+
+
+@pytest.mark.parametrize("temperature", [0.01, 0.7, 1.0])
+def test_a_row_that_names_a_temperature_is_decoded_at_no_other(temperature: float) -> None:
+    one = replace(row(language="en"), temperature=temperature)
+    policy = RowPolicy(one, multilingual=True)
+    done = run(policy, {}, SURE)
+    assert done == [f"{window} en {temperature}" for window in (700, MIDDLE_WINDOW, FULL_WINDOW)]
+    assert policy.decoded is not None
+
+
+@pytest.mark.parametrize("temperature", [5e-324, 0.009])
+def test_a_temperature_that_logits_cannot_be_divided_by_is_none(temperature: float) -> None:
+    policy = RowPolicy(replace(row(language="en"), temperature=temperature), multilingual=True)
+    assert run(policy, {(700, "en", 0.0): GOOD}, SURE) == ["700 en 0.0"]

@@ -20,6 +20,9 @@ from src.engines.whisper.row import FULL_WINDOW, Decoded, Guess, Guesses, Whispe
 MIDDLE_WINDOW = 2000
 """Frames between the fitted window and the full one: mostly as good as the full one at half the cost."""
 
+LEAST_TEMPERATURE = 0.01
+"""A row that names a lower temperature is decoded as at 0: logits divided by it would overflow."""
+
 
 class Action(Enum):
     """What a back end does next with a row, on the encoder's output for `RowPolicy.window`."""
@@ -63,7 +66,7 @@ class RowPolicy:
         """All decodings so far."""
         self._detects = multilingual and row.language is None
         self._detected: Guesses = ()
-        self._temperatures = (row.temperature,) if row.temperature else TEMPERATURES
+        self._temperatures = (row.temperature,) if row.temperature >= LEAST_TEMPERATURE else TEMPERATURES
         self._temperature = 0
         self._versions: list[tuple[Guess, Decoded]] = []
         """The text in each language that was tried, in the present window."""

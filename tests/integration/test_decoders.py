@@ -468,9 +468,8 @@ def niceness(opened: Decoders) -> list[int]:
 def test_files_without_audio_give_way() -> None:
     async def scene(opened: Decoders) -> None:
         async with opened.decode(io.BytesIO(tone_wav(1.0)), 60):
-            for pid in children(opened.pid):
-                os.kill(pid, signal.SIGSTOP)  # as if it searched for audio
-            assert niceness(opened) == [0]
+            await until(lambda: bool(children(opened.pid)))
+            os.kill(children(opened.pid)[0], signal.SIGSTOP)  # as if it searched for audio
             await until(lambda: niceness(opened) == [10])
             assert len(await read(opened, tone_wav(1.0))) == 16_000
 

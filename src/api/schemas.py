@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
 from pydantic_core import PydanticCustomError
 
 from src.engines.base import EngineInfo, Load
@@ -80,17 +80,29 @@ class SpokenWordOut(BaseModel):
     end: float = Field(description="Seconds.")
 
 
+_SPEECH_EXAMPLES = [
+    {"text": "Hello, and welcome to Voz.", "language": "en"},
+    {"text": "Hola, te damos la bienvenida a Voz.", "language": "es", "format": "mp3"},
+    {"text": "Two voices in one.", "voice": "af_heart(2)+af_bella(1)"},
+]
+_NOTES = frozenset({"title", "description", "default", "examples"})
+"""Keywords of a JSON schema that describe a field and do not restrict it."""
+
+
+def _document_speech(schema: dict[str, Any]) -> None:
+    """Add the examples, and that every field with a default may be `null`."""
+    schema["examples"] = _SPEECH_EXAMPLES
+    required = schema.get("required", ())
+    for name, field in schema["properties"].items():
+        if name in required or {"type": "null"} in field.get("anyOf", ()):
+            continue
+        rule = {keyword: value for keyword, value in field.items() if keyword not in _NOTES}
+        notes = {keyword: value for keyword, value in field.items() if keyword in _NOTES}
+        schema["properties"][name] = {"anyOf": [rule, {"type": "null"}], **notes}
+
+
 class SpeechIn(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={
-            "examples": [
-                {"text": "Hello, and welcome to Voz.", "language": "en"},
-                {"text": "Hola, te damos la bienvenida a Voz.", "language": "es", "format": "mp3"},
-                {"text": "Two voices in one.", "voice": "af_heart(2)+af_bella(1)"},
-            ]
-        },
-    )
+    model_config = ConfigDict(extra="forbid", json_schema_extra=_document_speech)
 
     @model_validator(mode="before")
     @classmethod
@@ -133,7 +145,7 @@ class SpeechIn(BaseModel):
     )
     format: AudioFormat = Field(default=AudioFormat.WAV, description="`wav` is 16-bit PCM.")
     speed: float = Field(default=1.0, ge=0.5, le=2.0, description="Rate of speech; the pitch stays.")
-    timestamps: bool = Field(
+    timestamps: StrictBool = Field(
         default=False,
         description="Tell when each word is said. `/tts` answers with `words` and with links to them as "
         "JSON, SRT and WebVTT; `/tts/stream` answers with server-sent events.",

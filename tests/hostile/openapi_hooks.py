@@ -47,6 +47,7 @@ def before_call(
             body["language"] = _code(body["language"])
         if body.get("languages"):
             body["languages"] = [_code(language) for language in body["languages"]]
+        body.pop("track", None)
         if "model" in body:
             body["model"] = "whisper-1"
             _fit_together(body)
@@ -57,6 +58,10 @@ def before_call(
     elif "text" in body:
         text = "" if body["text"] in EXAMPLES else body["text"][:_MOST_CHARACTERS]
         body["text"] = f"{text} {WORD}"
+        if body.get("language"):
+            body["language"] = "en"
+        if body.get("voice"):
+            body["voice"] = "af_heart"
 
 
 def _fit_together(body: dict[str, Any]) -> None:

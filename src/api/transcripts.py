@@ -34,13 +34,12 @@ def shape(
         case SttFormat.SRT | SttFormat.VTT:
             return subtitles(result, wanted, max_line_width, max_line_count)
         case SttFormat.JSON:
-            return JSONResponse(Transcription(**_common(result)).model_dump())
+            return JSONResponse(_without_empty(Transcription(**_common(result)).model_dump()))
         case SttFormat.VERBOSE_JSON:
             segments = [segment_out(segment, index, words) for index, segment in enumerate(result.segments)]
             verbose = VerboseTranscription(**_common(result), segments=segments)
-            return JSONResponse(
-                verbose.model_dump(exclude=None if words else {"segments": {"__all__": {"words"}}})
-            )
+            body = verbose.model_dump(exclude=None if words else {"segments": {"__all__": {"words"}}})
+            return JSONResponse(_without_empty(body))
 
 
 def subtitles(result: Result, wanted: SttFormat, max_line_width: int, max_line_count: int) -> Response:
@@ -63,9 +62,14 @@ def warning_headers(result: Result) -> dict[str, str]:
 def event_of(item: Segment | Result, index: int, words: bool) -> tuple[str, dict[str, Any]]:
     """A server-sent event: its name and its data."""
     if isinstance(item, Result):
-        return "done", Transcription(**_common(item)).model_dump()
+        return "done", _without_empty(Transcription(**_common(item)).model_dump())
     out = segment_out(item, index, words)
     return "segment", out.model_dump(exclude=None if words else {"words"})
+
+
+def _without_empty(body: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what there is nothing to say about: the track of a file that has one, and no warnings."""
+    return {name: value for name, value in body.items() if value or name not in {"track", "warnings"}}
 
 
 def segment_out(segment: Segment, index: int, words: bool) -> SegmentOut:
@@ -100,6 +104,6 @@ def _common(result: Result) -> dict[str, Any]:
         "language_probability": round(result.language_probability, _PROBABILITY),
         "duration": round(result.duration, _SECONDS),
         "model": result.model,
-        "track": result.track,
+        "track": result.track if (result.tracks or 0) > 1 else None,
         "warnings": list(result.warnings),
     }

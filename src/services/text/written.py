@@ -90,7 +90,7 @@ def _to_common(before: Sequence[str], after: Sequence[str]) -> tuple[int, int]:
 
 
 def _changed(before: str, after: str, base: int) -> list[range]:
-    """`origins` within a stretch that is not the same, letter by letter."""
+    """`origins` within a passage that differs, letter by letter."""
     if len(before) * len(after) > 1_000_000:
         return [range(base, base + len(before))] * len(after)
     found: list[range] = []

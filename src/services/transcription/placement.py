@@ -26,7 +26,7 @@ _SENTENCE_BONUS, _CLAUSE_BONUS = 0.2, 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class _Stretch:
+class _SpeechInterval:
     """Speech without a long pause, within a segment; samples of the recording."""
 
     start: int
@@ -47,7 +47,7 @@ def in_recording(chunk: Chunk, segment: Segment, *, spaced: bool) -> list[Segmen
         Word(*chunk.word_in_recording(word.start, word.end), word.word, word.probability)
         for word in segment.words
     )
-    stretches = _stretches(chunk, segment)
+    intervals = _speech_intervals(chunk, segment)
     if words:
         groups = _words_by_pause(words)
         texts = ["".join(word.word for word in group) for group in groups]
@@ -56,36 +56,38 @@ def in_recording(chunk: Chunk, segment: Segment, *, spaced: bool) -> list[Segmen
                 replace(segment, start=group[0].start, end=group[-1].end, text=text, words=tuple(group))
                 for group, text in zip(groups, texts, strict=True)
             ]
-        start = min(stretches[0].start / STT_SAMPLE_RATE, words[0].start)
-        end = max(stretches[-1].end / STT_SAMPLE_RATE, words[-1].end)
+        start = min(intervals[0].start / STT_SAMPLE_RATE, words[0].start)
+        end = max(intervals[-1].end / STT_SAMPLE_RATE, words[-1].end)
         return [replace(segment, start=start, end=max(start, end), words=words)]
-    texts = _shared_out(segment.text, [stretch.spoken for stretch in stretches], spaced=spaced)
-    if len(texts) < len(stretches):
-        stretches = [max(stretches, key=lambda stretch: stretch.spoken)]
+    texts = _shared_out(segment.text, [interval.spoken for interval in intervals], spaced=spaced)
+    if len(texts) < len(intervals):
+        intervals = [max(intervals, key=lambda interval: interval.spoken)]
         texts = [segment.text]
     return [
-        replace(segment, start=stretch.start / STT_SAMPLE_RATE, end=stretch.end / STT_SAMPLE_RATE, text=text)
-        for stretch, text in zip(stretches, texts, strict=True)
+        replace(
+            segment, start=interval.start / STT_SAMPLE_RATE, end=interval.end / STT_SAMPLE_RATE, text=text
+        )
+        for interval, text in zip(intervals, texts, strict=True)
     ]
 
 
-def _stretches(chunk: Chunk, segment: Segment) -> list[_Stretch]:
+def _speech_intervals(chunk: Chunk, segment: Segment) -> list[_SpeechInterval]:
     start, end = round(segment.start * STT_SAMPLE_RATE), round(segment.end * STT_SAMPLE_RATE)
     found = [part for span in chunk.spans if (part := _part(span, start, end)) is not None]
     if not found:  # no speech where the segment is: it may be quiet speech, in the span of its middle
         times = chunk.word_in_recording(segment.start, segment.end)
         first, last = (round(time * STT_SAMPLE_RATE) for time in times)
-        return [_Stretch(first, max(first, last), max(0, last - first))]
+        return [_SpeechInterval(first, max(first, last), max(0, last - first))]
     joined = [found[0]]
     for before, after in pairwise(found):
         if after.start - before.end >= _PAUSE:
             joined.append(after)
         else:
-            joined[-1] = _Stretch(joined[-1].start, after.end, joined[-1].spoken + after.spoken)
+            joined[-1] = _SpeechInterval(joined[-1].start, after.end, joined[-1].spoken + after.spoken)
     return joined
 
 
-def _part(span: Span, start: int, end: int) -> _Stretch | None:
+def _part(span: Span, start: int, end: int) -> _SpeechInterval | None:
     """What a segment from `start` to `end` (samples of the chunk) has of the speech in a span."""
     moved = span.start - span.at
     first, last = max(start + moved, span.speech_start), min(end + moved, span.speech_end)
@@ -95,7 +97,7 @@ def _part(span: Span, start: int, end: int) -> _Stretch | None:
     inside = span.at <= start and end <= span.at + span.length
     if not inside and spoken < min(_ROUGH, (span.speech_end - span.speech_start) / 2):
         return None
-    return _Stretch(
+    return _SpeechInterval(
         max(span.start, start + moved, span.speech_start - _MARGIN),
         min(span.start + span.length, end + moved, span.speech_end + _MARGIN),
         spoken,

@@ -60,17 +60,20 @@ def language_code(text: str, known: Sequence[str], field: str = "language") -> s
 def language_tag(text: str | None, known: Sequence[str]) -> str | None:
     """A BCP 47 tag such as `es` or `es-MX`; None where no language is named.
 
+    An unknown language comes back in lower case: whoever looks for a voice refuses it by name.
+
     Args:
         text: as for `language_code`.
         known: the codes of the languages that can be spoken.
-
-    Raises:
-        InvalidInput: there is no such language.
     """
-    code = language_code(text or "", known)
+    written = (text or "").strip()
+    try:
+        code = language_code(written, known)
+    except InvalidInput:
+        return written.lower()
     if code is None:
         return None
-    language, _, region = (text or "").strip().replace("_", "-").rpartition("-")
+    language, _, region = written.replace("_", "-").rpartition("-")
     return f"{code}-{region.upper()}" if language and _REGION.fullmatch(region) else code
 
 

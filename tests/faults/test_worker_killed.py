@@ -60,6 +60,8 @@ def test_the_other_worker_answers_and_a_new_one_comes(tmp_path: Path) -> None:
                 until(lambda: len(statuses) > answered + 50, server.log)
                 until(lambda: len(server.workers) == 2 and victim not in server.workers, server.log)
                 until(lambda: alive(server) == set(server.workers), server.log)
+                # a worker has metrics before it has read its models
+                until(lambda: server.log().count("Application startup complete") == 3, server.log)
             finally:
                 stop.set()
             for one in asking:

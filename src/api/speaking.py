@@ -6,9 +6,11 @@ from contextlib import aclosing
 from fastapi import Request
 
 from src.api.dependencies import Services
+from src.api.languages import language_tag
 from src.api.usage import metered
 from src.engines.base import Voice
 from src.scheduling.executors import TEXT
+from src.services.audio import AudioFormat
 from src.services.text.detect import language_of
 from src.services.tts import Speech, SpeechChunk, SpeechRequest
 from src.services.usage import Usage
@@ -29,9 +31,30 @@ async def voice_for(services: Services, text: str, name: str | None, language: s
     return voices.find(name, language)
 
 
-def owner_of(request: Request) -> str:
-    """The name of the caller's key."""
-    return request.scope.get("state", {}).get("key_name") or ""
+async def speech_request(
+    request: Request,
+    services: Services,
+    text: str,
+    *,
+    voice: str | None,
+    language: str | None,
+    audio_format: AudioFormat,
+    speed: float,
+    timestamps: bool = False,
+) -> SpeechRequest:
+    """What is to be spoken, by which voice and for whom.
+
+    Args:
+        voice: as the caller names it; None: the first of the language.
+        language: as the caller writes it: a code, a tag or a name; None: the voice's own.
+
+    Raises:
+        InvalidInput: there is no such voice, or it does not speak the language.
+    """
+    tag = language_tag(language, services.tts.voices.languages)
+    found = await voice_for(services, text, voice, tag)
+    owner = request.scope.get("state", {}).get("key_name") or ""
+    return SpeechRequest(text, found, audio_format, speed, tag or "", owner, timestamps)
 
 
 async def speak(request: Request, services: Services, wanted: SpeechRequest) -> Speech:

@@ -19,7 +19,7 @@ from src.api.schemas import (
     VerboseTranscription,
 )
 from src.api.sse import Event, event_stream
-from src.api.transcripts import event_of, guess_out, shape
+from src.api.transcripts import PLAIN_FORMATS, event_of, guess_out, shape
 from src.engines.base import Segment, SttOptions
 from src.scheduling.executors import FORMATTING
 from src.services.stt import Result
@@ -49,9 +49,7 @@ Languages = Annotated[
             "model": VerboseTranscription | Transcription,
             "description": "The text, in the format asked for",
             "content": {
-                "text/plain": {},
-                "text/vtt": {},
-                "application/x-subrip": {},
+                **PLAIN_FORMATS,
                 "text/event-stream": {},
             },
         }

@@ -19,6 +19,8 @@ from src.services.subtitles import to_srt, to_vtt
 _SECONDS, _PROBABILITY = 2, 4
 """Decimals: Whisper's times are multiples of 20 ms, and of a probability no more is meant."""
 _WARNINGS = "X-Voz-Warnings"
+PLAIN_FORMATS: dict[str, dict[str, Any]] = {"text/plain": {}, "text/vtt": {}, "application/x-subrip": {}}
+"""Media types of the formats that are no JSON, as an OpenAPI document lists them."""
 
 
 def shape(

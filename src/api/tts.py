@@ -12,7 +12,6 @@ from src.api import speaking
 from src.api.dependencies import Services, ServicesDep
 from src.api.disconnect import while_connected
 from src.api.errors import problems
-from src.api.languages import language_tag
 from src.api.schemas import SpeechIn, SpeechOut, SpokenWordOut
 from src.api.sse import Event, event_stream
 from src.api.streaming import stream_response
@@ -95,10 +94,16 @@ async def _events(
 
 
 async def _request(request: Request, services: Services, body: SpeechIn) -> SpeechRequest:
-    language = language_tag(body.language, services.tts.voices.languages)
-    voice = await speaking.voice_for(services, body.text, body.voice, language)
-    owner = speaking.owner_of(request)
-    return SpeechRequest(body.text, voice, body.format, body.speed, language or "", owner, body.timestamps)
+    return await speaking.speech_request(
+        request,
+        services,
+        body.text,
+        voice=body.voice,
+        language=body.language,
+        audio_format=body.format,
+        speed=body.speed,
+        timestamps=body.timestamps,
+    )
 
 
 def _absolute(request: Request, services: Services, url: str) -> str:

@@ -14,13 +14,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from src.api import speaking
 from src.api.dependencies import ServicesDep
 from src.api.errors import problems
-from src.api.languages import language_tag
 from src.api.policy import ErrorShape
 from src.api.sse import Event, event_stream
 from src.api.streaming import stream_response
 from src.services.audio import AudioFormat
 from src.services.model_names import ModelKind
-from src.services.tts import SpeechChunk, SpeechRequest
+from src.services.tts import SpeechChunk
 from src.services.usage import Usage
 
 router = APIRouter(tags=["OpenAI"])
@@ -80,11 +79,15 @@ class SpeechBody(BaseModel):
 async def speak(request: Request, services: ServicesDep, body: SpeechBody) -> StreamingResponse:
     """As `POST /tts/stream`, in OpenAI's shape."""
     services.catalogue.find(body.model, ModelKind.TTS)
-    name = body.voice if isinstance(body.voice, str) else body.voice.id
-    language = language_tag(body.language, services.tts.voices.languages)
-    voice = await speaking.voice_for(services, body.input, name, language)
-    owner = speaking.owner_of(request)
-    wanted = SpeechRequest(body.input, voice, body.response_format, body.speed, language or "", owner)
+    wanted = await speaking.speech_request(
+        request,
+        services,
+        body.input,
+        voice=body.voice if isinstance(body.voice, str) else body.voice.id,
+        language=body.language,
+        audio_format=body.response_format,
+        speed=body.speed,
+    )
     chunks = speaking.speech_chunks(request, services, wanted)
     if body.stream_format is StreamFormat.SSE:
         return await event_stream(request, _events(chunks))

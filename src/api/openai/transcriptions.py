@@ -16,6 +16,7 @@ from src.api.openai.forms import Granularity, TranscriptionForm, Upload
 from src.api.policy import ErrorShape
 from src.api.schemas import SttFormat
 from src.api.sse import Event, event_stream
+from src.api.transcripts import PLAIN_FORMATS
 from src.engines.base import Segment, SttOptions
 from src.scheduling.executors import FORMATTING
 from src.services.model_names import ModelKind
@@ -34,9 +35,7 @@ router = APIRouter(tags=["OpenAI"])
             "description": "The text, in the format asked for",
             "content": {
                 "application/json": {},
-                "text/plain": {},
-                "text/vtt": {},
-                "application/x-subrip": {},
+                **PLAIN_FORMATS,
                 "text/event-stream": {},
             },
         }

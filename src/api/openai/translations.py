@@ -13,6 +13,7 @@ from src.api.openai.answers import answer
 from src.api.openai.forms import TranslationForm, Upload
 from src.api.policy import ErrorShape
 from src.api.schemas import SttFormat
+from src.api.transcripts import PLAIN_FORMATS
 from src.engines.base import SttOptions
 from src.scheduling.executors import FORMATTING
 from src.services.model_names import ModelKind
@@ -30,9 +31,7 @@ router = APIRouter(tags=["OpenAI"])
             "description": "The text, in the format asked for",
             "content": {
                 "application/json": {},
-                "text/plain": {},
-                "text/vtt": {},
-                "application/x-subrip": {},
+                **PLAIN_FORMATS,
             },
         }
     },

@@ -142,6 +142,8 @@ def route_policies(
             "/stt/language": upload,
             "/tts": text,
             "/tts/stream": text,
+            # also for clients that know of it from `/v1/audio/voices`
+            "/voices/*": RoutePolicy(authentication=Authentication.KEY_OR_BEARER, direction=Direction.OUT),
             "/v1/audio/transcriptions": openai_upload,
             "/v1/audio/translations": openai_upload,
             "/v1/audio/speech": openai_text,

@@ -184,6 +184,10 @@ class VoiceOut(BaseModel):
     engine: str = Field(examples=["kokoro"])
     model: str = Field(examples=["kokoro-82m"])
     sample_rate: int = Field(description="Hz.", examples=[24000])
+    sample: str = Field(
+        description="Path of this host at which it can be heard, with a key.",
+        examples=["/voices/bf_emma/sample"],
+    )
     default: bool = Field(description="Whether it speaks its language where no voice is named.")
     blendable: bool = Field(description="Whether it can be mixed with others of its language.")
 

@@ -134,6 +134,17 @@ class TtsService:
             meter.add(in_flight.take())
         return await self._answer(request, spoken, cached=found or shared, usage=meter.usage)
 
+    async def audio(self, speech: Speech) -> bytes:
+        """The audio of a short speech that is in storage.
+
+        Raises:
+            StorageUnavailable: it is not in storage any more, or storage does not answer.
+        """
+        content = await self._storage.get(speech.key)
+        if content is None:
+            raise StorageUnavailable(f"{speech.key} is not in storage any more")
+        return content
+
     async def stream(
         self, request: SpeechRequest, meter: UsageMeter | None = None
     ) -> AsyncGenerator[bytes, None]:

@@ -36,7 +36,8 @@ def test_every_voice_is_listed(voz: RunningServer) -> None:
     assert {voice["id"] for voice in voices.values() if voice["default"]} == {"af_heart", "ef_dora"}
     assert voices["bm_george"] == {
         "id": "bm_george", "language": "en", "locale": "en-GB", "gender": "male", "engine": "kokoro",
-        "model": "kokoro-82m", "sample_rate": 24_000, "default": False, "blendable": True,
+        "model": "kokoro-82m", "sample_rate": 24_000, "sample": "/voices/bm_george/sample",
+        "default": False, "blendable": True,
     }  # fmt: skip
     assert answer["openai_names"]["alloy"] == {"en": "af_alloy", "es": "ef_dora"}
 

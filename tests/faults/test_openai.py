@@ -61,7 +61,16 @@ def test_models_and_voices(server: RunningServer, client: OpenAI) -> None:
     with server.client() as plain:
         voices = plain.get("/v1/audio/voices").json()["voices"]
         assert {"speaker-en", "speaker-es", "alloy"} <= {voice["id"] for voice in voices}
-        assert all(set(voice) == {"id", "name"} for voice in voices)
+        found = {voice["id"]: voice for voice in voices}
+        assert found["speaker-en"] == {
+            "id": "speaker-en", "name": "speaker-en (en)", "language": "en", "engine": "speaker",
+            "sample": "/voices/speaker-en/sample",
+        }  # fmt: skip
+        assert found["alloy"] == {"id": "alloy", "name": "alloy (the text's language)", "gender": "female"}
+        bearer = {"Authorization": f"Bearer {KEY}"}
+        assert httpx.get(
+            server.url + found["speaker-en"]["sample"], headers=bearer, trust_env=False
+        ).is_success
         assert plain.get("/audio/voices").json()["voices"] == voices
         assert plain.get("/models").json()["data"] == plain.get("/v1/models").json()["data"]
         assert plain.get("/models").json()["stt"]["engine"] == "reader"

@@ -52,6 +52,9 @@ def test_all_of_it_works_below_a_prefix(places: tuple[RunningServer, str]) -> No
         assert client.get(f"{url}/metrics", headers={"Authorization": f"Bearer {KEY}"}).status_code == 200
         assert client.get(f"{url}/models", headers=key).status_code == 200
 
+        sample = client.get(f"{url}/voices", headers=key).json()["voices"][0]["sample"]
+        assert client.get(httpx.URL(url).join(sample), headers=key).headers["content-type"] == "audio/mpeg"
+
         page = client.get(f"{url}/docs")
         assets = re.findall(r"(?:src|href)=\"([^\"]+)\"", page.text)
         assert len(assets) >= 3

@@ -183,3 +183,27 @@ def test_a_voice_is_asked_for_by_name(make_settings: Callable[..., Settings], pa
         assert (strange.status_code, "voices for en, es" in strange.json()["detail"]) == (422, True)
 
     run(make_settings(), use)
+
+
+def test_a_sample_of_a_voice_is_spoken_once(make_settings: Callable[..., Settings]) -> None:
+    async def use(server: RunningServer, model: _Held, client: httpx.AsyncClient) -> None:
+        model.may_speak.set()
+        listed = (await client.get("/voices")).json()["voices"]
+        for voice in listed:
+            first = await client.get(voice["sample"])
+            spoken = model.rows
+            again = await client.get(voice["sample"])
+            assert first.headers["content-type"] == "audio/mpeg"
+            assert first.content == again.content
+            assert len(first.content) > 1000
+            assert model.rows == spoken
+        assert model.rows == 2 * len(listed)  # sentences
+        assert (await client.get("/voices/alloy/sample")).status_code == 200
+
+        unknown = await client.get("/voices/speaker-xx/sample")
+        assert (unknown.status_code, unknown.json()["type"]) == (404, "urn:voz:not-found")
+        assert "the nearest is speaker-e" in unknown.json()["detail"]
+        async with server.async_client(key=None) as stranger:
+            assert (await stranger.get(listed[0]["sample"])).status_code == 401
+
+    run(make_settings(), use)

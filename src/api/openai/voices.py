@@ -1,11 +1,12 @@
 """Who can speak. OpenAI has no such route; its clients ask others' servers for it by this name."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
 from src.api.dependencies import ServicesDep
 from src.api.errors import problems
 from src.api.policy import ErrorShape
+from src.api.voices import sample_path
 from src.engines.voices import OPENAI_VOICES
 
 router = APIRouter(tags=["OpenAI"])
@@ -14,23 +15,43 @@ router = APIRouter(tags=["OpenAI"])
 class OpenAIVoice(BaseModel):
     id: str = Field(description="What `voice` takes.", examples=["af_heart"])
     name: str = Field(description="For people to choose by.", examples=["af_heart (en-US, female)"])
+    language: str | None = Field(default=None, description="ISO 639-1; left out where it is the text's.")
+    gender: str | None = Field(default=None, description="`female`, `male`; left out where it is not known.")
+    engine: str | None = Field(default=None, examples=["kokoro"])
+    sample: str | None = Field(
+        default=None,
+        description="Path of this host at which it can be heard, with a key.",
+        examples=["/voices/af_heart/sample"],
+    )
 
 
 class OpenAIVoices(BaseModel):
     voices: list[OpenAIVoice]
 
 
-@router.get("/audio/voices", summary="Voices", responses=problems(401, 429, 503, shape=ErrorShape.OPENAI))
-async def voices(services: ServicesDep) -> OpenAIVoices:
+@router.get(
+    "/audio/voices",
+    summary="Voices",
+    response_model_exclude_none=True,
+    responses=problems(401, 429, 503, shape=ErrorShape.OPENAI),
+)
+async def voices(request: Request, services: ServicesDep) -> OpenAIVoices:
     """The server's own voices, and OpenAI's names, which mean a voice of the text's language."""
     registry = services.tts.voices
     own = [
-        OpenAIVoice(id=one.id, name=f"{one.id} ({', '.join(filter(None, (one.locale, one.gender)))})")
+        OpenAIVoice(
+            id=one.id,
+            name=f"{one.id} ({', '.join(filter(None, (one.locale, one.gender)))})",
+            language=one.language,
+            gender=one.gender,
+            engine=one.engine,
+            sample=sample_path(request, one),
+        )
         for one in registry.voices
     ]
     names = [
-        OpenAIVoice(id=name, name=f"{name} (the text's language)")
-        for name in OPENAI_VOICES
+        OpenAIVoice(id=name, name=f"{name} (the text's language)", gender=gender)
+        for name, (gender, _) in OPENAI_VOICES.items()
         if registry.is_openai_name(name)
     ]
     return OpenAIVoices(voices=own + names)

@@ -21,7 +21,6 @@ from concurrent.futures import Future
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -190,7 +189,7 @@ async def run(given: argparse.Namespace, stack: AsyncExitStack) -> None:
     )
     await stack.enter_async_context(engine)
     decoders = await stack.enter_async_context(Decoders(spares=given.threads, most=64, max_seconds=1e9))
-    service = SttService(engine, decoders, SimpleNamespace(max_audio_seconds=1e9))  # type: ignore[arg-type]
+    service = SttService(engine, decoders, max_audio_seconds=1e9)
     model = WhisperModel(
         str(given.model), device="cpu", compute_type=given.compute_type, cpu_threads=given.threads
     )

@@ -26,12 +26,11 @@ import numpy as np
 from benchmarks import tts_peers
 from benchmarks.tts_peers import Peer
 from benchmarks.tts_report import Rounds, line, memory, percentiles, stream_line
-from src.config import Settings
 from src.engines.base import Audio, TextToSpeech, Voice
 from src.engines.coqui import CoquiEngine
 from src.engines.kokoro import KokoroEngine
 from src.engines.voices import VoiceRegistry
-from src.services.tts import SpeechRequest, TtsService
+from src.services.tts import SpeechRequest, TtsConfig, TtsService
 from src.storage.local import LocalStorage
 from src.weights.store import CoquiFiles, ModelStore
 
@@ -104,12 +103,8 @@ async def compare(engine: TextToSpeech, peer: Peer, language: str, rounds: int) 
 async def first_sound(engine: TextToSpeech, options: argparse.Namespace) -> None:
     """A paragraph as `POST /tts/stream` has it, less HTTP: when does its first sound come?"""
     with tempfile.TemporaryDirectory() as scratch:
-        storage_dir = Path(scratch)
-        settings = Settings(
-            _env_file=None, api_key="benchmark-" * 4, storage="local", storage_dir=storage_dir
-        )
-        async with LocalStorage(storage_dir) as storage:
-            service = TtsService(engine, storage, settings)
+        async with LocalStorage(Path(scratch)) as storage:
+            service = TtsService(engine, storage, TtsConfig())
             request = SpeechRequest(" ".join(PARAGRAPHS[options.language]), _voice(engine, options.language))
             firsts, wholes = Rounds(), Rounds()
             for _ in range(options.rounds):

@@ -24,12 +24,13 @@ from typing import Any
 import numpy as np
 
 from benchmarks.tts_peers import COQUIS_PAUSE, synthesizer
-from src.config import Settings, TtsEngine
+from src.config import Settings
 from src.engines.base import Audio
 from src.engines.voices import VoiceRegistry
 from src.errors import StartupError
 from src.services.text import to_speech
 from src.weights.store import CoquiFiles, ModelStore
+from src.weights.tts_engine import TtsEngine
 from tests.support.sentences import SENTENCES
 
 _LARGEST_DIFFERENCE = 1e-3

@@ -1,4 +1,4 @@
-"""The composition root: builds the parts of the infrastructure from `Settings`.
+"""The composition root: builds storage and services from `Settings`.
 
 Only this module, `main.py` and `core/loader.py` know both the settings and the parts. All other modules take
 plain arguments, so that each can be read, tested and reused alone.
@@ -6,8 +6,12 @@ plain arguments, so that each can be read, tested and reused alone.
 
 from pydantic import SecretStr
 
-from src.config import Settings
+from src.config import Settings, TruncatedAudio
 from src.core.s3_handler import S3Storage
+from src.engines.base import SpeechToText, TextToSpeech
+from src.services.decoding.pool import Decoders
+from src.services.stt import SttService
+from src.services.tts import TtsConfig, TtsService
 from src.storage.base import Storage
 from src.storage.local import LocalStorage
 from src.storage.s3_errors import S3Bucket
@@ -16,6 +20,25 @@ from src.storage.s3_errors import S3Bucket
 def open_storage(settings: Settings) -> Storage:
     """S3 or the local folder, as the settings say. Nothing is opened until it is entered."""
     return S3Storage(s3_bucket(settings)) if settings.uses_s3 else LocalStorage(settings.storage_dir)
+
+
+def stt_service(engine: SpeechToText, decoders: Decoders, settings: Settings) -> SttService:
+    return SttService(
+        engine,
+        decoders,
+        max_audio_seconds=settings.max_audio_seconds,
+        whole_only=settings.truncated_audio is TruncatedAudio.REFUSE,
+    )
+
+
+def tts_service(engine: TextToSpeech, storage: Storage, settings: Settings) -> TtsService:
+    config = TtsConfig(
+        cache=settings.tts_cache,
+        max_text_chars=settings.max_text_chars,
+        url_expires=settings.presigned_url_expires,
+        dollar=settings.tts_dollar_es,
+    )
+    return TtsService(engine, storage, config)
 
 
 def s3_bucket(settings: Settings) -> S3Bucket:

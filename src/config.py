@@ -16,6 +16,7 @@ from src.access.key_file import read_key_file
 from src.access.rate_limits import parse_limits
 from src.errors import ConfigurationError
 from src.processes.cores import usable_cores
+from src.weights.tts_engine import TtsEngine
 
 MIN_KEY_LENGTH = 8
 """Minimum length of an API key. Shorter keys can be guessed. And keys are removed from logs wherever they
@@ -34,13 +35,6 @@ class ComputeType(StrEnum):
     BFLOAT16 = "bfloat16"
     FLOAT16 = "float16"
     FLOAT32 = "float32"
-
-
-class TtsEngine(StrEnum):
-    AUTO = "auto"
-    COQUI = "coqui"
-    KOKORO = "kokoro"
-    BOTH = "both"
 
 
 class StorageKind(StrEnum):

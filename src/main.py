@@ -34,10 +34,11 @@ from src.api.middleware import (
 )
 from src.api.policy import route_policies
 from src.api.protocol import HEAD_TIMEOUT, PAUSE_TIMEOUT
-from src.composition import open_storage
+from src.composition import open_storage, stt_service, tts_service
 from src.config import LogFormat, Settings, load_settings, unknown_keys
-from src.core.loader import Models, open_models
+from src.core.loader import open_models
 from src.core.security import ApiKeys
+from src.engines.models import Models
 from src.errors import ConfigurationError
 from src.observability.telemetry import configure_logging
 from src.observability.tracing import tracing
@@ -48,9 +49,7 @@ from src.scheduling.admission import AdmissionController, UploadSpace, default_l
 from src.scheduling.executors import TEXT
 from src.services.decoding.pool import Decoders
 from src.services.model_names import Catalogue
-from src.services.stt import SttService
 from src.services.text import detect
-from src.services.tts import TtsService
 from src.storage.measured import MeasuredStorage
 
 log = logging.getLogger(__name__)
@@ -96,15 +95,16 @@ def create_app(settings: Settings, open_engines: OpenEngines = open_models) -> F
             ) as decoders,
         ):
             services = Services(
-                settings=settings,
                 models=models,
                 storage=storage,
-                stt=SttService(models.stt, decoders, settings),
-                tts=TtsService(models.tts, MeasuredStorage(storage), settings),
+                stt=stt_service(models.stt, decoders, settings),
+                tts=tts_service(models.tts, MeasuredStorage(storage), settings),
                 stt_admission=_admission("speech-to-text", models.stt.info.device, settings),
                 tts_admission=_admission("text-to-speech", models.tts.info.device, settings),
                 shutdown=shutdown,
                 catalogue=Catalogue(models.stt.info, models.tts.voices, settings.model_aliases),
+                stt_languages=tuple(settings.stt_languages),
+                public_url=settings.public_url,
             )
             await TEXT.run(detect.warm_up)
             app.state.services = services

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from src.config import Settings, TtsEngine
+from src.config import Settings
 from src.engines import cpu
+from src.weights.tts_engine import TtsEngine
 
 if TYPE_CHECKING:
-    from src.core.loader import Models
+    from src.engines.models import Models
     from tests.support.server import RunningServer
 
 pytest_plugins = ["tests.support.s3", "tests.support.selection"]

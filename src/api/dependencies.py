@@ -8,8 +8,7 @@ from fastapi import Depends, Request
 from src.api.graceful_shutdown import GracefulShutdown
 from src.api.middleware.admission import place_of
 from src.api.policy import AdmissionClass
-from src.config import Settings
-from src.core.loader import Models
+from src.engines.models import Models
 from src.scheduling.admission import AdmissionController, Place
 from src.services.model_names import Catalogue
 from src.services.stt import SttService
@@ -21,7 +20,6 @@ from src.storage.base import Storage
 class Services:
     """Objects that the lifespan builds and the routes use."""
 
-    settings: Settings
     models: Models
     storage: Storage
     stt: SttService
@@ -30,6 +28,10 @@ class Services:
     tts_admission: AdmissionController
     shutdown: GracefulShutdown
     catalogue: Catalogue
+    stt_languages: tuple[str, ...]
+    """Languages that detection chooses from if the caller names none; empty: all (STT_LANGUAGES)."""
+    public_url: str
+    """Address of the server in links to local files; empty: that of the request (PUBLIC_URL)."""
 
     def admission(self, kind: AdmissionClass) -> AdmissionController:
         """The controller that counts the requests in flight of this class."""

@@ -26,7 +26,7 @@ async def voice_for(services: Services, text: str, name: str | None, language: s
     """
     voices = services.tts.voices
     if language is None and name is not None and voices.is_openai_name(name):
-        found = await TEXT.run(language_of, text[: services.settings.max_text_chars])
+        found = await TEXT.run(language_of, text[: services.tts.config.max_text_chars])
         language = found if found in voices.languages else None
     return voices.find(name, language)
 

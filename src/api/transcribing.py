@@ -79,4 +79,4 @@ def candidate_languages(services: Services, languages: Sequence[str]) -> tuple[s
         raise InvalidInput(f"languages: more than {_MAX_LANGUAGES} characters", "languages")
     known = services.models.stt.info.languages
     asked = [language_code(code, known, "languages") for item in languages for code in item.split(",")]
-    return tuple(code for code in asked if code) or tuple(services.settings.stt_languages)
+    return tuple(code for code in asked if code) or services.stt_languages

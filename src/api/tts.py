@@ -110,4 +110,4 @@ def _absolute(request: Request, services: Services, url: str) -> str:
     """An absolute URL: links to local files begin with a slash, so the public address is put before them."""
     if not url.startswith("/"):
         return url
-    return (services.settings.public_url or str(request.base_url)).rstrip("/") + url
+    return (services.public_url or str(request.base_url)).rstrip("/") + url

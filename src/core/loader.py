@@ -4,18 +4,19 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from src.config import Device, Settings, TtsEngine
+from src.config import Device, Settings
 from src.engines import cpu
-from src.engines.base import EngineInfo, SpeechToText, TextToSpeech
+from src.engines.base import EngineInfo, TextToSpeech
+from src.engines.models import Models
 from src.engines.side_by_side import SideBySide
 from src.errors import ConfigurationError, ModelUnavailable
 from src.observability.metrics import BatchMetrics
 from src.observability.tracing import BatchSpans
 from src.scheduling.observer import BatchObserver
 from src.weights.store import CoquiModels, KokoroFiles, ModelStore
+from src.weights.tts_engine import TtsEngine
 
 if TYPE_CHECKING:
     from src.engines.whisper import WhisperEngine
@@ -27,16 +28,6 @@ _COQUI_ADVICE = (
     "Coqui's own again with `python -m src.weights --tts coqui --verify`; or set TTS_ENGINE=auto, "
     "which speaks with Kokoro where Coqui's voices cannot be opened"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Models:
-    """The engines, open and warm."""
-
-    stt: SpeechToText
-    tts: TextToSpeech
-    notices: tuple[str, ...] = ()
-    """Messages for the operator about the engines, e.g. that Kokoro replaces Coqui."""
 
 
 def default_observers() -> tuple[BatchObserver, ...]:

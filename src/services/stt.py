@@ -5,7 +5,6 @@ from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
-from src.config import Settings, TruncatedAudio
 from src.engines.base import Audio, LanguageGuess, Segment, SpeechToText, SttOptions
 from src.errors import InvalidInput
 from src.observability.telemetry import current_request_id
@@ -49,12 +48,24 @@ class SttService:
 
     Every method takes a `meter` that is told what is used while it is used, for callers who must know it
     where the work breaks off or is left.
+
+    Args:
+        max_audio_seconds: longer recordings are refused (MAX_AUDIO_SECONDS).
+        whole_only: whether a recording that broke off is refused (TRUNCATED_AUDIO) or read as far as it goes.
     """
 
-    def __init__(self, engine: SpeechToText, decoders: Decoders, settings: Settings) -> None:
+    def __init__(
+        self,
+        engine: SpeechToText,
+        decoders: Decoders,
+        *,
+        max_audio_seconds: float,
+        whole_only: bool = False,
+    ) -> None:
         self._engine = engine
         self._decoders = decoders
-        self._settings = settings
+        self._max_audio_seconds = max_audio_seconds
+        self._whole_only = whole_only
 
     async def transcribe(
         self,
@@ -151,12 +162,7 @@ class SttService:
         return guesses
 
     def _decode(self, file: BinaryIO, track: int | None) -> AbstractAsyncContextManager[Decoding]:
-        return self._decoders.decode(
-            file,
-            self._settings.max_audio_seconds,
-            track,
-            whole_only=self._settings.truncated_audio is TruncatedAudio.REFUSE,
-        )
+        return self._decoders.decode(file, self._max_audio_seconds, track, whole_only=self._whole_only)
 
     async def _rows(self, chunks: ChunkReader, options: SttOptions) -> AsyncGenerator[ReadChunk, None]:
         rows = RowReader(self._engine, current_request_id())

@@ -8,7 +8,6 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 
-from src.config import Settings
 from src.engines.base import Audio, TextToSpeech, Utterance, Voice
 from src.engines.voices import VoiceRegistry
 from src.errors import InvalidInput, StorageUnavailable, TooLarge
@@ -26,6 +25,20 @@ from src.storage.keys import new_key
 
 _AHEAD = 8
 """Maximum number of pieces of one request in the engine: enough for a batch, few enough to be fair."""
+
+
+@dataclass(frozen=True, slots=True)
+class TtsConfig:
+    """How the service works. The defaults are those of the settings that are named."""
+
+    cache: bool = True
+    """Whether a text that has been spoken before is answered from storage (TTS_CACHE)."""
+    max_text_chars: int = 5000
+    """Longer texts are refused (MAX_TEXT_CHARS)."""
+    url_expires: int = 3600
+    """Lifetime of a link in seconds (PRESIGNED_URL_EXPIRES)."""
+    dollar: str = "dollars"
+    """Reading of `$` in Spanish where nothing else tells it, `dollars` or `pesos` (TTS_DOLLAR_ES)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +94,7 @@ class TtsService:
     even if the work fails or is cancelled.
     """
 
-    def __init__(self, engine: TextToSpeech, storage: Storage, settings: Settings) -> None:
+    def __init__(self, engine: TextToSpeech, storage: Storage, config: TtsConfig) -> None:
         self.voices = VoiceRegistry(engine.voices)
         self._engine = engine
         self._storage = storage
@@ -89,7 +102,7 @@ class TtsService:
         self._in_flight = SingleFlight[tuple[Spoken, bool]]()
         self._meters: WeakValueDictionary[str, UsageMeter] = WeakValueDictionary()
         """Meters of the work in flight, by its key."""
-        self._settings = settings
+        self.config = config
 
     async def find(self, request: SpeechRequest) -> Speech | None:
         """The speech of a text that is in storage already (TTS_CACHE), or None. It needs no engine.
@@ -100,7 +113,7 @@ class TtsService:
         """
         self._check_length(request)
         index = self._index(request)
-        if not self._settings.tts_cache or index in self._in_flight:
+        if not self.config.cache or index in self._in_flight:
             return None
         spoken = await self._found(index, request)
         return None if spoken is None else await self._answer(request, spoken, cached=True, usage=Usage())
@@ -120,7 +133,7 @@ class TtsService:
         """
         self._check_length(request)
         meter = meter or UsageMeter()
-        if not self._settings.tts_cache:
+        if not self.config.cache:
             spoken = await self._store(request, meter)
             return await self._answer(request, spoken, cached=False, usage=meter.usage)
         index = self._index(request)
@@ -197,7 +210,7 @@ class TtsService:
         return Spoken(key, synthesis.seconds, synthesis.sample_rate)
 
     async def _answer(self, request: SpeechRequest, spoken: Spoken, cached: bool, usage: Usage) -> Speech:
-        expires = self._settings.presigned_url_expires
+        expires = self.config.url_expires
         words: Phrase | None = None
         urls: dict[str, str] = {}
         if request.timestamps:
@@ -235,19 +248,17 @@ class TtsService:
             voice=voice.fingerprint or voice.id,
             engine=voice.engine,
             compute_type=self._engine.info.compute_type,
-            dollar=self._settings.tts_dollar_es,
+            dollar=self.config.dollar,
             owner=request.owner,
             timestamps=request.timestamps,
         )
 
     async def _pieces(self, request: SpeechRequest) -> list[Piece]:
         language = request.language or request.voice.language
-        return await TEXT.run(
-            to_speech, request.text, language, self._settings.tts_dollar_es, timed=request.timestamps
-        )
+        return await TEXT.run(to_speech, request.text, language, self.config.dollar, timed=request.timestamps)
 
     def _check_length(self, request: SpeechRequest) -> None:
-        limit = self._settings.max_text_chars
+        limit = self.config.max_text_chars
         if len(request.text) > limit:
             raise TooLarge(f"the text has {len(request.text)} characters; MAX_TEXT_CHARS is {limit}")
 

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from pydantic import SecretStr, ValidationError
 
-from src.config import Settings, TtsEngine
+from src.config import Settings
 from src.errors import StartupError
 from src.weights.store import KokoroFiles, ModelStore
+from src.weights.tts_engine import TtsEngine
 
 log = logging.getLogger(__name__)
 

@@ -18,13 +18,13 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from src.config import TtsEngine
 from src.errors import ModelUnavailable
 from src.weights import coqui, kokoro, whisper
 from src.weights.download import Downloader, Timeouts
 from src.weights.fetch import DownloadFailed, fetch
 from src.weights.model_cache import ModelCache, write_atomically
 from src.weights.source import Model, SourceFailed
+from src.weights.tts_engine import TtsEngine
 
 log = logging.getLogger(__name__)
 

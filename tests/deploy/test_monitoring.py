@@ -17,7 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from ruamel.yaml import YAML
 
 from src.config import Settings
-from src.core.loader import Models
+from src.engines.models import Models
 from src.observability.metrics import BatchMetrics
 from tests.support.deploy_host import REPOSITORY
 from tests.support.server import KEY, OTHER_KEY, RunningServer, app_with, serve

@@ -12,8 +12,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from src.config import Settings, TtsEngine
+from src.config import Settings
 from src.main import create_app
+from src.weights.tts_engine import TtsEngine
 from tests.support.server import RunningServer, serve
 
 REPOSITORY = Path(__file__).parent.parent.parent

@@ -8,7 +8,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from src.config import Settings
-from src.core.loader import Models
+from src.engines.models import Models
 from tests.support.server import RunningServer, app_with, serve
 
 BUDGET = 1000

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from src.config import Settings
-from src.core.loader import Models
+from src.engines.models import Models
 from tests.support.server import RunningServer, app_with, serve
 
 pytestmark = [pytest.mark.models, pytest.mark.s3]

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from src.config import Settings
-from src.core.loader import Models
+from src.engines.models import Models
 from tests.support.audio import tone_wav, wav_of
 from tests.support.server import KEY, OTHER_KEY, RunningServer, app_with, serve
 

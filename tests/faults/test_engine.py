@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from src.core.loader import Models
+from src.engines.models import Models
 from tests.support.faults_process import Footprint, Server, gives_back, serving, until
 from tests.support.server import RunningServer
 

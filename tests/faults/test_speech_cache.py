@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from src.config import Settings
-from src.core.loader import Models
+from src.engines.models import Models
 from src.main import create_app
 from tests.support.faults_engines import _Engine, _Model, _Reader
 from tests.support.server import KEY, OTHER_KEY, RunningServer, serve

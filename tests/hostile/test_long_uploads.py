@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from src.config import Settings
-from src.core.loader import Models
+from src.engines.models import Models
 from src.services.audio import AudioSource
 from tests.support.audio import encoded
 from tests.support.faults_process import KEY, Server, gives_back, until

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from src.config import TtsEngine
 from src.errors import ModelUnavailable
 from src.weights.download import Timeouts
 from src.weights.store import CoquiModels, Endpoints, KokoroFiles, ModelStore
+from src.weights.tts_engine import TtsEngine
 from tests.support.weights import (
     COMMIT,
     ENGLISH,
@@ -315,7 +315,7 @@ def guard(event, arguments):
         os._exit(9)  # an exception could be caught
 sys.addaudithook(guard)
 from pathlib import Path
-from src.config import TtsEngine
+from src.weights.tts_engine import TtsEngine
 from src.weights.store import ModelStore
 store = ModelStore(Path(sys.argv[1]))
 print(store.whisper(sys.argv[2]).folder)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from src.composition import stt_service
 from src.config import Settings
 from src.engines.base import Audio, Segment, SttOptions, Transcript
 from src.engines.whisper import WhisperEngine
@@ -39,7 +40,7 @@ def use(make_settings: Callable[..., Settings]) -> Iterator[Use]:
     with asyncio.Runner() as runner:
         runner.run(engine.__aenter__())
         decoders = runner.run(opened())
-        yield lambda scene: runner.run(scene(SttService(engine, decoders, settings), engine))
+        yield lambda scene: runner.run(scene(stt_service(engine, decoders, settings), engine))
         runner.run(decoders.__aexit__(None, None, None))
         runner.run(engine.__aexit__(None, None, None))
 

@@ -24,8 +24,8 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from pydantic import SecretStr
 
 from src.config import Settings
-from src.core.loader import Models
 from src.core.security import ApiKeys
+from src.engines.models import Models
 from tests.support.deploy_host import REPOSITORY
 from tests.support.server import KEY, RunningServer, app_with, serve
 

@@ -17,7 +17,7 @@ from typing import Any, cast
 import numpy as np
 
 from src.config import Settings
-from src.core.loader import Models, default_observers
+from src.core.loader import default_observers
 from src.engines.base import (
     Audio,
     EngineInfo,
@@ -29,6 +29,7 @@ from src.engines.base import (
     Voice,
 )
 from src.engines.batched import BatchedEngine
+from src.engines.models import Models
 from src.scheduling.batcher import STALL_SECONDS
 
 RATE = 24_000

@@ -11,8 +11,8 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from src.config import Settings, load_settings
-from src.core.loader import Models
 from src.engines.base import EngineInfo, Load, Voice
+from src.engines.models import Models
 from src.main import create_app
 
 _HERE = Path.cwd()

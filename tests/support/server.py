@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from src.config import Settings
 
 if TYPE_CHECKING:
-    from src.core.loader import Models
+    from src.engines.models import Models
 
 KEY = "test-key-0123456789"
 OTHER_KEY = "second-key-9876543210"

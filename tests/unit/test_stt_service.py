@@ -10,6 +10,7 @@ from typing import Any, TypeVar, cast
 import numpy as np
 import pytest
 
+from src.composition import stt_service
 from src.config import Settings
 from src.engines.base import Audio, EngineInfo, LanguageGuess, Segment, SttOptions, Transcript
 from src.errors import EngineFailed, Overloaded, VozError
@@ -74,7 +75,7 @@ def run(engine: Engine, settings: Settings, use: Callable[[SttService], Coroutin
 
     async def main() -> T:
         async with Decoders(spares=1, most=2, max_seconds=settings.max_audio_seconds) as decoders:
-            return await use(SttService(cast(Any, engine), decoders, settings))
+            return await use(stt_service(cast(Any, engine), decoders, settings))
 
     return asyncio.run(main())
 

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from src.composition import tts_service
 from src.config import Settings
 from src.engines.base import Audio, EngineInfo, Voice
 from src.errors import EngineFailed, InvalidInput, TooLarge
@@ -76,7 +77,7 @@ def run(
 ) -> Any:
     async def main() -> Any:
         async with LocalStorage(folder) as storage:
-            service = TtsService(engine, storage, make_settings(**overrides))  # type: ignore[arg-type]
+            service = tts_service(engine, storage, make_settings(**overrides))  # type: ignore[arg-type]
             return await use(service, storage)
 
     return asyncio.run(main())

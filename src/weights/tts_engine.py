@@ -1,0 +1,10 @@
+"""Which engine's weights are wanted, by the words of TTS_ENGINE."""
+
+from enum import StrEnum
+
+
+class TtsEngine(StrEnum):
+    AUTO = "auto"
+    COQUI = "coqui"
+    KOKORO = "kokoro"
+    BOTH = "both"

@@ -75,7 +75,15 @@ class UnknownModel(NotFound):
 
 
 class TooLarge(VozError):
-    """The upload, the decoded audio or the text is larger than a limit allows."""
+    """The upload, the decoded audio or the text is larger than a limit allows.
+
+    Args:
+        field: of the request, if a single one is too large.
+    """
+
+    def __init__(self, message: str, field: str = "") -> None:
+        super().__init__(message)
+        self.field = field
 
 
 class TooSlow(VozError):
@@ -84,6 +92,8 @@ class TooSlow(VozError):
 
 class NotAudio(VozError):
     """The upload cannot be decoded as audio."""
+
+    field = "file"
 
 
 class _Unavailable(VozError):

@@ -24,6 +24,7 @@ from src.api.middleware import (
     Cors,
     HeadAsGet,
     KeyCheck,
+    MultipartPreamble,
     ProxyPrefix,
     RateLimit,
     RequestLog,
@@ -145,6 +146,7 @@ def create_app(settings: Settings, open_engines: OpenEngines = open_models) -> F
             Middleware(ShutdownGuard, shutdown=shutdown),
             Middleware(RateLimit, limiter=RateLimiter(parse_limits(settings.rate_limit), shared_folder())),
             Middleware(AdmitBeforeBody, space=UploadSpace(_upload_space(settings))),
+            Middleware(MultipartPreamble),
         ],
     )
     errors.install(app)

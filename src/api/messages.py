@@ -51,7 +51,9 @@ def _wrong_value(place: str, item: Mapping[str, Any], _: str) -> tuple[str, str]
     if "Expected UploadFile" in message:
         return (
             place,
-            f"the part `{place}` has no filename, so it is no file: with curl, -F {place}=@recording.wav",
+            # RFC 7578, 4.2 forbids `filename*`
+            f"the part `{place}` has no `filename` (`filename*` is not for forms), so it is no file: "
+            f"with curl, -F {place}=@recording.wav",
         )
     return place, message
 

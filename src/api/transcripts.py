@@ -16,7 +16,7 @@ from src.engines.base import LanguageGuess, Segment, Word
 from src.services.stt import Result
 from src.services.subtitles import to_srt, to_vtt
 
-_SECONDS, _PROBABILITY = 2, 4
+SECONDS, PROBABILITY = 2, 4
 """Decimals: Whisper's times are multiples of 20 ms, and of a probability no more is meant."""
 _WARNINGS = "X-Voz-Warnings"
 PLAIN_FORMATS: dict[str, dict[str, Any]] = {"text/plain": {}, "text/vtt": {}, "application/x-subrip": {}}
@@ -36,12 +36,12 @@ def shape(
         case SttFormat.SRT | SttFormat.VTT:
             return subtitles(result, wanted, max_line_width, max_line_count)
         case SttFormat.JSON:
-            return JSONResponse(_without_empty(Transcription(**_common(result)).model_dump()))
+            return JSONResponse(Transcription(**_common(result)).model_dump(exclude_unset=True))
         case SttFormat.VERBOSE_JSON:
             segments = [segment_out(segment, index, words) for index, segment in enumerate(result.segments)]
             verbose = VerboseTranscription(**_common(result), segments=segments)
-            body = verbose.model_dump(exclude=None if words else {"segments": {"__all__": {"words"}}})
-            return JSONResponse(_without_empty(body))
+            left_out = None if words else {"segments": {"__all__": {"words"}}}
+            return JSONResponse(verbose.model_dump(exclude=left_out, exclude_unset=True))
 
 
 def subtitles(result: Result, wanted: SttFormat, max_line_width: int, max_line_count: int) -> Response:
@@ -64,48 +64,48 @@ def warning_headers(result: Result) -> dict[str, str]:
 def event_of(item: Segment | Result, index: int, words: bool) -> tuple[str, dict[str, Any]]:
     """A server-sent event: its name and its data."""
     if isinstance(item, Result):
-        return "done", _without_empty(Transcription(**_common(item)).model_dump())
+        return "done", Transcription(**_common(item)).model_dump(exclude_unset=True)
     out = segment_out(item, index, words)
     return "segment", out.model_dump(exclude=None if words else {"words"})
-
-
-def _without_empty(body: dict[str, Any]) -> dict[str, Any]:
-    """Leave out what there is nothing to say about: the track of a file that has one, and no warnings."""
-    return {name: value for name, value in body.items() if value or name not in {"track", "warnings"}}
 
 
 def segment_out(segment: Segment, index: int, words: bool) -> SegmentOut:
     return SegmentOut(
         id=index,
-        start=round(segment.start, _SECONDS),
-        end=round(segment.end, _SECONDS),
+        start=round(segment.start, SECONDS),
+        end=round(segment.end, SECONDS),
         text=segment.text,
-        avg_logprob=round(segment.avg_logprob, _PROBABILITY),
-        no_speech_prob=round(segment.no_speech_prob, _PROBABILITY),
+        avg_logprob=round(segment.avg_logprob, PROBABILITY),
+        no_speech_prob=round(segment.no_speech_prob, PROBABILITY),
         words=[_word_out(word) for word in segment.words or ()] if words else None,
     )
 
 
 def guess_out(guess: LanguageGuess) -> LanguageCandidate:
-    return LanguageCandidate(language=guess.language, probability=round(guess.probability, _PROBABILITY))
+    return LanguageCandidate(language=guess.language, probability=round(guess.probability, PROBABILITY))
 
 
 def _word_out(word: Word) -> WordOut:
     return WordOut(
         word=word.word,
-        start=round(word.start, _SECONDS),
-        end=round(word.end, _SECONDS),
-        probability=round(word.probability, _PROBABILITY),
+        start=round(word.start, SECONDS),
+        end=round(word.end, SECONDS),
+        probability=round(word.probability, PROBABILITY),
     )
+
+
+def notes(result: Result) -> dict[str, Any]:
+    """What there is to say about the file: the track that was read of several, and warnings."""
+    found = {"track": result.track if (result.tracks or 0) > 1 else None, "warnings": list(result.warnings)}
+    return {name: value for name, value in found.items() if value}
 
 
 def _common(result: Result) -> dict[str, Any]:
     return {
         "text": result.text,
         "language": result.language,
-        "language_probability": round(result.language_probability, _PROBABILITY),
-        "duration": round(result.duration, _SECONDS),
+        "language_probability": round(result.language_probability, PROBABILITY),
+        "duration": round(result.duration, SECONDS),
         "model": result.model,
-        "track": result.track if (result.tracks or 0) > 1 else None,
-        "warnings": list(result.warnings),
+        **notes(result),
     }

@@ -158,7 +158,7 @@ class SttService:
             chunks = ChunkReader(decoding, meter or UsageMeter())
             guesses = await detect(chunks, RowReader(self._engine, current_request_id()), languages)
         if not guesses:
-            raise InvalidInput("there is no speech in this file, so its language cannot be told")
+            raise InvalidInput("there is no speech in this file, so its language cannot be told", "file")
         return guesses
 
     def _decode(self, file: BinaryIO, track: int | None) -> AbstractAsyncContextManager[Decoding]:

@@ -260,7 +260,7 @@ class TtsService:
     def _check_length(self, request: SpeechRequest) -> None:
         limit = self.config.max_text_chars
         if len(request.text) > limit:
-            raise TooLarge(f"the text has {len(request.text)} characters; MAX_TEXT_CHARS is {limit}")
+            raise TooLarge(f"the text has {len(request.text)} characters; MAX_TEXT_CHARS is {limit}", "text")
 
 
 class _Synthesis:
@@ -335,7 +335,8 @@ class _Synthesis:
             utterance = await self._engine.utter(piece.text, voice, self._request_id, timed=True)
             if utterance.words is None:
                 raise InvalidInput(
-                    f"the voice {voice.id} cannot tell when words are said: leave `timestamps` out"
+                    f"the voice {voice.id} cannot tell when words are said: leave `timestamps` out",
+                    "timestamps",
                 )
         else:
             utterance = Utterance(await self._engine.synthesize(piece.text, voice, self._request_id))

@@ -126,3 +126,59 @@ def test_white_space_around_a_key_is_none_of_it(server: RunningServer) -> None:
 
     assert [status(key) for key in (KEY, f"{KEY} ", f" {KEY}\t")] == [200, 200, 200]
     assert status("  ") == 401
+
+
+PREAMBLES = [
+    b"This is a multipart message\r\n",
+    b"\r\n",
+    b"two lines,\r\nof which one is --BB\r\n",
+    b"-" * 100_000 + b"\r\n",
+    b"only a line feed\n",
+]
+
+
+@pytest.mark.parametrize("preamble", PREAMBLES, ids=range(len(PREAMBLES)))
+@pytest.mark.parametrize("size", [1, 7, 65_536])
+def test_a_form_may_have_a_preamble(client: httpx.Client, preamble: bytes, size: int) -> None:
+    form = (
+        b'--BB\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\n\r\n'
+        + tone_wav(0.2)
+        + b"\r\n--BB--\r\nan epilogue"
+    )
+    whole = preamble + form
+    cut = len(preamble) + 200 if size == 1 else len(whole)
+    pieces = [whole[at : at + size] for at in range(max(0, len(preamble) - 60), cut, size)]
+    pieces = [whole[: max(0, len(preamble) - 60)], *pieces, whole[cut:]]
+    answer = client.post(
+        "/stt", content=iter(pieces), headers={"Content-Type": "multipart/form-data; boundary=BB"}
+    )
+    assert answer.status_code == 200, answer.text
+
+
+def test_a_form_without_its_boundary_is_refused(client: httpx.Client) -> None:
+    headers = {"Content-Type": "multipart/form-data; boundary=BB"}
+    for body in (b"", b"nothing of the kind", b"--B", b"x--BB\r\n"):
+        answer = client.post("/stt", content=body, headers=headers)
+        assert answer.status_code == 422, answer.text
+
+
+@pytest.mark.parametrize(
+    ("disposition", "words"),
+    [
+        (b'form-data; name="file"', "the part `file` has no `filename`"),
+        (b"form-data; name=\"file\"; filename*=UTF-8''a.wav", "`filename*` is not for forms"),
+        (b"form-data", "name"),
+    ],
+)
+def test_a_part_without_a_name_or_filename(client: httpx.Client, disposition: bytes, words: str) -> None:
+    body = b"--BB\r\nContent-Disposition: " + disposition + b"\r\n\r\n" + tone_wav(0.2) + b"\r\n--BB--\r\n"
+    headers = {"Content-Type": "multipart/form-data; boundary=BB"}
+    answer = client.post("/stt", content=body, headers=headers)
+    assert answer.status_code == 422
+    assert words in answer.json()["detail"]
+
+
+def test_a_file_that_is_no_audio_is_named(client: httpx.Client) -> None:
+    answer = client.post("/stt", files={"file": ("a.wav", b"not audio at all")})
+    assert answer.status_code == 415
+    assert [item["field"] for item in answer.json()["errors"]] == ["file"]

@@ -84,4 +84,4 @@ def test_a_body_that_is_no_form_is_told_what_to_send(client: httpx.Client) -> No
         headers = {"Content-Type": "multipart/form-data; boundary=b"}
         named = client.post("/stt", content=body.encode(), headers=headers)
         assert named.status_code == 422
-        assert "has no filename" in named.json()["detail"]
+        assert "has no `filename`" in named.json()["detail"]

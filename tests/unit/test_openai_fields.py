@@ -1,17 +1,21 @@
 """OpenAI's forms, names of models, and answers, without a server."""
 
+import json
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from src.api.openai.answers import language_name
+from src.api.openai.answers import answer, done, language_name
 from src.api.openai.forms import Granularity, TranscriptionForm
-from src.engines.base import EngineInfo, Voice
+from src.api.schemas import SttFormat
+from src.engines.base import EngineInfo, Segment, Voice
 from src.engines.whisper.vocabulary import ALL_LANGUAGES
 from src.errors import ConfigurationError, InvalidInput, UnknownModel
 from src.services.model_names import Catalogue, ModelKind
+from src.services.stt import Result
 from src.services.text.detect import language_of
+from src.services.usage import Usage
 
 
 def catalogue(**aliases: str) -> Catalogue:
@@ -113,3 +117,30 @@ def test_every_language_has_an_english_name() -> None:
 )
 def test_a_text_tells_its_language_or_that_it_is_too_short(text: str, language: str | None) -> None:
     assert language_of(text) == language
+
+
+def cut_off(**fields: Any) -> Result:
+    said = Segment(0.0, 1.6400000000000001, " Hi", -0.123456789, 1e-7, compression_ratio=1.23456789)
+    wanted: dict[str, Any] = {
+        "text": " Hi", "language": "en", "language_probability": 1.0, "duration": 1.64, "segments": (said,),
+        "model": "base", "usage": Usage(), "warnings": ("the file is cut off",), "track": 2, "tracks": 2,
+    }  # fmt: skip
+    return Result(**wanted | fields)
+
+
+def test_what_there_is_to_say_about_the_file_is_in_the_answer() -> None:
+    said = json.loads(bytes(answer(cut_off(), SttFormat.VERBOSE_JSON, [], False, "transcribe").body))
+    assert (said["warnings"], said["track"]) == (["the file is cut off"], 2)
+    ended = done(cut_off(), [], False)
+    assert (ended["warnings"], ended["track"]) == (["the file is cut off"], 2)
+    plain = answer(cut_off(), SttFormat.JSON, [], False, "transcribe")
+    assert plain.headers["x-voz-warnings"] == "the file is cut off"
+    whole = cut_off(warnings=(), track=1, tracks=1)
+    said = json.loads(bytes(answer(whole, SttFormat.VERBOSE_JSON, [], False, "transcribe").body))
+    assert not {"warnings", "track"} & set(said)
+
+
+def test_numbers_are_rounded_to_what_they_mean() -> None:
+    said = json.loads(bytes(answer(cut_off(), SttFormat.VERBOSE_JSON, [], False, "transcribe").body))
+    [segment] = said["segments"]
+    assert (segment["end"], segment["avg_logprob"], segment["compression_ratio"]) == (1.64, -0.1235, 1.2346)

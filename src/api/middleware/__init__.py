@@ -12,6 +12,7 @@
 `ShutdownGuard`      counts requests in flight; refuses new ones when the server stops
 `RateLimit`          requests and seconds of audio for each key
 `AdmitBeforeBody`    a place among the requests in flight, before an upload is read
+`MultipartPreamble`  drops what may stand before the first part of a form
 """
 
 from src.api.middleware.admission import AdmitBeforeBody
@@ -21,6 +22,7 @@ from src.api.middleware.cors import Cors
 from src.api.middleware.head import HeadAsGet
 from src.api.middleware.keys import KeyCheck
 from src.api.middleware.log import RequestLog
+from src.api.middleware.preamble import MultipartPreamble
 from src.api.middleware.prefix import ProxyPrefix
 from src.api.middleware.rate_limit import RateLimit
 from src.api.middleware.shutdown import ShutdownGuard
@@ -33,6 +35,7 @@ __all__ = [
     "Guard",
     "HeadAsGet",
     "KeyCheck",
+    "MultipartPreamble",
     "ProxyPrefix",
     "RateLimit",
     "RequestLog",

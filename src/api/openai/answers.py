@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse, Response
 
 from src.api.openai.forms import Granularity
 from src.api.schemas import SttFormat
-from src.api.transcripts import subtitles, warning_headers
+from src.api.transcripts import PROBABILITY, notes, subtitles, warning_headers
 from src.engines.base import Segment
 from src.services.stt import Result
 
@@ -64,7 +64,12 @@ def done(result: Result, granularities: Sequence[Granularity], logprobs: bool) -
         "total_tokens": audio + text,
         "seconds": _seconds(result),
     }
-    return {"type": "transcript.text.done", **_plain(result, granularities, logprobs), "usage": usage}
+    return {
+        "type": "transcript.text.done",
+        **_plain(result, granularities, logprobs),
+        **notes(result),
+        "usage": usage,
+    }
 
 
 def _plain(result: Result, granularities: Sequence[Granularity], logprobs: bool) -> dict[str, Any]:
@@ -84,6 +89,7 @@ def _verbose(result: Result, granularities: Sequence[Granularity], task: str) ->
         "duration": _seconds(result),
         "text": result.text,
         **_times(result, granularities),
+        **notes(result),
         "usage": _usage(result),
     }
 
@@ -110,15 +116,19 @@ def _segment(segment: Segment, number: int) -> dict[str, Any]:
         "text": segment.text,
         "tokens": list(segment.tokens),
         "temperature": segment.temperature,
-        "avg_logprob": segment.avg_logprob,
-        "compression_ratio": segment.compression_ratio,
-        "no_speech_prob": segment.no_speech_prob,
+        "avg_logprob": round(segment.avg_logprob, PROBABILITY),
+        "compression_ratio": round(segment.compression_ratio, PROBABILITY),
+        "no_speech_prob": round(segment.no_speech_prob, PROBABILITY),
     }
 
 
 def _logprobs(segments: Iterable[Segment]) -> list[dict[str, Any]]:
     return [
-        {"token": one.token.decode(errors="replace"), "logprob": one.logprob, "bytes": list(one.token)}
+        {
+            "token": one.token.decode(errors="replace"),
+            "logprob": round(one.logprob, PROBABILITY),
+            "bytes": list(one.token),
+        }
         for segment in segments
         for one in segment.logprobs or ()
     ]

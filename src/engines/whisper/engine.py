@@ -157,7 +157,7 @@ class WhisperEngine(BatchedEngine[WhisperRow, Outcome]):
             raise RuntimeError("the engine is not open")
         for code in (options.language, *options.languages):
             if code is not None and code not in self._languages:
-                raise InvalidInput(f"{self._name} does not know the language {code!r}")
+                raise InvalidInput(f"{self._name} does not know the language {code!r}", "language")
         mel = self._features(audio)
         return WhisperRow(
             mel=mel,

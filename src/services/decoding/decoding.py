@@ -143,7 +143,7 @@ class Decoding:
             samples = np.frombuffer(content, "<i2").astype(np.float32) / np.float32(32768)
             self._samples += len(samples)
             if self._samples > self._most:
-                raise TooLarge("the audio is longer than allowed (MAX_AUDIO_SECONDS)")
+                raise TooLarge("the audio is longer than allowed (MAX_AUDIO_SECONDS)", "file")
             if len(samples):
                 blocks.append(samples)
 
@@ -157,7 +157,7 @@ class Decoding:
             case Kind.INVALID:
                 raise InvalidInput(text, "track")
             case Kind.TOO_LARGE:
-                raise TooLarge(text)
+                raise TooLarge(text, "file")
             case Kind.WARNING:
                 if len(self.warnings) < _MAX_WARNINGS:
                     self.warnings.append(text)

@@ -9,7 +9,7 @@ import pytest
 from src.engines.base import STT_SAMPLE_RATE, Audio
 from src.errors import InvalidInput, NotAudio, TooLarge
 from src.services.audio import AudioSource
-from tests.support.audio import encoded, film, sound_of, stereo, tone, tone_wav
+from tests.support.audio import encoded, film, sound_of, stereo, tone, tone_wav, wav_of
 from tests.support.speech import clip, silence
 
 SPEECH = clip("en-agent")
@@ -38,6 +38,18 @@ def test_channels_in_opposite_phase_do_not_cancel_each_other_out(
     speech = np.repeat(SPEECH, rate // 16_000)
     audio, _ = read(stereo(speech, inverted * speech, rate, container, codec))
     assert loudness(audio) == pytest.approx(loudness(SPEECH), rel=0.25)
+
+
+@pytest.mark.parametrize("rate", [8_000, 11_025, 16_000, 44_100, 48_000])
+def test_nothing_of_a_recording_in_opposite_phase_is_lost(rate: int) -> None:
+    """However the decoder's frames lie in the blocks: what is left of a block is no part of its mix."""
+    level = np.resize([0.5, 0.5, *[0.05] * 11], 70).repeat(-(-rate // 10))
+    loud = tone(7, level=1.0, rate=rate) * level[: 7 * rate].astype(np.float32)
+    audio, _ = read(stereo(loud, -loud, rate, "wav", "pcm_s16le"))
+    alone, _ = read(wav_of(loud, rate))
+    assert len(audio) == len(alone)
+    for at in range(0, len(audio) - 1600, 1600):
+        assert loudness(audio[at : at + 1600]) == pytest.approx(loudness(alone[at : at + 1600]), rel=0.05)
 
 
 def test_opposite_phase_is_seen_where_it_begins_and_ends() -> None:

@@ -30,7 +30,7 @@ from src.engines.base import STT_SAMPLE_RATE
 from src.errors import InvalidInput, NotAudio, TooLarge
 from src.services.audio.decode_stats import DecodeStats
 from src.services.audio.limited_reader import LimitedReader
-from src.services.audio.mixdown import Channels, Pcm, Resampler, mixed
+from src.services.audio.mixdown import Channels, Pcm, Resampler, joined, mixed
 from src.services.audio.timeline import Timeline
 from src.services.audio.tracks import TrackMeter
 from src.services.audio.truncation import missing_part, mp3_counts_its_frames
@@ -225,13 +225,13 @@ class AudioSource:
             parts.append(samples)
             held += len(samples)
             if held >= _BLOCK:
-                joined = mixed(parts)
+                channels = joined(parts)
                 whole = held // _BLOCK * _BLOCK
                 for start in range(0, whole, _BLOCK):
-                    yield joined[start : start + _BLOCK]
-                parts, held = [joined[whole:, None]], held - whole
+                    yield mixed(channels[start : start + _BLOCK])
+                parts, held = [channels[whole:]], held - whole
         if held:
-            yield mixed(parts)
+            yield mixed(joined(parts))
         elif not total:  # one or two samples, of which none is left at 16 kHz
             raise NotAudio("the file holds no audio that can be decoded")
 

@@ -69,14 +69,20 @@ class Resampler:
                 yield samples.astype(np.int16, copy=False)
 
 
-def mixed(parts: Sequence[Channels]) -> Pcm:
-    """Consecutive parts, mixed to mono. If the channels cancel each other out, only the stronger one is used.
+def joined(parts: Sequence[Channels]) -> Channels:
+    """Consecutive parts as one, with as many channels as the widest has."""
+    width = max(part.shape[1] for part in parts)
+    return np.concatenate([part if part.shape[1] == width else part.repeat(width, 1) for part in parts])
+
+
+def mixed(channels: Channels) -> Pcm:
+    """The mono mix. If the channels cancel each other out, only the stronger one is used.
 
     Stereo in opposite phase (one channel is the other, inverted) comes from miswired cables and balanced
-    outputs; its mix is silence.
+    outputs; its mix is silence. Audio that is mixed already must not be given again: it would hide that the
+    rest cancels.
     """
-    width = max(part.shape[1] for part in parts)
-    channels = np.concatenate([part if part.shape[1] == width else part.repeat(width, 1) for part in parts])
+    width = channels.shape[1]
     if width == 1:
         return channels[:, 0]
     mix = (channels.astype(np.int32).sum(axis=1) >> 1).astype(np.int16)

@@ -1,4 +1,4 @@
-"""Read by gunicorn by itself when it is started in this folder.
+"""gunicorn reads this file when it is started in this folder.
 
 The command line and GUNICORN_CMD_ARGS go before what is set here.
 """
@@ -96,7 +96,7 @@ def _beat_while_loading(worker: Any, config: Any, timeout: float) -> None:
     """Send heartbeats for the worker until its event loop does.
 
     uvicorn beats from its main loop, which begins once start-up is over: a worker that fetches or loads
-    models for longer than `timeout` would be killed and started again for ever.
+    models for longer than `timeout` would be killed and restarted endlessly.
     """
     if not timeout:
         return

@@ -1,4 +1,4 @@
-"""Clips sent while others send files that are made to keep a decoder busy.
+"""Latency of clips while other clients send files that keep a decoder busy.
 
     make run                                             # or any other server
     python -m benchmarks.hostile_uploads --key KEY       # http://127.0.0.1:8000
@@ -69,7 +69,7 @@ async def _run(given: argparse.Namespace) -> None:
 
 
 async def _clips(client: httpx.AsyncClient, count: int) -> list[float]:
-    """Seconds that each of so many clips took."""
+    """Latency in seconds of each of a number of clips."""
     content, took = _clip(), []
     for _ in range(count):
         began = time.perf_counter()

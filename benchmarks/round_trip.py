@@ -1,11 +1,11 @@
-"""What a server speaks, and reads back: sentences with numbers, dates, money, addresses and so on.
+"""Round trip: a server speaks sentences with numbers, dates, money, addresses, and transcribes its speech.
 
     make run                                             # or any other server
     python -m benchmarks.round_trip --key KEY            # http://127.0.0.1:8000
     python -m benchmarks.round_trip --key KEY --voices all --sentences 3
 
-Prints the word error rate of each language, or of each voice, and the sentences that did not come back as
-they went in.
+Prints the word error rate of each language, or of each voice, and the sentences whose transcript
+differs.
 """
 
 import argparse
@@ -42,15 +42,15 @@ def _voices(client: httpx.Client, language: str, wanted: list[str]) -> list[str]
 
 
 def measure(client: httpx.Client, language: str, voice: str | None, count: int | None) -> float:
-    """Print what did not come back as it went in, and give the word error rate."""
-    said, heard = [], []
+    """Print the sentences whose transcript differs, and give the word error rate."""
+    references, hypotheses = [], []
     for sentence in SENTENCES[language][:count]:
-        said.append(plain(sentence.said, language))
-        heard.append(normalise(_read_back(client, sentence.text, language, voice), language))
-        if said[-1] != heard[-1]:
-            print(f"  {sentence.kind}: {said[-1]}\n  {'':{len(sentence.kind)}}  {heard[-1]}")
-    rate = jiwer.wer(said, heard)
-    print(f"{voice or language}: {len(said)} sentences, word error rate {100 * rate:.1f} %")
+        references.append(plain(sentence.said, language))
+        hypotheses.append(normalise(_read_back(client, sentence.text, language, voice), language))
+        if references[-1] != hypotheses[-1]:
+            print(f"  {sentence.kind}: {references[-1]}\n  {'':{len(sentence.kind)}}  {hypotheses[-1]}")
+    rate = jiwer.wer(references, hypotheses)
+    print(f"{voice or language}: {len(references)} sentences, word error rate {100 * rate:.1f} %")
     return float(rate)
 
 

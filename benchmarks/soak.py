@@ -1,12 +1,12 @@
-"""Mixed requests at twice what the server takes. Prints what came back; exits 1 if it must not have.
+"""Send mixed requests at twice the server's capacity. Prints the answers; exits 1 if one is wrong.
 
     make run                                             # or any other server
     python -m benchmarks.soak --key KEY                  # ten thousand requests to http://127.0.0.1:8000
 
 Every answer must be right, or an honest 429 or 503 with `Retry-After`: a text must be, to the letter, the one
 that the same audio gave on an idle server. Memory must come back to within 5 % of what it was after the first
-tenth, and `/health/live` must answer within 100 ms in 99 of 100 cases. The server's memory is asked of
-`/metrics`, so it need not run on this machine.
+tenth, and `/health/live` must answer within 100 ms in 99 of 100 cases. The server's memory is read
+from `/metrics`, so it need not run on this machine.
 """
 
 import argparse
@@ -45,7 +45,7 @@ _KINDS = {
     "no audio": 7,
     "no text": 5,
 }
-"""And how many of a hundred requests are of each."""
+"""Kinds of requests, and the share of each in per cent."""
 _LONGEST_PAUSE = 2.0
 """Seconds that a refused client waits at most, whatever `Retry-After` says: the load must stay."""
 _REFUSED = (429, 503)
@@ -80,7 +80,7 @@ class Mix:
         self._salt = "".join(random.SystemRandom().choices("aeilmnorst", k=5))
 
     async def prepare(self) -> None:
-        """Have the server speak the sentences, and note what it reads in them while it is idle."""
+        """Let the idle server speak the sentences and transcribe them, for comparison."""
         for language, sentences in _SENTENCES.items():
             for sentence in sentences:
                 spoken = await self._client.post("/tts/stream", json={"text": sentence, "language": language})
@@ -148,7 +148,7 @@ def _expect(answer: httpx.Response, status: int, right: bool) -> str | None:
 
 
 async def soak(client: httpx.AsyncClient, mix: Mix, requests: int, clients: int, minutes: float) -> Tally:
-    """Send them all, or as many as there is time for."""
+    """Send all requests, or as many as there is time for."""
     tally, numbers = Tally(), iter(range(requests))
     deadline = time.monotonic() + minutes * 60
 
@@ -171,9 +171,9 @@ async def soak(client: httpx.AsyncClient, mix: Mix, requests: int, clients: int,
 
 @contextmanager
 def _probing(url: str) -> Iterator[list[float]]:
-    """Seconds that `url` took, again and again; filled when the block ends.
+    """Latencies of `url` in seconds, polled; filled when the block ends.
 
-    In a process of its own: this one is busy with a hundred callers, and late for itself.
+    It runs in a process of its own: this one serves a hundred clients and would measure its own delays.
     """
     spawn = multiprocessing.get_context("spawn")
     waits: list[float] = []
@@ -232,7 +232,7 @@ async def _memory(client: httpx.AsyncClient) -> float:
 
 
 def report(tally: Tally, took: float) -> bool:
-    """Print it. True if all is as it must be."""
+    """Print the report. True if every condition is met."""
     total = sum(tally.statuses.values())
     warm = next(size for number, size in sorted(tally.memory) if number >= total / 10)
     last = tally.memory[-1][1]

@@ -1,4 +1,4 @@
-"""Speech that people recorded, with what they said: Debian's telephone prompts in English and Spanish.
+"""Recorded speech with its text: Debian's telephone prompts in English and Spanish.
 
     apt-get install asterisk-core-sounds-en-wav asterisk-core-sounds-en \
                     asterisk-core-sounds-es-wav asterisk-core-sounds-es
@@ -56,13 +56,13 @@ def clips(language: str) -> list[Clip]:
 
 
 def decode(path: Path) -> Audio:
-    """The whole of a file, 16 kHz mono."""
+    """A whole file as 16 kHz mono."""
     with path.open("rb") as file, AudioSource(file, float("inf")) as source:
         return np.concatenate(list(source.blocks())).astype(np.float32) / np.float32(32768)
 
 
 def long_file(language: str, minutes: float, folder: Path) -> tuple[Path, str]:
-    """Clips joined with pauses of 0.3 to 2 s up to `minutes`, as a WAV file; and what is said in it."""
+    """Clips joined with pauses of 0.3 to 2 s up to `minutes`, as a WAV file, and their text."""
     path = folder / f"{language}-{minutes:g}min.wav"
     drawn, texts, seconds = random.Random(minutes), [], 0.0
     pool = clips(language)
@@ -92,11 +92,11 @@ def _normaliser(language: str):  # type: ignore[no-untyped-def]  # the package s
     return EnglishTextNormalizer() if language == "en" else BasicTextNormalizer(remove_diacritics=True)
 
 
-def word_error_rate(language: str, said: list[str], heard: list[str]) -> float:
+def word_error_rate(language: str, references: list[str], hypotheses: list[str]) -> float:
     """Per cent, after Whisper's own text normaliser."""
     import jiwer
 
     plain = _normaliser(language)
     return 100 * float(
-        jiwer.wer([plain(text).strip() for text in said], [plain(text).strip() for text in heard])
+        jiwer.wer([plain(text).strip() for text in references], [plain(text).strip() for text in hypotheses])
     )

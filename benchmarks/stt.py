@@ -1,11 +1,13 @@
-"""Speech to text against its peers: same weights, same cores, pairs in turn. Prints, asserts nothing.
+"""Compare the speed and the word error rate of speech to text with its peers, on the same weights and cores.
+
+The systems take turns. The results are printed; nothing is asserted.
 
     python -m benchmarks.stt --model models/whisper/base                       # clips and load, in process
     python -m benchmarks.stt --model models/whisper/base --minutes 10          # and a long file
-    python -m benchmarks.stt ... --url http://127.0.0.1:8000 --key KEY         # ours through HTTP, too
+    python -m benchmarks.stt ... --url http://127.0.0.1:8000 --key KEY         # Voz through HTTP, too
 
 Peers are faster-whisper's `WhisperModel.transcribe` (one call at a time, language detection on, beam 5),
-its `BatchedInferencePipeline`, and a batcher in WhisperLive's manner.
+its `BatchedInferencePipeline`, and a batcher that works as WhisperLive's does.
 """
 
 import argparse
@@ -37,62 +39,63 @@ Read = Callable[[Path], Awaitable[str]]
 
 
 @dataclass
-class Tally:
-    """What one contender did."""
+class Measurements:
+    """Texts and latencies of one system, by clip."""
 
     texts: dict[str, str] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
 
 
-async def timed(read: Read, path: Path, name: str, tally: Tally) -> None:
+async def timed(read: Read, path: Path, name: str, measured: Measurements) -> None:
     start = time.perf_counter()
-    tally.texts[name] = await read(path)
-    tally.seconds[name] = time.perf_counter() - start
+    measured.texts[name] = await read(path)
+    measured.seconds[name] = time.perf_counter() - start
 
 
-async def clips_in_turn(contenders: dict[str, Read], pool: Sequence[Clip]) -> dict[str, Tally]:
-    """One client: each clip goes to every contender, the order turning from clip to clip."""
-    tallies = {name: Tally() for name in contenders}
-    names = list(contenders)
+async def clips_in_turn(systems: dict[str, Read], pool: Sequence[Clip]) -> dict[str, Measurements]:
+    """One client sends each clip to every system. The order of the systems rotates."""
+    results = {name: Measurements() for name in systems}
+    names = list(systems)
     for number, clip in enumerate(pool):
         for turn in range(len(names)):
             name = names[(number + turn) % len(names)]
-            await timed(contenders[name], clip.path, clip.name, tallies[name])
-    return tallies
+            await timed(systems[name], clip.path, clip.name, results[name])
+    return results
 
 
-async def under_load(read: Read, pool: Sequence[Clip], clients: int) -> tuple[float, Tally]:
-    """`clients` callers, each sending its next clip as soon as it has an answer. Seconds in all."""
-    waiting, tally = list(reversed(pool)), Tally()
+async def under_load(read: Read, pool: Sequence[Clip], clients: int) -> tuple[float, Measurements]:
+    """`clients` clients send clips, each as soon as its last one is answered. Gives the total seconds."""
+    waiting, measured = list(reversed(pool)), Measurements()
 
     async def client() -> None:
         while waiting:
             clip = waiting.pop()
-            await timed(read, clip.path, clip.name, tally)
+            await timed(read, clip.path, clip.name, measured)
 
     start = time.perf_counter()
     await asyncio.gather(*(client() for _ in range(clients)))
-    return time.perf_counter() - start, tally
+    return time.perf_counter() - start, measured
 
 
-def compare(language: str, pool: Sequence[Clip], tallies: dict[str, Tally], ours: str) -> None:
-    """Print times and error rates; ratios are of sums, the spread that of single files."""
-    for name, tally in tallies.items():
-        said = [clip.text for clip in pool]
-        heard = [tally.texts[clip.name] for clip in pool]
-        total = sum(tally.seconds.values())
-        ratios = sorted(tally.seconds[clip.name] / tallies[ours].seconds[clip.name] for clip in pool)
+def compare(language: str, pool: Sequence[Clip], results: dict[str, Measurements], ours: str) -> None:
+    """Print times and error rates. Ratios compare total times; the spread is that of single files."""
+    for name, measured in results.items():
+        references = [clip.text for clip in pool]
+        hypotheses = [measured.texts[clip.name] for clip in pool]
+        total = sum(measured.seconds.values())
+        ratios = sorted(measured.seconds[clip.name] / results[ours].seconds[clip.name] for clip in pool)
         low, high = ratios[len(ratios) // 10], ratios[-1 - len(ratios) // 10]
+        wer = word_error_rate(language, references, hypotheses)
         print(
-            f"  {language} {name:24} {total:7.1f} s   WER {word_error_rate(language, said, heard):5.2f} %   "
-            f"{ours}: {total / sum(tallies[ours].seconds.values()):4.2f} x as fast "
+            f"  {language} {name:24} {total:7.1f} s   WER {wer:5.2f} %   "
+            f"{ours}: {total / sum(results[ours].seconds.values()):4.2f} x as fast "
             f"(80 % of files between {low:.1f} and {high:.1f})",
             flush=True,
         )
 
 
 class WhisperLive:
-    """A batcher in WhisperLive's manner: it waits 50 ms for a batch, and every row is padded to 30 s."""
+    """A batcher like WhisperLive's: it waits 50 ms for a batch, and every row is padded to 30 s."""
 
     def __init__(self, model: Any, rows: int = 8) -> None:
         self._model = model
@@ -148,7 +151,7 @@ def through_http(stack: AsyncExitStack, url: str, key: str) -> Read:
 
 
 def peak_since_reset() -> float:
-    """MB of memory at its highest since `reset_peak`."""
+    """Peak memory in MB since `reset_peak`."""
     status = Path("/proc/self/status").read_text()
     return int(status.split("VmHWM:")[1].split()[0]) / 1024
 
@@ -172,7 +175,7 @@ async def main() -> None:
     arguments.add_argument("--batch", type=int, nargs="+", default=[1, 8], help="batch sizes of the pipeline")
     arguments.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     arguments.add_argument("--compute-type", default="int8")
-    arguments.add_argument("--only", nargs="+", help="contenders, by the names that are printed")
+    arguments.add_argument("--only", nargs="+", help="systems, by the names that are printed")
     arguments.add_argument("--url", help="of a running server")
     arguments.add_argument("--key", default="")
     given = arguments.parse_args()
@@ -210,13 +213,13 @@ async def run(given: argparse.Namespace, stack: AsyncExitStack) -> None:
 
         return queued
 
-    contenders: dict[str, Read] = {"ours": ours, "WhisperModel": theirs(model.transcribe)}
+    systems: dict[str, Read] = {"ours": ours, "WhisperModel": theirs(model.transcribe)}
     if given.url:
-        contenders["ours, HTTP"] = through_http(stack, given.url, given.key)
-    rivals = contenders | {"WhisperLive's manner": WhisperLive(model).read}
+        systems["ours, HTTP"] = through_http(stack, given.url, given.key)
+    systems_under_load = systems | {"like WhisperLive": WhisperLive(model).read}
     if given.only:
-        contenders = {name: read for name, read in contenders.items() if name in given.only}
-        rivals = {name: read for name, read in rivals.items() if name in given.only}
+        systems = {name: read for name, read in systems.items() if name in given.only}
+        systems_under_load = {name: read for name, read in systems_under_load.items() if name in given.only}
     everything: list[Clip] = []
     for language in given.languages:
         pool = clips(language)[: given.clips]
@@ -225,12 +228,12 @@ async def run(given: argparse.Namespace, stack: AsyncExitStack) -> None:
             f"{language}: {len(pool)} clips, {sum(clip.seconds for clip in pool):.0f} s, one client",
             flush=True,
         )
-        compare(language, pool, await clips_in_turn(contenders, pool), next(iter(contenders)))
+        compare(language, pool, await clips_in_turn(systems, pool), next(iter(systems)))
         print(f"  decoded again: {engine.stats.retry_rate:.1%} of rows so far: {dict(engine.stats.issues)}")
     for clients in given.clients:
-        for name, read in rivals.items():
-            took, tally = await under_load(read, everything, clients)
-            waits = list(tally.seconds.values())
+        for name, read in systems_under_load.items():
+            took, measured = await under_load(read, everything, clients)
+            waits = list(measured.seconds.values())
             print(
                 f"{clients:3} clients  {name:24} {took:7.1f} s   "
                 f"{sum(clip.seconds for clip in everything) / took:5.1f} s of audio a second   "
@@ -239,34 +242,34 @@ async def run(given: argparse.Namespace, stack: AsyncExitStack) -> None:
             )
     for minutes in given.minutes:
         for language in given.languages:
-            await long(language, minutes, contenders, pipeline, theirs, given.batch)
+            await long(language, minutes, systems, pipeline, theirs, given.batch)
     print(f"decoded again, in all: {engine.stats.retry_rate:.1%} of rows: {engine.stats}")
 
 
 async def long(
     language: str,
     minutes: float,
-    contenders: dict[str, Read],
+    systems: dict[str, Read],
     pipeline: Any,
     theirs: Callable[..., Read],
     batches: Sequence[int],
 ) -> None:
-    """One long file, each contender in turn; the memory of ours, and a short clip sent meanwhile."""
+    """Measure one long file with each system, the peak memory, and the latency of a short clip meanwhile."""
     short = next(clip for clip in clips(language) if 2.8 < clip.seconds < 3.2)
     batched = {f"Batched, {rows} rows": theirs(pipeline.transcribe, batch_size=rows) for rows in batches}
     with tempfile.TemporaryDirectory() as folder:
         path, said = long_file(language, minutes, Path(folder))
         file = Clip(path.name, language, said, path, minutes * 60)
-        tallies = {}
+        results = {}
         print(f"{language}: a file of {minutes:g} minutes", flush=True)
-        for name, read in (contenders | batched).items():
-            tallies[name] = Tally()
+        for name, read in (systems | batched).items():
+            results[name] = Measurements()
             reset_peak()
             before = peak_since_reset()
-            await timed(read, path, file.name, tallies[name])
+            await timed(read, path, file.name, results[name])
             print(f"  {name}: peak of {peak_since_reset() - before:.0f} MB above the start", flush=True)
-        compare(language, [file], tallies, "ours")
-        ours, alone, beside = contenders["ours"], Tally(), Tally()
+        compare(language, [file], results, "ours")
+        ours, alone, beside = systems["ours"], Measurements(), Measurements()
         for turn in range(10):
             await timed(ours, short.path, str(turn), alone)
         work: asyncio.Future[str] = asyncio.ensure_future(ours(path))

@@ -1,13 +1,13 @@
-"""How fast text becomes speech, against the peers, in one run on the same cores.
+"""Compare the speed of text to speech with its peers, in one run on the same cores.
 
     python -m benchmarks.tts coqui                      # random weights, wired to speak to the end
     python -m benchmarks.tts coqui --folder DIR         # a Coqui model folder, its vocoder in DIR/vocoder
     python -m benchmarks.tts kokoro --models-dir models
     python -m benchmarks.tts http --url http://127.0.0.1:8000 --key KEY
 
-The two sides take turns, round after round, so that a noisy machine is noisy for both; what counts is the
-ratio of each round. Coqui's `Synthesizer` is called as its users call it, with the sentences already cut
-for both sides alike: eight clients stand in line for it, since it can be in one sentence only.
+The two systems take turns in each round, so that noise affects both. The result is the ratio
+of each round. Both systems get the same sentences. Coqui's `Synthesizer` is called as its users call it:
+eight clients wait for it in a queue, since it synthesises one sentence at a time.
 """
 
 import argparse
@@ -101,7 +101,7 @@ async def compare(engine: TextToSpeech, peer: Peer, language: str, rounds: int) 
 
 
 async def first_sound(engine: TextToSpeech, options: argparse.Namespace) -> None:
-    """A paragraph as `POST /tts/stream` has it, less HTTP: when does its first sound come?"""
+    """Time to the first audio of a paragraph, as with `POST /tts/stream` but without HTTP."""
     with tempfile.TemporaryDirectory() as scratch:
         async with LocalStorage(Path(scratch)) as storage:
             service = TtsService(engine, storage, TtsConfig())
@@ -124,7 +124,7 @@ async def _listen(chunks: AsyncIterator[bytes], firsts: Rounds, wholes: Rounds) 
 
 
 async def clients(speak: Callable[[str], Awaitable[None]], texts: Sequence[str]) -> None:
-    """Seconds that a client waits for its sentence, with ever more of them at once."""
+    """Latency of a sentence in seconds, for growing numbers of clients."""
     for count in (1, 4, 8, 16):
         waits: list[float] = []
 

@@ -1,6 +1,6 @@
-"""Those that `benchmarks/tts.py` compares with, each in a process of its own.
+"""The peers of `benchmarks/tts.py`, each in a process of its own.
 
-In one process, thread counts and memory could not be told apart: PyTorch keeps one number for all threads.
+In one process, thread counts and memory could not be separated: PyTorch has one thread count for all.
 """
 
 import json
@@ -40,7 +40,7 @@ class Spoken:
 
 
 class Peer:
-    """Speaks sentences one after the other, as its users would.
+    """Synthesises sentences one after the other, as its users would.
 
     Args:
         prepare: makes the function that speaks; called in the new process, with `arguments`.
@@ -94,8 +94,7 @@ def coqui(files: CoquiFiles, threads: int) -> Speak:
 def synthesizer(files: CoquiFiles) -> "Synthesizer":
     """Coqui's own synthesizer of a voice. It does not need the program espeak-ng.
 
-    It refuses a model of phonemes whose config names no phonemizer, so espeak is named, which its own
-    tokenizer would take.
+    It refuses a phoneme model whose config names no phonemizer. So espeak is named, its tokenizer's default.
     """
     from TTS.utils.synthesizer import Synthesizer
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 class Rounds:
-    """Seconds of one side, a round each."""
+    """Seconds of one system, by round."""
 
     def __init__(self) -> None:
         self.seconds: list[float] = []
@@ -31,7 +31,7 @@ class Rounds:
 
 
 def line(name: str, ours: Rounds, theirs: Rounds, sound: float) -> None:
-    """Seconds of both, the ratio of each round, and seconds of work a second of sound."""
+    """Seconds of both systems, the ratio of each round, and the real-time factor."""
     ratios = sorted(other / mine for mine, other in zip(ours.seconds, theirs.seconds, strict=True))
     print(
         f"{name:18}{theirs.median:.2f} s -> {ours.median:.2f} s: {statistics.median(ratios):.2f}x "
@@ -45,7 +45,7 @@ def line(name: str, ours: Rounds, theirs: Rounds, sound: float) -> None:
 
 
 def stream_line(firsts: Rounds, wholes: Rounds) -> None:
-    """When the first sound came, and what share of the whole that was, round by round."""
+    """Time to the first audio, and its share of the whole, by round."""
     shares = sorted(first / whole for first, whole in zip(firsts.seconds, wholes.seconds, strict=True))
     print(
         f"{'streamed':18}first sound after {firsts.median:.2f} s of {wholes.median:.2f} s: "
@@ -59,5 +59,5 @@ def percentiles(waits: Sequence[float]) -> str:
 
 
 def memory() -> str:
-    """The most that this process ever held."""
+    """Peak memory of this process."""
     return f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB"

@@ -1,22 +1,22 @@
 #!/usr/bin/env bash
 # Deploy the commit that is checked out here to the environment of a branch:
 #
-#   deploy/deploy.sh develop|quality|main               put this release into service
-#   deploy/deploy.sh develop|quality|main --rollback    put the release before the current one back
+#   deploy/deploy.sh develop|quality|main               deploy this release
+#   deploy/deploy.sh develop|quality|main --rollback    deploy the previous release again
 #
-# Needs in its environment (in CI: the secrets of these names):
+# Required environment variables (in CI: secrets of the same names):
 #   LIGHTSAIL_HOST  LIGHTSAIL_USERNAME  LIGHTSAIL_SSH_KEY (the private key, or the path of its file)
 #   API_KEY  APP_AWS_ACCESS_KEY_ID  APP_AWS_SECRET_ACCESS_KEY  AWS_REGION (the last three only with S3)
-# May have:
+# Optional:
 #   S3_BUCKET_NAME        without it audio is kept on the host
 #   VOZ_SETTINGS          further lines for .env, NAME=value each
-#   LIGHTSAIL_HOST_KEY    the host's public key ("ssh-ed25519 AAAA..."): nothing else is then trusted;
-#                         without it a host that was never seen before is
+#   LIGHTSAIL_HOST_KEY    the host's public key ("ssh-ed25519 AAAA..."): then no other is trusted;
+#                         without it, a host that was never seen before is trusted
 #   VOZ_PORT              another port than the branch's
 #   LIGHTSAIL_PORT=22  READY_TIMEOUT=900 (seconds)  LOCK_TIMEOUT=1800 (seconds to wait for another deploy)
 #
-# It sends the release, then .env, and has the host do the rest (deploy/host.sh), on its own: if the
-# connection breaks, the host still finishes or goes back, and this script asks again how it went.
+# It sends the release, then .env, and starts deploy/host.sh on the host. That script runs detached: if the
+# connection breaks, the host still finishes or rolls back, and this script reconnects to ask for the result.
 # Secrets travel on standard input only, never as an argument, and are never printed.
 set -euo pipefail
 
@@ -81,7 +81,7 @@ env_file() {
   line LOG_FORMAT json
   line VOZ_RELEASE "$environment-$release"
   further_lines
-  # by this the host sees that nothing was cut off
+  # the host checks for this line: without it, the file is incomplete
   printf '# complete\n'
 }
 
@@ -120,7 +120,7 @@ on_host() {
 
 # ------------------------------------------------------------------------------------------------ steps
 
-# The single quotes are meant: these lines are for the host's shell
+# Single quotes on purpose: the host's shell expands these lines
 # shellcheck disable=SC2016
 send_release() {
   say "sending $release to $environment"
@@ -136,7 +136,7 @@ send_release() {
 
 # shellcheck disable=SC2016
 send_env() {
-  # made before it is sent: a value that cannot be written must end this script
+  # built before it is sent: a value that cannot be written must stop this script
   local text
   text=$(env_file)
   printf '%s\n' "$text" | on_host '
@@ -162,9 +162,9 @@ activate() {
       [[ -n $from ]] || { echo "no release has ever been in service here" >&2; exit 1; }
       exec bash "$root/$from/deploy/host.sh" run "$@"' \
       host "$environment" "$target" "$run" "$port" "${READY_TIMEOUT:-900}" "${LOCK_TIMEOUT:-1800}" || status=$?
-    # 255 is ssh's own: the connection, not the deployment, failed
+    # 255 is ssh's own status: the connection failed, not the deployment
     [[ $status == 255 ]] || return "$status"
-    say "the connection broke; the host goes on by itself. Asking again ($attempt of 5)"
+    say "the connection broke; the host continues. Reconnecting ($attempt of 5)"
     sleep "$((attempt * 2))"
   done
   die "the host cannot be reached any more; how it ended is in ~/voz/$environment/logs/$run.log there"

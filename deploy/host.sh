@@ -3,13 +3,13 @@
 #
 #   ~/voz/ENVIRONMENT/releases/ID/   what was sent, with its .env
 #   ~/voz/ENVIRONMENT/current        the release in service (a link), changed only once it is ready
-#   ~/voz/ENVIRONMENT/history        every release that got ready, the newest last
-#   ~/voz/ENVIRONMENT/logs/          what happened in each deployment
-#   ~/voz/ENVIRONMENT/lock           held by the deployment that is at work
+#   ~/voz/ENVIRONMENT/history        every release that became ready, the newest last
+#   ~/voz/ENVIRONMENT/logs/          the log of each deployment
+#   ~/voz/ENVIRONMENT/lock           held by the running deployment
 #
 # host.sh run ENVIRONMENT RELEASE|previous RUN PORT READY_TIMEOUT LOCK_TIMEOUT
-#   does the deployment RUN, apart from the connection, and shows it until it ends; with a RUN that is
-#   already at work, or over, it only shows it
+#   runs the deployment RUN, detached from the connection, and shows its log until it ends; if RUN is
+#   already running, or over, it only shows the log
 set -euo pipefail
 
 KEEP=3
@@ -33,7 +33,7 @@ fail() {
 
 run() {
   mkdir -p "$root/logs"
-  # a folder can be made once: a second `run` of the same deployment only looks on
+  # mkdir succeeds only once: a second `run` of the same deployment only shows the log
   if mkdir "$root/logs/$run" 2>/dev/null; then
     : >"$log"
     setsid nohup bash "$0" activate "${@:2}" >>"$log" 2>&1 </dev/null &
@@ -95,7 +95,7 @@ wait_until_ready() {
 lock() {
   exec 9>"$root/lock"
   flock --nonblock 9 && return
-  say "another deployment is at work; waiting for it"
+  say "another deployment is running; waiting for it"
   flock --timeout "$lock_timeout" 9 || fail "another deployment held the lock for more than $lock_timeout s"
 }
 
@@ -132,11 +132,11 @@ activate() {
   say "$release is in service on port $port"
 }
 
-# All that can be done while the old release still serves
+# Everything that can be done while the old release still serves
 prepare() {
   say "building $1"
   compose "$1" build || fail "the image could not be built; ${current:-nothing} is still in service"
-  say "fetching the weights that are not there yet"
+  say "fetching missing weights"
   compose "$1" run --rm --no-deps -T voz python -m src.weights ||
     fail "the weights could not be fetched; ${current:-nothing} is still in service"
 }
@@ -163,14 +163,14 @@ go_back() {
     compose "$release" down || true
     fail "$release was taken down: $reason. There is no release before it to go back to"
   fi
-  say "going back to $current"
+  say "rolling back to $current"
   compose "$current" up --detach --no-build --remove-orphans || true
   wait_until_ready "$current" "$BACK_TIMEOUT" ||
     fail "$release: $reason. $current, the release before, does not answer either: $why"
   fail "$release: $reason. $current, the release before, is in service again"
 }
 
-# Releases that got ready: the last few stay, to go back to. The others stay for a day, to be looked at.
+# Releases that became ready: the last few are kept for rollback. The others are kept for a day, for inspection.
 clean_up() {
   local folder release
   for folder in "$root"/releases/*/; do

@@ -9,11 +9,11 @@ from gunicorn.arbiter import Arbiter  # type: ignore[import-untyped]
 from uvicorn.server import Server
 from uvicorn_worker import UvicornWorker  # type: ignore[import-untyped]
 
-LINGER = 1.0
+IDLE_SECONDS = 1.0
 """Seconds for which idle connections are kept after the worker has stopped taking new ones."""
 
 
-class LingeringServer(Server):
+class GracePeriodServer(Server):
     """uvicorn closes every silent connection as soon as it is told to stop. Some of them are silent only
     because their request is still on its way, and their callers would get a reset.
     """
@@ -23,7 +23,7 @@ class LingeringServer(Server):
             server.close()
         for listener in sockets or []:
             listener.close()
-        end = time.monotonic() + LINGER
+        end = time.monotonic() + IDLE_SECONDS
         while self.server_state.connections and not self.force_exit and time.monotonic() < end:
             self._close_after_answer()
             await asyncio.sleep(0.01)
@@ -39,7 +39,7 @@ class LingeringServer(Server):
 class Worker(UvicornWorker):  # type: ignore[misc]
     async def _serve(self) -> None:
         self.config.app = self.wsgi
-        server = LingeringServer(config=self.config)
+        server = GracePeriodServer(config=self.config)
         self._install_sigquit_handler()
         await server.serve(sockets=self.sockets)
         if not server.started:

@@ -1,14 +1,14 @@
-"""Holds Coqui's released voices, as Voz speaks them, against Coqui's own synthesizer, and reads them back.
+"""Compare Coqui's released voices in Voz with Coqui's own synthesizer, and transcribe their speech.
 
     python -m scripts.check_coqui
 
-It fetches the weights (or takes folders: `--en`, `--es`), so it needs a machine that reaches the hosts of
-Coqui's catalogue. Four things are checked, and the exit status is 1 if one fails:
+It fetches the weights, or takes folders (`--en`, `--es`). To fetch, the machine must reach the hosts of
+Coqui's catalogue. It checks four things; the exit status is 1 if one fails:
 
-1. The models can be fetched, and open.
-2. Phonemes: ours are those of Coqui's wrapper, if the program `espeak-ng` is here in the same version.
-3. Sound: in float32, samples are those of `TTS.utils.synthesizer.Synthesizer.tts`.
-4. Round trip: a server with TTS_ENGINE=coqui speaks sentences, and Whisper reads them back.
+1. The models can be fetched and opened.
+2. Phonemes are equal to those of Coqui's wrapper. This needs the program `espeak-ng` in the same version.
+3. Samples in float32 are equal to those of `TTS.utils.synthesizer.Synthesizer.tts`.
+4. Round trip: a server with TTS_ENGINE=coqui speaks sentences, and Whisper transcribes them.
 """
 
 import argparse
@@ -34,20 +34,20 @@ from src.weights.tts_engine import TtsEngine
 from tests.support.sentences import SENTENCES
 
 _LARGEST_DIFFERENCE = 1e-3
-"""Of the loudest sample: 60 dB below it."""
+"""Largest difference of two samples, as a share of the loudest sample: 60 dB below it."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Gives the exit status."""
+    """Run the checks that the arguments ask for; gives the exit status."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--en", default=Settings.model_fields["tts_model_en"].default, help="name or folder")
     parser.add_argument("--es", default=Settings.model_fields["tts_model_es"].default, help="name or folder")
     parser.add_argument("--models-dir", type=Path, default=Path("models"))
-    parser.add_argument("--stt", default="base", help="Whisper model that reads the speech back")
+    parser.add_argument("--stt", default="base", help="Whisper model that transcribes the speech")
     parser.add_argument("--sentences", type=int, default=50, help="a language, in each part")
-    parser.add_argument("--may-differ", type=float, default=0.1, help="share of sentences that may not equal")
+    parser.add_argument("--may-differ", type=float, default=0.1, help="share of sentences that may differ")
     parser.add_argument("--most-errors", type=float, default=0.3, help="word error rate that fails")
     parser.add_argument("--no-round-trip", action="store_true", help="leave out part 4")
     asked = parser.parse_args(arguments)
@@ -103,7 +103,7 @@ def _same_phonemes(language: str, texts: list[str]) -> bool:
     different = [text for text in texts if ours.phonemize(text, "") != theirs.phonemize(text, "")]
     versions = f"library {ours.version()}, program {theirs.version()}"
     print(f"  phonemes: {len(different)} of {len(texts)} sentences differ ({versions})")
-    # another version says some words otherwise
+    # another version pronounces some words differently
     return not different or not ours.version().startswith(theirs.version())
 
 
@@ -118,7 +118,7 @@ def _same_sound(
             different += 1
             print(f"  {text}\n    {problem}")
     print(f"  sound: {different} of {len(texts)} sentences differ")
-    # ours says again what Coqui breaks off, and keeps what comes after a pause
+    # Voz repeats a sentence that Coqui breaks off, and keeps the speech after a pause
     return different <= may_differ * len(texts)
 
 

@@ -1,6 +1,6 @@
 #!/bin/sh
-# make_venv.sh FOLDER [PYTHON]: a virtual environment, or one clear word why there is none.
-# With --check for FOLDER: nothing is made.
+# make_venv.sh FOLDER [PYTHON]: make a virtual environment, or say clearly why it cannot be made.
+# With --check in place of FOLDER it only checks.
 set -eu
 folder=$1
 wanted=${2:-}
@@ -31,11 +31,11 @@ if [ -z "$python" ]; then
     echo "Voz needs Python 3.11, 3.12 or 3.13, and there is none here (${found:-no Python 3 at all})." >&2
     echo "  Debian 12, 13, Ubuntu 24.04:  sudo apt-get install python3 python3-venv" >&2
     echo "  Ubuntu 22.04:                 sudo apt-get install python3.11 python3.11-venv" >&2
-    echo "Then run make again; one that is elsewhere is named with make PYTHON=/path/to/python." >&2
+    echo "Then run make again. If Python is elsewhere: make PYTHON=/path/to/python." >&2
     exit 1
 fi
 
-# Debian and Ubuntu have `venv` without what it needs to put pip into it
+# Debian and Ubuntu ship `venv` without the files that it needs to install pip
 if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
     version=$("$python" -c 'import sys; print("python%d.%d" % sys.version_info[:2])')
     echo "$python cannot make virtual environments. On Debian and Ubuntu:" >&2

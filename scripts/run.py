@@ -28,7 +28,7 @@ def main() -> int:
     command += ["--host", settings.host, "--port", str(settings.port)]
     command += ["--workers", str(settings.web_concurrency), "--http", "src.api.protocol:BoundedProtocol"]
     server = subprocess.Popen(command)
-    # Ctrl-C reaches the server by itself; this process only has to outlive it
+    # Ctrl-C reaches the server as well; this process only has to outlive it
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: server.terminate())
     base = f"http://{'127.0.0.1' if settings.host == '0.0.0.0' else settings.host}:{settings.port}"
@@ -58,7 +58,7 @@ def wait_until_ready(server: "subprocess.Popen[bytes]", base: str) -> bool:
 
 
 def greet(settings: Settings, base: str) -> None:
-    """Speak a sample and print what to paste."""
+    """Speak a sample and print two commands to paste."""
     key = settings.api_key[0].get_secret_value()
     request = urllib.request.Request(
         f"{base}/tts/stream",

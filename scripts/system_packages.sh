@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# What the tests need of the system beside Python's packages: says what is missing and why, and installs it
-# where it may (apt; with sudo, if not root). Debian 12 and 13, Ubuntu 22.04 and 24.04.
+# System packages that the tests need: names those that are missing and why, and installs them if it can
+# (apt; with sudo, if not root). Debian 12 and 13, Ubuntu 22.04 and 24.04.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# sshd and nginx lie where only root looks
+# sshd and nginx are in folders that only root has in its PATH
 PATH=$PATH:/usr/sbin:/sbin
 
 missing=()
@@ -21,7 +21,7 @@ a_browser() {
     local name found
     for name in google-chrome google-chrome-stable chromium; do
         found=$(command -v "$name") || continue
-        # a snap sees neither the tests' folders nor their sockets
+        # a snap cannot access the tests' folders and sockets
         [[ $(readlink -f "$found") == /snap/* || $(readlink -f "$found") == */snap ]] || return 0
     done
     # Playwright's own
@@ -29,7 +29,7 @@ a_browser() {
 }
 
 apt_has() {
-    # not `| grep -q`, which ends before apt-cache does, and so lets the pipe fail
+    # not `| grep -q`: it ends before apt-cache does, and the pipe would fail
     [[ $(apt-cache policy "$1" 2>/dev/null) == *"Candidate: "[!\(]* ]]
 }
 
@@ -50,7 +50,7 @@ check() {
     need nginx "a real proxy, for the tests of what stands behind one" command -v nginx
     need espeak-ng "Coqui's own way to phonemes, to compare with" command -v espeak-ng
     need shellcheck "the linter of the scripts" command -v shellcheck
-    # Ubuntu's package `chromium-browser` is a snap; there Playwright's own browser is taken (tests/support/browser.py)
+    # Ubuntu's package `chromium-browser` is a snap; there the tests use Playwright's own browser (tests/support/browser.py)
     if ! a_browser && ! { command -v apt-get >/dev/null && [ -n "${1:-}" ] && ! apt_has chromium; }; then
         need chromium "a browser, for the documentation page" a_browser
     fi
@@ -73,7 +73,7 @@ fi
 sudo=()
 if [ "$(id -u)" != 0 ]; then
     command -v sudo >/dev/null || by_hand "Only root may install them, and there is no sudo."
-    # without a terminal nobody can answer the question for a password
+    # without a terminal nobody can enter a password
     [ -t 0 ] || sudo -n true 2>/dev/null || by_hand "sudo asks for a password."
     sudo=(sudo)
 fi
@@ -111,6 +111,6 @@ fi
 
 check with-lists 2>/dev/null
 if [ ${#missing[@]} -gt 0 ]; then
-    echo "Installed, and yet not to be found: ${missing[*]}" >&2
+    echo "Installed, but still not found: ${missing[*]}" >&2
     exit 1
 fi

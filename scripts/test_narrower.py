@@ -1,4 +1,4 @@
-"""The engines' tests once more, with the libraries held to fewer of the CPU's instructions.
+"""Run the engines' tests again with the libraries capped to fewer CPU instructions.
 
 What an engine does on another CPU is a path of its own: here each of them runs, in a process of its own, as
 far as this CPU has more. `--engines=only` takes all unit tests that touch an engine or its libraries.
@@ -15,7 +15,7 @@ from src.engines.cpu import Level
 
 _UNITS = ["--engines=only", "tests/unit"]
 _TESTS = {
-    # what most rented machines have: whole texts, too
+    # what most cloud machines have; whole texts are tested, too
     Level.AVX2: [*_UNITS, "tests/integration/test_whisper_loop.py", "tests/integration/test_coqui_engine.py"],
     Level.AVX512: _UNITS,
     Level.AVX512_VNNI: _UNITS,
@@ -29,7 +29,7 @@ def main() -> int:
             f"This CPU has {cpu.available().title}: there is nothing narrower to run the engines' tests with."
         )
         return 0
-    # the longest first; two at a time, on the two cores that are taken for granted
+    # the longest first, two at a time: every machine has two cores
     with ThreadPoolExecutor(2) as pool:
         outcomes = list(pool.map(run, narrower))
     say("The engines' tests with fewer instructions:")

@@ -27,7 +27,7 @@ REPOSITORY = Path(__file__).parent.parent
 
 
 def pytest_report_header() -> str:
-    """So that a report says which of the engines' paths it is about."""
+    """Name the engines' code paths in the report."""
     return f"CPU instructions in use: {cpu.in_words()}"
 
 
@@ -38,7 +38,7 @@ def anyio_backend() -> str:
 
 @pytest.fixture(scope="session")
 def make_settings(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Settings]:
-    """Settings of their own, whatever the machine's environment and `.env` say."""
+    """Makes settings that ignore the machine's environment and `.env`."""
     from tests.support.server import KEY, OTHER_KEY
 
     def make(**overrides: Any) -> Settings:
@@ -58,7 +58,7 @@ def make_settings(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Set
 
 @pytest.fixture(scope="session")
 def models_dir(make_settings: Callable[..., Settings]) -> Path:
-    """The folder of weights, filled: on a fresh machine the first test that asks fetches them."""
+    """The folder of weights. On a fresh machine the first test that needs it fetches them."""
     from src.weights.store import ModelStore
 
     folder = make_settings().models_dir

@@ -59,7 +59,9 @@ _STATUS: dict[type[errors.VozError], tuple[int, str, str]] = {
 
 
 class WrongField(BaseModel):
-    field: str = Field(description="Where in the request, dots between the levels.", examples=["speed"])
+    field: str = Field(
+        description="Path of the field in the request, with dots between the levels.", examples=["speed"]
+    )
     message: str = Field(examples=["Input should be less than or equal to 2"])
 
 
@@ -67,22 +69,29 @@ class Problem(BaseModel):
     """What every error answers (RFC 9457)."""
 
     type: str = Field(
-        description="Which kind of error; stable, for programs.", examples=["urn:voz:not-audio"]
+        description="Identifier of the kind of error, for programs. It does not change.",
+        examples=["urn:voz:not-audio"],
     )
     title: str = Field(description="The kind of error in words.", examples=["Not decodable as audio"])
     status: int = Field(description="The HTTP status.", examples=[415])
-    detail: str = Field(description="What was wrong this time.", examples=["the file is empty"])
-    request_id: str = Field(description="Also in the server's log.", examples=["3f0c9a52b7e84d1f"])
+    detail: str = Field(description="Description of this error.", examples=["the file is empty"])
+    request_id: str = Field(
+        description="Id of the request, which is in the server's log as well.", examples=["3f0c9a52b7e84d1f"]
+    )
     errors: list[WrongField] = Field(
-        default=[], description="Each field that is wrong; left out where no single one is."
+        default=[], description="Fields with errors; absent if the error is not about single fields."
     )
 
 
 class OpenAIErrorBody(BaseModel):
     message: str = Field(examples=["the file is empty"])
     type: str = Field(description="The kind of error.", examples=["invalid_request_error"])
-    param: str | None = Field(description="The field that is wrong, if a single one is.", examples=["model"])
-    code: str | None = Field(description="Stable, for programs.", examples=["model_not_found"])
+    param: str | None = Field(
+        description="The field with the error; null if it is not about a single field.", examples=["model"]
+    )
+    code: str | None = Field(
+        description="Identifier of the error, for programs.", examples=["model_not_found"]
+    )
 
 
 class OpenAIError(BaseModel):

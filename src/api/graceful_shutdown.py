@@ -193,12 +193,12 @@ def _taken_over(server: Server | None) -> bool:
     return parent_listens([socket.fileno() for one in server.servers for socket in one.sockets])
 
 
-def _stop(server: Server | None, handler: Any, number: int, patience: float) -> None:
+def _stop(server: Server | None, handler: Any, number: int, seconds: float) -> None:
     if server is None:
         signal.signal(number, handler)
         signal.raise_signal(number)
     else:
-        server.config.timeout_graceful_shutdown = server.config.timeout_graceful_shutdown or round(patience)
+        server.config.timeout_graceful_shutdown = server.config.timeout_graceful_shutdown or round(seconds)
         # not through its handler: that would raise the signal again at the end, and the process die of it
         server.should_exit = True
 

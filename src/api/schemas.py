@@ -29,31 +29,31 @@ class WordOut(BaseModel):
     word: str = Field(examples=["Hello"])
     start: float = Field(description="Seconds.")
     end: float = Field(description="Seconds.")
-    probability: float = Field(description="How sure the model is, 0 to 1.")
+    probability: float = Field(description="Probability that the word is right, 0 to 1.")
 
 
 class SegmentOut(BaseModel):
-    id: int = Field(description="Place in the file, from 0.")
+    id: int = Field(description="Index of the segment, from 0.")
     start: float = Field(description="Seconds from the start of the file.")
     end: float
     text: str
     avg_logprob: float = Field(description="Mean log-probability of its tokens; below -1 is doubtful.")
-    no_speech_prob: float = Field(description="Probability that nobody speaks here.")
-    words: list[WordOut] | None = Field(default=None, description="With `word_timestamps=true`.")
+    no_speech_prob: float = Field(description="Probability that the segment contains no speech.")
+    words: list[WordOut] | None = Field(default=None, description="Present with `word_timestamps=true`.")
 
 
 class Transcription(BaseModel):
     text: str = Field(examples=["Hello, and welcome to Voz."])
     language: str = Field(description="ISO 639-1.", examples=["en"])
-    language_probability: float = Field(description="1 when the language was given.", examples=[0.98])
+    language_probability: float = Field(description="1 if the request gave the language.", examples=[0.98])
     duration: float = Field(description="Seconds of audio.", examples=[2.4])
     model: str = Field(examples=["base"])
     track: int | None = Field(
-        default=None, description="The audio track that was read, from 1.", examples=[1]
+        default=None, description="Number of the audio track that was transcribed, from 1.", examples=[1]
     )
     warnings: list[str] = Field(
         default=[],
-        description="What to know of the file, e.g. that it is cut off and was read as far as it goes.",
+        description="Problems of the file, e.g. that it is cut off and was transcribed up to there.",
     )
 
 
@@ -75,7 +75,9 @@ class LanguageDetection(BaseModel):
 class SpokenWordOut(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
-    word: str = Field(description="As it is written in the text, with its punctuation.", examples=["$5"])
+    word: str = Field(
+        description="The word as it is written in the text, with its punctuation.", examples=["$5"]
+    )
     start: float = Field(description="Seconds from the start of the audio.")
     end: float = Field(description="Seconds.")
 
@@ -126,12 +128,12 @@ class SpeechIn(BaseModel):
             )
         return body
 
-    text: str = Field(min_length=1, description="What to say; MAX_TEXT_CHARS characters at most.")
+    text: str = Field(min_length=1, description="The text to speak; MAX_TEXT_CHARS characters at most.")
     language: str | None = Field(
         default=None,
         max_length=35,
         description="Language of the text, ISO 639-1 (`GET /voices` has them), or with a region (`es-MX`), "
-        "which decides how dates are read. By default that of the voice, or `en`.",
+        "which decides how dates are read. Default: the language of the voice, or `en`.",
         examples=["en", "es-MX"],
     )
     voice: str | None = Field(
@@ -140,20 +142,20 @@ class SpeechIn(BaseModel):
         max_length=300,
         description="A voice of `GET /voices`; a blend of Kokoro's, `af_heart+af_bella` or with weights "
         "`af_heart(2)+af_bella(1)`; or one of OpenAI's names (`alloy`, ...), which means a voice of the "
-        "language. By default the first voice of the language.",
+        "language. Default: the first voice of the language.",
         examples=["af_heart"],
     )
     format: AudioFormat = Field(default=AudioFormat.WAV, description="`wav` is 16-bit PCM.")
     speed: float = Field(default=1.0, ge=0.5, le=2.0, description="Rate of speech; the pitch stays.")
     timestamps: StrictBool = Field(
         default=False,
-        description="Tell when each word is said. `/tts` answers with `words` and with links to them as "
+        description="Return the time of each word. `/tts` answers with `words` and with links to them as "
         "JSON, SRT and WebVTT; `/tts/stream` answers with server-sent events.",
     )
 
 
 class SpeechOut(BaseModel):
-    url: str = Field(description="GET it without a key; it stops working after `expires_in` seconds.")
+    url: str = Field(description="Link to the audio. It needs no key and expires after `expires_in` seconds.")
     key: str = Field(description="Name of the object in storage.")
     expires_in: int = Field(examples=[3600])
     expires_at: str = Field(description="ISO 8601, UTC.", examples=["2026-01-01T12:00:00Z"])
@@ -161,13 +163,11 @@ class SpeechOut(BaseModel):
     duration: float = Field(description="Seconds of audio.", examples=[2.1])
     sample_rate: int = Field(description="Hz.", examples=[24000])
     language: str = Field(examples=["en"])
-    voice: str = Field(description="Who spoke; a blend with its weights.", examples=["af_heart"])
-    engine: str = Field(description="`coqui`, or `kokoro` where Coqui's weights cannot be had.")
+    voice: str = Field(description="Id of the voice; a blend with its weights.", examples=["af_heart"])
+    engine: str = Field(description="`coqui`, or `kokoro` if Coqui's weights are not available.")
     model: str
-    cached: bool = Field(
-        description="True when this key had the same text spoken before, or is having it spoken right now."
-    )
-    words: list[SpokenWordOut] | None = Field(default=None, description="With `timestamps=true`.")
+    cached: bool = Field(description="Whether an earlier or a concurrent request of this key made the audio.")
+    words: list[SpokenWordOut] | None = Field(default=None, description="Present with `timestamps=true`.")
     word_urls: dict[str, str] | None = Field(
         default=None,
         description="With `timestamps=true`: links to the words as `json`, `srt` and `vtt`; see `url`.",
@@ -180,16 +180,16 @@ class VoiceOut(BaseModel):
     id: str = Field(examples=["bf_emma"])
     language: str = Field(description="ISO 639-1.", examples=["en"])
     locale: str = Field(description="Accent, as a BCP 47 tag.", examples=["en-GB"])
-    gender: str | None = Field(description="`female`, `male`, or null where it is not known.")
+    gender: str | None = Field(description="`female`, `male`, or null if unknown.")
     engine: str = Field(examples=["kokoro"])
     model: str = Field(examples=["kokoro-82m"])
     sample_rate: int = Field(description="Hz.", examples=[24000])
     sample: str = Field(
-        description="Path of this host at which it can be heard, with a key.",
+        description="Path of a sample of the voice on this host. It needs a key.",
         examples=["/voices/bf_emma/sample"],
     )
-    default: bool = Field(description="Whether it speaks its language where no voice is named.")
-    blendable: bool = Field(description="Whether it can be mixed with others of its language.")
+    default: bool = Field(description="Whether it is the default voice of its language.")
+    blendable: bool = Field(description="Whether it can be blended with other voices of its language.")
 
 
 class VoicesOut(BaseModel):
@@ -211,8 +211,8 @@ class EngineOut(BaseModel):
     device: str = Field(examples=["cpu"])
     compute_type: str = Field(examples=["int8"])
     languages: list[str]
-    requests: int = Field(description="Requests in work or waiting.")
-    max_requests: int = Field(description="More than this many get 503.")
+    requests: int = Field(description="Requests that run or wait.")
+    max_requests: int = Field(description="Limit; further requests get 503.")
     rows_waiting: int
     rows_active: int
 
@@ -235,7 +235,7 @@ class EnginesOut(BaseModel):
     instructions: str = Field(
         description="The CPU's vector instructions that are in use.", examples=["AVX-512 BF16", "AVX2"]
     )
-    notices: list[str] = Field(description="What an operator should know, e.g. a stand-in engine.")
+    notices: list[str] = Field(description="Notices for the operator, e.g. that Kokoro replaces Coqui.")
 
 
 class ModelsOut(EnginesOut, OpenAIModels):
@@ -245,7 +245,7 @@ class ModelsOut(EnginesOut, OpenAIModels):
 class ReadyOut(EnginesOut):
     status: Literal["ready", "not ready"]
     storage: str = Field(examples=["local"])
-    problems: list[str] = Field(description="Why it is not ready.")
+    problems: list[str] = Field(description="Reasons why the server is not ready.")
 
 
 class LiveOut(BaseModel):

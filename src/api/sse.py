@@ -51,7 +51,7 @@ async def event_stream(request: Request, events: AsyncGenerator[Event, None]) ->
         request,
         events,
         write,
-        patience=HEARTBEAT_SECONDS,
+        first_within=HEARTBEAT_SECONDS,
         media_type="text/event-stream",
         headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"},
     )

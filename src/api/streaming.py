@@ -95,17 +95,17 @@ async def stream_response(
     request: Request,
     source: AsyncGenerator[T, None],
     write: Callable[[Stream[T]], AsyncIterator[bytes]],
-    patience: float | None = None,
+    first_within: float | None = None,
     **kwargs: Any,
 ) -> StreamingResponse:
     """A response whose body is `write(stream of source)`.
 
     The first item is awaited before the response begins, so that an early failure gets its own status.
-    `patience` is the maximum number of seconds to wait for it.
+    `first_within` is the maximum number of seconds to wait for it.
     """
     stream = Stream(source)
     try:
-        await while_connected(request, stream.arrives(patience))
+        await while_connected(request, stream.arrives(first_within))
         stream.raise_error()
     except BaseException:
         await stream.close()

@@ -34,7 +34,7 @@ Languages = Annotated[
     list[str],
     Form(
         default_factory=list,
-        description="Detection chooses among these only (repeatable, or comma-separated).",
+        description="Languages that detection chooses from (repeatable, or comma-separated).",
     ),
 ]
 
@@ -68,16 +68,29 @@ async def transcribe(
             description=_LANGUAGE,
         ),
     ] = "",
-    task: Annotated[Task, Form(description="`translate`: to English.")] = "transcribe",
+    task: Annotated[Task, Form(description="`translate`: translate to English.")] = "transcribe",
     response_format: Annotated[
         SttFormat, Form(description="`verbose_json` adds segments with times; `srt`, `vtt`: subtitles.")
     ] = SttFormat.JSON,
-    word_timestamps: Annotated[bool, Form(description="Words with start, end and probability.")] = False,
+    word_timestamps: Annotated[
+        bool, Form(description="Return words with start, end and probability.")
+    ] = False,
     prompt: Annotated[str, Form(max_length=2000, description="Spelling and context hints.")] = "",
-    track: Annotated[int, Form(ge=0, le=1000, description="Audio track, from 1; 0: the one with sound.")] = 0,
+    track: Annotated[
+        int,
+        Form(
+            ge=0,
+            le=1000,
+            description="Audio track, from 1; 0: the default one, or the loudest if that is silent.",
+        ),
+    ] = 0,
     stream: Annotated[bool, Form(description="Server-sent events: each segment as it is final.")] = False,
-    max_line_width: Annotated[int, Form(ge=10, le=200, description="Characters in a subtitle line.")] = 42,
-    max_line_count: Annotated[int, Form(ge=1, le=5, description="Lines in a subtitle.")] = 2,
+    max_line_width: Annotated[
+        int, Form(ge=10, le=200, description="Maximum number of characters in a subtitle line.")
+    ] = 42,
+    max_line_count: Annotated[
+        int, Form(ge=1, le=5, description="Maximum number of lines in a subtitle.")
+    ] = 2,
 ) -> Response:
     """Send an audio file, get its text.
 

@@ -72,7 +72,7 @@ async def sample(request: Request, services: ServicesDep, voice: str) -> Respons
 
 
 def sample_path(request: Request, voice: Voice) -> str:
-    """Where a voice can be heard, as a path of this host."""
+    """Path of a sample of a voice, on this host."""
     return f"{request.scope.get('root_path', '')}/voices/{quote(voice.id)}/sample"
 
 

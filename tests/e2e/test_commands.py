@@ -102,14 +102,16 @@ def test_make_run_prints_two_lines_that_work_when_pasted(folder: Path) -> None:
         assert len(key[1]) >= 32
         curls = re.findall(r"^  (curl (?:.*\\\n)*.*)$", said, re.M)
         assert len(curls) == 2
-        heard, spoken = (
+        transcript, spoken = (
             subprocess.run(
                 ["sh", "-c", line.replace("curl", "curl -sS --fail --noproxy '*'", 1)],
                 cwd=folder, capture_output=True, text=True, check=True,
             ).stdout
             for line in curls
         )  # fmt: skip
-    assert "voz" in heard.lower() or "voice" in heard.lower() or "write it down" in heard.lower()
+    assert (
+        "voz" in transcript.lower() or "voice" in transcript.lower() or "write it down" in transcript.lower()
+    )
     assert '"url":"http://127.0.0.1' in spoken
 
 

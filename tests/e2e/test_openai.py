@@ -223,8 +223,8 @@ def test_every_format_of_speech(client: OpenAI, wanted: Any) -> None:
         answer = client.audio.speech.create(model=model, voice="alloy", input=ENGLISH, response_format=wanted)
         audio, rate = decode(answer.content)
         assert 2 < len(audio) / rate < 8
-    heard = client.audio.transcriptions.create(model="whisper-1", file=(f"a.{wanted}", answer.content))
-    assert word_error_rate(ENGLISH, heard.text) <= 0.10
+    transcript = client.audio.transcriptions.create(model="whisper-1", file=(f"a.{wanted}", answer.content))
+    assert word_error_rate(ENGLISH, transcript.text) <= 0.10
 
 
 def test_mp3_is_the_default_and_pcm_is_24_khz(client: OpenAI) -> None:
@@ -284,11 +284,11 @@ def test_a_voice_speaks_the_text_s_language(client: OpenAI) -> None:
             audio = client.audio.speech.create(
                 model="tts-1", voice=cast(Any, voice), input=text, response_format="wav"
             ).content
-            heard = client.audio.transcriptions.create(
+            transcript = client.audio.transcriptions.create(
                 model="whisper-1", file=("a.wav", audio), response_format="verbose_json"
             )
-            assert heard.language == language
-            assert word_error_rate(text, heard.text) <= 0.10
+            assert transcript.language == language
+            assert word_error_rate(text, transcript.text) <= 0.10
     audio = client.audio.speech.create(model="tts-1", voice="em_alex", input="Hola.").content
     assert audio
 

@@ -30,16 +30,16 @@ def test_what_is_spoken_is_read_back(voz: RunningServer, language: str) -> None:
         assert spoken.status_code == 200, spoken.text
         answer = spoken.json()
         audio = httpx.get(answer["url"], trust_env=False)
-        heard = client.post("/stt", files={"file": ("speech.wav", audio.content)}).json()
+        transcript = client.post("/stt", files={"file": ("speech.wav", audio.content)}).json()
     assert audio.status_code == 200
     assert audio.headers["content-type"] == "audio/wav"
-    assert heard["language"] == language
-    assert word_error_rate(SENTENCES[language], heard["text"]) <= 0.10
+    assert transcript["language"] == language
+    assert word_error_rate(SENTENCES[language], transcript["text"]) <= 0.10
     with wave.open(io.BytesIO(audio.content)) as wav:
         assert (wav.getnchannels(), wav.getsampwidth()) == (1, 2)
         assert wav.getframerate() == answer["sample_rate"]
         assert wav.getnframes() / wav.getframerate() == pytest.approx(answer["duration"], abs=0.001)
-    assert heard["duration"] == pytest.approx(answer["duration"], abs=0.05)
+    assert transcript["duration"] == pytest.approx(answer["duration"], abs=0.05)
 
 
 @pytest.mark.models

@@ -58,8 +58,8 @@ def test_what_a_voice_says_is_read_back(voz: RunningServer, voice: str, text: st
         assert answer.status_code == 200, answer.text
         assert answer.json()["language"] == language
         audio = httpx.get(answer.json()["url"], trust_env=False).content
-        heard = client.post("/stt", files={"file": audio}, data={"language": language}).json()["text"]
-    assert word_error_rate(text, heard) <= 0.10
+        transcript = client.post("/stt", files={"file": audio}, data={"language": language}).json()["text"]
+    assert word_error_rate(text, transcript) <= 0.10
     with wave.open(io.BytesIO(audio)) as wav:
         assert wav.getframerate() == 24_000
 

@@ -124,9 +124,9 @@ def test_sixteen_at_once_of_both_kinds_all_answer_right(voz: RunningServer) -> N
         assert {answer.status_code for answer in answers} == {200}
         return [a.json() for a in answers[:8]], [a.json() for a in answers[8:]], pings
 
-    spoken, heard, pings = asyncio.run(main())
+    spoken, transcripts, pings = asyncio.run(main())
     assert len({answer["key"] for answer in spoken}) == 8
-    for digit, number, transcript in zip(digits, range(1, 9), heard, strict=True):
+    for digit, number, transcript in zip(digits, range(1, 9), transcripts, strict=True):
         assert digit in transcript["text"].lower() or str(number) in transcript["text"], transcript
     assert len(pings) > 10
     assert sorted(pings)[len(pings) // 2] < 0.1

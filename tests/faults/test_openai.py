@@ -227,7 +227,7 @@ def test_an_error_midway_is_raised(server: RunningServer, client: OpenAI) -> Non
 def test_a_transcript_that_breaks_off_is_raised(
     make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch, speech: bytes
 ) -> None:
-    """The second stretch of speech fails: the client has had a delta, and then gets an exception."""
+    """The second chunk of speech fails: the client has had a delta, and then gets an exception."""
     from tests.support import faults_engines
 
     whole = faults_engines._Reader.result

@@ -14,7 +14,7 @@ MOST_OF_IT = 4_000_000
 
 
 def player(server: Server) -> socket.socket:
-    """A caller who has asked for a stream and has heard its beginning."""
+    """A client that asked for a stream and has received its beginning."""
     body = json.dumps({"text": TEXT, "language": "en"}).encode()
     connection = socket.socket()
     connection.settimeout(60)

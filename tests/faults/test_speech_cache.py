@@ -27,9 +27,9 @@ class _Held(_Model):
         self.may_speak = threading.Event()
         self.rows = 0
 
-    def add(self, ticket: int, row: Any) -> None:
+    def add(self, row_id: int, row: Any) -> None:
         self.rows += 1
-        super().add(ticket, row)
+        super().add(row_id, row)
 
     def step(self) -> list[tuple[int, Any]]:
         if self.may_speak.is_set():

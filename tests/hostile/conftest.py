@@ -14,7 +14,7 @@ MAX_TEXT_CHARS = 60
 
 @pytest.fixture(scope="session")
 def server(models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Real Whisper and Kokoro behind gunicorn; limits are low where large inputs would only take time."""
+    """Real Whisper and Kokoro behind gunicorn; limits are low where larger inputs would only take time."""
     with serving(
         tmp_path_factory.mktemp("hostile"),
         app="src.main:app",

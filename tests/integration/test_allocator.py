@@ -46,9 +46,9 @@ libc.fclose(file)
 """
 
 
-def run(scene: str) -> str:
+def run(scenario: str) -> str:
     return subprocess.run(
-        [sys.executable, "-c", scene],
+        [sys.executable, "-c", scenario],
         cwd=Path(__file__).parents[2], check=True, capture_output=True, text=True,
     ).stdout  # fmt: skip
 

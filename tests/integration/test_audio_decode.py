@@ -101,11 +101,11 @@ def test_a_file_that_is_cut_off_is_refused(name: str) -> None:
     for share in (0.11, 0.33, 0.5, 0.77, 0.97):
         try:
             # odd, so that no cut is at the end of a frame by chance
-            heard = decode(whole[: int(len(whole) * share) | 1])
+            decoded = decode(whole[: int(len(whole) * share) | 1])
         except NotAudio:
             continue
         # a few bytes of an AVI's index, which comes last, may be what is missing
-        assert (name, share, len(heard)) == ("avi", 0.97, len(decode(whole)))
+        assert (name, share, len(decoded)) == ("avi", 0.97, len(decode(whole)))
 
 
 @pytest.mark.parametrize(

@@ -48,12 +48,12 @@ def test_a_file_holds_what_was_put_in_and_no_more(rate: int, wanted: AudioFormat
     for samples in (1_000, rate, 576 * 40, 576 * 40 + 1, 576 * 40 + 300, 576 * 40 + 575, round(3.371 * rate)):
         audio = sweep(samples / rate, rate)
         content, early = encode(audio, rate, wanted, streaming)
-        heard, heard_rate = played(content)
-        assert heard_rate == (48_000 if wanted is AudioFormat.OPUS else rate)
-        extra = len(heard) - samples * heard_rate / rate
+        decoded, decoded_rate = played(content)
+        assert decoded_rate == (48_000 if wanted is AudioFormat.OPUS else rate)
+        extra = len(decoded) - samples * decoded_rate / rate
         assert -1 <= extra <= FRAME[wanted]
         # the first sample is the first sample, not the encoder's delay
-        assert abs(lag(sweep(samples / rate, heard_rate), heard, 3_000)) <= 4
+        assert abs(lag(sweep(samples / rate, decoded_rate), decoded, 3_000)) <= 4
         assert len(decode(content)) == pytest.approx(samples * 16_000 / rate, abs=2 + FRAME[wanted])
     assert (early > 0) == (streaming or not wanted.tells_length)
 
@@ -62,12 +62,12 @@ def test_a_file_holds_what_was_put_in_and_no_more(rate: int, wanted: AudioFormat
 @pytest.mark.parametrize("rate", [8_000, 20_000, 22_050, 24_000, 96_000])
 def test_aac_holds_everything_1024_samples_late(rate: int, streaming: bool) -> None:
     content, early = encode(sweep(3.371, rate), rate, AudioFormat.AAC, streaming)
-    heard, heard_rate = played(content)
+    decoded, decoded_rate = played(content)
     assert early > 0
-    assert heard_rate == {20_000: 22_050, 96_000: 48_000}.get(rate, rate)
-    assert 0 <= len(heard) - 3.371 * heard_rate <= 3 * 1024
-    assert abs(lag(sweep(3.371, heard_rate), heard[1024:], 3_000)) <= 4
-    assert len(decode(content)) == pytest.approx(len(heard) * 16_000 / heard_rate, abs=32)
+    assert decoded_rate == {20_000: 22_050, 96_000: 48_000}.get(rate, rate)
+    assert 0 <= len(decoded) - 3.371 * decoded_rate <= 3 * 1024
+    assert abs(lag(sweep(3.371, decoded_rate), decoded[1024:], 3_000)) <= 4
+    assert len(decode(content)) == pytest.approx(len(decoded) * 16_000 / decoded_rate, abs=32)
 
 
 @pytest.mark.parametrize("streaming", [False, True], ids=["stored", "streamed"])
@@ -75,12 +75,12 @@ def test_aac_holds_everything_1024_samples_late(rate: int, streaming: bool) -> N
 def test_bare_samples_are_24_khz_whatever_the_voice_has(rate: int, streaming: bool) -> None:
     audio = sweep(2.0, rate)
     content, early = encode(audio, rate, AudioFormat.PCM, streaming)
-    heard = np.frombuffer(content, "<i2").astype(np.float32) / np.float32(32768)
+    decoded = np.frombuffer(content, "<i2").astype(np.float32) / np.float32(32768)
     assert early > 0
-    assert len(heard) == pytest.approx(48_000, abs=32)
-    assert abs(lag(sweep(2.0, 24_000), heard, 3_000)) <= 4
+    assert len(decoded) == pytest.approx(48_000, abs=32)
+    assert abs(lag(sweep(2.0, 24_000), decoded, 3_000)) <= 4
     if rate == 24_000:
-        np.testing.assert_allclose(heard, audio, atol=1e-4)
+        np.testing.assert_allclose(decoded, audio, atol=1e-4)
 
 
 @pytest.mark.parametrize("wanted", FILES)
@@ -95,8 +95,8 @@ def test_stored_and_streamed_sound_alike(wanted: AudioFormat) -> None:
 def test_a_stream_can_be_heard_before_it_ends(wanted: AudioFormat) -> None:
     encoder = Encoder(wanted, 24_000, streaming=True)
     begun = b"".join(encoder.encode(tone(1.0, 24_000)) for _ in range(3))
-    heard, rate = played(begun)
-    assert len(heard) / rate > 2.0
+    decoded, rate = played(begun)
+    assert len(decoded) / rate > 2.0
 
 
 def test_a_stored_file_can_be_read_in_chunks() -> None:
@@ -150,10 +150,11 @@ def test_any_sample_rate_can_be_had(rate: int, wanted: AudioFormat) -> None:
 
 def test_loud_samples_are_cut_at_full_scale_and_do_not_wrap() -> None:
     for wanted in FILES:
-        heard = played(encode(tone(1.0, 24_000, level=3.0), 24_000, wanted, streaming=False)[0])[0]
+        decoded = played(encode(tone(1.0, 24_000, level=3.0), 24_000, wanted, streaming=False)[0])[0]
         clipped = np.clip(tone(1.0, 24_000, level=3.0), -1, 1)
         assert (
-            np.corrcoef(heard[: 24_000 * len(heard) // 24_000 : len(heard) // 24_000], clipped)[0, 1] > 0.98
+            np.corrcoef(decoded[: 24_000 * len(decoded) // 24_000 : len(decoded) // 24_000], clipped)[0, 1]
+            > 0.98
         )
 
 
@@ -162,8 +163,8 @@ def test_the_last_moment_is_whole(wanted: AudioFormat) -> None:
     rate = 24_000
     audio = np.concatenate([np.zeros(rate, np.float32), tone(0.05, rate, 1000)])
     for streaming in (False, True):
-        heard = decode(encode(audio, rate, wanted, streaming)[0])
-        end = heard[16_000 : 16_000 + 800]
+        decoded = decode(encode(audio, rate, wanted, streaming)[0])
+        end = decoded[16_000 : 16_000 + 800]
         assert np.sqrt(np.mean(end**2)) > 0.15
 
 

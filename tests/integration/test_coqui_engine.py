@@ -132,8 +132,8 @@ def test_removing_a_row_ends_its_decoding_at_once_and_leaves_the_others(
 ) -> None:
     model = MultiVoiceRunner(voices, "cpu", "float32", threads=1)
     model.open()
-    for ticket, text in enumerate(SENTENCES["en"]):
-        model.add(ticket, Row(text, "en"))
+    for row_id, text in enumerate(SENTENCES["en"]):
+        model.add(row_id, Row(text, "en"))
     assert not any(model.step() for _ in range(3))
 
     model.remove(0)

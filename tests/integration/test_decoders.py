@@ -42,10 +42,10 @@ async def decoders(spares: int = 1, most: int = 8) -> AsyncIterator[Decoders]:
         yield opened
 
 
-def play(scene: Callable[[Decoders], Coroutine[Any, Any, None]], spares: int = 1, most: int = 8) -> None:
+def play(scenario: Callable[[Decoders], Coroutine[Any, Any, None]], spares: int = 1, most: int = 8) -> None:
     async def main() -> None:
         async with asyncio.timeout(LIMIT), decoders(spares, most) as opened:
-            await scene(opened)
+            await scenario(opened)
 
     asyncio.run(main())
 
@@ -90,27 +90,27 @@ def deaths(reason: str) -> float:
 def test_a_file_comes_out_as_it_went_in() -> None:
     wanted = sweep(7.3, 16_000)
 
-    async def scene(opened: Decoders) -> None:
-        heard = await read(opened, encoded(wanted, 16_000, "flac", "flac"))
-        assert heard.dtype == np.float32
-        assert np.abs(heard - wanted).max() < 1e-4
+    async def scenario(opened: Decoders) -> None:
+        decoded = await read(opened, encoded(wanted, 16_000, "flac", "flac"))
+        assert decoded.dtype == np.float32
+        assert np.abs(decoded - wanted).max() < 1e-4
 
-    play(scene)
+    play(scenario)
 
 
 @pytest.mark.parametrize("spooled", [1, 10**6], ids=["on disk", "in memory"])
 def test_an_upload_is_passed_on_as_a_descriptor_wherever_it_is(spooled: int) -> None:
-    async def scene(opened: Decoders) -> None:
+    async def scenario(opened: Decoders) -> None:
         with tempfile.SpooledTemporaryFile(max_size=spooled) as file:
             file.write(tone_wav(3.0))
             assert len(await read(opened, file)) == 48_000  # type: ignore[arg-type]
             assert len(await read(opened, file)) == 48_000  # type: ignore[arg-type]  # wherever it stands
 
-    play(scene)
+    play(scenario)
 
 
 def test_errors_cross_with_their_words() -> None:
-    async def scene(opened: Decoders) -> None:
+    async def scenario(opened: Decoders) -> None:
         with pytest.raises(NotAudio, match="the file is empty"):
             await read(opened, b"")
         with pytest.raises(NotAudio, match="cut off: it should hold"):
@@ -131,21 +131,21 @@ def test_errors_cross_with_their_words() -> None:
             await read(opened, cast(BinaryIO, SimpleNamespace(fileno=lambda: folder)))
         os.close(folder)
 
-    play(scene)
+    play(scenario)
 
 
 @pytest.mark.parametrize("kind", floods(100))
 def test_a_megabyte_of_boxes_is_answered_in_seconds(kind: str) -> None:
     content = floods(1_000_000)[kind]
 
-    async def scene(opened: Decoders) -> None:
+    async def scenario(opened: Decoders) -> None:
         began = time.monotonic()
         with pytest.raises(NotAudio):
             await read(opened, content)
         # it took minutes once; beside other work, a file without audio has the lower priority
         assert time.monotonic() - began < 15
 
-    play(scene)
+    play(scenario)
 
 
 @needs_linux
@@ -157,27 +157,27 @@ def test_a_megabyte_of_boxes_is_answered_in_seconds(kind: str) -> None:
 def test_a_small_file_cannot_claim_a_large_index(content: bytes) -> None:
     assert len(content) < 20_000
 
-    async def scene(opened: Decoders) -> None:
+    async def scenario(opened: Decoders) -> None:
         with pytest.raises(NotAudio):
             await read(opened, content)
         assert len(await read(opened, tone_wav(1.0))) == 16_000
 
-    play(scene)
+    play(scenario)
 
 
 def test_an_honest_long_film_has_a_large_index() -> None:
-    async def scene(opened: Decoders) -> None:
+    async def scenario(opened: Decoders) -> None:
         content = encoded(np.zeros(500 * 48_000, np.float32), 48_000, "mov", "pcm_s16le")
         assert len(await read(opened, content)) == 500 * 16_000
 
-    play(scene)
+    play(scenario)
 
 
 @needs_linux
 def test_a_decoder_holds_nothing_of_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("API_KEY", "a-key-that-nobody-may-see")
 
-    async def scene(opened: Decoders) -> None:
+    async def scenario(opened: Decoders) -> None:
         await until(lambda: len(children(opened.pid)) == 1)
         [pid] = children(opened.pid)
         await until(lambda: "Seccomp:\t2" in Path(f"/proc/{pid}/status").read_text())
@@ -205,7 +205,7 @@ def test_a_decoder_holds_nothing_of_the_server(monkeypatch: pytest.MonkeyPatch) 
             part for line in (process / "maps").read_text().splitlines() for part in line.split("/")
         }
 
-    play(scene)
+    play(scenario)
 
 
 _TRIES = """
@@ -311,7 +311,7 @@ def test_without_the_filter_the_limits_hold_and_the_log_says_so_once(
 
 @needs_linux
 def test_hundreds_who_leave_at_once_leave_no_decoder_behind() -> None:
-    async def scene(opened: Decoders) -> None:
+    async def scenario(opened: Decoders) -> None:
         long = silent_flac(600)
 
         async def caller() -> None:
@@ -327,7 +327,7 @@ def test_hundreds_who_leave_at_once_leave_no_decoder_behind() -> None:
         await until(lambda: len(children(opened.pid)) <= 1)
         assert len(await read(opened, tone_wav(1.0))) == 16_000
 
-    play(scene, most=300)
+    play(scenario, most=300)
 
 
 @needs_linux
@@ -345,7 +345,7 @@ def test_hundreds_who_leave_at_once_leave_no_decoder_behind() -> None:
 def test_a_death_costs_its_own_upload_alone(number: signal.Signals, reason: str, words: str) -> None:
     long = io.BytesIO(silent_flac(HOUR))
 
-    async def scene(opened: Decoders) -> None:
+    async def scenario(opened: Decoders) -> None:
         async with opened.decode(long, 2 * HOUR) as doomed:
             await doomed.read()
             [pid] = children(opened.pid)
@@ -362,12 +362,12 @@ def test_a_death_costs_its_own_upload_alone(number: signal.Signals, reason: str,
                 assert seen == 640_000
         assert len(await read(opened, tone_wav(1.0))) == 16_000
 
-    play(scene, spares=0)
+    play(scenario, spares=0)
 
 
 @needs_linux
 def test_a_decoder_that_dies_while_it_waits_is_replaced() -> None:
-    async def scene(opened: Decoders) -> None:
+    async def scenario(opened: Decoders) -> None:
         await until(lambda: len(children(opened.pid)) == 2)
         gone, _ = children(opened.pid)
         before = deaths("idle")
@@ -377,12 +377,12 @@ def test_a_decoder_that_dies_while_it_waits_is_replaced() -> None:
         assert gone not in children(opened.pid)
         assert len(await read(opened, tone_wav(1.0))) == 16_000
 
-    play(scene, spares=2)
+    play(scenario, spares=2)
 
 
 @needs_linux
 def test_the_process_that_decoders_are_forked_from_is_started_again() -> None:
-    async def scene(opened: Decoders) -> None:
+    async def scenario(opened: Decoders) -> None:
         first = opened.pid
         assert first is not None
         async with opened.decode(io.BytesIO(silent_flac(HOUR)), 2 * HOUR) as doomed:
@@ -396,12 +396,12 @@ def test_the_process_that_decoders_are_forked_from_is_started_again() -> None:
         assert opened.pid != first
         assert not any(map(alive, decoders_before))
 
-    play(scene)
+    play(scenario)
 
 
 @needs_linux
 def test_whoever_leaves_takes_the_decoder_along() -> None:
-    async def scene(opened: Decoders) -> None:
+    async def scenario(opened: Decoders) -> None:
         async with opened.decode(io.BytesIO(silent_flac(HOUR)), 2 * HOUR) as left:
             await left.read()
             [pid] = children(opened.pid)
@@ -423,12 +423,12 @@ def test_whoever_leaves_takes_the_decoder_along() -> None:
             await task
         await until(lambda: not children(opened.pid))
 
-    play(scene, spares=0)
+    play(scenario, spares=0)
 
 
 @needs_linux
 def test_a_decoder_does_not_run_ahead_of_its_reader() -> None:
-    async def scene(opened: Decoders) -> None:
+    async def scenario(opened: Decoders) -> None:
         async with opened.decode(io.BytesIO(silent_flac(2 * HOUR - 60)), 2 * HOUR) as slow:
             got = sum(map(len, await slow.read()))
             [pid] = children(opened.pid)
@@ -445,11 +445,11 @@ def test_a_decoder_does_not_run_ahead_of_its_reader() -> None:
                 got += sum(map(len, blocks))
             assert got / 16_000 == pytest.approx(2 * HOUR - 60, abs=10)
 
-    play(scene, spares=0)
+    play(scenario, spares=0)
 
 
 def test_more_files_than_places_wait_for_one() -> None:
-    async def scene(opened: Decoders) -> None:
+    async def scenario(opened: Decoders) -> None:
         async with opened.decode(io.BytesIO(tone_wav(40.0)), 60) as first:
             await first.read()
             waiting = asyncio.create_task(read(opened, tone_wav(1.0)))
@@ -457,7 +457,7 @@ def test_more_files_than_places_wait_for_one() -> None:
             assert not waiting.done()
         assert len(await waiting) == 16_000
 
-    play(scene, most=1)
+    play(scenario, most=1)
 
 
 def niceness(opened: Decoders) -> list[int]:
@@ -468,23 +468,23 @@ def niceness(opened: Decoders) -> list[int]:
 def test_files_without_audio_give_way() -> None:
     """A decoder whose audio nobody has seen in time is one that searches for it."""
 
-    async def scene(opened: Decoders) -> None:
+    async def scenario(opened: Decoders) -> None:
         async with opened.decode(io.BytesIO(silent_flac(HOUR)), 2 * HOUR):
             await until(lambda: niceness(opened) == [10])
             assert len(await read(opened, tone_wav(1.0))) == 16_000
 
-    play(scene, spares=0)
+    play(scenario, spares=0)
 
 
 @needs_linux
 def test_long_files_give_way() -> None:
-    async def scene(opened: Decoders) -> None:
+    async def scenario(opened: Decoders) -> None:
         async with opened.decode(io.BytesIO(silent_flac(HOUR)), 2 * HOUR) as long:
             assert await long.read()
             assert niceness(opened) == [0]
             await until(lambda: niceness(opened) == [10])
 
-    play(scene, spares=0)
+    play(scenario, spares=0)
 
 
 _ORPHANS = """
@@ -524,24 +524,24 @@ def test_nothing_outlives_a_server_that_is_killed(stopped: bool) -> None:
 def test_leaving_ends_every_process() -> None:
     seen: list[int] = []
 
-    async def scene(opened: Decoders) -> None:
+    async def scenario(opened: Decoders) -> None:
         await read(opened, tone_wav(1.0))
         assert opened.pid is not None
         await until(lambda: len(children(opened.pid)) == 3)
         seen.extend([opened.pid, *children(opened.pid)])
 
-    play(scene, spares=3)
+    play(scenario, spares=3)
     assert not any(map(alive, seen))
 
 
 def test_crowds_get_their_own_audio() -> None:
-    async def scene(opened: Decoders) -> None:
+    async def scenario(opened: Decoders) -> None:
         files = [(seconds / 4, tone_wav(seconds / 4)) for seconds in range(1, 41)]
-        heard = await asyncio.gather(*(read(opened, content) for _, content in files))
-        for (seconds, _), audio in zip(files, heard, strict=True):
+        decoded = await asyncio.gather(*(read(opened, content) for _, content in files))
+        for (seconds, _), audio in zip(files, decoded, strict=True):
             assert np.abs(audio - tone(seconds)).max() < 1e-4
 
-    play(scene, spares=2, most=8)
+    play(scenario, spares=2, most=8)
 
 
 def test_damaged_files_come_to_the_same_as_in_one_process() -> None:
@@ -566,7 +566,7 @@ def test_damaged_files_come_to_the_same_as_in_one_process() -> None:
         except (NotAudio, TooLarge) as error:
             return str(error)
 
-    async def scene(opened: Decoders) -> None:
+    async def scenario(opened: Decoders) -> None:
         before = [deaths(reason) for reason in ("crash", "stuck", "cpu", "memory", "idle", "server")]
         found = [(here(content), await there(opened, content)) for content in files]
         # what one may have more of than the other
@@ -574,4 +574,4 @@ def test_damaged_files_come_to_the_same_as_in_one_process() -> None:
         assert before == [deaths(reason) for reason in ("crash", "stuck", "cpu", "memory", "idle", "server")]
 
     assert len(files) > 300
-    play(scene, spares=2)
+    play(scenario, spares=2)

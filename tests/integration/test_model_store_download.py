@@ -9,14 +9,14 @@ import pytest
 
 from src.weights.download import Downloader, Timeouts
 from src.weights.source import SourceFailed
-from tests.support.weights import Host, Page, host
+from tests.support.weights import Host, Page, serve_host
 
 BODY = bytes(range(256)) * 4000
 
 
 @pytest.fixture
 def release_host() -> Iterator[Host]:
-    with host() as running:
+    with serve_host() as running:
         yield running
 
 
@@ -33,7 +33,7 @@ def test_a_file_arrives(release_host: Host, downloader: Downloader, tmp_path: Pa
 
 
 def test_a_redirect_is_followed(downloader: Downloader, tmp_path: Path) -> None:
-    with host() as front, host() as store:
+    with serve_host() as front, serve_host() as store:
         front.pages["/f"] = Page(status=302, location=f"{store.url}/blob")
         store.pages["/blob"] = Page(BODY)
         downloader.file(f"{front.url}/f", tmp_path / "f")
@@ -119,7 +119,7 @@ def test_a_probe_takes_any_answer_and_reads_no_body(release_host: Host, download
 
 
 def test_a_probe_gives_up_on_a_host_behind_the_one_that_redirects(downloader: Downloader) -> None:
-    with host() as front, socket.socket() as taken:
+    with serve_host() as front, socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound, not listening: refused
         front.pages["/f"] = Page(status=302, location=f"http://127.0.0.1:{taken.getsockname()[1]}/blob")
         with pytest.raises(SourceFailed, match="cannot be reached"):

@@ -23,13 +23,13 @@ from tests.support.speech import clip, clip_path, music, noise, seconds, silence
 
 pytestmark = pytest.mark.models
 
-Scene = Callable[[SttService, WhisperEngine], Coroutine[Any, Any, object]]
-Use = Callable[[Scene], object]
+Scenario = Callable[[SttService, WhisperEngine], Coroutine[Any, Any, object]]
+Use = Callable[[Scenario], object]
 
 
 @pytest.fixture(scope="module")
 def use(make_settings: Callable[..., Settings]) -> Iterator[Use]:
-    """Runs a scene with one service that stays open for all of them."""
+    """Runs a scenario with one service that stays open for all of them."""
     settings = make_settings(max_audio_seconds=300)
     files = ModelStore(settings.models_dir).whisper("base")
     engine = WhisperEngine(files.folder, name=files.name, device="cpu", compute_type="int8", threads=2)
@@ -40,7 +40,7 @@ def use(make_settings: Callable[..., Settings]) -> Iterator[Use]:
     with asyncio.Runner() as runner:
         runner.run(engine.__aenter__())
         decoders = runner.run(opened())
-        yield lambda scene: runner.run(scene(stt_service(engine, decoders, settings), engine))
+        yield lambda scenario: runner.run(scenario(stt_service(engine, decoders, settings), engine))
         runner.run(decoders.__aexit__(None, None, None))
         runner.run(engine.__aexit__(None, None, None))
 
@@ -54,7 +54,7 @@ def long_audio() -> Audio:
 
 
 def test_a_file_is_read(use: Use) -> None:
-    async def scene(service: SttService, engine: WhisperEngine) -> None:
+    async def scenario(service: SttService, engine: WhisperEngine) -> None:
         with clip_path("en-agent").open("rb") as file:
             result = await service.transcribe(file, SttOptions())
         assert result.text == (
@@ -64,17 +64,21 @@ def test_a_file_is_read(use: Use) -> None:
         assert result.duration == pytest.approx(seconds(clip("en-agent")), abs=0.01)
         assert result.text == "".join(segment.text for segment in result.segments)
 
-    use(scene)
+    use(scenario)
 
 
 def test_a_long_file_keeps_order_and_times(use: Use) -> None:
-    async def scene(service: SttService, _: WhisperEngine) -> None:
+    async def scenario(service: SttService, _: WhisperEngine) -> None:
         audio = long_audio()
         result = await service.transcribe(wav(audio), SttOptions(word_timestamps=True))
-        heard = result.text.lower()
-        places = [heard.find("that agent"), heard.find("the conference"), heard.find("telemarketers")]
-        assert -1 < places[0] < places[1] < places[2]
-        assert heard.count("telemarketers") == heard.count("that agent") == 2
+        transcript = result.text.lower()
+        positions = [
+            transcript.find("that agent"),
+            transcript.find("the conference"),
+            transcript.find("telemarketers"),
+        ]
+        assert -1 < positions[0] < positions[1] < positions[2]
+        assert transcript.count("telemarketers") == transcript.count("that agent") == 2
         times = [time for segment in result.segments for time in (segment.start, segment.end)]
         assert times == sorted(times)
         assert result.segments[0].start == pytest.approx(2, abs=0.6)
@@ -86,11 +90,11 @@ def test_a_long_file_keeps_order_and_times(use: Use) -> None:
         last = next(word for segment in reversed(result.segments) for word in segment.words or ())
         assert last.start > seconds(audio) - 5
 
-    use(scene)
+    use(scenario)
 
 
 def test_a_stream_says_what_the_plain_answer_says(use: Use) -> None:
-    async def scene(service: SttService, _: WhisperEngine) -> None:
+    async def scenario(service: SttService, _: WhisperEngine) -> None:
         audio = long_audio()
         plain = await service.transcribe(wav(audio), SttOptions())
         items = [item async for item in service.stream(wav(audio), SttOptions())]
@@ -98,13 +102,13 @@ def test_a_stream_says_what_the_plain_answer_says(use: Use) -> None:
         assert tuple(items[:-1]) == plain.segments
         assert len(items) > 3
 
-    use(scene)
+    use(scenario)
 
 
 def test_speech_that_the_text_does_not_reach_is_read_again(use: Use, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whisper does so by itself a few times an hour of speech; here it is made to."""
 
-    async def scene(service: SttService, engine: WhisperEngine) -> None:
+    async def scenario(service: SttService, engine: WhisperEngine) -> None:
         whole = await service.transcribe(wav(long_audio()), SttOptions())
         transcribe, lengths = engine.transcribe, []
 
@@ -121,7 +125,7 @@ def test_speech_that_the_text_does_not_reach_is_read_again(use: Use, monkeypatch
         times = [time for segment in result.segments for time in (segment.start, segment.end)]
         assert times == sorted(times)
 
-    use(scene)
+    use(scenario)
 
 
 def word_list(text: str) -> list[str]:
@@ -134,28 +138,28 @@ def word_list(text: str) -> list[str]:
     ids=["empty", "silence", "room", "typing", "music"],
 )
 def test_what_is_not_speech_gives_no_text(use: Use, audio: Audio) -> None:
-    async def scene(service: SttService, _: WhisperEngine) -> None:
+    async def scenario(service: SttService, _: WhisperEngine) -> None:
         result = await service.transcribe(wav(audio), SttOptions())
         assert (result.text, result.segments, result.language_probability) == ("", (), 0)
         assert result.duration == pytest.approx(seconds(audio), abs=0.01)
         with pytest.raises(InvalidInput, match="no speech"):
             await service.detect_language(wav(audio), ())
 
-    use(scene)
+    use(scenario)
 
 
 def test_speech_in_noise_is_still_read(use: Use) -> None:
-    async def scene(service: SttService, _: WhisperEngine) -> None:
+    async def scenario(service: SttService, _: WhisperEngine) -> None:
         speech = np.concatenate([silence(2), clip("en-agent"), silence(2)])
         noisy = speech + noise(seconds(speech), 0.005)[: len(speech)]
         result = await service.transcribe(wav(noisy), SttOptions())
         assert "agent number" in result.text
 
-    use(scene)
+    use(scenario)
 
 
 def test_language_is_settled_once_for_the_file(use: Use) -> None:
-    async def scene(service: SttService, _: WhisperEngine) -> None:
+    async def scenario(service: SttService, _: WhisperEngine) -> None:
         # so far apart that they are two rows
         audio = np.concatenate([clip("es-agent"), silence(20), clip("es-expelled")])
         result = await service.transcribe(wav(audio), SttOptions(languages=("en", "es")))
@@ -164,21 +168,21 @@ def test_language_is_settled_once_for_the_file(use: Use) -> None:
         guesses = await service.detect_language(wav(audio), ("en", "es"))
         assert guesses[0].language == "es"
 
-    use(scene)
+    use(scenario)
 
 
 def test_what_cannot_be_decoded_is_refused(use: Use) -> None:
-    async def scene(service: SttService, _: WhisperEngine) -> None:
+    async def scenario(service: SttService, _: WhisperEngine) -> None:
         with pytest.raises(NotAudio):
             await service.transcribe(io.BytesIO(b"not audio at all"), SttOptions())
         with pytest.raises(TooLarge):
             await service.transcribe(wav(silence(301)), SttOptions())
 
-    use(scene)
+    use(scenario)
 
 
 def test_a_caller_who_leaves_stops_everything(use: Use) -> None:
-    async def scene(service: SttService, engine: WhisperEngine) -> None:
+    async def scenario(service: SttService, engine: WhisperEngine) -> None:
         audio = np.tile(clip("en-busy"), 20)
         before = engine.stats.rows
         async with aclosing(service.stream(wav(audio), SttOptions())) as items:
@@ -191,11 +195,11 @@ def test_a_caller_who_leaves_stops_everything(use: Use) -> None:
         assert engine.load.active == 0
         assert engine.stats.rows - before <= 2 + len(audio) / 16_000 / 10
 
-    use(scene)
+    use(scenario)
 
 
 def test_a_cancelled_request_leaves_nothing_behind(use: Use) -> None:
-    async def scene(service: SttService, engine: WhisperEngine) -> None:
+    async def scenario(service: SttService, engine: WhisperEngine) -> None:
         file = wav(np.tile(clip("en-busy"), 20))
         task = asyncio.create_task(service.transcribe(file, SttOptions()))
         while not engine.load.active:  # noqa: ASYNC110 - there is no event for it, and only tests would use one
@@ -209,4 +213,4 @@ def test_a_cancelled_request_leaves_nothing_behind(use: Use) -> None:
             assert isinstance(await service.transcribe(other, SttOptions()), Result)
         assert (engine.load.waiting, engine.load.active) == (0, 0)
 
-    use(scene)
+    use(scenario)

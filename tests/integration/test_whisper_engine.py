@@ -33,7 +33,7 @@ def folder(make_settings: Callable[..., Settings]) -> Path:
 
 @pytest.fixture(scope="module", params=["loop", "batches"])
 def use(folder: Path, request: pytest.FixtureRequest) -> Iterator["Use"]:
-    """Runs a scene with one engine that stays open for all of them; one of each of the two ways to decode."""
+    """Runs scenarios with one engine that stays open; one engine for each of the two ways to decode."""
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "batches":
             patch.setattr("src.engines.whisper.engine.is_meant_for", lambda *_: False)  # as on a GPU
@@ -44,7 +44,7 @@ def opened(folder: Path) -> Iterator["Use"]:
     engine = WhisperEngine(folder, name="base", device="cpu", compute_type="int8", threads=2)
     with asyncio.Runner() as runner:
         runner.run(engine.__aenter__())
-        yield lambda scene: runner.run(scene(engine))
+        yield lambda scenario: runner.run(scenario(engine))
         runner.run(engine.__aexit__(None, None, None))
 
 
@@ -56,7 +56,7 @@ def text(transcript: Transcript) -> str:
 
 
 def test_speech_is_read_and_its_language_told(use: Use) -> None:
-    async def scene(engine: WhisperEngine) -> None:
+    async def scenario(engine: WhisperEngine) -> None:
         for name, said in SAID.items():
             found = await engine.transcribe(clip(name), SttOptions(), "a")
             assert text(found).lower() == said.lower()
@@ -64,13 +64,13 @@ def test_speech_is_read_and_its_language_told(use: Use) -> None:
             assert 0.5 < found.language_probability <= 1
             assert 0 <= found.segments[0].start <= found.segments[-1].end <= seconds(clip(name))
 
-    use(scene)
+    use(scenario)
 
 
 def test_text_is_the_same_alone_and_in_a_batch(use: Use) -> None:
     names = ["en-agent", "en-extended", "es-agent", "es-expelled", "en-busy"]
 
-    async def scene(engine: WhisperEngine) -> None:
+    async def scenario(engine: WhisperEngine) -> None:
         alone = [await engine.transcribe(clip(name), SttOptions(), "a") for name in names]
         before = deepcopy(engine.stats)
         together = await asyncio.gather(
@@ -84,11 +84,11 @@ def test_text_is_the_same_alone_and_in_a_batch(use: Use) -> None:
         steps, row_steps = engine.stats.steps - before.steps, engine.stats.row_steps - before.row_steps
         assert row_steps > steps > 0
 
-    use(scene)
+    use(scenario)
 
 
 def test_rows_of_every_kind_at_once(use: Use) -> None:
-    async def scene(engine: WhisperEngine) -> None:
+    async def scenario(engine: WhisperEngine) -> None:
         english, spanish = clip("en-agent"), clip("es-expelled")
         plain, prompted, translated, timed, guesses = await asyncio.gather(
             engine.transcribe(english, SttOptions(language="en"), "1"),
@@ -107,11 +107,11 @@ def test_rows_of_every_kind_at_once(use: Use) -> None:
         assert sum(guess.probability for guess in guesses) == pytest.approx(1)
         assert len(guesses) == len(engine.info.languages)
 
-    use(scene)
+    use(scenario)
 
 
 def test_words_are_in_order_and_make_up_the_text(use: Use) -> None:
-    async def scene(engine: WhisperEngine) -> None:
+    async def scenario(engine: WhisperEngine) -> None:
         audio = clip("en-agent")
         found = await engine.transcribe(audio, SttOptions(word_timestamps=True), "a")
         words = [word for segment in found.segments for word in segment.words or ()]
@@ -124,11 +124,11 @@ def test_words_are_in_order_and_make_up_the_text(use: Use) -> None:
         assert words[said.index("pound")].start > 3
         assert all(0 <= word.probability <= 1 for word in words)
 
-    use(scene)
+    use(scenario)
 
 
 def test_detection_chooses_among_the_allowed(use: Use) -> None:
-    async def scene(engine: WhisperEngine) -> None:
+    async def scenario(engine: WhisperEngine) -> None:
         found = await engine.transcribe(clip("es-expelled"), SttOptions(languages=("en", "fr")), "a")
         assert found.language in {"en", "fr"}
         guesses = await engine.detect_language(clip("es-expelled"), ("es", "en"), "a")
@@ -137,16 +137,16 @@ def test_detection_chooses_among_the_allowed(use: Use) -> None:
         with pytest.raises(InvalidInput, match="xx"):
             await engine.transcribe(silence(1), SttOptions(language="xx"), "a")
 
-    use(scene)
+    use(scenario)
 
 
 def test_silence_and_noise_are_survived(use: Use) -> None:
-    async def scene(engine: WhisperEngine) -> None:
+    async def scenario(engine: WhisperEngine) -> None:
         for audio in (silence(0), silence(0.01), silence(5), noise(1)):
             found = await engine.transcribe(audio, SttOptions(word_timestamps=True), "a")
             assert all(segment.end <= seconds(audio) + 0.01 for segment in found.segments)
 
-    use(scene)
+    use(scenario)
 
 
 def test_a_doubtful_row_is_read_again_with_the_full_window(use: Use, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,7 +158,7 @@ def test_a_doubtful_row_is_read_again_with_the_full_window(use: Use, monkeypatch
 
     monkeypatch.setattr(quality_check, "find_issue", suspicious)
 
-    async def scene(engine: WhisperEngine) -> None:
+    async def scenario(engine: WhisperEngine) -> None:
         before = deepcopy(engine.stats)
         found = await engine.transcribe(clip("en-extended"), SttOptions(word_timestamps=True), "a")
         assert "conference" in text(found).lower()
@@ -168,21 +168,21 @@ def test_a_doubtful_row_is_read_again_with_the_full_window(use: Use, monkeypatch
         assert engine.stats.issues[QualityIssue.LOGPROB] == before.issues[QualityIssue.LOGPROB] + 1
         assert 0 < engine.stats.retry_rate < 1
 
-    use(scene)
+    use(scenario)
 
 
 def test_when_nothing_helps_the_likeliest_text_is_given(use: Use, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(quality_check, "find_issue", lambda *_, **__: QualityIssue.LOGPROB)
 
-    async def scene(engine: WhisperEngine) -> None:
+    async def scenario(engine: WhisperEngine) -> None:
         found = await engine.transcribe(clip("en-extended"), SttOptions(), "a")
         assert text(found) == SAID["en-extended"]
 
-    use(scene)
+    use(scenario)
 
 
 def test_a_row_that_breaks_the_model_fails_alone(use: Use) -> None:
-    async def scene(engine: WhisperEngine) -> None:
+    async def scenario(engine: WhisperEngine) -> None:
         broken = clip("en-extended").reshape(1, -1)[:, :0].reshape(0, 1)
         good, bad = await asyncio.gather(
             engine.transcribe(clip("en-extended"), SttOptions(), "1"),
@@ -195,7 +195,7 @@ def test_a_row_that_breaks_the_model_fails_alone(use: Use) -> None:
         again = await engine.transcribe(clip("en-extended"), SttOptions(), "3")
         assert text(again) == SAID["en-extended"]
 
-    use(scene)
+    use(scenario)
 
 
 def test_a_batch_that_raises_is_tried_row_by_row(use: Use, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -217,7 +217,7 @@ def test_a_batch_that_raises_is_tried_row_by_row(use: Use, monkeypatch: pytest.M
     monkeypatch.setattr(CTranslate2Model, "generate", fussy)
     monkeypatch.setattr(WhisperDecoder, "step", fussy_step)
 
-    async def scene(engine: WhisperEngine) -> None:
+    async def scenario(engine: WhisperEngine) -> None:
         audio = clip("en-extended")
         good, bad = await asyncio.gather(
             engine.transcribe(audio, SttOptions(), "1"),
@@ -227,11 +227,11 @@ def test_a_batch_that_raises_is_tried_row_by_row(use: Use, monkeypatch: pytest.M
         assert isinstance(good, Transcript)
         assert isinstance(bad, EngineFailed)
 
-    use(scene)
+    use(scenario)
 
 
 def test_leaving_gives_rows_back(use: Use) -> None:
-    async def scene(engine: WhisperEngine) -> None:
+    async def scenario(engine: WhisperEngine) -> None:
         before = engine.stats.rows
         audio = np.concatenate([clip("en-busy"), clip("en-agent")])
         tasks = [asyncio.create_task(engine.transcribe(audio, SttOptions(), str(turn))) for turn in range(24)]
@@ -245,4 +245,4 @@ def test_leaving_gives_rows_back(use: Use) -> None:
         assert (engine.load.waiting, engine.load.active) == (0, 0)
         assert engine.stats.rows - before < 24
 
-    use(scene)
+    use(scenario)

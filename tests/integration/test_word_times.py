@@ -48,21 +48,21 @@ def test_kokoros_durations_are_where_whisper_hears_the_words(make_settings: Call
                 audio = np.interp(at, np.arange(len(row.audio)), row.audio).astype(np.float32)
                 options = SttOptions(language=language, word_timestamps=True)
                 read = (await whisper.transcribe(audio, options, "1")).segments
-                heard = [word for segment in read for word in segment.words or ()]
-                assert typical_error(text, row.words, heard) <= 0.08
+                recognized = [word for segment in read for word in segment.words or ()]
+                assert typical_error(text, row.words, recognized) <= 0.08
 
     asyncio.run(main())
 
 
-def typical_error(text: str, spans: tuple[WordSpan, ...], heard: list[Word]) -> float:
+def typical_error(text: str, spans: tuple[WordSpan, ...], recognized: list[Word]) -> float:
     """Median difference of the starts, in seconds.
 
     Whisper's small models give a pause to a word beside it, so single words differ by a third of a second.
     The first word is left out: it gets the silence before it.
     """
-    words = [word.word.strip().lower().strip(".,") for word in heard]
+    words = [word.word.strip().lower().strip(".,") for word in recognized]
     assert words == [word.lower().strip(".,") for word in text.split()]
-    found = zip(spans[1:], heard[1:], strict=True)
+    found = zip(spans[1:], recognized[1:], strict=True)
     return float(np.median([abs(start - word.start) for (start, _), word in found]))
 
 

@@ -1,4 +1,4 @@
-"""Makers of small audio files, through PyAV and by hand."""
+"""Small audio files for tests, written with PyAV or by hand."""
 
 import io
 import struct
@@ -54,7 +54,7 @@ def tone(seconds: float, rate: int = 16_000, frequency: float = 440.0, level: fl
 
 
 def sweep(seconds: float, rate: int, low: float = 200.0, high: float = 1500.0) -> Audio:
-    """A sine that rises and swells: each part of it differs from every other, so shifts and holes show."""
+    """A sine whose pitch and level rise. No two parts of it are equal, so a test sees shifts and gaps."""
     time = np.arange(round(seconds * rate)) / rate
     phase = 2 * np.pi * (low * time + (high - low) * time**2 / (2 * seconds))
     return ((0.2 + 0.4 * time / seconds) * np.sin(phase)).astype(np.float32)
@@ -71,7 +71,7 @@ def encoded(
     codec_options: dict[str, str] | None = None,
     **settings: Any,
 ) -> bytes:
-    """A media file of `audio`, with a few black pictures if `video`.
+    """A media file of `audio`, with a few black frames if `video`.
 
     `audio` is of shape (n,), the same in every channel, or (channels, n).
     """
@@ -120,10 +120,9 @@ def film(
         tracks: mono, of equal length.
         container: FFmpeg's name of the muxer.
         codec: of the sound.
-        pictures: seconds of black pictures, from the start.
+        pictures: seconds of black frames, from the start.
         offset: seconds by which the sound begins later than the file.
-        hole: a time in the sound, and for how many seconds nothing is there; packets after it come so much
-            later.
+        hole: where a gap in the audio begins and how long it is, in seconds. Later packets are delayed by it.
     """
     target = io.BytesIO()
     at, width = hole
@@ -189,7 +188,7 @@ def wav_around(
 
 
 def sound_of(source: AudioSource) -> Audio:
-    """All that a source holds, as engines take it."""
+    """All audio of a source, in the form that engines take."""
     return np.concatenate(list(source.blocks())).astype(np.float32) / np.float32(32768)
 
 
@@ -200,7 +199,7 @@ def box(kind: bytes, *contents: bytes) -> bytes:
 
 
 def decode(data: bytes) -> tuple[Audio, int]:
-    """What a plain player hears: mono samples at the file's own rate, and that rate."""
+    """The file decoded as by a simple player: mono samples at the file's own rate, and that rate."""
     pieces: list[Audio] = []
     rate = 0
     with av.open(io.BytesIO(data), mode="r") as source:
@@ -214,7 +213,7 @@ def decode(data: bytes) -> tuple[Audio, int]:
 
 
 def lag(reference: Audio, other: Audio, most: int) -> int:
-    """Samples by which `other` is late, found by correlation within `most`."""
+    """Delay of `other` in samples, by correlation; at most `most`."""
     size = 1 << (len(reference) + len(other) + 2 * most).bit_length()
     spectrum = np.conj(np.fft.rfft(reference, size)) * np.fft.rfft(other, size)
     correlation = np.fft.irfft(spectrum, size)

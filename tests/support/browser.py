@@ -1,4 +1,4 @@
-"""The browser that the tests look at pages with. As a command: fetch one, if there is none."""
+"""The browser for tests of web pages. As a command: install one if there is none."""
 
 import shutil
 import subprocess
@@ -9,9 +9,9 @@ _NAMES = ("google-chrome", "google-chrome-stable", "chromium")
 
 
 def installed_browser() -> str | None:
-    """The path of the system's browser; None: Playwright's own is to be taken.
+    """The path of the system's browser, or None if Playwright's own is used.
 
-    A snap (Ubuntu's `chromium`) sees neither the tests' folders nor their sockets, and is passed over.
+    A snap (Ubuntu's `chromium`) cannot access the tests' folders and sockets, so it is skipped.
     """
     for name in _NAMES:
         found = shutil.which(name)

@@ -1,4 +1,4 @@
-"""Bait: a file and an address that nobody may touch, and a count of who did."""
+"""A canary: a file and an address that nothing may read, with a count of the reads."""
 
 import ctypes
 import os
@@ -15,9 +15,9 @@ _EVENT = struct.Struct("iIII")
 
 
 class Canary:
-    """A valid sound on disk and on the web; `touched` tells how often either was opened.
+    """A valid audio file on disk and behind HTTP; `touched` counts how often either was opened.
 
-    The kernel counts for the file (inotify), so that it does not matter who opens it, or how.
+    The kernel counts the opens of the file (inotify), whichever process it is.
     """
 
     def __init__(self, path: Path, content: bytes) -> None:
@@ -49,7 +49,7 @@ class Canary:
 
     @property
     def touched(self) -> int:
-        """Openings and readings since the last look."""
+        """Number of opens and reads since the last call."""
         try:
             events = os.read(self._inotify, 1 << 16)
         except BlockingIOError:
@@ -66,7 +66,7 @@ class Canary:
 
 @contextmanager
 def canary(path: Path, content: bytes) -> Iterator[Canary]:
-    """Bait for the length of a test."""
+    """A canary for the length of a test."""
     bait = Canary(path, content)
     try:
         yield bait

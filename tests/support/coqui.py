@@ -1,4 +1,4 @@
-"""Coqui model folders as they were released in 2021, made in seconds: random weights that speak to the end.
+"""Coqui model folders in the format of 2021, with random weights that speak each text to its end.
 
 Configurations are those of Coqui's trainer at that time (`TTS/tts/configs/config.json` and
 `TTS/vocoder/configs/*.json` of release 0.0.12): JSON with comments, characters as a dictionary without a
@@ -7,7 +7,7 @@ entries of that time.
 
     python -m tests.support.coqui FOLDER      # writes FOLDER/en and FOLDER/es
 
-Random weights neither move through the text nor stop. So a few units are wired by hand: the encoder marks
+Random weights neither move through the text nor stop. So a few weights are set by hand: the encoder marks
 the first and the last character, the attention dwells three steps on each character and then moves to the
 next, and the stop token fires on the last one. Everything else stays random, and the sizes are those of
 the released models: lengths, alignments and the work per sentence are as with trained weights.

@@ -1,4 +1,4 @@
-"""Ways in which a file gets damaged, by accident or on purpose; the same damage for the same chance."""
+"""Kinds of damage to a file, by accident or on purpose. Equal seeds give equal damage."""
 
 import random
 from collections.abc import Callable
@@ -42,7 +42,7 @@ def header_at_extremes(chance: random.Random, whole: bytes, other: bytes) -> byt
 
 
 def absurd_length(chance: random.Random, whole: bytes, other: bytes) -> bytes:
-    """Four bytes of the header, wherever they are, become a length that is none."""
+    """Four bytes of the header are overwritten with an absurd length."""
     content = bytearray(whole)
     at = chance.randrange(4, min(_HEADER, len(content) - 4))
     content[at : at + 4] = chance.choice(_LENGTHS).to_bytes(4, chance.choice(("big", "little")))
@@ -65,7 +65,7 @@ def spliced(chance: random.Random, whole: bytes, other: bytes) -> bytes:
 
 
 def under_a_wrong_name(chance: random.Random, whole: bytes, other: bytes) -> bytes:
-    """It begins as another format does."""
+    """The first bytes are those of another format."""
     size = chance.choice((4, 12, 40))
     return other[:size] + whole[size:]
 

@@ -1,4 +1,4 @@
-"""A host to deploy to: a real sshd on the loopback address, and a connection to it that can be cut."""
+"""A deployment target: a real sshd on the loopback address, behind a connection that tests can cut."""
 
 import contextlib
 import getpass
@@ -27,7 +27,7 @@ def free_port() -> int:
 
 @dataclass
 class Host:
-    """The far side. Its home is `home`; `docker` on its PATH is the stand-in."""
+    """The deployment target. `home` is its home folder; `docker` on its PATH is a fake."""
 
     home: Path
     ssh_port: int
@@ -39,7 +39,7 @@ class Host:
     )
 
     def calls(self, *names: str) -> list[dict[str, Any]]:
-        """What the stand-in was asked for, oldest first; only the commands named, if any are."""
+        """Calls of the fake `docker`, oldest first; only those of the commands named, if any are."""
         file = self.state / "calls.jsonl"
         calls = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
         return [call for call in calls if not names or call["command"][0] in names]
@@ -55,7 +55,7 @@ class Host:
 
 @contextlib.contextmanager
 def deploy_host(folder: Path) -> Iterator[Host]:
-    """Start a sshd of our own, with keys of our own, and end it and all that was deployed."""
+    """Start an sshd with its own keys. At the end, stop it and everything that was deployed."""
     sshd = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
     assert sshd, "these tests need a real sshd: apt-get install openssh-server"
     for name in ("host", "user"):
@@ -100,7 +100,7 @@ def _wait_for(port: int, server: "subprocess.Popen[bytes]", log: Path) -> None:
 
 
 class Line:
-    """A TCP connection to the host that can be cut: at once, or after so many bytes to the host."""
+    """A TCP proxy to the host. It can cut connections, at once or after a number of bytes to the host."""
 
     def __init__(self, to_port: int) -> None:
         self.cut_after: int | None = None
@@ -112,7 +112,7 @@ class Line:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def cut(self) -> None:
-        """Break what is open now; new connections work."""
+        """Break the open connections; new ones work."""
         for end in self._open:
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
@@ -144,7 +144,7 @@ class Line:
 
 
 class Release:
-    """A repository to deploy from: this one's application, and what a test adds to it."""
+    """A repository to deploy from: this application, and the files that a test adds."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -194,7 +194,7 @@ class Release:
 
 
 class ProcessList:
-    """Looks for words in the arguments of every process, again and again."""
+    """Polls the arguments of every process for given words."""
 
     def __init__(self, words: list[str]) -> None:
         self.seen: set[str] = set()

@@ -1,4 +1,4 @@
-"""The application with engines that only start slowly, and routes that take as long as they are told to."""
+"""The application with engines that start slowly, and routes that take as long as the request asks."""
 
 import asyncio
 import os

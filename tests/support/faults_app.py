@@ -1,4 +1,4 @@
-"""The application as gunicorn serves it in these tests: all of it is real but the engines."""
+"""The application as gunicorn serves it in these tests: everything but the engines is real."""
 
 from src.config import load_settings
 from src.main import create_app

@@ -1,6 +1,6 @@
 """Engines that are ready at once: a tone instead of a voice, behind the real batcher.
 
-A sentence with one of these words in it does something to the model:
+A sentence that contains one of these words makes the model fail:
 
 - "poison": it raises, for the whole batch that the sentence is in;
 - "perish": its thread ends;

@@ -1,4 +1,4 @@
-"""A real server process, and what it holds: open files, threads, memory."""
+"""A real server process, with its open files, threads and memory."""
 
 import contextlib
 import json
@@ -26,7 +26,7 @@ _MEBIBYTE = 2**20
 
 @dataclass(frozen=True)
 class Footprint:
-    """What a process holds."""
+    """Open files, threads and memory of a process."""
 
     files: int
     threads: int
@@ -43,7 +43,7 @@ class Footprint:
         )
 
     def grown_since(self, before: "Footprint", memory: int, files: int) -> list[str]:
-        """What is more than before; in threads, more than the pools of asyncio and anyio may have added."""
+        """Growth since `before`. Threads of asyncio's and anyio's pools are not counted."""
         pools = min(32, (os.cpu_count() or 1) + 4) + 40
         more = {
             "files": self.files - before.files > files,
@@ -54,7 +54,7 @@ class Footprint:
 
 
 def gives_back(pid: int, before: Footprint, memory: int = 64, files: int = 2) -> None:
-    """Wait until the process holds what it held, to within `memory` MiB and so many open files."""
+    """Wait until the process is back to `before`, within `memory` MiB and a number of open files."""
     until(
         lambda: not Footprint.of(pid).grown_since(before, memory, files),
         lambda: f"it held {before}, and still holds {Footprint.of(pid)}: {open_files(pid)}",
@@ -62,7 +62,7 @@ def gives_back(pid: int, before: Footprint, memory: int = 64, files: int = 2) ->
 
 
 def open_files(pid: int) -> list[str]:
-    """Where the descriptors of a process lead."""
+    """Targets of the descriptors of a process."""
     links = []
     for file in Path(f"/proc/{pid}/fd").iterdir():
         with contextlib.suppress(FileNotFoundError):
@@ -79,7 +79,7 @@ def until(reached: Callable[[], bool], otherwise: Callable[[], str], seconds: fl
 
 @dataclass
 class Server:
-    """gunicorn and its workers, as in production but, mostly, for the engines."""
+    """gunicorn and its workers, as in production; most tests replace the engines."""
 
     process: "subprocess.Popen[bytes]"
     port: int
@@ -107,11 +107,11 @@ class Server:
         return (self.folder / "log").read_text()
 
     def events(self) -> list[dict[str, Any]]:
-        """The log's lines that are JSON, which all but the interpreter's own are."""
+        """The log lines that are JSON: all but those of the interpreter."""
         return [json.loads(line) for line in self.log().splitlines() if line.startswith("{")]
 
     def told(self, request_id: str) -> list[dict[str, Any]]:
-        """What the log says of a request, once it has its last line."""
+        """The log's lines on a request, once its last line is there."""
 
         def lines() -> list[dict[str, Any]]:
             return [line for line in self.events() if line.get("request_id") == request_id]
@@ -135,7 +135,7 @@ class Server:
             assert read.status_code == 200, read.text
 
     def warm(self) -> Footprint:
-        """What its only worker holds after some requests of each kind."""
+        """The footprint of its only worker after some requests of each kind."""
         for _ in range(3):
             self.works()
         found = Footprint.of(self.worker)
@@ -149,7 +149,7 @@ class Server:
 def serving(
     folder: Path, workers: int = 1, open_files: int | None = None, app: str = APP, **environment: str
 ) -> Iterator[Server]:
-    """gunicorn with gunicorn.conf.py, on a port of its own, ended well.
+    """gunicorn with gunicorn.conf.py on a free port; stopped at the end.
 
     Args:
         open_files: RLIMIT_NOFILE of the server, soft and hard; as it is, if None.
@@ -200,7 +200,7 @@ def _ready(server: Server) -> bool:
 
 @contextmanager
 def no_file_larger_than(size: int, pid: int) -> Iterator[None]:
-    """A disk that is full, as far as a process can tell: what it writes beyond `size` bytes of a file fails.
+    """A full disk, for one process: writing beyond `size` bytes of a file fails.
 
     A small file system of its own would take rights that a container's root does not have.
     """

@@ -1,4 +1,4 @@
-"""A small TCP proxy before a real server: it passes on, refuses, swallows, spoils signatures or cuts."""
+"""A small TCP proxy before a real server that forwards, refuses, drops, cuts or spoils signatures."""
 
 import contextlib
 import re
@@ -27,7 +27,7 @@ _SIGNATURE = re.compile(rb"Signature=[0-9a-f]{64}")
 
 
 class Proxy:
-    """Listens on loopback; `fault` may be changed at any time, which also ends what goes on."""
+    """Listens on loopback. `fault` may be changed at any time, which also closes open connections."""
 
     def __init__(self, target: int) -> None:
         self._target = target

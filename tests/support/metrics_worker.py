@@ -1,10 +1,10 @@
-"""A worker process that counts something and tells what all of them have counted."""
+"""A worker process that counts something and reports what all workers have counted."""
 
 from multiprocessing.connection import Connection
 
 
 def work(waiting: int, pipe: Connection) -> None:
-    """Answers each `tell` with the exposition, until something else comes."""
+    """Answer each `tell` with the metrics, until another word comes."""
     # not before this process knows that it is a worker, which it does not yet while this module is imported
     from src.observability import metrics
 

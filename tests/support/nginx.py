@@ -1,4 +1,4 @@
-"""A real nginx before a server, at a path of its own."""
+"""A real nginx before a server, under a path prefix."""
 
 import os
 import shutil
@@ -51,7 +51,7 @@ def nginx_before(url: str, folder: Path, prefix: str, strips: bool) -> Iterator[
         url: of the server behind.
         folder: for nginx's own files.
         prefix: e.g. `/voz`.
-        strips: whether nginx takes the prefix off before it passes a request on.
+        strips: whether nginx removes the prefix before it forwards a request.
     """
     program = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
     assert program, "these tests need a real nginx: apt-get install nginx"

@@ -1,4 +1,4 @@
-"""What Coqui's own wrapper makes of many texts, with the program `espeak-ng` on the data that Voz uses.
+"""Phonemes of many texts by Coqui's own wrapper, with the program `espeak-ng` on the data that Voz uses.
 
 A system's program may be of another version than the library of `espeakng-loader`, and says some words
 otherwise. So the program is run on the loader's library and data. What it said is kept in

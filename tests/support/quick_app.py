@@ -1,4 +1,4 @@
-"""The application with engines that are ready at once: what the stand-in for `docker` serves.
+"""The application with engines that are ready at once. The fake `docker` serves it.
 
 It is sent as a part of a release. The release's `mark` is answered at /mark; with the file `stalls` in the
 release, an engine reports work that does not move, and the service never gets ready.

@@ -55,7 +55,7 @@ class S3Server:
             pytest.fail(f"OpenStack Swift did not start:\n{log.read_text()[-2000:]}")
 
     def stop(self) -> None:
-        """At once, whatever it is doing."""
+        """Kill the server."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
@@ -64,7 +64,7 @@ class S3Server:
             self._process = None
 
     def pause(self) -> None:
-        """Still listening, but never answering."""
+        """Stop answering, but keep listening."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
 
@@ -74,7 +74,7 @@ class S3Server:
 
     @contextmanager
     def client(self) -> Iterator[Any]:
-        """A plain, blocking client, to look into the store from outside."""
+        """A blocking client, for a look into the store from outside."""
         client = botocore.session.get_session().create_client(
             "s3",
             region_name=self.region,

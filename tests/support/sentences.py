@@ -1,4 +1,4 @@
-"""Fifty sentences a language of the kinds that people really send, with the words to be heard.
+"""Fifty sentences of each language, of the kinds that people send, with the words that are to be spoken.
 
 `said` is written by hand, letters that are spelled out as single letters (`f b i`). `normalise` brings what a
 recogniser wrote down (`$3.50`, `FBI`) to the same form, so that a word error rate counts words and not habits

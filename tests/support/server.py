@@ -1,4 +1,4 @@
-"""A real uvicorn on a real socket, and models in a loop of their own so that many apps can share them."""
+"""A real uvicorn on a real socket, and models in an event loop of their own that many apps share."""
 
 import asyncio
 import threading
@@ -70,7 +70,7 @@ def serve(app: Any, root_path: str = "") -> Iterator[RunningServer]:
 
 @contextmanager
 def background(opening: AbstractAsyncContextManager[Any]) -> Iterator[Any]:
-    """Hold an async context manager open in a loop of its own, for tests that are not async themselves."""
+    """Keep an async context manager open in a loop of its own, for tests that are not async."""
     opened: list[Any] = []
     failed: list[BaseException] = []
     ready, stop = threading.Event(), asyncio.Event()

@@ -1,4 +1,4 @@
-"""Sound for speech-to-text tests: recorded speech, and things that are not speech."""
+"""Audio for speech-to-text tests: recorded speech, and audio without speech."""
 
 import io
 import wave

@@ -1,7 +1,7 @@
-"""A stand-in for `docker` on the host that is deployed to: it records its calls, and `up` starts a server.
+"""A fake `docker` for the deployment target: it records its calls, and `up` starts a server.
 
-What it starts is the application of the release that was sent, with the `.env` that was sent, in a process
-of its own; only the engines are not the real ones (`quick_app.py`), so that it starts in a second.
+It starts the application of the release that was sent, with the `.env` that was sent, in a process of its
+own. Only the engines are replaced (`quick_app.py`), so that it starts in a second.
 
 STANDIN_STATE is its folder: calls.jsonl, a log and a process id a project, and `hold`: while that file is
 there, `build` waits.

@@ -1,4 +1,4 @@
-"""Makers of traps: files that name other files and addresses; small ones that are long, or claim to be."""
+"""Hostile files: some name other files and addresses, some are small but long, or claim to be long."""
 
 import struct
 
@@ -152,7 +152,7 @@ def external_entity(name: str) -> bytes:
 
 
 def mov_reference(name: str) -> bytes:
-    """An M4A whose data is said to be in another file."""
+    """An M4A that refers to another file for its data."""
     film = encoded(tone(0.5, 16_000), 16_000, "ipod", "aac")
     at = film.index(b"url \x00\x00\x00\x01") - 4
     entry = box(b"url ", bytes(4), name.encode() + b"\0")
@@ -185,9 +185,9 @@ def claims_fragment(count: int) -> bytes:
 
 
 def floods(size: int) -> dict[str, bytes]:
-    """Films of `size` bytes whose index is one kind of box over and over; by the kind of box.
+    """Videos of `size` bytes whose index repeats one kind of box; by the kind of box.
 
-    Each was seen to take a reader that compares them pairwise a minute and more for a megabyte.
+    A reader that compares boxes pairwise needs a minute or more for a megabyte of each.
     """
 
     def film(*boxes: bytes) -> bytes:
@@ -210,7 +210,7 @@ def floods(size: int) -> dict[str, bytes]:
 
 
 def length_claims() -> dict[str, bytes]:
-    """Sounds of half a second whose headers promise gigabytes or years; by the name of the claim."""
+    """Audio of half a second whose header claims gigabytes or years; by the name of the claim."""
 
     def claims(container: str, codec: str, marker: bytes, at: int, value: bytes) -> bytes:
         file = bytearray(encoded(tone(0.5, 16_000), 16_000, container, codec))
@@ -250,7 +250,7 @@ def silent_flac(seconds: float, length: int = 0) -> bytes:
     """Digital silence at 8 kHz, an hour in 6 kB: eight seconds fit into a frame of 13 to 15 bytes.
 
     Args:
-        length: samples that the header claims; 0: it does not say.
+        length: number of samples that the header claims; 0: unknown.
     """
     most = 65_535
     information = struct.pack(">HH6xQ16x", most, most, 8_000 << 44 | 15 << 36 | length)

@@ -1,8 +1,8 @@
 """A watchdog on the event loop of an application.
 
-The watchdog wakes every few milliseconds and notes how much CPU time the loop's thread has used since it
-last woke. A loop that is free uses no more than that between two wakings, however busy the machine is; one
-that a request holds uses all the time that it is held.
+The watchdog wakes every few milliseconds and measures how much CPU time the loop's thread has used since it
+last woke. A free loop uses little between two wake-ups, however busy the machine is. A loop that a request
+blocks uses CPU time for as long as it is blocked.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ _PAUSE = 0.002
 
 
 class Watchdog:
-    """Adds to an application `/longest` and `/hold`."""
+    """Adds the routes `/longest` and `/hold` to an application."""
 
     def __init__(self, app: FastAPI) -> None:
         self._longest = 0.0
@@ -23,14 +23,14 @@ class Watchdog:
         app.get("/hold")(self.hold)
 
     async def longest(self) -> float:
-        """Seconds for which the loop was held since this was last asked; the first call starts it."""
+        """Longest time in seconds that the loop was blocked since the last call. The first call starts it."""
         self._task = self._task or asyncio.create_task(self._watch())
         await asyncio.sleep(2 * _PAUSE)  # until it has seen what was before
         found, self._longest = self._longest, 0.0
         return found
 
     async def hold(self) -> None:
-        """Hold the loop for longer than any request may."""
+        """Block the loop for longer than any request may."""
         end = time.thread_time() + 0.1
         while time.thread_time() < end:
             pass

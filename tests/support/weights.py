@@ -1,5 +1,4 @@
-"""A release host and a hub that the model store's tests can break in every way, and models small enough
-to send through them."""
+"""A release host and a hub that tests of the model store can break in many ways, and small models to send."""
 
 import hashlib
 import io
@@ -27,7 +26,7 @@ COMMIT = "c0ffee" + "0" * 34
 
 @dataclass
 class Page:
-    """What the host answers at one address."""
+    """The host's answer at one address."""
 
     body: bytes = b""
     status: int = 200
@@ -84,7 +83,7 @@ class Host:
 
 
 @contextmanager
-def host() -> Iterator[Host]:
+def serve_host() -> Iterator[Host]:
     state = Host()
 
     class Handler(BaseHTTPRequestHandler):
@@ -192,7 +191,7 @@ def zip_of(files: Mapping[str, bytes]) -> bytes:
 
 
 def whisper_files(size: int = 1000) -> dict[str, bytes]:
-    """Files that look like a CTranslate2 Whisper model from outside."""
+    """Files of the names and kinds of a CTranslate2 Whisper model."""
     return {
         "model.bin": bytes(range(256)) * (size // 256 + 1),
         "config.json": b'{"alignment_heads": []}',
@@ -203,7 +202,7 @@ def whisper_files(size: int = 1000) -> dict[str, bytes]:
 
 
 def serve_coqui(release_host: Host, weights_size: int = 64) -> None:
-    """Put both default Coqui models and their vocoders on the host, in the shape they are released in."""
+    """Put both default Coqui models and their vocoders on the host, as archives like the released ones."""
     config = {"model": "tacotron2", "audio": {"sample_rate": 22050, "stats_path": None}}
     vocoder_config = {"model": "hifigan", "audio": {"stats_path": "/home/trainer/scale_stats.npy"}}
     top = "tts_models--en--ljspeech--tacotron2-DDC"

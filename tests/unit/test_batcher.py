@@ -58,15 +58,15 @@ class Model:
 
 
 def play(
-    scene: Callable[[Batcher[str, str], Model], Awaitable[None]], room: int = 2, max_waiting: int = 8
+    scenario: Callable[[Batcher[str, str], Model], Awaitable[None]], room: int = 2, max_waiting: int = 8
 ) -> Model:
-    """Run a scene with an open batcher."""
+    """Run a scenario with an open batcher."""
     model = Model(room)
 
     async def main() -> None:
         async with Batcher(model, "echo", max_waiting) as batcher:
             try:
-                await scene(batcher, model)
+                await scenario(batcher, model)
             finally:
                 for _ in range(100):
                     model.go.release()
@@ -85,19 +85,19 @@ async def begun(model: Model) -> None:
 
 
 def test_a_row_alone_is_served_at_once() -> None:
-    async def scene(batcher: Batcher[str, str], model: Model) -> None:
+    async def scenario(batcher: Batcher[str, str], model: Model) -> None:
         model.go.release()
         assert await batcher.submit("hello", "a") == "HELLO"
         assert (batcher.waiting, batcher.active) == (0, 0)
 
-    model = play(scene)
+    model = play(scenario)
     assert model.batches == [["hello"]]
     assert model.open_threads == ["echo"]
     assert model.closed == 1
 
 
 def test_rows_gather_while_the_model_is_busy() -> None:
-    async def scene(batcher: Batcher[str, str], model: Model) -> None:
+    async def scenario(batcher: Batcher[str, str], model: Model) -> None:
         first = submit(batcher, "one")
         await begun(model)
         rest = [submit(batcher, row) for row in ("two", "three", "four")]
@@ -107,11 +107,11 @@ def test_rows_gather_while_the_model_is_busy() -> None:
             model.go.release()
         assert await asyncio.gather(first, *rest) == ["ONE", "TWO", "THREE", "FOUR"]
 
-    assert play(scene).batches == [["one"], ["two", "three"], ["four"]]
+    assert play(scenario).batches == [["one"], ["two", "three"], ["four"]]
 
 
 def test_requests_take_turns() -> None:
-    async def scene(batcher: Batcher[str, str], model: Model) -> None:
+    async def scenario(batcher: Batcher[str, str], model: Model) -> None:
         tasks = [submit(batcher, "first")]
         await begun(model)
         tasks += [submit(batcher, f"long{index}", "file") for index in range(4)]
@@ -121,7 +121,7 @@ def test_requests_take_turns() -> None:
             model.go.release()
         await asyncio.gather(*tasks)
 
-    assert play(scene, room=1).batches == [
+    assert play(scenario, room=1).batches == [
         ["first"],
         ["long0"],
         ["note1"],
@@ -133,7 +133,7 @@ def test_requests_take_turns() -> None:
 
 
 def test_cancelling_a_waiting_row_drops_it() -> None:
-    async def scene(batcher: Batcher[str, str], model: Model) -> None:
+    async def scenario(batcher: Batcher[str, str], model: Model) -> None:
         first = submit(batcher, "one")
         await begun(model)
         second, third = submit(batcher, "two"), submit(batcher, "three")
@@ -145,7 +145,7 @@ def test_cancelling_a_waiting_row_drops_it() -> None:
         model.go.release()
         assert [await first, await third] == ["ONE", "THREE"]
 
-    assert play(scene).batches == [["one"], ["three"]]
+    assert play(scenario).batches == [["one"], ["three"]]
 
 
 class Looping(Model):
@@ -181,7 +181,7 @@ def test_cancelling_a_row_in_work_removes_it_before_the_next_step() -> None:
 
 
 def test_only_the_row_that_raises_fails() -> None:
-    async def scene(batcher: Batcher[str, str], model: Model) -> None:
+    async def scenario(batcher: Batcher[str, str], model: Model) -> None:
         model.poison = {"bad"}
         first = submit(batcher, "first")
         await begun(model)
@@ -196,11 +196,11 @@ def test_only_the_row_that_raises_fails() -> None:
         assert await batcher.submit("after", "a") == "AFTER"
         assert (batcher.waiting, batcher.active) == (0, 0)
 
-    assert play(scene).batches == [["first"], ["good", "bad"], ["good"], ["bad"], ["after"]]
+    assert play(scenario).batches == [["first"], ["good", "bad"], ["good"], ["bad"], ["after"]]
 
 
 def test_a_row_that_cannot_be_added_fails_alone() -> None:
-    async def scene(batcher: Batcher[str, str], model: Model) -> None:
+    async def scenario(batcher: Batcher[str, str], model: Model) -> None:
         for _ in range(4):
             model.go.release()
         bad, good = submit(batcher, "unaddable"), submit(batcher, "good")
@@ -208,11 +208,11 @@ def test_a_row_that_cannot_be_added_fails_alone() -> None:
             await bad
         assert await good == "GOOD"
 
-    play(scene)
+    play(scenario)
 
 
 def test_a_full_queue_refuses() -> None:
-    async def scene(batcher: Batcher[str, str], model: Model) -> None:
+    async def scenario(batcher: Batcher[str, str], model: Model) -> None:
         first = submit(batcher, "one")
         await begun(model)
         waiting = [submit(batcher, row) for row in ("two", "three")]
@@ -223,7 +223,7 @@ def test_a_full_queue_refuses() -> None:
             model.go.release()
         await asyncio.gather(first, *waiting)
 
-    play(scene, max_waiting=2)
+    play(scenario, max_waiting=2)
 
 
 def test_closing_refuses_what_waits_and_what_comes() -> None:

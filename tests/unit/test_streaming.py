@@ -141,7 +141,7 @@ def test_a_stream_whose_body_never_begins_is_closed() -> None:
 
 
 def test_a_time_out_of_the_work_is_no_heartbeat(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither before the first item, which has a patience of its own, nor between two."""
+    """Neither before the first item, which has a timeout of its own, nor between two."""
     monkeypatch.setattr("src.api.sse.HEARTBEAT_SECONDS", 0.2)
     app = FastAPI()
     app.add_middleware(RequestLog, policies=route_policies())

@@ -133,15 +133,15 @@ SPANISH = {
     "x²": "x al cuadrado.",
 }
 TABLE = [
-    pytest.param(code, text, heard, id=f"{code}-{text}")
+    pytest.param(code, text, expected, id=f"{code}-{text}")
     for code, table in (("en", ENGLISH), ("es", SPANISH))
-    for text, heard in table.items()
+    for text, expected in table.items()
 ]
 
 
-@pytest.mark.parametrize(("language", "text", "heard"), TABLE)
-def test_expansion(language: str, text: str, heard: str) -> None:
-    assert said(text, language) == heard
+@pytest.mark.parametrize(("language", "text", "expected"), TABLE)
+def test_expansion(language: str, text: str, expected: str) -> None:
+    assert said(text, language) == expected
 
 
 def test_pauses_follow_what_ends() -> None:

@@ -83,14 +83,14 @@ class TranslationForm(BaseModel):
         default=0.0,
         ge=0,
         le=1,
-        description="0: the likeliest text, and higher temperatures where it is doubtful; above: text drawn "
-        "at this one.",
+        description="0: the most probable text, with higher temperatures where it is doubtful. Above 0: text "
+        "sampled at this temperature.",
     )
 
 
 class TranscriptionForm(TranslationForm):
     language: str = Field(default="", max_length=40, description="ISO 639-1; absent: detected.")
-    languages: list[str] = _listed("languages", "Detection chooses among these.")
+    languages: list[str] = _listed("languages", "Languages that detection chooses from.")
     keywords: list[Annotated[str, Field(max_length=_MAX_KEYWORD)]] = _listed(
         "keywords", "Words that may be said, spelled right."
     )
@@ -104,9 +104,11 @@ class TranscriptionForm(TranslationForm):
     chunking_strategy: str = Field(
         default="",
         max_length=_MAX_OBJECT,
-        description="`auto`, or an object of type `server_vad`. The audio is always cut where nobody speaks.",
+        description="`auto`, or an object of type `server_vad`. The audio is always split at pauses.",
     )
-    known_speaker_names: list[str] = _listed("known_speaker_names", "Refused: speakers are not told apart.")
+    known_speaker_names: list[str] = _listed(
+        "known_speaker_names", "Refused: there is no speaker diarization."
+    )
     known_speaker_references: list[str] = _listed("known_speaker_references", "Refused, too.")
 
     @model_validator(mode="before")

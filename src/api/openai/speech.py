@@ -44,7 +44,7 @@ class SpeechBody(BaseModel):
         }
     )
 
-    input: str = Field(min_length=1, description="What to say; MAX_TEXT_CHARS characters at most.")
+    input: str = Field(min_length=1, description="The text to speak; MAX_TEXT_CHARS characters at most.")
     model: str = Field(max_length=200, description="One of `GET /v1/models`.", examples=["tts-1"])
     voice: Annotated[str, Field(min_length=1, max_length=300)] | VoiceId = Field(
         description="One of `GET /v1/audio/voices`, or a blend of them. One of OpenAI's names means a voice "
@@ -57,10 +57,10 @@ class SpeechBody(BaseModel):
     )
     speed: float = Field(default=1.0, ge=0.25, le=4.0, description="Rate of speech; the pitch stays.")
     stream_format: StreamFormat = Field(
-        default=StreamFormat.AUDIO, description="`sse`: as events with base64 in them."
+        default=StreamFormat.AUDIO, description="`sse`: server-sent events with base64 audio."
     )
     language: str | None = Field(
-        default=None, max_length=35, description="Not OpenAI's: the language of the text, else detected."
+        default=None, max_length=35, description="Extension: language of the text. Default: detected."
     )
 
 

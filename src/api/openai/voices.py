@@ -13,14 +13,16 @@ router = APIRouter(tags=["OpenAI"])
 
 
 class OpenAIVoice(BaseModel):
-    id: str = Field(description="What `voice` takes.", examples=["af_heart"])
-    name: str = Field(description="For people to choose by.", examples=["af_heart (en-US, female)"])
-    language: str | None = Field(default=None, description="ISO 639-1; left out where it is the text's.")
-    gender: str | None = Field(default=None, description="`female`, `male`; left out where it is not known.")
+    id: str = Field(description="Value of `voice` in requests for speech.", examples=["af_heart"])
+    name: str = Field(description="Name to show in a list of voices.", examples=["af_heart (en-US, female)"])
+    language: str | None = Field(
+        default=None, description="ISO 639-1; absent if the voice follows the language of the text."
+    )
+    gender: str | None = Field(default=None, description="`female` or `male`; absent if unknown.")
     engine: str | None = Field(default=None, examples=["kokoro"])
     sample: str | None = Field(
         default=None,
-        description="Path of this host at which it can be heard, with a key.",
+        description="Path of a sample of the voice on this host. It needs a key.",
         examples=["/voices/af_heart/sample"],
     )
 

@@ -291,7 +291,7 @@ class AudioSource:
                 yield frame
 
     def _is_pause(self, packet: "av.Packet[AudioStream]") -> bool:
-        """Whether a packet of AMR says that nobody speaks (discontinuous transmission)."""
+        """Whether a packet of AMR marks a pause (discontinuous transmission)."""
         kinds = _DTX.get(self._stream.codec_context.name, ())
         return bool(kinds) and packet.size > 0 and bytes(packet)[0] >> 3 & 15 in kinds
 

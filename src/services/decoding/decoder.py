@@ -39,13 +39,13 @@ def serve(connection: socket.socket) -> None:
 
 def _outcome(connection: socket.socket, descriptor: int, job: Job) -> tuple[Kind, str]:
     """Send the audio, then what is to be known of the file; how it ended."""
-    patience = STUCK_SECONDS + os.fstat(descriptor).st_size / _BYTES_PER_SECOND
+    cpu_seconds = STUCK_SECONDS + os.fstat(descriptor).st_size / _BYTES_PER_SECOND
     try:
-        signal.setitimer(signal.ITIMER_PROF, patience)
+        signal.setitimer(signal.ITIMER_PROF, cpu_seconds)
         with os.fdopen(descriptor, "rb") as file:
             for kind, content in decode(file, job):
                 connection.sendall(frame(kind, content))
-                signal.setitimer(signal.ITIMER_PROF, patience)
+                signal.setitimer(signal.ITIMER_PROF, cpu_seconds)
     except (NotAudio, InvalidInput, TooLarge) as error:
         return _REFUSALS[type(error)], str(error)
     except ConnectionError:

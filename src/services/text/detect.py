@@ -5,7 +5,7 @@ from functools import lru_cache
 from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
 LANGUAGES = ("en", "es")
-"""That are told apart: those that texts can be spoken in."""
+"""Languages that detection distinguishes: those of the voices."""
 _SURE = 0.9
 """Probability that is asked for: a single word is often in both languages."""
 _ENOUGH = 2000

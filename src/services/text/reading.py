@@ -102,7 +102,7 @@ class Reading:
 
 
 def _windows(text: str, near: str) -> Iterator[tuple[int, int]]:
-    """Stretches around what `near` matches, cut at white space."""
+    """Spans around what `near` matches, cut at white space."""
     start = end = -1
     for match in re.finditer(near, text):
         if match.end() + _MARGIN <= end:

@@ -1,7 +1,8 @@
 """Audio in, text out."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from functools import partial
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, File, Form, Request, UploadFile
@@ -19,7 +20,7 @@ from src.api.schemas import (
     VerboseTranscription,
 )
 from src.api.sse import Event, event_stream
-from src.api.transcripts import PLAIN_FORMATS, event_of, guess_out, shape
+from src.api.transcripts import PLAIN_FORMATS, document, event_of, guess_out, shape
 from src.engines.base import Segment, SttOptions
 from src.scheduling.executors import FORMATTING
 from src.services.stt import Result
@@ -96,8 +97,8 @@ async def transcribe(
 
     `json` gives the text and its language; `verbose_json` adds the segments with their times, and words with
     `word_timestamps`; `text` is the bare text; `srt` and `vtt` are subtitles. With `stream=true` each segment
-    is sent as soon as it is final (`event: segment`), then the whole (`event: done`); `event: error` says
-    that the work broke off.
+    is sent as soon as it is final (`event: segment`), then the whole (`event: done`, with `text`, `srt` or
+    `vtt` as its `document` where that is the format); `event: error` says that the work broke off.
     """
     options = SttOptions(
         language=transcribing.known_language(services, language),
@@ -108,7 +109,13 @@ async def transcribe(
     )
     if stream:
         items = transcribing.segments(request, services, place, file, options, track or None)
-        return await event_stream(request, _events(items, word_timestamps))
+        writing = partial(
+            document,
+            wanted=response_format,
+            max_line_width=max_line_width,
+            max_line_count=max_line_count,
+        )
+        return await event_stream(request, _events(items, word_timestamps, writing))
     work = transcribing.transcribe(request, services, place, file, options, track or None)
     result = await while_connected(request, work)
     return await FORMATTING.run(
@@ -134,9 +141,12 @@ async def detect_language(
     )
 
 
-async def _events(items: AsyncGenerator[Segment | Result, None], words: bool) -> AsyncGenerator[Event, None]:
+async def _events(
+    items: AsyncGenerator[Segment | Result, None], words: bool, writing: Callable[[Result], str | None]
+) -> AsyncGenerator[Event, None]:
     async with aclosing(items):
         index = 0
         async for item in items:
-            yield event_of(item, index, words)
+            whole = await FORMATTING.run(writing, item) if isinstance(item, Result) else None
+            yield event_of(item, index, words, whole)
             index += 1

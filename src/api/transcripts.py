@@ -61,10 +61,26 @@ def warning_headers(result: Result) -> dict[str, str]:
     return {_WARNINGS: " | ".join(result.warnings).encode("ascii", "replace").decode()}
 
 
-def event_of(item: Segment | Result, index: int, words: bool) -> tuple[str, dict[str, Any]]:
+def document(result: Result, wanted: SttFormat, max_line_width: int, max_line_count: int) -> str | None:
+    """`result` as a text file; None for the formats that are JSON."""
+    match wanted:
+        case SttFormat.TEXT:
+            return result.text
+        case SttFormat.SRT:
+            return to_srt(result.segments, max_line_width, max_line_count)
+        case SttFormat.VTT:
+            return to_vtt(result.segments, max_line_width, max_line_count)
+        case _:
+            return None
+
+
+def event_of(
+    item: Segment | Result, index: int, words: bool, document: str | None = None
+) -> tuple[str, dict[str, Any]]:
     """A server-sent event: its name and its data."""
     if isinstance(item, Result):
-        return "done", Transcription(**_common(item)).model_dump(exclude_unset=True)
+        body = Transcription(**_common(item)).model_dump(exclude_unset=True)
+        return "done", body if document is None else body | {"document": document}
     out = segment_out(item, index, words)
     return "segment", out.model_dump(exclude=None if words else {"words"})
 

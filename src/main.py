@@ -1,10 +1,11 @@
 """The application: `uvicorn src.main:app`."""
 
+import asyncio
 import logging
 import shutil
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
@@ -107,10 +108,14 @@ def create_app(settings: Settings, open_engines: OpenEngines = open_models) -> F
                 stt_languages=tuple(settings.stt_languages),
                 public_url=settings.public_url,
             )
-            await TEXT.run(detect.warm_up)
             app.state.services = services
             engines = {"speech to text": models.stt, "text to speech": models.tts}
-            async with measuring(services), watching(engines, shutdown), trim_periodically():
+            async with (
+                measuring(services),
+                watching(engines, shutdown),
+                trim_periodically(),
+                _in_background(TEXT.run(detect.warm_up)),
+            ):
                 with shutdown.ready():
                     yield {
                         HEAD_TIMEOUT: settings.upload_timeout,
@@ -160,6 +165,17 @@ def create_app(settings: Settings, open_engines: OpenEngines = open_models) -> F
     app.include_router(metrics.router)
     app.include_router(files.router)
     return app
+
+
+@asynccontextmanager
+async def _in_background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Run work that the server need not wait for. If it fails, whoever needs its result gets the error."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 def _limit(device: str, settings: Settings) -> int:

@@ -38,17 +38,12 @@ def language_code(text: str, known: Sequence[str], field: str = "language") -> s
     Raises:
         InvalidInput: there is no such language.
     """
-    wanted = " ".join(text.lower().replace("_", "-").split())
+    wanted = _normalised(text)
     if wanted in _AUTOMATIC:
         return None
+    if code := _find(wanted, known):
+        return code
     names = _names(tuple(known))
-    tag = wanted.partition("-")[0]
-    aliases = get_global("language_aliases")
-    for candidate in (wanted, tag, str(aliases.get(tag, ""))):
-        if candidate in known:
-            return candidate
-        if candidate in names:
-            return names[candidate]
     close = get_close_matches(wanted[:_SHOWN], names, 1, 0.75)
     hint = f"did you mean {names[close[0]]} ({close[0].title()})?" if close else "GET /models lists the codes"
     raise InvalidInput(
@@ -67,14 +62,31 @@ def language_tag(text: str | None, known: Sequence[str]) -> str | None:
         known: the codes of the languages that can be spoken.
     """
     written = (text or "").strip()
-    try:
-        code = language_code(written, known)
-    except InvalidInput:
-        return written.lower()
-    if code is None:
+    wanted = _normalised(written)
+    if wanted in _AUTOMATIC:
         return None
+    code = _find(wanted, known)
+    if code is None:
+        return written.lower()
     language, _, region = written.replace("_", "-").rpartition("-")
     return f"{code}-{region.upper()}" if language and _REGION.fullmatch(region) else code
+
+
+def _normalised(text: str) -> str:
+    return " ".join(text.lower().replace("_", "-").split())
+
+
+def _find(wanted: str, known: Sequence[str]) -> str | None:
+    """The code of a language by its code, tag, ISO 639-2 code or name; None if there is no such language."""
+    names = _names(tuple(known))
+    tag = wanted.partition("-")[0]
+    aliases = get_global("language_aliases")
+    for candidate in (wanted, tag, str(aliases.get(tag, ""))):
+        if candidate in known:
+            return candidate
+        if candidate in names:
+            return names[candidate]
+    return None
 
 
 @lru_cache(maxsize=4)

@@ -1,0 +1,27 @@
+"""The language of a text: the model is read once, whoever asks first."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from py3langid.langid import LanguageIdentifier
+
+from src.services.text import detect
+
+
+def test_texts_that_come_while_the_model_is_read_wait_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    read = LanguageIdentifier.from_model_file
+    reads = []
+
+    def slow(*args: Any, **options: Any) -> LanguageIdentifier:
+        reads.append(args)
+        time.sleep(0.2)
+        return read(*args, **options)
+
+    monkeypatch.setattr(LanguageIdentifier, "from_model_file", slow)
+    detect._load.cache_clear()
+    texts = ["The meeting was moved to Thursday.", "La reunión se pasó al jueves."]
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(detect.language_of, texts)) == ["en", "es"]
+    assert len(reads) == 1

@@ -11,11 +11,15 @@ help: ## what can be made
 run: setup ## install, fetch the weights, serve on 127.0.0.1:8000
 	@$(BIN)/python -m scripts.run
 
+ONE_THREAD := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE KMP_BLOCKTIME=0
+
 test: system-packages setup-dev browser lint ## lint, types and every test, with the real models
-	$(BIN)/python -m pytest -n 2 --dist loadfile tests/unit tests/integration tests/deploy tests/e2e
-	$(BIN)/python -m scripts.test_narrower
-	# these hold a server to its times: nothing else may run beside them
-	$(BIN)/python -m pytest tests/faults tests/hostile
+	# two processes on two cores: one thread each where nothing else is set, and none that spins while it waits.
+	# The long files first, so that no process is left with one of them at the end
+	$(ONE_THREAD) $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not alone" \
+		tests/hostile tests/integration tests/e2e tests/faults tests/deploy tests/unit
+	$(ONE_THREAD) $(BIN)/python -m scripts.test_narrower
+	$(BIN)/python -m pytest -m alone tests/faults
 
 test-fast: setup-dev ## units alone: no models, no PyTorch, half a minute
 	$(BIN)/python -m pytest -n 2 -m "not models and not slow" --engines=without tests/unit

@@ -16,7 +16,7 @@ from src.engines.models import Models
 from tests.support.audio import tone_wav, wav_of
 from tests.support.server import KEY, OTHER_KEY, RunningServer, app_with, serve
 
-pytestmark = pytest.mark.models
+pytestmark = [pytest.mark.models, pytest.mark.alone]
 
 PARAGRAPH = " ".join(
     f"This is sentence number {n} of a text that takes a while to say." for n in range(1, 41)

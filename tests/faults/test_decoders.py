@@ -16,7 +16,10 @@ from tests.support.audio import tone_wav
 from tests.support.faults_process import Server, gives_back, serving, until
 from tests.support.traps import floods, silent_flac
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc"),
+    pytest.mark.alone,
+]
 
 LONG = silent_flac(1.9 * 3600)
 

@@ -8,10 +8,13 @@ import time
 from pathlib import Path
 
 import httpx
+import pytest
 
 from tests.support.deploy_host import REPOSITORY, free_port
 from tests.support.faults_engines import FREEZE
 from tests.support.faults_process import KEY, SPEECH, Server, serving, until
+
+pytestmark = pytest.mark.alone
 
 STALLS = "tests.support.stall_app:app"
 

@@ -87,6 +87,7 @@ def written(runner: LoopRunner, *rows: WhisperRow) -> list[Decoded]:
     return found  # type: ignore[return-value]
 
 
+@pytest.mark.instructions
 def test_in_float32_it_writes_what_ctranslate2_writes(
     folder: Path, exact: CTranslate2Model, vocabulary: Vocabulary, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -141,6 +142,7 @@ def test_in_float32_languages_are_as_likely_as_ctranslate2_says(
     assert dict(found.languages) == pytest.approx(theirs, abs=1e-4)
 
 
+@pytest.mark.instructions
 def test_a_row_is_the_same_to_the_bit_alone_and_in_a_batch(
     folder: Path, exact: CTranslate2Model, vocabulary: Vocabulary
 ) -> None:
@@ -208,6 +210,7 @@ def test_noise_ends(folder: Path, exact: CTranslate2Model, vocabulary: Vocabular
     assert len(found.tokens) <= 224
 
 
+@pytest.mark.instructions
 def test_in_float32_it_hears_what_ctranslate2_hears(folder: Path, exact: CTranslate2Model) -> None:
     one = row(folder, exact, "es-agent")
     encoder = WhisperEncoder(LayerBuilder(read(folder, "encoder/"), MatMulFloat32))
@@ -239,6 +242,7 @@ def test_a_language_that_detection_gets_wrong_is_told_by_the_text(
     assert found.decoded.text == known.text
 
 
+@pytest.mark.instructions
 @pytest.mark.parametrize("kind", [MatMulInt8, MatMulInt8OneDnn])
 @pytest.mark.parametrize(
     "vnni",

@@ -9,6 +9,8 @@ from src.engines.compute_types import for_coqui, for_whisper
 from src.engines.coqui.linear import linear_layer
 from src.errors import ConfigurationError
 
+pytestmark = pytest.mark.instructions
+
 KINDS = ("int8", "bfloat16", "float16", "float32")
 
 

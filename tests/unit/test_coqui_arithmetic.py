@@ -17,6 +17,8 @@ from src.engines.coqui.linear import linear_layer
 from src.engines.coqui.postprocess import end_of_speech
 from src.engines.coqui.stats import read_stats
 
+pytestmark = pytest.mark.instructions
+
 
 @pytest.mark.parametrize(
     ("kind", "error"), [("float32", 1e-5), ("float16", 1e-3), ("bfloat16", 2e-2), ("int8", 5e-2)]

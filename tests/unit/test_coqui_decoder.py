@@ -12,6 +12,8 @@ from src.engines.coqui.attention import attention_of
 from src.engines.coqui.decoder import Decoder
 from src.engines.coqui.encoder import apply_postnet, encode
 
+pytestmark = pytest.mark.instructions
+
 STEPS = 12
 TEXTS = [[5, 9, 20, 31, 7, 8, 11, 40, 3], [12, 13, 5], [*range(2, 40)]]
 

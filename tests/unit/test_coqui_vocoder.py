@@ -28,6 +28,8 @@ from src.engines.coqui.streaming_vocoder import ChunkedVocoder, StreamingSynthes
 from src.engines.coqui.vocoder import GanVocoder, GriffinLim
 from src.engines.worker_pool import Task, WorkerPool
 
+pytestmark = pytest.mark.instructions
+
 MELS = 80
 
 

@@ -10,6 +10,8 @@ import torch
 from src.engines import cpu
 from src.engines.cpu import Level
 
+pytestmark = pytest.mark.instructions
+
 
 def _full_bytes(library: str) -> torch.Tensor:
     """64 products of the largest bytes there are, added up: 64, if none of the sums overflowed."""

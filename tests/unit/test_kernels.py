@@ -15,6 +15,8 @@ from src.engines.whisper.loop.cross_attention import (
     CrossAttentionFloat32,
 )
 
+pytestmark = pytest.mark.instructions
+
 ONE = np.float32(1)
 
 

@@ -15,7 +15,7 @@ from src.engines.whisper.loop.cross_attention import CrossAttentionFloat32
 needs_fbgemm = pytest.mark.skipif(
     "fbgemm" not in torch.backends.quantized.supported_engines, reason="PyTorch has no FBGEMM for this CPU"
 )
-pytestmark = needs_fbgemm
+pytestmark = [needs_fbgemm, pytest.mark.instructions]
 
 
 @pytest.fixture

@@ -73,14 +73,14 @@ lock: setup-dev ## write the lock files anew, after a change in requirements*.tx
 setup: $(VENV)/installed ## make .venv
 setup-dev: $(VENV)/installed-dev
 
-$(VENV)/installed: requirements.txt
+$(VENV)/installed: requirements.txt requirements.lock
 	@test -x $(BIN)/python || scripts/make_venv.sh $(VENV) $(PYTHON)
-	@echo "Installing into $(VENV): some minutes and 8 GB the first time, then never again."
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@echo "Installing into $(VENV): a minute or more and up to 8 GB the first time, then never again."
+	@$(BIN)/python -m scripts.install requirements.txt requirements.lock
 	@touch $@
 
-$(VENV)/installed-dev: requirements-dev.txt $(VENV)/installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+$(VENV)/installed-dev: requirements-dev.txt requirements-dev.lock $(VENV)/installed
+	@$(BIN)/python -m scripts.install requirements-dev.txt requirements-dev.lock
 	@touch $@
 
 clean: ## remove .venv and caches; weights and stored audio stay

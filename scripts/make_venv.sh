@@ -5,14 +5,14 @@ set -eu
 folder=$1
 wanted=${2:-}
 
-fits() { # that the pinned packages have wheels for
-    "$1" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null
+fits() { # the pinned packages have wheels for 3.11 to 3.14
+    "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
 }
 
 if [ -n "$wanted" ]; then
     candidates=$wanted
 else
-    candidates="python3 python3.11 python3.12 python3.13"
+    candidates="python3 python3.11 python3.12 python3.13 python3.14"
 fi
 python=
 for candidate in $candidates; do
@@ -28,7 +28,7 @@ if [ -z "$python" ]; then
         version=$("$candidate" -c 'import platform; print(platform.python_version())' 2>/dev/null) || continue
         found="${found:+$found, }$candidate is $version"
     done
-    echo "Voz needs Python 3.11, 3.12 or 3.13, and there is none here (${found:-no Python 3 at all})." >&2
+    echo "Voz needs Python 3.11 or newer, and there is none here (${found:-no Python 3 at all})." >&2
     echo "  Debian 12, 13, Ubuntu 24.04:  sudo apt-get install python3 python3-venv" >&2
     echo "  Ubuntu 22.04:                 sudo apt-get install python3.11 python3.11-venv" >&2
     echo "Then run make again. If Python is elsewhere: make PYTHON=/path/to/python." >&2

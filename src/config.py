@@ -1,5 +1,6 @@
 """Settings: the one place that reads the environment and `.env`."""
 
+import os
 import re
 from enum import StrEnum
 from pathlib import Path
@@ -14,6 +15,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from src.access.key_file import read_key_file
 from src.access.rate_limits import parse_limits
+from src.certificates import certificate_variables
 from src.errors import ConfigurationError
 from src.processes.cores import usable_cores
 from src.weights.tts_engine import TtsEngine
@@ -94,6 +96,9 @@ class Settings(BaseSettings):
     """Compute type of Coqui; empty: COMPUTE_TYPE. Kokoro uses that of its file."""
     models_dir: Path = Path("models")
     """Where weights are kept; filled once, then never fetched again."""
+
+    ssl_cert_file: Path | None = None
+    """Certificates to trust (PEM), behind a proxy that opens TLS: for pip, npm, the hub, S3 and traces."""
 
     storage: StorageKind = StorageKind.AUTO
     """`auto`: S3 as soon as S3_BUCKET_NAME is set, else the local folder."""
@@ -241,6 +246,13 @@ class Settings(BaseSettings):
             raise ValueError("must be an address like http://collector:4318")
         return value
 
+    @field_validator("ssl_cert_file")
+    @classmethod
+    def _certificates_are_there(cls, value: Path | None) -> Path | None:
+        if value and not value.is_file():
+            raise ValueError("there is no such file")
+        return value
+
     @field_validator("s3_prefix")
     @classmethod
     def _prefix_is_a_folder(cls, value: str) -> str:
@@ -308,17 +320,26 @@ class Settings(BaseSettings):
 
 
 def load_settings() -> Settings:
-    """Settings from the environment.
+    """Settings from the environment. SSL_CERT_FILE it sets there, too, under the names that libraries read.
 
     Raises:
         ConfigurationError: with one line a problem, naming the variable; values are never repeated,
             since one of them may be a key.
     """
     try:
-        return Settings()
+        settings = Settings()
     except ValidationError as error:
         problems = error.errors(include_input=False, include_url=False)
         raise ConfigurationError("\n".join(map(_one_line, problems))) from None
+    trust(settings.ssl_cert_file)
+    return settings
+
+
+def trust(certificates: Path | None) -> None:
+    """Let every library and every process started from here trust them."""
+    if not os.environ.get("SSL_CERT_FILE"):
+        os.environ.pop("SSL_CERT_FILE", None)  # OpenSSL takes an empty name for a file without certificates
+    os.environ.update(certificate_variables(certificates, os.environ))
 
 
 def _one_line(problem: ErrorDetails) -> str:

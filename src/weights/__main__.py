@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import SecretStr, ValidationError
 
-from src.config import Settings
+from src.config import Settings, trust
 from src.errors import StartupError
 from src.weights.store import KokoroFiles, ModelStore
 from src.weights.tts_engine import TtsEngine
@@ -33,6 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         # weights need no key, and no other setting is looked at
         settings = Settings(api_key=[SecretStr("not used here")])
+        trust(settings.ssl_cert_file)
         store = ModelStore(options.models_dir or settings.models_dir, verify=options.verify)
         stt = store.whisper(options.stt or settings.stt_model)
         engine = options.tts or settings.tts_engine

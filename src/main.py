@@ -14,7 +14,7 @@ from fastapi.middleware import Middleware
 
 from src.access.failed_keys import FailedKeys
 from src.access.rate_limits import RateLimiter, parse_limits
-from src.api import docs, errors, files, health, metrics, openai, stt, tts, voices
+from src.api import docs, errors, files, health, metrics, openai, page, stt, tts, voices
 from src.api.dependencies import Services
 from src.api.engine_watch import watching
 from src.api.graceful_shutdown import GracefulShutdown
@@ -156,6 +156,7 @@ def create_app(settings: Settings, open_engines: OpenEngines = open_models) -> F
     )
     errors.install(app)
     docs.install(app)
+    page.install(app)
     app.include_router(stt.router)
     app.include_router(tts.router)
     app.include_router(voices.router)

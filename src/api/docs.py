@@ -6,7 +6,7 @@ from typing import Any
 import fastapi_offline
 from fastapi import APIRouter, FastAPI
 from fastapi.openapi.docs import get_swagger_ui_html
-from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
 
 from src.api.errors import describe_problems
@@ -53,11 +53,6 @@ def install(app: FastAPI) -> None:
     """Serve the page and its assets. They hold no secret and need no key."""
     app.include_router(router)
     app.mount("/docs/assets", StaticFiles(directory=_ASSETS), name="docs-assets")
-
-
-@router.get("/")
-async def home() -> RedirectResponse:
-    return RedirectResponse("docs")
 
 
 @router.get("/docs")

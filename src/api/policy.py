@@ -127,7 +127,10 @@ def route_policies(
     )
     return RoutePolicies(
         {
+            # the page: static files without data
             "/": public,
+            "/web/*": public,
+            "/web/config": RoutePolicy(),
             "/docs": public,
             "/docs/*": public,
             "/openapi.json": public,

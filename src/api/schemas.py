@@ -248,6 +248,15 @@ class ReadyOut(EnginesOut):
     problems: list[str] = Field(description="Reasons why the server is not ready.")
 
 
+class PageConfig(BaseModel):
+    """What the web page must know of this server."""
+
+    version: str
+    max_text_chars: int
+    max_upload_mb: int
+    features: list[str]
+
+
 class LiveOut(BaseModel):
     status: Literal["alive"] = "alive"
 

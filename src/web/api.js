@@ -1,0 +1,123 @@
+// Calls of the server. The key goes into a header, never into an address.
+
+import { Failure } from "./problems.js";
+import { key, refuseKey } from "./session.js";
+import { EventParser } from "./sse.js";
+
+/** The server may stand below a path of a proxy: every address is relative to the page. */
+export function address(path) {
+  return new URL(path.replace(/^\//, ""), document.baseURI).href;
+}
+
+async function failureOf(answer) {
+  const header = (name) => answer.headers.get(name);
+  let problem = null;
+  try {
+    problem = await answer.json();
+  } catch {
+    // a proxy answered, or the connection broke off
+  }
+  return Failure.fromProblem(problem, answer.status, header);
+}
+
+/** An answer with a status below 400. */
+export async function request(path, { method = "GET", json, signal, withKey = key() } = {}) {
+  const headers = withKey ? { "X-API-Key": withKey } : {};
+  if (json) headers["Content-Type"] = "application/json";
+  const body = json && JSON.stringify(json);
+  const answer = await fetch(address(path), { method, headers, body, signal, cache: "no-store" });
+  if (answer.ok) return answer;
+  const failure = await failureOf(answer);
+  if (failure.status === 401) refuseKey(withKey);
+  throw failure;
+}
+
+export async function getJson(path, options) {
+  return (await request(path, options)).json();
+}
+
+/** Post JSON and hear the events of the answer. Resolves with the last one's data once it is `done`. */
+export async function postForEvents(path, json, heard, signal) {
+  const answer = await request(path, { method: "POST", json, signal });
+  let done = null;
+  const parser = new EventParser((name, data) => {
+    if (name === "error") throw Failure.fromProblem(data);
+    if (name === "done") done = data;
+    else heard(name, data);
+  });
+  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+  try {
+    for (let part = await reader.read(); !part.done; part = await reader.read()) parser.feed(part.value);
+  } catch (error) {
+    reader.cancel().catch(() => {});
+    if (error instanceof TypeError) throw new Failure("broken", requestOf(answer));
+    throw error;
+  }
+  if (done === null) throw new Failure("broken", requestOf(answer));
+  return done;
+}
+
+function requestOf(answer) {
+  return { requestId: answer.headers.get("X-Request-ID") ?? "" };
+}
+
+/**
+ * Send a form and hear the events of the answer.
+ *
+ * `sending(share)` is called as the upload goes on, which fetch cannot tell; 1 means that it is over.
+ * Resolves with the data of `done`.
+ */
+export function uploadForEvents(path, form, { sending, heard, signal }) {
+  return new Promise((resolve, reject) => {
+    const call = new XMLHttpRequest();
+    let read = 0;
+    let done = null;
+    const fail = (error) => {
+      reject(error);
+      call.abort();
+    };
+    const parser = new EventParser((name, data) => {
+      if (name === "error") throw Failure.fromProblem(data);
+      if (name === "done") done = data;
+      else heard(name, data);
+    });
+    const readOn = () => {
+      if (call.status !== 200) return;
+      try {
+        const text = call.responseText;
+        parser.feed(text.slice(read));
+        read = text.length;
+      } catch (error) {
+        fail(error);
+      }
+    };
+    const header = (name) => call.getResponseHeader(name);
+    call.open("POST", address(path));
+    call.setRequestHeader("X-API-Key", key() ?? "");
+    call.upload.onprogress = (event) => sending(event.lengthComputable ? event.loaded / event.total : 0);
+    call.upload.onload = () => sending(1);
+    call.onprogress = readOn;
+    call.onerror = () => reject(new Failure(call.status ? "broken" : "offline", { requestId: header("X-Request-ID") ?? "" }));
+    call.onabort = () => reject(new DOMException("cancelled", "AbortError"));
+    call.onload = () => {
+      if (call.status !== 200) {
+        if (call.status === 401) refuseKey(key());
+        reject(Failure.fromProblem(parsed(call.responseText), call.status, header));
+        return;
+      }
+      readOn();
+      if (done) resolve(done);
+      else reject(new Failure("broken", { requestId: header("X-Request-ID") ?? "" }));
+    };
+    signal.addEventListener("abort", () => call.abort());
+    call.send(form);
+  });
+}
+
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}

@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast system-packages browser lint lock format models bench-stt bench-tts check-coqui setup setup-dev clean
+.PHONY: help run test test-fast system-packages browser lint lock format models bench-stt bench-tts screenshots check-coqui setup setup-dev clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -55,6 +55,9 @@ bench-stt: setup-dev ## speech to text against faster-whisper, in turn
 bench-tts: setup-dev ## text to speech against Coqui's synthesizer and kokoro-onnx, in turn
 	$(BIN)/python -m benchmarks.tts coqui
 	$(BIN)/python -m benchmarks.tts kokoro
+
+screenshots: setup-dev browser ## take the pictures of the web page in docs/images anew
+	$(BIN)/python -m scripts.screenshots
 
 check-coqui: setup-dev ## fetch Coqui's released weights (1 GB), hold ours against Coqui's synthesizer, do the round trip
 	$(BIN)/python -m scripts.check_coqui

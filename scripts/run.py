@@ -73,7 +73,9 @@ def greet(settings: Settings, base: str) -> None:
         return
     say(
         f"""
-Voz is ready. Try it in the browser: {base}/docs
+Voz is ready. Try it in the browser: {base}
+The page asks for a key once: {key}
+What the API can do: {base}/docs
 
 Transcribe what it just spoke:
   curl -H "X-API-Key: {key}" -F file=@{SAMPLE} {base}/stt

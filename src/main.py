@@ -156,7 +156,7 @@ def create_app(settings: Settings, open_engines: OpenEngines = open_models) -> F
     )
     errors.install(app)
     docs.install(app)
-    page.install(app)
+    page.install(app, settings.max_text_chars, settings.max_upload_mb)
     app.include_router(stt.router)
     app.include_router(tts.router)
     app.include_router(voices.router)

@@ -4,13 +4,12 @@ from collections.abc import MutableMapping
 from os import PathLike, stat_result
 from pathlib import Path
 
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import APIRouter, FastAPI
 from fastapi.responses import FileResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.routing import Match
 from starlette.types import Scope
 
-from src.api.dependencies import ServicesDep
 from src.api.schemas import PageConfig
 
 FILES = Path(__file__).parent.parent / "web"
@@ -46,8 +45,6 @@ _FEATURES: dict[str, MutableMapping[str, str]] = {
 }
 """Routes that not every server has, by the name of the section that uses them."""
 
-router = APIRouter(include_in_schema=False)
-
 
 class _PageFiles(StaticFiles):
     """Static files with the headers of the page."""
@@ -60,27 +57,26 @@ class _PageFiles(StaticFiles):
         return response
 
 
-def install(app: FastAPI) -> None:
-    """Serve the page. Its files hold no secret and need no key."""
+def install(app: FastAPI, max_text_chars: int, max_upload_mb: int) -> None:
+    """Serve the page, and tell it these limits. Its files hold no secret and need no key."""
+    router = APIRouter(include_in_schema=False)
+
+    @router.get("/")
+    async def page() -> FileResponse:
+        return FileResponse(FILES / "index.html", headers=_HEADERS)
+
+    @router.get("/web/config")
+    async def config() -> PageConfig:
+        """The limits of this server, and which sections it has the routes for."""
+        return PageConfig(
+            version=app.version,
+            max_text_chars=max_text_chars,
+            max_upload_mb=max_upload_mb,
+            features=[name for name, asked in _FEATURES.items() if _has_route(app, asked)],
+        )
+
     app.include_router(router)
     app.mount("/web", _PageFiles(directory=FILES), name="web")
-
-
-@router.get("/")
-async def page() -> FileResponse:
-    return FileResponse(FILES / "index.html", headers=_HEADERS)
-
-
-@router.get("/web/config")
-async def config(request: Request, services: ServicesDep) -> PageConfig:
-    """The limits of this server, and which sections it has the routes for."""
-    settings = services.settings
-    return PageConfig(
-        version=request.app.version,
-        max_text_chars=settings.max_text_chars,
-        max_upload_mb=settings.max_upload_mb,
-        features=[name for name, asked in _FEATURES.items() if _has_route(request.app, asked)],
-    )
 
 
 def _has_route(app: FastAPI, asked: MutableMapping[str, str]) -> bool:

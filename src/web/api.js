@@ -4,9 +4,9 @@ import { Failure } from "./problems.js";
 import { key, refuseKey } from "./session.js";
 import { EventParser } from "./sse.js";
 
-/** The server may stand below a path of a proxy: every address is relative to the page. */
+/** The whole address of a path without a slash: the server may stand below a path of a proxy. */
 export function address(path) {
-  return new URL(path.replace(/^\//, ""), document.baseURI).href;
+  return new URL(path, document.baseURI).href;
 }
 
 async function failureOf(answer) {

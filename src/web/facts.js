@@ -1,7 +1,7 @@
 // The line under each result: who made it, how long that took, how many times faster than real time.
 
 import { el } from "./dom.js";
-import { number } from "./i18n.js";
+import { number, t } from "./i18n.js";
 
 /** @param facts `[key of the name, value]` pairs; a value is a string, or a function of the language. */
 export function factList(facts) {
@@ -26,7 +26,7 @@ export function speedFacts(audioSeconds, tookSeconds) {
   return [
     ["fact.length", seconds(audioSeconds)],
     ["fact.took", seconds(tookSeconds)],
-    ["fact.ratio", () => `${number(audioSeconds / tookSeconds, 1)} ×`],
+    ["fact.speed", () => t("fact.ratio", { ratio: number(audioSeconds / tookSeconds, 1) })],
   ];
 }
 

@@ -6,6 +6,8 @@ import { number, onLanguage, say } from "./i18n.js";
 import { key, onKey } from "./session.js";
 
 const EVERY_MS = 15_000;
+/** The server gives a place free just after its answer. */
+const AFTER_ANSWER_MS = 400;
 
 /** What the page knows of the server; null until there is a key. */
 export const server = { config: null, models: null, voices: null };
@@ -41,6 +43,11 @@ export async function lookAgain() {
   } catch (error) {
     tell(error.status === 429 ? "ready" : "away");
   }
+}
+
+/** An answer has come: what it took is free again. */
+export function lookAfterAnswer() {
+  setTimeout(lookAgain, AFTER_ANSWER_MS);
 }
 
 function tell(state) {

@@ -43,7 +43,7 @@ export function toJson(segments, answer) {
     text: textOf(segment),
     words: segment.words
       .filter(({ word }) => word)
-      .map(({ word, start, end, probability }) => ({ word, start, end, probability })),
+      .map(({ word, lead, start, end, probability }) => ({ word: lead + word, start, end, probability })),
   }));
   return JSON.stringify({ ...answer, text: written.map(({ text }) => text).join(" "), segments: written }, null, 2);
 }

@@ -44,7 +44,7 @@ export class TranscriptResult {
     this.element = el(
       "div",
       { class: "card stack" },
-      el("h3", { class: "file-name" }, file.name),
+      el("h2", { class: "file-name" }, file.name),
       this.progress,
       this.sound,
       this.transcript.element,

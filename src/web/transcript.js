@@ -152,7 +152,10 @@ export class Transcript {
   }
 }
 
-/** The words of a segment, each with the white space before it: some scripts have none. */
+/**
+ * The words of a segment: each with the white space before it in the text (`space`: some scripts have none) and
+ * in the answer (`lead`).
+ */
 function placed(segment) {
   const words = segment.words?.length
     ? segment.words
@@ -163,7 +166,7 @@ function placed(segment) {
     const found = segment.text.indexOf(bare, at);
     const space = index === 0 ? "" : found < 0 ? " " : segment.text.slice(at, found);
     if (found >= 0) at = found + bare.length;
-    return { word: bare, start, end, probability, space };
+    return { word: bare, start, end, probability, space, lead: word.slice(0, word.indexOf(bare)) };
   });
 }
 

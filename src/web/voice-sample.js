@@ -1,26 +1,21 @@
 // A voice to hear before it is chosen.
 
-import { button } from "./dom.js";
+import { request } from "./api.js";
+import { el, icon } from "./dom.js";
 import { say } from "./i18n.js";
 import { askForKey } from "./key-dialog.js";
 import { key } from "./session.js";
-import { speak } from "./speech.js";
-
-/** What every voice says to show itself, in its language. */
-const SAMPLES = {
-  en: "Hello, this is my voice. I can read anything you write.",
-  es: "Hola, esta es mi voz. Puedo leer todo lo que escribas.",
-};
 
 export class VoiceSample {
   #running = null;
-  #player = null;
+  #audio = null;
 
   /** @param voice gives the voice that is chosen; `failed(error)` is told of a failure. */
   constructor(voice, failed) {
     this.voice = voice;
     this.failed = failed;
-    this.button = button("play", "speak.sample", () => this.#pressed(), "is-small");
+    this.button = el("button", { type: "button", class: "button is-sign", on: { click: () => this.#pressed() } });
+    this.#show("play");
   }
 
   #pressed() {
@@ -33,31 +28,36 @@ export class VoiceSample {
 
   async #play(voice) {
     const controller = (this.#running = new AbortController());
-    this.#show(true);
-    const body = { text: SAMPLES[voice.language] ?? SAMPLES.en, language: voice.language, voice: voice.id };
-    const sound = (player) => {
-      if (this.#player) return;
-      this.#player = player;
-      player.addEventListener("ended", () => this.#player === player && this.#stop());
-      player.play();
-    };
+    this.#show("stop");
     try {
-      await speak(body, { words: () => {}, sound }, controller.signal);
+      const answer = await request(voice.sample, { signal: controller.signal });
+      const audio = new Audio(URL.createObjectURL(await answer.blob()));
+      if (controller.signal.aborted) return;
+      this.#audio = audio;
+      audio.onended = () => this.#audio === audio && this.#stop();
+      await audio.play();
     } catch (error) {
-      if (error.name !== "AbortError") this.failed(error);
-      if (this.#running === controller) this.#stop();
+      if (this.#running !== controller) return;
+      this.#stop();
+      this.failed(error);
     }
   }
 
   #stop() {
     this.#running?.abort();
-    this.#player?.close();
-    this.#running = this.#player = null;
-    this.#show(false);
+    if (this.#audio) {
+      this.#audio.pause();
+      URL.revokeObjectURL(this.#audio.src);
+    }
+    this.#running = this.#audio = null;
+    this.#show("play");
   }
 
-  #show(plays) {
-    say(this.button.querySelector("span"), plays ? "action.stop" : "speak.sample");
-    this.button.classList.toggle("is-on", plays);
+  #show(sign) {
+    this.button.replaceChildren(icon(sign));
+    this.button.classList.toggle("is-on", sign === "stop");
+    const text = sign === "stop" ? "action.stop" : "speak.sample";
+    say(this.button, text, {}, "aria-label");
+    say(this.button, text, {}, "title");
   }
 }

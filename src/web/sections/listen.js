@@ -8,7 +8,7 @@ import { clock } from "../player.js";
 import { Failure, showFailure } from "../problems.js";
 import { Recording, canRecord } from "../recorder.js";
 import { registerSection } from "../sections.js";
-import { lookAgain, onServer, server } from "../server.js";
+import { lookAfterAnswer, onServer, server } from "../server.js";
 import { key } from "../session.js";
 import { TranscriptResult } from "../transcript-result.js";
 
@@ -135,7 +135,7 @@ class Listen {
       view.failed(error);
     }
     if (this.running === controller) this.running = null;
-    lookAgain();
+    lookAfterAnswer();
   }
 
   async record() {

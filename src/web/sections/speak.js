@@ -5,7 +5,7 @@ import { language as pageLanguage, languageName, number, onLanguage, say, t } fr
 import { askForKey } from "../key-dialog.js";
 import { showFailure } from "../problems.js";
 import { registerSection } from "../sections.js";
-import { lookAgain, onServer, server } from "../server.js";
+import { lookAfterAnswer, onServer, server } from "../server.js";
 import { key } from "../session.js";
 import { SpeechResult } from "../speech-result.js";
 import { speak } from "../speech.js";
@@ -181,7 +181,7 @@ class Speak {
     } finally {
       if (this.running === controller) this.running = null;
       if (!this.running) this.busy(false);
-      lookAgain();
+      lookAfterAnswer();
     }
   }
 

@@ -6,8 +6,9 @@ from typing import Any
 
 from playwright.sync_api import Page, sync_playwright
 
-from src.config import Settings, StorageKind, TtsEngine
+from src.config import Settings, StorageKind
 from src.main import create_app
+from src.weights.tts_engine import TtsEngine
 from tests.support.server import KEY, serve
 from tests.support.speech import clip_path
 from tests.support.visitor import launch, visiting

@@ -4,13 +4,17 @@ Only this module, `main.py` and `core/loader.py` know both the settings and the 
 plain arguments, so that each can be read, tested and reused alone.
 """
 
+from collections.abc import Sequence
+
 from pydantic import SecretStr
 
 from src.config import Settings, TruncatedAudio
 from src.core.s3_handler import S3Storage
-from src.engines.base import SpeechToText, TextToSpeech
+from src.engines.base import SpeechToText, TextToSpeech, Voice
+from src.errors import ConfigurationError
 from src.services.decoding.pool import Decoders
 from src.services.stt import SttService
+from src.services.text.lexicon import EMPTY, Lexicon, from_file
 from src.services.tts import TtsConfig, TtsService
 from src.storage.base import Storage
 from src.storage.local import LocalStorage
@@ -31,14 +35,37 @@ def stt_service(engine: SpeechToText, decoders: Decoders, settings: Settings) ->
     )
 
 
-def tts_service(engine: TextToSpeech, storage: Storage, settings: Settings) -> TtsService:
+def tts_service(
+    engine: TextToSpeech, storage: Storage, settings: Settings, lexicon: Lexicon = EMPTY
+) -> TtsService:
     config = TtsConfig(
         cache=settings.tts_cache,
         max_text_chars=settings.max_text_chars,
         url_expires=settings.presigned_url_expires,
         dollar=settings.tts_dollar_es,
+        lexicon=lexicon,
     )
     return TtsService(engine, storage, config)
+
+
+def read_lexicon(settings: Settings) -> Lexicon:
+    """The lexicon that the settings name; an empty one if they name none.
+
+    Raises:
+        ConfigurationError: it cannot be read, or entries are wrong; the message names them.
+    """
+    return from_file(settings.tts_lexicon) if settings.tts_lexicon else EMPTY
+
+
+def check_lexicon(found: Lexicon, voices: Sequence[Voice]) -> None:
+    """Check that each entry can be said by a voice.
+
+    Raises:
+        ConfigurationError: the IPA of some has phonemes that no voice of its language takes.
+    """
+    wrong = found.unsayable([(voice.language, frozenset(voice.phonemes)) for voice in voices])
+    if wrong:
+        raise ConfigurationError(f"TTS_LEXICON: {wrong}")
 
 
 def s3_bucket(settings: Settings) -> S3Bucket:

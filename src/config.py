@@ -84,6 +84,8 @@ class Settings(BaseSettings):
     voices, the first of which is the default."""
     tts_model_es: str = "tts_models/es/mai/tacotron2-DDC"
     """The same for Spanish."""
+    tts_lexicon: Path | None = None
+    """A JSON file that says how single words are spoken (docs/voices.md)."""
     tts_dollar_es: Literal["dollars", "pesos"] = "dollars"
     """What `$` is in Spanish where neither the language's region nor the text says it."""
     device: Device = Device.AUTO
@@ -145,6 +147,8 @@ class Settings(BaseSettings):
 
     model_aliases: Annotated[dict[str, str], NoDecode] = {}
     """Further names of models on the OpenAI routes, `name=ours`, comma-separated."""
+    openai_markup: bool = False
+    """Whether `[pause:1s]` and `[word](/phonemes/)` are marks in texts of the OpenAI routes."""
     cors_allow_origins: Annotated[list[str], NoDecode] = []
     """Web pages that may call the API from a browser, by origin (`https://app.example.com`), comma-separated;
     `*`: all of them."""

@@ -36,7 +36,7 @@ from src.api.middleware import (
 )
 from src.api.policy import route_policies
 from src.api.protocol import HEAD_TIMEOUT, PAUSE_TIMEOUT
-from src.composition import open_storage, stt_service, tts_service
+from src.composition import check_lexicon, open_storage, read_lexicon, stt_service, tts_service
 from src.config import LogFormat, Settings, load_settings, unknown_keys
 from src.core.loader import open_models
 from src.core.security import ApiKeys
@@ -85,6 +85,7 @@ def create_app(settings: Settings, open_engines: OpenEngines = open_models) -> F
             settings.log_format is LogFormat.JSON,
             settings.secrets,
         )
+        lexicon = read_lexicon(settings)
         async with (
             shutdown.on_signals(),
             tracing(settings.otel_exporter_otlp_endpoint, settings.otel_headers, app.version),
@@ -96,16 +97,18 @@ def create_app(settings: Settings, open_engines: OpenEngines = open_models) -> F
                 max_seconds=settings.max_audio_seconds,
             ) as decoders,
         ):
+            check_lexicon(lexicon, models.tts.voices)
             services = Services(
                 models=models,
                 storage=storage,
                 stt=stt_service(models.stt, decoders, settings),
-                tts=tts_service(models.tts, MeasuredStorage(storage), settings),
+                tts=tts_service(models.tts, MeasuredStorage(storage), settings, lexicon),
                 stt_admission=_admission("speech-to-text", models.stt.info.device, settings),
                 tts_admission=_admission("text-to-speech", models.tts.info.device, settings),
                 shutdown=shutdown,
                 catalogue=Catalogue(models.stt.info, models.tts.voices, settings.model_aliases),
                 stt_languages=tuple(settings.stt_languages),
+                openai_markup=settings.openai_markup,
                 public_url=settings.public_url,
             )
             app.state.services = services

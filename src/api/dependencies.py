@@ -30,6 +30,8 @@ class Services:
     catalogue: Catalogue
     stt_languages: tuple[str, ...]
     """Languages that detection chooses from if the caller names none; empty: all (STT_LANGUAGES)."""
+    openai_markup: bool
+    """Whether texts of the OpenAI routes have marks if the caller does not say (OPENAI_MARKUP)."""
     public_url: str
     """Address of the server in links to local files; empty: that of the request (PUBLIC_URL)."""
 

@@ -18,6 +18,8 @@ _BYTES_PER_CHAR = 12
 """Maximum number of bytes per character of JSON: two escaped surrogates."""
 _MAX_INSTRUCTIONS = 4096
 """Characters of `instructions`, which OpenAI's clients send beside the text."""
+_MAX_LEXICON = 32 * 1024
+"""Maximum number of bytes of `lexicon` beside the text."""
 _SMALL_BODY = 4096
 """Maximum number of bytes of a body without a file and without text."""
 
@@ -114,7 +116,7 @@ def route_policies(
         direction=Direction.IN,
     )
     text = RoutePolicy(
-        body_limit=max_text_chars * _BYTES_PER_CHAR + _SMALL_BODY,
+        body_limit=max_text_chars * _BYTES_PER_CHAR + _MAX_LEXICON + _SMALL_BODY,
         direction=Direction.OUT,
     )
     openai = RoutePolicy(authentication=Authentication.KEY_OR_BEARER, errors=ErrorShape.OPENAI)

@@ -1,9 +1,9 @@
 """Request and response bodies of the HTTP API. Clients rely on the names, so they are fixed."""
 
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
 from src.engines.base import EngineInfo, Load
@@ -13,6 +13,22 @@ _MAX_UNKNOWN = 10
 """Maximum number of unknown fields of a body that are reported one by one."""
 _MAX_NAME = 40
 """Maximum number of characters of an unknown field's name in an error message."""
+
+
+_SAID = {"type": "object", "additionalProperties": {"type": "string"}}
+LexiconIn = Annotated[
+    dict[str, Any],
+    WithJsonSchema(
+        {
+            "type": "object",
+            "additionalProperties": {"anyOf": [{"type": "string"}, _SAID]},
+            "description": "How words are said: a respelling, or IPA in slashes; also by language.",
+            "examples": [{"SQL": "sequel", "Worcester": "/ˈwʊstɚ/"}, {"es": {"SQL": "ese cu ele"}}],
+        }
+    ),
+]
+"""`services/text/lexicon.py` checks the entries."""
+MARKS = "`[pause:1.5s]` is silence and `[word](/phonemes/)` IPA"
 
 
 class SttFormat(StrEnum):
@@ -152,6 +168,8 @@ class SpeechIn(BaseModel):
         description="Return the time of each word. `/tts` answers with `words` and with links to them as "
         "JSON, SRT and WebVTT; `/tts/stream` answers with server-sent events.",
     )
+    markup: StrictBool = Field(default=False, description=f"Whether {MARKS}.")
+    lexicon: LexiconIn = {}
 
 
 class SpeechOut(BaseModel):
@@ -184,6 +202,10 @@ class VoiceOut(BaseModel):
     engine: str = Field(examples=["kokoro"])
     model: str = Field(examples=["kokoro-82m"])
     sample_rate: int = Field(description="Hz.", examples=[24000])
+    phonemes: str = Field(
+        description="IPA symbols that it takes in `[word](/…/)`; empty: it reads letters only.",
+        examples=["abdefhijklmnopstuvwzæðŋɑɔəɛɡɪɹʃʊʌʒˈˌː"],
+    )
     sample: str = Field(
         description="Path of a sample of the voice on this host. It needs a key.",
         examples=["/voices/bf_emma/sample"],

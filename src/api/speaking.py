@@ -7,11 +7,13 @@ from fastapi import Request
 
 from src.api.dependencies import Services
 from src.api.languages import language_tag
+from src.api.schemas import LexiconIn
 from src.api.usage import metered
 from src.engines.base import Voice
 from src.scheduling.executors import TEXT
 from src.services.audio import AudioFormat
 from src.services.text.detect import language_of
+from src.services.text.lexicon import EMPTY, from_request
 from src.services.tts import Speech, SpeechChunk, SpeechRequest
 from src.services.usage import Usage
 
@@ -41,6 +43,8 @@ async def speech_request(
     audio_format: AudioFormat,
     speed: float,
     timestamps: bool = False,
+    markup: bool = False,
+    lexicon: LexiconIn | None = None,
 ) -> SpeechRequest:
     """What is to be spoken, by which voice and for whom.
 
@@ -49,12 +53,13 @@ async def speech_request(
         language: as the caller writes it: a code, a tag or a name; None: the voice's own.
 
     Raises:
-        InvalidInput: there is no such voice, or it does not speak the language.
+        InvalidInput: there is no such voice, it does not speak the language, or the lexicon is wrong.
     """
     tag = language_tag(language, services.tts.voices.languages)
     found = await voice_for(services, text, voice, tag)
     owner = request.scope.get("state", {}).get("key_name") or ""
-    return SpeechRequest(text, found, audio_format, speed, tag or "", owner, timestamps)
+    entries = await TEXT.run(from_request, lexicon) if lexicon else EMPTY
+    return SpeechRequest(text, found, audio_format, speed, tag or "", owner, timestamps, markup, entries)
 
 
 async def speak(request: Request, services: Services, wanted: SpeechRequest) -> Speech:

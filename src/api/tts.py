@@ -103,6 +103,8 @@ async def _request(request: Request, services: Services, body: SpeechIn) -> Spee
         audio_format=body.format,
         speed=body.speed,
         timestamps=body.timestamps,
+        markup=body.markup,
+        lexicon=body.lexicon,
     )
 
 

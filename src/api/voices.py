@@ -85,6 +85,7 @@ def _out(voice: Voice, sample: str, default: bool) -> VoiceOut:
         engine=voice.engine,
         model=voice.model,
         sample_rate=voice.sample_rate,
+        phonemes=voice.phonemes,
         sample=sample,
         default=default,
         blendable=voice.blendable,

@@ -153,6 +153,8 @@ class Voice:
     """Whether the engine can mix this voice with others of its own."""
     blend: tuple[tuple[str, float], ...] = ()
     """For a mix of voices: their ids with weights that sum to 1. Empty for a voice of its own."""
+    phonemes: str = ""
+    """Symbols of the phonetic alphabet that it takes, each a character; empty if it reads letters only."""
 
 
 WordSpan = tuple[float, float]
@@ -210,6 +212,8 @@ class TextToSpeech(Engine, Protocol):
 
     async def utter(self, text: str, voice: Voice, request_id: str, *, timed: bool = False) -> Utterance:
         """Speak one row: a sentence or clause, already normalised (`services/text`).
+
+        A word in slashes (`/wˈʊstɚ/`) is said as these phonemes, which are some of `voice.phonemes`.
 
         The audio has `voice.sample_rate`, and no pause added before or after it. Rows with the same
         `request_id` take turns with those of other requests. Cancelling the call gives the row back.

@@ -166,6 +166,7 @@ class VoiceRegistry:
             model=first.model,
             sample_rate=first.sample_rate,
             gender=first.gender if len(genders) == 1 else None,
+            phonemes=first.phonemes,
             fingerprint=hashlib.sha256(json.dumps([heaviest.locale, content]).encode()).hexdigest(),
             blendable=False,
             blend=blend,

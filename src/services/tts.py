@@ -1,6 +1,6 @@
 """The text-to-speech service: text -> pieces -> engine -> loudness -> encoder -> storage or stream."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -17,12 +17,15 @@ from src.services.audio import AudioFormat, Encoder, Tempo, fade, level
 from src.services.ordered import ordered
 from src.services.single_flight import SingleFlight
 from src.services.speech_cache import SpeechCache, Spoken
-from src.services.text import Piece, to_speech
+from src.services.text import Piece, Pronunciation, Silence, to_pieces
+from src.services.text.lexicon import EMPTY, Lexicon, cached_table
 from src.services.usage import Usage, UsageMeter
 from src.services.word_times import WORD_FILES, Phrase, files, read, times_of
 from src.storage.base import Storage
 from src.storage.keys import new_key
 
+_SHOWN = 10
+"""Wrong entries of a lexicon that are listed."""
 _AHEAD = 8
 """Maximum number of pieces of one request in the engine: enough for a batch, few enough to be fair."""
 
@@ -39,6 +42,8 @@ class TtsConfig:
     """Lifetime of a link in seconds (PRESIGNED_URL_EXPIRES)."""
     dollar: str = "dollars"
     """Reading of `$` in Spanish where nothing else tells it, `dollars` or `pesos` (TTS_DOLLAR_ES)."""
+    lexicon: Lexicon = EMPTY
+    """Of the server, for every request (TTS_LEXICON)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,10 @@ class SpeechRequest:
     """Name of the API key. Each key has its own cache, so that nobody learns what another key has spoken."""
     timestamps: bool = False
     """Whether the times of the words are wanted."""
+    markup: bool = False
+    """Whether the text has marks for pauses and phonemes (`services/text/markup.py`)."""
+    lexicon: Lexicon = EMPTY
+    """Of this request; it comes before that of the server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,11 +260,28 @@ class TtsService:
             dollar=self.config.dollar,
             owner=request.owner,
             timestamps=request.timestamps,
+            markup=request.markup,
+            lexicon=f"{request.lexicon.fingerprint} {self.config.lexicon.fingerprint}",
         )
 
-    async def _pieces(self, request: SpeechRequest) -> list[Piece]:
-        language = request.language or request.voice.language
-        return await TEXT.run(to_speech, request.text, language, self.config.dollar, timed=request.timestamps)
+    async def _pieces(self, request: SpeechRequest) -> list[Piece | Silence]:
+        return await TEXT.run(self._read, request)
+
+    def _read(self, request: SpeechRequest) -> list[Piece | Silence]:
+        """Blocking."""
+        voice = request.voice
+        language = request.language or voice.language
+        # an accent of the voice is a region, too
+        tag = language if "-" in language else voice.locale
+        known = frozenset(voice.phonemes)
+        if wrong := request.lexicon.problems(tag, known):
+            raise InvalidInput(f"the lexicon has wrong entries: {'; '.join(wrong[:_SHOWN])}", "lexicon")
+        tables = (
+            request.lexicon.table(tag, known),
+            cached_table(self.config.lexicon, self.config.lexicon.tag(tag), known),
+        )
+        pronunciation = Pronunciation(request.markup, tables, known)
+        return to_pieces(request.text, language, self.config.dollar, pronunciation, timed=request.timestamps)
 
     def _check_length(self, request: SpeechRequest) -> None:
         limit = self.config.max_text_chars
@@ -267,7 +293,11 @@ class _Synthesis:
     """The synthesis of one text."""
 
     def __init__(
-        self, engine: TextToSpeech, request: SpeechRequest, pieces: list[Piece], meter: UsageMeter
+        self,
+        engine: TextToSpeech,
+        request: SpeechRequest,
+        pieces: Sequence[Piece | Silence],
+        meter: UsageMeter,
     ) -> None:
         self._engine = engine
         self._request = request
@@ -275,8 +305,8 @@ class _Synthesis:
         self._pieces = pieces
         self._meter = meter
         self._samples = 0
-        self._spoken_samples = 0
-        """Audio and pauses so far, at the voice's own speed."""
+        self._given = 0.0
+        """Seconds of what was put into the answer so far, of which the encoder may hold back some."""
         self.phrases: list[Phrase] = []
         """Words of the pieces so far, if the request wants them."""
         self.sample_rate = request.voice.sample_rate
@@ -293,16 +323,27 @@ class _Synthesis:
         # everything that touches samples runs on a thread: a piece has up to 20 s of them
         def piece_encoded(utterance: Utterance, piece: Piece) -> bytes:
             audio = fade(level(utterance.audio, self.sample_rate), self.sample_rate)
-            silence = np.zeros(round(piece.pause * self.sample_rate), np.float32)
             if self._request.timestamps:
-                begin = self._spoken_samples / self.sample_rate
-                self.phrases.append(times_of(piece, utterance.words or (), begin, self._request.speed))
-            self._spoken_samples += len(audio) + len(silence)
-            return self._encode(encoder, tempo.push(np.concatenate([audio, silence])))
+                spans = utterance.words or ()
+                self.phrases.append(times_of(piece, spans, self._given, self._request.speed))
+            audio = np.concatenate([audio, self._silence(piece.pause)])
+            self._given += len(audio) / self.sample_rate / self._request.speed
+            return self._encode(encoder, tempo.push(audio))
+
+        def silence_encoded(silence: Silence) -> bytes:
+            nonlocal tempo
+            # it lasts as long as it says at any speed, so it is no part of what is made faster
+            before, tempo = tempo.finish(), Tempo(self.sample_rate, self._request.speed)
+            audio = self._silence(silence.seconds)
+            self._given += len(audio) / self.sample_rate
+            return self._encode(encoder, np.concatenate([before, audio]))
 
         async with aclosing(self._spoken(first_alone=streaming)) as spoken:
-            async for utterance, piece in spoken:
-                chunk = await ENCODING.run(piece_encoded, utterance, piece)
+            async for item in spoken:
+                if isinstance(item, Silence):
+                    chunk = await ENCODING.run(silence_encoded, item)
+                else:
+                    chunk = await ENCODING.run(piece_encoded, *item)
                 if chunk:
                     yield chunk
         chunk = await ENCODING.run(lambda: self._encode(encoder, tempo.finish()))
@@ -312,13 +353,16 @@ class _Synthesis:
         while (last := await ENCODING.run(next, rest, None)) is not None:
             yield last
 
+    def _silence(self, seconds: float) -> Audio:
+        return np.zeros(round(seconds * self.sample_rate), np.float32)
+
     def _encode(self, encoder: Encoder, audio: Audio) -> bytes:
         self._samples += len(audio)
         self._meter.add(Usage(audio_seconds=len(audio) / self.sample_rate))
         return encoder.encode(audio)
 
-    async def _spoken(self, first_alone: bool) -> AsyncGenerator[tuple[Utterance, Piece], None]:
-        """Pieces in order, each with its sound; the engine has a few at any time.
+    async def _spoken(self, first_alone: bool) -> AsyncGenerator[tuple[Utterance, Piece] | Silence, None]:
+        """Pieces in order, each with its sound, and silences; the engine has a few at any time.
 
         Args:
             first_alone: whether the first piece is synthesised before the others. Pieces that share a batch
@@ -326,10 +370,12 @@ class _Synthesis:
         """
         synthesised = ordered(iter(self._pieces), self._speak, _AHEAD, first_alone=first_alone)
         async with aclosing(synthesised) as spoken:
-            async for utterance_and_piece in spoken:
-                yield utterance_and_piece
+            async for item in spoken:
+                yield item
 
-    async def _speak(self, piece: Piece) -> tuple[Utterance, Piece]:
+    async def _speak(self, piece: Piece | Silence) -> tuple[Utterance, Piece] | Silence:
+        if isinstance(piece, Silence):
+            return piece
         voice = self._request.voice
         if self._request.timestamps:
             utterance = await self._engine.utter(piece.text, voice, self._request_id, timed=True)

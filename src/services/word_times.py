@@ -32,8 +32,8 @@ def times_of(piece: Piece, spans: Sequence[WordSpan], begin: float, speed: float
     Args:
         piece: with its written words.
         spans: of its spoken words, at the voice's own speed.
-        begin: seconds of audio before the piece, at the voice's own speed.
-        speed: how much faster the audio is played.
+        begin: seconds of audio before the piece.
+        speed: how much faster than the voice's own the piece is.
     """
 
     def at(place: float, *, is_end: bool) -> float:
@@ -41,7 +41,7 @@ def times_of(piece: Piece, spans: Sequence[WordSpan], begin: float, speed: float
         if is_end and place == number and number > 0:
             number -= 1  # the end of the word before, not the start of this one: a pause may lie between
         start, end = spans[number]
-        return round((begin + start + (place - number) * (end - start)) / speed, 3)
+        return round(begin + (start + (place - number) * (end - start)) / speed, 3)
 
     return tuple(
         WordTime(word.text, at(word.start, is_end=False), at(word.end, is_end=True))

@@ -223,6 +223,21 @@ def test_symbols_have_the_ids_that_they_were_trained_with(
         assert "".join(symbols[each] for each in to_ids(model, text)) == said
 
 
+def test_words_of_ipa_are_given_to_the_model_as_they_stand(
+    voices: dict[str, CoquiFiles], spoken_by_phonemes: CoquiFiles
+) -> None:
+    symbols = coqui.symbols(use_phonemes=True)
+    for files, text, said in [
+        (spoken_by_phonemes, "Hello, /wˈɜːld/!", "həlˈoʊ, wˈɜːld!"),
+        (spoken_by_phonemes, "A /ʔ/ for you", "ɐ ʔ fɔːɹ juː"),
+        (voices["es"], "¿Qué tal, /ʃˈika/?", "kˈe tˈal, ʃˈika?"),
+    ]:
+        networks = load(files, "cpu", "float32")
+        assert "".join(symbols[each] for each in to_ids(networks.model, text)) == said
+        assert set(networks.phonemes) == set(coqui.CHARACTERS["phonemes"])
+    assert load(voices["en"], "cpu", "float32").phonemes == ""
+
+
 def test_english_by_phonemes_sounds_as_coquis_own(spoken_by_phonemes: CoquiFiles) -> None:
     text = "It was a bright cold day in April, and it rained."
 

@@ -47,13 +47,16 @@ def test_two_models_of_a_language_are_two_voices(tmp_path: Path) -> None:
     np.testing.assert_allclose(one, other, rtol=0, atol=1e-4)
 
 
+def _as_if_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("src.engines.coqui.runner.MultiVoiceRunner.sample_rate", lambda *_: 22_050)
+    monkeypatch.setattr("src.engines.coqui.runner.MultiVoiceRunner.phonemes", lambda *_: "")
+
+
 @pytest.mark.parametrize("part", ["checkpoint", "config", "vocoder_checkpoint", "vocoder_config"])
 def test_a_file_that_changes_makes_another_voice_for_the_cache(
     tmp_path: Path, part: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        "src.engines.coqui.runner.MultiVoiceRunner.sample_rate", lambda *_: 22_050
-    )  # none is open
+    _as_if_open(monkeypatch)
     files = coqui.english(tmp_path / "model")
 
     def known() -> str:
@@ -69,7 +72,7 @@ def test_a_file_that_changes_makes_another_voice_for_the_cache(
 def test_a_model_of_the_same_name_elsewhere_is_another_voice_for_the_cache(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("src.engines.coqui.runner.MultiVoiceRunner.sample_rate", lambda *_: 22_050)
+    _as_if_open(monkeypatch)
     files = coqui.english(tmp_path / "a" / "model")
     trained_again = coqui.english(tmp_path / "b" / "model")
     assert files.name == trained_again.name

@@ -62,6 +62,24 @@ def test_sound_is_that_of_kokoro_onnx(files: KokoroFiles, tmp_path: Path) -> Non
         np.testing.assert_allclose(ours, np.clip(theirs, -1, 1), rtol=0, atol=1e-3)
 
 
+def test_a_word_of_ipa_is_spoken_as_these_phonemes(files: KokoroFiles) -> None:
+    phonemes = Phonemizer("en-US").phonemes("soup", DEFAULT_VOCAB)
+
+    async def use(engine: KokoroEngine) -> None:
+        voice = VoiceRegistry(engine.voices).find("af_heart")
+        assert {"ʊ", "ˈ", "ɹ"} <= set(voice.phonemes)
+        assert not {" ", ".", "("} & set(voice.phonemes)
+        plain = await engine.utter("A hot soup, all of you.", voice, "1", timed=True)
+        same = await engine.utter(f"A hot /{phonemes}/, all of you.", voice, "1", timed=True)
+        np.testing.assert_array_equal(same.audio, plain.audio)
+        assert same.words == plain.words
+        assert len(plain.words or ()) == 6
+        other = await engine.utter("A hot /sˈoʊp/, all of you.", voice, "1")
+        assert not np.array_equal(other.audio, plain.audio)
+
+    speak(files, use)
+
+
 def test_a_text_longer_than_the_model_takes_is_spoken_whole(
     files: KokoroFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:

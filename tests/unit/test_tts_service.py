@@ -22,7 +22,8 @@ from src.engines.base import Audio, EngineInfo, Voice
 from src.errors import EngineFailed, InvalidInput, TooLarge
 from src.services import tts
 from src.services.audio import AudioFormat, Encoder, Tempo
-from src.services.tts import Speech, SpeechRequest, TtsService
+from src.services.text import lexicon
+from src.services.tts import Speech, SpeechRequest, TtsConfig, TtsService
 from src.services.usage import Usage, UsageMeter
 from src.storage.local import LocalStorage
 
@@ -281,3 +282,83 @@ def test_a_stream_that_is_left_has_used_what_was_made(
 
     engine = Notebook()
     run(make_settings, tmp_path, engine, use)
+
+
+LEXICON = lexicon.parse({"SQL": "sequel", "en-GB": {"SQL": "ess cue ell"}})
+KNOWING = replace(VOICE, phonemes="aɪ", fingerprint="4")
+
+
+@pytest.mark.parametrize("speed", [1.0, 0.5, 1.7])
+def test_a_pause_lasts_as_long_as_it_says_at_any_speed(
+    make_settings: Callable[..., Settings], tmp_path: Path, speed: float
+) -> None:
+    engine = Notebook()
+
+    def request(pauses: tuple[str, str, str]) -> SpeechRequest:
+        text = "{}This is one thing.{} That is another one.{}".format(*pauses)
+        return SpeechRequest(text, VOICE, speed=speed, markup=True)
+
+    async def use(service: TtsService, storage: LocalStorage) -> list[Audio]:
+        found = []
+        for pauses in (("", "[pause:0s]", ""), ("[pause:250ms]", "[pause:1.5s][pause:1ms]", "[pause:2s]")):
+            content = await storage.get((await service.speak(request(pauses))).key)
+            with wave.open(io.BytesIO(content or b"")) as wav:
+                found.append(np.frombuffer(wav.readframes(wav.getnframes()), "<i2").astype(np.float32))
+        return found
+
+    without, with_pauses = run(make_settings, tmp_path, engine, use)
+    half = round(80 / speed)
+    assert len(without) == 2 * half
+    silence = [np.zeros(samples, np.float32) for samples in (2000, 12_008, 16_000)]
+    expected = [silence[0], without[:half], silence[1], without[half:], silence[2]]
+    np.testing.assert_array_equal(with_pauses, np.concatenate(expected))
+    assert engine.said == ["This is one thing.", "That is another one."] * 2
+
+
+def test_marks_are_text_unless_they_are_asked_for(
+    make_settings: Callable[..., Settings], tmp_path: Path
+) -> None:
+    engine = Notebook()
+
+    async def use(service: TtsService, _: LocalStorage) -> None:
+        text = "Say [this](/aɪ/) [pause:1s] now."
+        await service.speak(SpeechRequest(text, KNOWING))
+        await service.speak(SpeechRequest(text, KNOWING, markup=True))
+        with pytest.raises(InvalidInput, match="takes no phonemes"):
+            await service.speak(SpeechRequest(text, VOICE, markup=True))
+        with pytest.raises(InvalidInput, match="no phoneme 'e'"):
+            await service.speak(SpeechRequest("Say [this](/e/).", KNOWING, markup=True))
+
+    run(make_settings, tmp_path, engine, use)
+    assert engine.said[1:] == ["Say /aɪ/.", "now."]
+    assert engine.said[0].startswith("Say this, pause")
+
+
+def test_lexicons_are_applied_before_the_engine_and_part_of_the_cache(tmp_path: Path) -> None:
+    engine = Notebook()
+    british = replace(VOICE, locale="en-GB", fingerprint="3")
+    own = lexicon.parse({"SQL": "squirrel"})
+    broken = lexicon.parse({"SQL": "/e/"})
+
+    async def main() -> list[bool]:
+        async with LocalStorage(tmp_path) as storage:
+            plain = TtsService(engine, storage, TtsConfig())  # type: ignore[arg-type]
+            service = TtsService(engine, storage, TtsConfig(lexicon=LEXICON))  # type: ignore[arg-type]
+            request = SpeechRequest("Use SQL.", VOICE)
+            spoken = [
+                await plain.speak(request), await service.speak(request), await service.speak(request),
+                await service.speak(replace(request, voice=british)),
+                await service.speak(replace(request, language="en-GB")),
+                await service.speak(replace(request, lexicon=own)),
+                await service.speak(replace(request, lexicon=own)),
+                await service.speak(replace(request, markup=True)),
+            ]  # fmt: skip
+            with pytest.raises(InvalidInput, match="'SQL': /e/: the voice reads letters"):
+                await service.speak(replace(request, lexicon=broken))
+            return [speech.cached for speech in spoken]
+
+    assert asyncio.run(main()) == [False, False, True, False, False, False, True, False]
+    assert engine.said == [
+        "Use ess cue el.", "Use sequel.", "Use ess cue ell.", "Use ess cue ell.", "Use squirrel.",
+        "Use sequel.",
+    ]  # fmt: skip

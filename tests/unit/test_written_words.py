@@ -84,5 +84,5 @@ def test_times_end_with_the_word_and_not_with_the_pause_behind_it_and_follow_the
     assert [(word.word, word.start, word.end) for word in slow] == [
         ("It", 2.1, 2.2), ("cost", 2.3, 2.5), ("$5.", 2.8, 3.4),
     ]  # fmt: skip
-    fast = times_of(piece, spans, begin=2.0, speed=2.0)
+    fast = times_of(piece, spans, begin=1.0, speed=2.0)
     assert [(word.start, word.end) for word in fast] == [(1.05, 1.1), (1.15, 1.25), (1.4, 1.7)]

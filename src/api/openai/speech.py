@@ -15,6 +15,7 @@ from src.api import speaking
 from src.api.dependencies import ServicesDep
 from src.api.errors import problems
 from src.api.policy import ErrorShape
+from src.api.schemas import MARKS, LexiconIn
 from src.api.sse import Event, event_stream
 from src.api.streaming import stream_response
 from src.services.audio import AudioFormat
@@ -62,6 +63,10 @@ class SpeechBody(BaseModel):
     language: str | None = Field(
         default=None, max_length=35, description="Extension: language of the text. Default: detected."
     )
+    markup: bool | None = Field(
+        default=None, description=f"Not OpenAI's: whether {MARKS}; by default OPENAI_MARKUP."
+    )
+    lexicon: LexiconIn | None = None
 
 
 @router.post(
@@ -87,6 +92,8 @@ async def speak(request: Request, services: ServicesDep, body: SpeechBody) -> St
         language=body.language,
         audio_format=body.response_format,
         speed=body.speed,
+        markup=services.openai_markup if body.markup is None else body.markup,
+        lexicon=body.lexicon,
     )
     chunks = speaking.speech_chunks(request, services, wanted)
     if body.stream_format is StreamFormat.SSE:

@@ -58,7 +58,7 @@ class CoquiEngine(BatchedEngine[Row, Utterance]):
 
     @property
     def voices(self) -> tuple[Voice, ...]:
-        """One voice for each model. Sample rates are known once the engine is open."""
+        """One voice for each model. Sample rates and phonemes are known once the engine is open."""
         return tuple(self._voice(voice_id, files) for voice_id, files in self._files.items())
 
     def _voice(self, voice_id: str, files: "CoquiFiles") -> Voice:
@@ -69,6 +69,7 @@ class CoquiEngine(BatchedEngine[Row, Utterance]):
             engine="coqui",
             model=files.name,
             sample_rate=self._runner.sample_rate(voice_id),
+            phonemes=self._runner.phonemes(voice_id),
             fingerprint=self._fingerprints[voice_id],
         )
 

@@ -28,6 +28,8 @@ class Networks:
     """Sample rate of the samples, in Hz."""
     trims_silence: bool
     """Whether the config wants silence cut from the end (`do_trim_silence`)."""
+    phonemes: str = ""
+    """Symbols of the phonetic alphabet that the model takes; empty if it reads letters."""
 
 
 def load(files: "CoquiFiles", device: str, compute_type: str) -> Networks:
@@ -78,7 +80,8 @@ def _load(files: "CoquiFiles", device: str, compute_type: str) -> Networks:
         vocoder, rate = gan, gan.sample_rate
     elif hasattr(model, "postnet"):
         vocoder = GriffinLim(model.ap)
-    return Networks(model, vocoder, rate, bool(audio.get("do_trim_silence")))
+    symbols = phonemes.take_ipa(model.tokenizer)
+    return Networks(model, vocoder, rate, bool(audio.get("do_trim_silence")), symbols)
 
 
 def _load_vocoder(

@@ -9,6 +9,7 @@ from TTS.tts.utils.text.punctuation import Punctuation
 from TTS.utils.import_utils import PHONEMIZER_DEPS, is_phonemizer_available
 
 from src.engines.coqui.espeak import Espeak
+from src.engines.marked_text import around_ipa, phonemise
 from src.errors import ModelUnavailable
 
 _ESPEAK_CODES = {"en": "en-us", "zh-cn": "cmn"}
@@ -88,6 +89,41 @@ def prepare(config: Any, model: str) -> None:
                 f"{model} was trained on phonemes of `{name}`, which is not installed here. "
                 f"Install {' and '.join(PHONEMIZER_DEPS[name].packages)}, or choose another model"
             )
+
+
+class _WithIpa:
+    """A phonemizer that lets words of IPA, in slashes, pass as they are.
+
+    Args:
+        phonemizer: one of Coqui's.
+    """
+
+    def __init__(self, phonemizer: Any) -> None:
+        self._phonemizer = phonemizer
+
+    def phonemize(self, text: str, separator: str = "|", language: str | None = None) -> str:
+        """As Coqui's phonemizers have it."""
+        return phonemise(
+            text, lambda part: str(self._phonemizer.phonemize(part, separator=separator, language=language))
+        )
+
+
+def take_ipa(tokenizer: Any) -> str:
+    """Let a model's tokenizer take words of IPA in slashes, if the model is one of phonemes.
+
+    Returns:
+        The symbols of its phonemes; empty if it reads letters.
+    """
+    if tokenizer.phonemizer is None:
+        return ""
+    tokenizer.phonemizer = _WithIpa(tokenizer.phonemizer)
+    cleaner = tokenizer.text_cleaner
+    if cleaner is not None:
+        # one that makes ASCII of a text would spoil the phonemes
+        tokenizer.text_cleaner = lambda text, lang: around_ipa(text, lambda part: cleaner(part, lang=lang))
+    characters = tokenizer.characters
+    others = {characters.pad, characters.eos, characters.bos, characters.blank, " ", *characters.punctuations}
+    return "".join(sorted(symbol for symbol in set(characters.vocab) - others if len(symbol) == 1))
 
 
 def register() -> None:

@@ -66,6 +66,10 @@ class MultiVoiceRunner:
         """Sample rate in Hz. It is known once the voices are open."""
         return self._voices[voice_id].sample_rate
 
+    def phonemes(self, voice_id: str) -> str:
+        """Symbols of the phonetic alphabet that a voice takes. They are known once the voices are open."""
+        return self._voices[voice_id].phonemes
+
     def open(self) -> None:
         """Open every voice, and let each speak a few words.
 

@@ -104,6 +104,7 @@ class Tacotron:
         self._rendering: list[_Fragment] = []
         """Fragments that are decoded, and whose sound is not complete."""
         self.sample_rate = networks.sample_rate
+        self.phonemes = networks.phonemes
 
     @staticmethod
     def attention_for(networks: Networks) -> Attention | None:

@@ -45,4 +45,4 @@ def _is_speakable(text: str) -> bool:
 def _with_final_mark(text: str) -> str:
     """The text with punctuation at its end, without which a voice does not know that it may stop."""
     text = text.strip()
-    return text + "." if text[-1].isalnum() else text
+    return text + "." if text[-1].isalnum() or text[-1] == "/" else text

@@ -25,6 +25,7 @@ class UnbatchedModel:
         decoder = getattr(networks.model, "decoder", None)
         self._max_decoder_steps: int | None = getattr(decoder, "max_decoder_steps", None)
         self.sample_rate = networks.sample_rate
+        self.phonemes = networks.phonemes
 
     @property
     def free_slots(self) -> int:

@@ -1,6 +1,7 @@
 """`KokoroEngine`: Kokoro's voices behind the text-to-speech protocol."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from src.engines.base import Audio, EngineInfo, Utterance, Voice
@@ -35,14 +36,19 @@ class KokoroEngine(BatchedEngine[KokoroRow, Utterance]):
         max_waiting: int = 1024,
         observers: Iterable[BatchObserver] = (),
     ) -> None:
-        self.voices: tuple[Voice, ...] = describe(model, voices)
-        self._runner = Runner(model, voices, self.voices, threads, device)
+        self._described = describe(model, voices)
+        self._runner = Runner(model, voices, self._described, threads, device)
         super().__init__(self._runner, "kokoro", max_waiting, observers)
 
     @property
     def info(self) -> EngineInfo:
-        languages = tuple(dict.fromkeys(voice.language for voice in self.voices))
+        languages = tuple(dict.fromkeys(voice.language for voice in self._described))
         return EngineInfo("kokoro", MODEL, self._runner.device, self._runner.compute_type, languages)
+
+    @property
+    def voices(self) -> tuple[Voice, ...]:
+        """Every voice; the phonemes that it takes are known once the engine is open."""
+        return tuple(replace(voice, phonemes=self._runner.symbols) for voice in self._described)
 
     async def synthesize(self, text: str, voice: Voice, request_id: str) -> Audio:
         """The sound alone of `utter`."""

@@ -5,6 +5,7 @@ from collections.abc import Container
 from typing import TYPE_CHECKING, cast
 
 from src.engines.espeak_library import loading_failed
+from src.engines.marked_text import phonemise
 
 if TYPE_CHECKING:
     from phonemizer.backend import EspeakBackend
@@ -22,8 +23,11 @@ class Phonemizer:
     def phonemes(self, text: str, vocabulary: Container[str]) -> str:
         """What `kokoro_onnx.tokenizer.Tokenizer.phonemize` makes of it, less espeak's language flags.
 
-        Sounds that are not in `vocabulary` are left out.
+        Sounds that are not in `vocabulary` are left out. A word in slashes is IPA, and stays as it is.
         """
+        return phonemise(text, lambda part: self._of_text(part, vocabulary))
+
+    def _of_text(self, text: str, vocabulary: Container[str]) -> str:
         lines = [line for line in (line.strip() for line in text.splitlines()) if line]
         spoken = " ".join(self._backend.phonemize(lines))
         return " ".join("".join(sound for sound in spoken if sound in vocabulary).split())

@@ -73,6 +73,12 @@ class Runner:
         self._styles = Styles({})
         self._phonemizers: dict[str, Phonemizer] = {}
         """By locale."""
+        self._vocabulary: dict[str, int] = {}
+
+    @property
+    def symbols(self) -> str:
+        """Phonemes of the vocabulary, without punctuation. They are known once the model is open."""
+        return "".join(sorted(set(self._vocabulary) - set(_SILENT)))
 
     def open(self) -> None:
         try:
@@ -110,7 +116,7 @@ class Runner:
         self._types = input_dtypes(self._session)
         # older exports name the phonemes "tokens", newer ones "input_ids"
         self._tokens = "input_ids" if "input_ids" in self._types else "tokens"
-        self._vocabulary: dict[str, int] = embedded_vocab(self._session) or DEFAULT_VOCAB
+        self._vocabulary = embedded_vocab(self._session) or DEFAULT_VOCAB
 
     def admit(self, waiting: Sequence[KokoroRow]) -> Sequence[int]:
         return () if self._work else (0,)

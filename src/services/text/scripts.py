@@ -44,8 +44,12 @@ def transliterate(text: str, language: Language) -> str:
     return _BEYOND_ASCII.sub(one, text)
 
 
-def to_alphabet(text: str, language: Language, dropped: Counter[str]) -> str:
-    """Letters of the voice's alphabet, spaces, newlines and `.,;:?!¿¡'-` only; `dropped` counts the rest."""
+def to_alphabet(text: str, language: Language, dropped: Counter[str], besides: str = "") -> str:
+    """Letters of the voice's alphabet, spaces, newlines and `.,;:?!¿¡'-` only; `dropped` counts the rest.
+
+    Args:
+        besides: further characters that stay, as a range of a regular expression.
+    """
 
     def one(match: re.Match[str]) -> str:
         c = match[0]
@@ -60,13 +64,14 @@ def to_alphabet(text: str, language: Language, dropped: Counter[str]) -> str:
             dropped["signs"] += 1
         return " "
 
-    return _unknown(language).sub(one, text)
+    return _unknown(language, besides).sub(one, text)
 
 
 @lru_cache
-def _unknown(language: Language) -> re.Pattern[str]:
+def _unknown(language: Language, besides: str) -> re.Pattern[str]:
     letters = "".join(_letters(language))
-    return re.compile(rf"[^{letters}{letters.upper()} \n.,;:?!'{'¿¡' if language.spanish_marks else ''}-]")
+    marks = "¿¡" if language.spanish_marks else ""
+    return re.compile(rf"[^{letters}{letters.upper()}{besides} \n.,;:?!'{marks}-]")
 
 
 @lru_cache

@@ -3,6 +3,7 @@
 import logging
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 
@@ -12,6 +13,7 @@ from src.services.text import (
     cardinals,
     dates,
     electronic,
+    lexicon,
     measures,
     money,
     phones,
@@ -22,6 +24,7 @@ from src.services.text import (
 )
 from src.services.text.clean import clean
 from src.services.text.language import Language
+from src.services.text.phonemes import DISGUISES, reveal
 from src.services.text.pictures import name_emoji
 from src.services.text.reading import Reading, Rule
 from src.services.text.scripts import to_alphabet, transliterate
@@ -93,19 +96,60 @@ def to_speech(text: str, language: str, dollar: str = "dollars", *, timed: bool 
     Raises:
         InvalidInput: unknown language, or nothing is left to say; the message has the reason.
     """
-    table = _table(text, language, dollar)
-    if not text.strip():
-        raise InvalidInput("the text is empty", "text")
+    table = table_of(text, language, dollar)
     dropped: Counter[str] = Counter()
     reading = _read(text, table, dropped)
+    pieces = _cut(reading, table, dropped)
+    check_spoken(text, pieces, dropped)
+    return with_written(pieces, text, reading) if timed else pieces
+
+
+def pieces_with_ipa(
+    text: str,
+    written: str,
+    table: Language,
+    dropped: Counter[str],
+    entries: Sequence[lexicon.Table],
+    *,
+    timed: bool,
+) -> list[Piece]:
+    """Cut a text in which words are said as IPA into pieces; none if nothing of it can be said.
+
+    Args:
+        text: these words stand in disguise (`phonemes.py`).
+        written: the text with these words as they are written.
+        dropped: is told what cannot be said.
+        entries: of lexicons; the first that has a word says it.
+        timed: whether each piece is to know its written words.
+
+    Raises:
+        TooLarge: the lexicons make the text many times longer.
+    """
+    reading = _read(text, table, dropped, entries)
+    pieces = _cut(reading, table, dropped, DISGUISES)
+    if timed:
+        pieces = with_written(pieces, written, reading)
+    return [replace(piece, text=reveal(piece.text)) for piece in pieces]
+
+
+def _cut(reading: Reading, table: Language, dropped: Counter[str], besides: str = "") -> list[Piece]:
     spoken = signs.soften(reading.spoken())
-    pieces = split(tidy(to_alphabet(spoken, table, dropped), table), table)
+    return split(tidy(to_alphabet(spoken, table, dropped, besides), table), table)
+
+
+def check_spoken(text: str, pieces: Sequence[object], dropped: Counter[str]) -> None:
+    """Say in the log what of a text is not spoken.
+
+    Raises:
+        InvalidInput: nothing is; the message has the reason.
+    """
+    if not text.strip():
+        raise InvalidInput("the text is empty", "text")
     if dropped:
         _log.debug("not spoken: %s", _listed(dropped))
     if not pieces:
         only = _listed(dropped) if dropped else "punctuation"
         raise InvalidInput(f"the text holds nothing that a voice can speak: only {only}", "text")
-    return with_written(pieces, text, reading) if timed else pieces
 
 
 def with_written(pieces: list[Piece], text: str, reading: Reading) -> list[Piece]:
@@ -128,11 +172,14 @@ def with_written(pieces: list[Piece], text: str, reading: Reading) -> list[Piece
 
 def read(text: str, language: str, dollar: str = "dollars") -> Reading:
     """What in `text` is taken for what: see `__main__.py`."""
-    return _read(text, _table(text, language, dollar), Counter())
+    return _read(text, table_of(text, language, dollar), Counter())
 
 
-def _read(text: str, table: Language, dropped: Counter[str]) -> Reading:
+def _read(
+    text: str, table: Language, dropped: Counter[str], entries: Sequence[lexicon.Table] = ()
+) -> Reading:
     reading = Reading(transliterate(clean(name_emoji(text, table, dropped)), table))
+    lexicon.apply(reading, entries)
     classes, rest = rules(table)
     for rule in classes:
         reading.apply(rule)
@@ -142,7 +189,12 @@ def _read(text: str, table: Language, dropped: Counter[str]) -> Reading:
     return reading
 
 
-def _table(text: str, language: str, dollar: str) -> Language:
+def table_of(text: str, language: str, dollar: str) -> Language:
+    """The language of a tag, with what the text tells of its region.
+
+    Raises:
+        InvalidInput: no voice can speak it.
+    """
     evidence = None
     if language.lower() == "es" and "$" in text:
         pesos, dollars = bool(_PESOS.search(text)), bool(_DOLLARS.search(text))

@@ -17,7 +17,7 @@ from src.engines.base import Audio
 from tests.support.server import RunningServer, app_with, background, serve
 
 if TYPE_CHECKING:
-    from src.core.loader import Models
+    from src.engines.models import Models
 
 pytestmark = pytest.mark.models
 
@@ -94,7 +94,7 @@ def coqui_server(
     models: "Models", make_settings: Callable[..., Settings], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RunningServer]:
     """English by characters, Spanish by phonemes, and a lexicon."""
-    from src.core.loader import Models
+    from src.engines.models import Models
     from src.engines.coqui import CoquiEngine
     from tests.support import coqui
 

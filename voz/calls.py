@@ -58,6 +58,10 @@ class SpeechOptions(TypedDict, total=False):
     """`wav` if absent."""
     speed: float
     """Rate of speech, 0.5 to 2."""
+    markup: bool
+    """Whether `[pause:1.5s]` is silence and `[word](/phonemes/)` IPA."""
+    lexicon: Mapping[str, str | Mapping[str, str]]
+    """How words are said: a respelling, or IPA in slashes; also by language."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -184,6 +184,10 @@ class Voice:
     """Whether it speaks its language where no voice is named."""
     blendable: bool
     """Whether it can be mixed with others of its language."""
+    phonemes: str = ""
+    """Symbols of the phonetic alphabet that it takes; empty if it reads letters only."""
+    sample: str = ""
+    """Path of the server at which it can be heard."""
 
     @classmethod
     def of(cls, data: Mapping[str, Any]) -> Self:
@@ -197,6 +201,8 @@ class Voice:
             sample_rate=data.get("sample_rate", 0),
             default=data.get("default", False),
             blendable=data.get("blendable", False),
+            phonemes=data.get("phonemes", ""),
+            sample=data.get("sample", ""),
         )
 
 

@@ -94,8 +94,8 @@ def coqui_server(
     models: "Models", make_settings: Callable[..., Settings], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RunningServer]:
     """English by characters, Spanish by phonemes, and a lexicon."""
-    from src.engines.models import Models
     from src.engines.coqui import CoquiEngine
+    from src.engines.models import Models
     from tests.support import coqui
 
     folder = tmp_path_factory.mktemp("coqui")

@@ -1,11 +1,16 @@
 """Words that are said otherwise: which entries are right, and where they stand in a text."""
 
 import json
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from src.composition import check_lexicon, read_lexicon
+from src.config import Settings
+from src.engines.base import Voice
 from src.errors import ConfigurationError, InvalidInput, TooLarge
 from src.services.text import Piece, Pronunciation, to_pieces
 from src.services.text.lexicon import EMPTY, MAX_ENTRIES, Lexicon, from_file, from_request, parse
@@ -175,3 +180,18 @@ def test_entries_that_no_voice_can_say_are_found() -> None:
     assert only_letters.count("takes no phonemes") == 3
     assert lexicon.problems("es", KNOWN) == []
     assert lexicon.problems("en-GB", KNOWN) == ["'SQL': /ɬa/: the voice has no phoneme 'ɬ'"]
+
+
+def test_a_server_does_not_start_with_entries_that_none_of_its_voices_can_say(
+    make_settings: Callable[..., Settings], tmp_path: Path
+) -> None:
+    file = tmp_path / "lexicon.json"
+    file.write_text(json.dumps({"en": {"SQL": "/ɬa/", "Voz": "/a/"}}), "utf-8")
+    lexicon = read_lexicon(make_settings(tts_lexicon=str(file)))
+    speaker = Voice("v", "en", "en-US", "e", "m", 24_000, phonemes="".join(KNOWN))
+    with pytest.raises(ConfigurationError, match="TTS_LEXICON: 'SQL': /ɬa/: the voice has no phoneme 'ɬ'"):
+        check_lexicon(lexicon, [speaker])
+    check_lexicon(lexicon, [speaker, replace(speaker, phonemes="ɬa")])
+    assert read_lexicon(make_settings()) is EMPTY
+    with pytest.raises(ConfigurationError, match="No such file"):
+        read_lexicon(make_settings(tts_lexicon=tmp_path / "none.json"))

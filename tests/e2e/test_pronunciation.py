@@ -42,11 +42,9 @@ def test_a_pause_is_silence_of_its_length(voz: RunningServer) -> None:
         short, long = (
             streamed(client, text=MARKED.replace("1.5s", length), markup=True) for length in ("0s", "1.5s")
         )
-        stored = client.post("/tts", json={"text": MARKED, "markup": True}).json()
     assert len(long) - len(short) == 36_000
     [start] = [at for at in range(len(long) - 36_000) if not long[at : at + 36_000].any()][:1]
     np.testing.assert_array_equal(np.delete(long, slice(start, start + 36_000)), short)
-    assert stored["duration"] == pytest.approx(len(long) / 24_000, abs=0.001)
 
 
 def test_word_times_count_pauses_and_keep_words_as_they_were_written(voz: RunningServer) -> None:

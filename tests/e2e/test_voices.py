@@ -34,6 +34,7 @@ def test_every_voice_is_listed(voz: RunningServer) -> None:
     assert Counter(voice["locale"] for voice in voices.values()) == {"en-US": 20, "en-GB": 8, "es-ES": 3}
     assert answer["languages"] == ["en", "es"]
     assert {voice["id"] for voice in voices.values() if voice["default"]} == {"af_heart", "ef_dora"}
+    assert "ə" in voices["bm_george"].pop("phonemes")
     assert voices["bm_george"] == {
         "id": "bm_george", "language": "en", "locale": "en-GB", "gender": "male", "engine": "kokoro",
         "model": "kokoro-82m", "sample_rate": 24_000, "sample": "/voices/bm_george/sample",

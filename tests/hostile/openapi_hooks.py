@@ -41,6 +41,8 @@ def before_call(
     body = cast(Any, case.body)
     if case.meta is None or not case.meta.generation.mode.is_positive or not isinstance(body, dict):
         return
+    if body.get("lexicon"):
+        body["lexicon"] = {"en": {WORD: "/jˈɛs/"}, "SQL": "sequel"}
     if "file" in body:
         body["file"] = SPEECH
         if body.get("language"):

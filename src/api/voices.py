@@ -17,8 +17,8 @@ from src.services.audio import AudioFormat
 router = APIRouter(tags=["text to speech"])
 
 _SAMPLE_TEXTS = {
-    "en": "Hello! This is my voice. I can read anything you write, at any time of the day.",
-    "es": "¡Hola! Esta es mi voz. Puedo leer todo lo que escribas, a cualquier hora del día.",
+    "en": "Hello! This is my voice. I can read anything you write.",
+    "es": "¡Hola! Esta es mi voz. Puedo leer todo lo que escribas.",
 }
 _SAMPLE_FORMAT = AudioFormat.MP3
 

@@ -36,15 +36,11 @@ export async function getJson(path, options) {
   return (await request(path, options)).json();
 }
 
-/** Post JSON and hear the events of the answer. Resolves with the last one's data once it is `done`. */
-export async function postForEvents(path, json, heard, signal) {
-  const answer = await request(path, { method: "POST", json, signal });
+/** Hear the events of an answer. Resolves with the data of `done`, which is the last one. */
+export async function requestForEvents(path, { heard, ...options }) {
+  const answer = await request(path, options);
   let done = null;
-  const parser = new EventParser((name, data) => {
-    if (name === "error") throw Failure.fromProblem(data);
-    if (name === "done") done = data;
-    else heard(name, data);
-  });
+  const parser = eventsOf(heard, (data) => (done = data));
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
   try {
     for (let part = await reader.read(); !part.done; part = await reader.read()) parser.feed(part.value);
@@ -62,55 +58,62 @@ function requestOf(answer) {
 }
 
 /**
- * Send a form and hear the events of the answer.
+ * Send a form.
  *
  * `sending(share)` is called as the upload goes on, which fetch cannot tell; 1 means that it is over.
- * Resolves with the data of `done`.
+ * `reading(text)` is called with the whole answer so far, as it comes. Resolves with the answer's text.
  */
-export function uploadForEvents(path, form, { sending, heard, signal }) {
+export function upload(path, form, { sending, reading = () => {}, signal }) {
   return new Promise((resolve, reject) => {
     const call = new XMLHttpRequest();
-    let read = 0;
-    let done = null;
-    const fail = (error) => {
-      reject(error);
-      call.abort();
-    };
-    const parser = new EventParser((name, data) => {
-      if (name === "error") throw Failure.fromProblem(data);
-      if (name === "done") done = data;
-      else heard(name, data);
-    });
-    const readOn = () => {
-      if (call.status !== 200) return;
+    const header = (name) => call.getResponseHeader(name);
+    const broken = (kind) => new Failure(kind, { requestId: header("X-Request-ID") ?? "" });
+    const good = () => call.status >= 200 && call.status < 300;
+    const read = () => {
       try {
-        const text = call.responseText;
-        parser.feed(text.slice(read));
-        read = text.length;
+        if (good()) reading(call.responseText);
       } catch (error) {
-        fail(error);
+        reject(error);
+        call.abort();
       }
     };
-    const header = (name) => call.getResponseHeader(name);
     call.open("POST", address(path));
     call.setRequestHeader("X-API-Key", key() ?? "");
     call.upload.onprogress = (event) => sending(event.lengthComputable ? event.loaded / event.total : 0);
     call.upload.onload = () => sending(1);
-    call.onprogress = readOn;
-    call.onerror = () => reject(new Failure(call.status ? "broken" : "offline", { requestId: header("X-Request-ID") ?? "" }));
+    call.onprogress = read;
+    call.onerror = () => reject(broken(call.status ? "broken" : "offline"));
     call.onabort = () => reject(new DOMException("cancelled", "AbortError"));
     call.onload = () => {
-      if (call.status !== 200) {
-        if (call.status === 401) refuseKey(key());
-        reject(Failure.fromProblem(parsed(call.responseText), call.status, header));
-        return;
-      }
-      readOn();
-      if (done) resolve(done);
-      else reject(new Failure("broken", { requestId: header("X-Request-ID") ?? "" }));
+      read();
+      if (good()) return resolve(call.responseText);
+      if (call.status === 401) refuseKey(key());
+      reject(Failure.fromProblem(parsed(call.responseText), call.status, header));
     };
-    signal.addEventListener("abort", () => call.abort());
+    signal?.addEventListener("abort", () => call.abort());
     call.send(form);
+  });
+}
+
+/** Send a form and hear the events of the answer. Resolves with the data of `done`. */
+export async function uploadForEvents(path, form, { sending, heard, signal }) {
+  let read = 0;
+  let done = null;
+  const parser = eventsOf(heard, (data) => (done = data));
+  const reading = (text) => {
+    parser.feed(text.slice(read));
+    read = text.length;
+  };
+  await upload(path, form, { sending, reading, signal });
+  if (done === null) throw new Failure("broken");
+  return done;
+}
+
+function eventsOf(heard, done) {
+  return new EventParser((name, data) => {
+    if (name === "error") throw Failure.fromProblem(data);
+    if (name === "done") done(data);
+    else heard(name, data);
   });
 }
 

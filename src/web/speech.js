@@ -1,6 +1,6 @@
 // Speaking: the stream of a text's sound and words, as it is made.
 
-import { postForEvents } from "./api.js";
+import { requestForEvents } from "./api.js";
 import { Peaks } from "./peaks.js";
 import { PcmPlayer } from "./pcm-player.js";
 import { WavReader, fromBase64 } from "./wav.js";
@@ -37,7 +37,8 @@ export async function speak(body, on, signal) {
     on.sound(player, peaks.values);
   };
   try {
-    const done = await postForEvents("tts/stream", { ...body, format: "wav", timestamps: true }, heard, signal);
+    const json = { ...body, format: "wav", timestamps: true };
+    const done = await requestForEvents("tts/stream", { method: "POST", json, heard, signal });
     const took = sinceStart();
     player.finish();
     return { file: reader.file(), player, peaks: peaks.values, seconds: done.duration, first, took };

@@ -42,6 +42,12 @@ export function languageName(code) {
   return name.charAt(0).toLocaleUpperCase(language()) + name.slice(1);
 }
 
+/** The name of the region of a BCP 47 tag, in the page's language: "en-GB" -> "United Kingdom"; "": it has none. */
+export function regionName(tag) {
+  const { region } = new Intl.Locale(tag);
+  return region ? new Intl.DisplayNames([language()], { type: "region" }).of(region) : "";
+}
+
 /** Set a node's text (or one of its attributes), now and whenever the language changes. */
 export function say(node, key, values, attribute = "text") {
   const known = said.get(node) ?? new Map();

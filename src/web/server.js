@@ -23,14 +23,14 @@ export function onServer(listener) {
 /** Ask for all of it. */
 export async function meetServer() {
   if (!key()) return;
+  let found;
   try {
-    [server.config, server.models, server.voices] = await Promise.all(
-      ["web/config", "models", "voices"].map((path) => getJson(path)),
-    );
-    tell("ready");
+    found = await Promise.all(["web/config", "models", "voices"].map((path) => getJson(path)));
   } catch {
-    tell(key() ? "away" : "no-key");
+    return tell(key() ? "away" : "no-key");
   }
+  [server.config, server.models, server.voices] = found;
+  tell("ready");
 }
 
 /** Ask how busy it is. */
@@ -39,10 +39,10 @@ export async function lookAgain() {
   if (!key()) return tell("no-key");
   try {
     server.models = await getJson("models");
-    tell("ready");
   } catch (error) {
-    tell(error.status === 429 ? "ready" : "away");
+    if (error.status !== 429) return tell("away");
   }
+  tell("ready");
 }
 
 /** An answer has come: what it took is free again. */

@@ -512,6 +512,8 @@ def test_language_colours_and_tabs_by_keyboard(browser: Browser, server: Running
         assert barriers(page) == []
         page.locator("#language").click()
         assert page.title() == "Voz: habla en tu propia máquina"
+        region = "async (tag) => (await import('./web/i18n.js')).regionName(tag)"
+        assert [page.evaluate(region, tag) for tag in ("en-GB", "es")] == ["Reino Unido", ""]
         page.reload()
         expect(page.get_by_role("tab", name="Escuchar")).to_have_attribute("aria-selected", "true")
         assert page.evaluate("getComputedStyle(document.body).backgroundColor") != dark

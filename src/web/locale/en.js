@@ -89,6 +89,7 @@ export const en = {
   "listen.language.found": "{name}, {probability} sure",
   "listen.language.given": "{name}, as you said",
   "listen.not-playable": "This browser cannot play the file. The words are read all the same.",
+  "listen.downloads": "Download",
   "listen.download": ".{extension}",
   "listen.again": "Once more",
 

@@ -89,6 +89,7 @@ export const es = {
   "listen.language.found": "{name}, seguro al {probability}",
   "listen.language.given": "{name}, como has dicho",
   "listen.not-playable": "Este navegador no puede reproducir el archivo. Las palabras se leen igualmente.",
+  "listen.downloads": "Descargar",
   "listen.download": ".{extension}",
   "listen.again": "Otra vez",
 

@@ -8,7 +8,7 @@ import { askForKey } from "../key-dialog.js";
 import { showFailure } from "../problems.js";
 import { registerSection } from "../sections.js";
 import { onServer } from "../server.js";
-import { key } from "../session.js";
+import { key, onKey } from "../session.js";
 
 const FORMATS = ["srt", "vtt", "text", "verbose_json"];
 const SHOWN = 20;
@@ -64,6 +64,7 @@ class Jobs {
       this.list,
     );
     onServer(() => !this.known && this.refresh());
+    onKey(() => this.#clear());
     setInterval(() => this.element.offsetParent && document.visibilityState === "visible" && this.refresh(), EVERY_MS);
   }
 
@@ -120,6 +121,12 @@ class Jobs {
     this.#followed.get(id)?.abort();
     this.#followed.delete(id);
     this.none.hidden = this.#rows.size > 0;
+  }
+
+  /** Another key has other jobs. */
+  #clear() {
+    for (const [id, row] of this.#rows) this.#drop(id, row);
+    this.known = false;
   }
 
   async #remove(id) {

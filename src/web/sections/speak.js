@@ -1,7 +1,7 @@
 // Speak: a text becomes sound.
 
 import { button, el, field } from "../dom.js";
-import { language as pageLanguage, languageName, number, onLanguage, say, t } from "../i18n.js";
+import { language as pageLanguage, languageName, number, onLanguage, regionName, say, t } from "../i18n.js";
 import { askForKey } from "../key-dialog.js";
 import { showFailure } from "../problems.js";
 import { registerSection } from "../sections.js";
@@ -95,7 +95,7 @@ class Speak {
         say(el("option", { value: voice.id, selected: voice.default }), "speak.voice.option", {
           name: voiceName(voice.id),
           gender: () => (voice.gender ? t(`gender.${voice.gender}`) : ""),
-          locale: () => new Intl.DisplayNames([pageLanguage()], { type: "region" }).of(voice.locale.split("-")[1] ?? "") ?? voice.locale,
+          locale: () => regionName(voice.locale),
           engine: voice.engine,
         }),
       ),

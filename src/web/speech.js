@@ -1,8 +1,9 @@
 // Speaking: the stream of a text's sound and words, as it is made.
 
-import { requestForEvents } from "./api.js";
+import { request, requestForEvents } from "./api.js";
 import { Peaks } from "./peaks.js";
 import { PcmPlayer } from "./pcm-player.js";
+import { Failure } from "./problems.js";
 import { WavReader, fromBase64 } from "./wav.js";
 
 /**
@@ -12,8 +13,8 @@ import { WavReader, fromBase64 } from "./wav.js";
  *
  * @param body of `POST /tts/stream`.
  * @param on `sound(player, peaks)` after each part, `words(words)`.
- * @returns `{file, player, seconds, first, took}`: the sound as a file, the player, seconds of sound, seconds
- *     until the first sound came and until all had come.
+ * @returns `{file, player, peaks, seconds, first, took}`: the sound as a file, the player, the outline, seconds of
+ *     sound, seconds until the first sound came and until all had come.
  */
 export async function speak(body, on, signal) {
   const started = performance.now();
@@ -22,10 +23,8 @@ export async function speak(body, on, signal) {
   let player = null;
   let peaks = null;
   let first = 0;
-  const heard = (name, data) => {
-    if (name === "words") on.words(data.words);
-    if (name !== "audio") return;
-    const samples = reader.push(fromBase64(data.audio));
+  const sound = (bytes) => {
+    const samples = reader.push(bytes);
     if (!reader.sampleRate || !samples.length) return;
     if (!player) {
       player = new PcmPlayer(reader.sampleRate);
@@ -37,13 +36,37 @@ export async function speak(body, on, signal) {
     on.sound(player, peaks.values);
   };
   try {
-    const json = { ...body, format: "wav", timestamps: true };
-    const done = await requestForEvents("tts/stream", { method: "POST", json, heard, signal });
-    const took = sinceStart();
+    await stream({ ...body, format: "wav" }, { ...on, sound }, signal);
     player.finish();
-    return { file: reader.file(), player, peaks: peaks.values, seconds: done.duration, first, took };
+    const took = sinceStart();
+    return { file: reader.file(), player, peaks: peaks.values, seconds: player.duration, first, took };
   } catch (error) {
     player?.finish();
     throw error;
+  }
+}
+
+/** The bytes of the sound, and the words if the voice can tell when they are said. */
+async function stream(body, { sound, words }, signal) {
+  const heard = (name, data) => {
+    if (name === "words") words(data.words);
+    if (name === "audio") sound(fromBase64(data.audio));
+  };
+  try {
+    await requestForEvents("tts/stream", { method: "POST", json: { ...body, timestamps: true }, heard, signal });
+  } catch (error) {
+    if (error.kind !== "invalid-input" || !error.detail.includes("timestamps")) throw error;
+    const answer = await request("tts/stream", { method: "POST", json: body, signal });
+    await read(answer, sound);
+  }
+}
+
+async function read(answer, sound) {
+  const reader = answer.body.getReader();
+  try {
+    for (let part = await reader.read(); !part.done; part = await reader.read()) sound(part.value);
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    throw new Failure("broken", { requestId: answer.headers.get("X-Request-ID") ?? "" });
   }
 }

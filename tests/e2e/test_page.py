@@ -18,6 +18,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from src.config import Settings
+from src.main import create_app
+from tests.support.faults_engines import open_engines
 from tests.support.faults_proxy import Fault, proxy_to
 from tests.support.server import KEY, RunningServer, app_with, serve
 from tests.support.speech import clip, clip_path, silence, wav
@@ -222,6 +224,22 @@ def test_a_voice_can_be_heard_before_it_is_chosen(english: Page) -> None:
     say(english, "Hello.")
     english.locator(".facts").wait_for()
     assert fact(english, "Voice") == "bf_emma"
+
+
+def test_a_voice_that_cannot_tell_when_words_are_said_still_speaks(
+    browser: Browser, make_settings: Callable[..., Settings]
+) -> None:
+    app = create_app(make_settings(), open_engines)
+    with serve(app) as server, visiting(browser, server.url, expected=("422",)) as visitor:
+        page = visitor.open()
+        say(page, "Plain sound. Without any words.")
+        page.locator(".facts").wait_for()
+        assert fact(page, "Voice") == "speaker-en"
+        assert page.locator(".spoken .is-said").count() == 0
+        with wave.open(io.BytesIO(downloaded(page, "Download WAV"))) as file:
+            assert file.getnframes() / file.getframerate() == pytest.approx(
+                number(fact(page, "Length")), abs=0.02
+            )
 
 
 LISTENING = {

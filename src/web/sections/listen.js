@@ -141,6 +141,7 @@ class Listen {
   async record() {
     if (!key()) return askForKey();
     this.problems.replaceChildren();
+    this.view?.player?.pause(); // the microphone would hear it
     const level = el("div", { class: "level-bar" });
     const time = el("span", { class: "time" });
     let recording;

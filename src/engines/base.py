@@ -132,6 +132,30 @@ class Transcript:
 
 
 @dataclass(frozen=True, slots=True)
+class PartialWord:
+    """A word that a decoder wrote for audio that is still growing; it may read otherwise with more audio."""
+
+    text: str
+    """As it is written, with the space before it: texts joined with nothing between are the whole."""
+    tokens: tuple[int, ...]
+    """Numbers of the model's vocabulary."""
+    start: float
+    """Seconds from the start of the row at which the decoder looked for its first token."""
+    end: float
+    """The latest such time of its tokens."""
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class PartialTranscript:
+    """What a decoder wrote for audio that is still growing, after the words that it was given."""
+
+    words: tuple[PartialWord, ...]
+    language: str
+    language_probability: float
+
+
+@dataclass(frozen=True, slots=True)
 class Voice:
     """One way to speak: a model (and, where it has several, a speaker of it) with one language."""
 
@@ -190,6 +214,22 @@ class SpeechToText(Engine, Protocol):
 
         Rows of one request take turns with those of others. Cancelling the call gives the
         row back.
+
+        Raises:
+            EngineFailed: the model raised on this row.
+            Overloaded: too many rows wait.
+        """
+
+    async def transcribe_partial(
+        self, audio: Audio, options: SttOptions, forced: Sequence[int], request_id: str
+    ) -> PartialTranscript:
+        """Read a row whose audio is still growing, once and quickly.
+
+        Args:
+            audio: at most 30 s at 16 kHz.
+            options: language and prompt count.
+            forced: tokens of the words that are certain already. The text goes on after them.
+            request_id: as for `transcribe`.
 
         Raises:
             EngineFailed: the model raised on this row.

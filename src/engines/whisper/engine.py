@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
@@ -13,6 +14,8 @@ from src.engines.base import (
     Audio,
     EngineInfo,
     LanguageGuess,
+    PartialTranscript,
+    PartialWord,
     Segment,
     SttOptions,
     Transcript,
@@ -21,13 +24,20 @@ from src.engines.batched import BatchedEngine
 from src.engines.whisper import quality_check
 from src.engines.whisper.ctranslate2_model import CTranslate2Model
 from src.engines.whisper.ctranslate2_runner import MAX_LONG_BATCHES, CTranslate2Runner
-from src.engines.whisper.features import FINE_WINDOWS, WINDOWS, Features, window_for
+from src.engines.whisper.features import (
+    FINE_WINDOWS,
+    LIVE_MARGIN,
+    LIVE_WINDOWS,
+    WINDOWS,
+    Features,
+    window_for,
+)
 from src.engines.whisper.loop import LoopRunner, Unsupported, is_meant_for, probe
 from src.engines.whisper.row import FRAMES_PER_SECOND, FULL_WINDOW, Outcome, WhisperRow
 from src.engines.whisper.segments import spans
 from src.engines.whisper.stats import Stats
 from src.engines.whisper.vocabulary import ALL_LANGUAGES, Vocabulary
-from src.engines.whisper.words import token_logprobs, words
+from src.engines.whisper.words import partial_words, token_logprobs, words
 from src.errors import InvalidInput
 from src.scheduling.observer import BatchObserver
 
@@ -133,6 +143,14 @@ class WhisperEngine(BatchedEngine[WhisperRow, Outcome]):
         outcome = await self._batcher.submit(row, request_id)
         return await self._on_side(self._finish, row, outcome)
 
+    async def transcribe_partial(
+        self, audio: Audio, options: SttOptions, forced: Sequence[int], request_id: str
+    ) -> PartialTranscript:
+        """See `SpeechToText.transcribe_partial`."""
+        row = await self._on_side(self._prepare_partial, audio, options, tuple(forced))
+        outcome = await self._batcher.submit(row, request_id)
+        return await self._on_side(self._finish_partial, outcome)
+
     async def detect_language(
         self, audio: Audio, languages: Sequence[str], request_id: str
     ) -> list[LanguageGuess]:
@@ -172,6 +190,18 @@ class WhisperEngine(BatchedEngine[WhisperRow, Outcome]):
             temperature=options.temperature,
             detect_only=detect_only,
         )
+
+    def _prepare_partial(self, audio: Audio, options: SttOptions, forced: tuple[int, ...]) -> WhisperRow:
+        row = self._prepare(audio, options)
+        window = window_for(row.mel.shape[1], LIVE_WINDOWS, LIVE_MARGIN)
+        return replace(row, window=window, forced=forced, words=False, logprobs=False, temperature=0.0)
+
+    def _finish_partial(self, outcome: Outcome) -> PartialTranscript:
+        language, probability = outcome.languages[0]
+        found: tuple[PartialWord, ...] = ()
+        if outcome.decoded is not None and self._vocabulary is not None:
+            found = partial_words(outcome.decoded, language, self._vocabulary)
+        return PartialTranscript(found, language, probability)
 
     def _finish(self, row: WhisperRow, outcome: Outcome) -> Transcript:
         language, probability = outcome.languages[0]

@@ -21,13 +21,16 @@ WINDOWS = (500, 600, 700, 800, 900, 1000, 1200, 1500, 2000, 2500, FULL_WINDOW)
 """Windows of a batch: rows of about the same length get the same window, so that they share a batch."""
 FINE_WINDOWS = range(WINDOWS[0], FULL_WINDOW + 1, 100)
 """Windows where each row is encoded by itself."""
+LIVE_MARGIN = 100
+"""Frames of silence after audio that is still growing. What is written of its last moments is not kept."""
+LIVE_WINDOWS = range(200, FULL_WINDOW + 1, 100)
 LONGEST_SHORT = 1200
 """The longest window of a short row. Short rows take a fraction of a second and go before long ones."""
 
 
-def window_for(frames: int, windows: Sequence[int] = WINDOWS) -> int:
+def window_for(frames: int, windows: Sequence[int] = WINDOWS, margin: int = MARGIN) -> int:
     """The smallest window that holds `frames` and the margin, else the full one."""
-    return next((window for window in windows if frames + MARGIN <= window), FULL_WINDOW)
+    return next((window for window in windows if frames + margin <= window), FULL_WINDOW)
 
 
 class Features:

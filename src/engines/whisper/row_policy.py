@@ -109,6 +109,9 @@ class RowPolicy:
 
     def text_decoded(self, decoded: Decoded) -> None:
         """Report the result of `Action.DECODE`."""
+        if self.row.forced is not None:  # the next update decodes it again, with more audio
+            self._finish(self.languages, decoded)
+            return
         one, language_used = decoded, self.language
         if self._detects and self._temperature == 0:
             self._versions.append((self.languages[0], one))

@@ -8,9 +8,10 @@ last implausibly long at the edge of a sentence are cut to twice the median.
 import math
 import statistics
 from collections.abc import Sequence
+from dataclasses import replace
 
-from src.engines.base import TokenLogprob, Word
-from src.engines.whisper.row import Alignment
+from src.engines.base import PartialWord, TokenLogprob, Word
+from src.engines.whisper.row import Alignment, Decoded
 from src.engines.whisper.segments import TokenSpan
 from src.engines.whisper.vocabulary import Vocabulary
 
@@ -65,6 +66,30 @@ def words(
             found.append(Word(start, end, one.text, one.probability))
         result.append(tuple(found))
     return result
+
+
+def partial_words(decoded: Decoded, language: str, vocabulary: Vocabulary) -> tuple[PartialWord, ...]:
+    """The words of a row with forced tokens. A last one that is no whole character is left out."""
+    tokens, positions = list(decoded.tokens), decoded.positions
+    if not tokens:
+        return ()
+    texts, groups = vocabulary.of(language, "transcribe").split_to_word_tokens([*tokens, vocabulary.end])
+    found: list[PartialWord] = []
+    index = 0
+    for text, group in zip(texts[:-1], groups[:-1], strict=True):
+        after = index + len(group)
+        places = positions[index:after]
+        probability = math.exp(statistics.fmean(decoded.logprobs[index:after]))
+        start, end = places[0] * _SECONDS_PER_POSITION, max(places) * _SECONDS_PER_POSITION
+        word = PartialWord(text, tuple(group), start, end, probability)
+        if found and text and text in _CLOSING:
+            before = found.pop()
+            word = replace(before, text=before.text + text, tokens=before.tokens + word.tokens)
+        found.append(word)
+        index = after
+    if found and "\N{REPLACEMENT CHARACTER}" in found[-1].text:
+        found.pop()
+    return tuple(found)
 
 
 def token_logprobs(

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from src.engines.kernels import Heads
+from src.engines.kernels import Heads, Rows
 from src.engines.kernels.attention import cross_attention_bfloat16
 from src.engines.kernels.intrinsics import LANES, PAIRS
 
@@ -36,6 +36,9 @@ class CrossAttentionCache(Protocol):
             out: the result, in the same shape.
         """
 
+    def keys_of(self, head: int) -> Rows:
+        """A copy of one head's keys in float32, shape (positions, head width)."""
+
 
 class CrossAttentionFloat32:
     """Keys and values in float32, for any CPU. See `CrossAttentionCache`."""
@@ -54,6 +57,11 @@ class CrossAttentionFloat32:
         # without the padding of the last block
         weights = scores.flatten(2)[:, :, : self._values.shape[1]].softmax(2)
         out[:] = torch.bmm(weights, self._values).transpose(0, 1).numpy()
+
+    def keys_of(self, head: int) -> Rows:
+        """See `CrossAttentionCache`."""
+        positions, width = self._values.shape[1:]
+        return self._keys[head].transpose(1, 2).reshape(-1, width)[:positions].numpy()
 
 
 class CrossAttentionBFloat16:
@@ -81,3 +89,8 @@ class CrossAttentionBFloat16:
     def attend(self, query: Heads, out: Heads) -> None:
         """See `CrossAttentionCache`."""
         cross_attention_bfloat16(query, self._keys, self._values, self._positions, out)
+
+    def keys_of(self, head: int) -> Rows:
+        """See `CrossAttentionCache`."""
+        bits = self._keys[head].transpose(0, 2, 1, 3).reshape(-1, LANES)[: self._positions]
+        return (bits.astype(np.uint32) << 16).view(np.float32)

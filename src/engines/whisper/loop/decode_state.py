@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 
 from src.engines.kernels import Mask, Rows
+from src.engines.whisper.loop.attention_recorder import AttentionRecorder, LayerHead
 from src.engines.whisper.loop.decoder import DecoderInput, KVCache
 from src.engines.whisper.loop.logit_filter import LogitFilter
-from src.engines.whisper.loop.search import BeamSearch, Sampling, Search
+from src.engines.whisper.loop.search import BeamSearch, GreedySearch, Sampling, Search
 from src.engines.whisper.row import BEAM, BEST_OF, MAX_TOKENS, Decoded, WhisperRow
 from src.engines.whisper.row_policy import Action, RowPolicy
 from src.engines.whisper.vocabulary import Vocabulary
@@ -37,7 +38,13 @@ class DecodeState:
     `consume_logprobs` if that asks for it, until `policy.action` is `DONE`.
     """
 
-    def __init__(self, row: WhisperRow, vocabulary: Vocabulary, logit_filter: LogitFilter) -> None:
+    def __init__(
+        self,
+        row: WhisperRow,
+        vocabulary: Vocabulary,
+        logit_filter: LogitFilter,
+        alignment_heads: Sequence[LayerHead] = (),
+    ) -> None:
         self.row = row
         self.policy = RowPolicy(row, vocabulary.multilingual)
         self.encoder_output: EncoderOutput | None = None
@@ -45,6 +52,9 @@ class DecodeState:
         """Whether the statistics know that the row is decoded again."""
         self._vocabulary = vocabulary
         self._filter = logit_filter
+        self._alignment_heads = alignment_heads
+        self._recorder: AttentionRecorder | None = None
+        self._positions_read: list[int] = []
         self._no_speech = 0.0
         self._prompt: list[int] = []
         self._search: Search | None = None
@@ -74,11 +84,20 @@ class DecodeState:
         if self._search is None:
             self._prompt = self._vocabulary.start(self.policy.language, self.row.task, self.row.prompt)
             begin = self._prompt.index(self._vocabulary.start_of_transcript)
-            return DecoderInput(self.kv_cache, self._prompt, 0, None), [begin, len(self._prompt) - 1]
+            tokens = self._prompt
+            if self.row.forced is not None:
+                self._prompt = [*self._prompt, self._vocabulary.no_timestamps]
+                self._recorder = AttentionRecorder(
+                    self._alignment_heads, len(self._prompt) - 1, self.row.mel.shape[1] // 2
+                )
+                tokens = [*self._prompt, *self.row.forced]
+            return DecoderInput(self.kv_cache, tokens, 0, None, self._recorder), [begin, len(tokens) - 1]
         texts = self._search.texts
         position = len(self._prompt) + len(texts[0]) - 1
         tokens = [text[-1] for text in texts]
-        return DecoderInput(self.kv_cache, tokens, position, self._next_mask()), range(len(texts))
+        return DecoderInput(self.kv_cache, tokens, position, self._next_mask(), self._recorder), range(
+            len(texts)
+        )
 
     def consume_logits(self, logits: Rows) -> list[Sequence[int]]:
         """Take the wanted logits, shape (wanted, vocabulary).
@@ -100,6 +119,8 @@ class DecodeState:
         if self._search is None:
             raise RuntimeError("no text is being decoded")
         parents = self._search.advance(logprobs)
+        if parents and self._recorder is not None:
+            self._positions_read.append(self._recorder.position())
         if parents:
             self._inherit(parents)
         else:
@@ -114,6 +135,8 @@ class DecodeState:
     def _new_search(self) -> Search:
         longest = min(self.row.most_tokens, MAX_TOKENS - len(self._prompt) + 1)
         temperature = self.policy.temperature
+        if self.row.forced is not None:
+            return GreedySearch(self.row.forced, longest, self._vocabulary.end)
         if temperature == 0:
             return BeamSearch(self._filter, BEAM, longest, self._vocabulary.end)
         return Sampling(temperature, BEST_OF, longest, self._vocabulary.end)
@@ -139,6 +162,9 @@ class DecodeState:
 
     def _report(self, tokens: list[int], logprob: float) -> None:
         vocabulary = self._vocabulary
+        logprobs: tuple[float, ...] = ()
+        if isinstance(self._search, GreedySearch):
+            tokens, logprobs = tokens[len(self.row.forced or ()) :], tuple(self._search.logprobs)
         decoded = Decoded(
             tokens=tuple(tokens),
             text=vocabulary.text(tokens),
@@ -147,8 +173,10 @@ class DecodeState:
             avg_logprob=logprob / (len(tokens) + 1),
             no_speech_prob=self._no_speech,
             temperature=self.policy.temperature,
+            positions=tuple(self._positions_read),
+            logprobs=logprobs,
         )
-        self._search, self._mask = None, None
+        self._search, self._mask, self._recorder = None, None, None
         self.kv_cache.reset()
         self.policy.text_decoded(decoded)
 

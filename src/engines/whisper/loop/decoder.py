@@ -22,6 +22,7 @@ from torch import Tensor
 from src.engines.kernels import Mask, Rows
 from src.engines.kernels.attention import self_attention
 from src.engines.kernels.sampling import BLOCK
+from src.engines.whisper.loop.attention_recorder import AttentionRecorder
 from src.engines.whisper.loop.cross_attention import CrossAttentionCache
 from src.engines.whisper.loop.layers import LayerBuilder, Sublayer
 from src.engines.worker_pool import Stage
@@ -83,6 +84,8 @@ class DecoderInput:
     """Position of the first new token in the text."""
     mask: Mask | None
     """Slots that each new token attends to; None: causal, as in a prompt."""
+    recorder: AttentionRecorder | None = None
+    """Told where the tokens look in the audio."""
 
 
 class _Layer(NamedTuple):
@@ -107,7 +110,7 @@ class WhisperDecoder:
         # float16 halves the memory; a step reads a few lines of it
         self._embedding = layers.tensor("embeddings/weight").half().numpy()
         self._positions = layers.tensor("position_encodings/encodings").numpy()
-        self._heads = int(layers.tensor("num_heads"))
+        self.heads = int(layers.tensor("num_heads"))
         self._norm = layers.layer_norm("layer_norm")
         self._output_projection = layers.output_projection("embeddings/weight", BLOCK)
         self.outputs = len(self._embedding) + -len(self._embedding) % BLOCK
@@ -124,6 +127,11 @@ class WhisperDecoder:
             for name in names
         ]
 
+    @property
+    def layers(self) -> int:
+        """Number of layers."""
+        return len(self._layers)
+
     def project_kv(self, encoded: Tensor) -> Generator[Stage, None, KVCache]:
         """Make a row's KV cache of the encoder's output.
 
@@ -136,12 +144,12 @@ class WhisperDecoder:
         caches: dict[int, CrossAttentionCache] = {}
         layers = range(len(self._kv_projections))
         yield [partial(self._project_layer_kv, encoded, caches, layer) for layer in layers]
-        return KVCache([caches[layer] for layer in layers], self._heads, encoded.shape[1] // self._heads)
+        return KVCache([caches[layer] for layer in layers], self.heads, encoded.shape[1] // self.heads)
 
     def _project_layer_kv(self, encoded: Tensor, caches: dict[int, CrossAttentionCache], layer: int) -> None:
         # a copy, because the product overwrites its input and all layers are given the same
         both = torch.from_numpy(self._kv_projections[layer](encoded.numpy().copy()))
-        keys, values = both.view(len(both), 2, self._heads, -1).unbind(1)
+        keys, values = both.view(len(both), 2, self.heads, -1).unbind(1)
         caches[layer] = self._cache_type(keys, values)
 
     def step(self, inputs: Sequence[DecoderInput], wanted: Sequence[int]) -> Rows:
@@ -185,12 +193,15 @@ class WhisperDecoder:
         layer.second.add_to(x, out)
 
     def _cross_attention(self, layer: Sublayer, x: Rows, inputs: Sequence[DecoderInput], number: int) -> None:
-        heads = (len(x), self._heads, x.shape[1] // self._heads)
+        heads = (len(x), self.heads, x.shape[1] // self.heads)
         query = layer.first(layer.norm(x), np.float32(heads[2] ** -0.5)).reshape(heads)
         out, start = np.empty(heads, np.float32), 0
         for one in inputs:
             end = start + len(one.tokens)
-            one.kv_cache.cross_attention[number].attend(query[start:end], out[start:end])
+            cache = one.kv_cache.cross_attention[number]
+            cache.attend(query[start:end], out[start:end])
+            if one.recorder is not None:
+                one.recorder.record(number, query[start:end], cache)
             start = end
         layer.second.add_to(x, out.reshape(x.shape))
 

@@ -5,7 +5,7 @@ follows: timestamps come in pairs, never run backwards, begin the text within it
 written whenever together they are likelier than any word.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,17 +42,20 @@ class LogitFilter:
         self._static = np.zeros(size, np.float32)
         self._static[[*vocabulary.suppressed, vocabulary.no_timestamps]] = -np.inf
 
-    def apply(self, logits: Rows, texts: Sequence[Sequence[int]]) -> None:
+    def apply(self, logits: Rows, texts: Sequence[Sequence[int]], untimed: Collection[int] = ()) -> None:
         """Turn logits into log-probabilities of the allowed tokens, -inf for the others. In place.
 
         Args:
             logits: shape (texts, size).
             texts: the tokens of each hypothesis so far, without the prompt.
+            untimed: indexes of the texts that have no timestamps.
         """
         banned = np.zeros((len(texts), 2, 2), np.int64)
         either = np.zeros(len(texts), np.bool_)
         for number, text in enumerate(texts):
-            ranges, either[number] = self._banned(text)
+            ranges, either[number] = (
+                ([(self._first_timestamp, self._size)], False) if number in untimed else self._banned(text)
+            )
             banned[number, : len(ranges)] = ranges
         masked_log_softmax(logits, self._static, banned, either, self._first_timestamp)
 

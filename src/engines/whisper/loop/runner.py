@@ -14,6 +14,7 @@ import torch
 
 from src.engines.whisper.ctranslate2_model import CTranslate2Model
 from src.engines.whisper.features import LONGEST_SHORT
+from src.engines.whisper.loop.attention_recorder import LayerHead
 from src.engines.whisper.loop.capabilities import Capabilities
 from src.engines.whisper.loop.decode_state import DecodeState, EncoderOutput
 from src.engines.whisper.loop.decoder import WhisperDecoder
@@ -21,7 +22,7 @@ from src.engines.whisper.loop.encoder import WhisperEncoder
 from src.engines.whisper.loop.layers import LayerBuilder
 from src.engines.whisper.loop.logit_filter import LogitFilter
 from src.engines.whisper.loop.step import decode_step
-from src.engines.whisper.loop.weights import read
+from src.engines.whisper.loop.weights import alignment_heads, read
 from src.engines.whisper.row import FULL_WINDOW, Alignment, Outcome, WhisperRow
 from src.engines.whisper.row_policy import Action
 from src.engines.whisper.stats import Stats
@@ -77,6 +78,7 @@ class LoopRunner:
         self._decoder: WhisperDecoder | None = None
         self._filter: LogitFilter | None = None
         self._pool: WorkerPool | None = None
+        self._alignment_heads: Sequence[LayerHead] = ()
         self._states: dict[int, DecodeState] = {}
         """Rows in work."""
         self._encoding: dict[int, Task[EncoderOutput]] = {}
@@ -97,6 +99,7 @@ class LoopRunner:
             LayerBuilder(arrays, can.few_rows), LayerBuilder(arrays, can.many_rows), can.cross_attention
         )
         self._filter = LogitFilter(self._vocabulary, self._decoder.outputs)
+        self._alignment_heads = alignment_heads(self._folder, self._decoder.layers, self._decoder.heads)
         self._pool = WorkerPool(self._encoder_threads, "whisper-encoder")
         self._warm(self._encoder.mels)
 
@@ -141,7 +144,9 @@ class LoopRunner:
     def add(self, job_id: int, row: WhisperRow) -> None:
         if self._vocabulary is None or self._filter is None:
             raise RuntimeError("the runner is not open")
-        self._states[job_id] = state = DecodeState(row, self._vocabulary, self._filter)
+        self._states[job_id] = state = DecodeState(
+            row, self._vocabulary, self._filter, self._alignment_heads
+        )
         self._submit(job_id, state)
         self.stats.rows += 1
 

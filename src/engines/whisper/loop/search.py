@@ -1,5 +1,6 @@
 """Beam search and sampling: which hypotheses of a row go on, and with which tokens."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -142,3 +143,35 @@ class Sampling:
     def result(self) -> Hypothesis:
         """See `Search.result`."""
         return max(self._ended, key=lambda one: one.score)
+
+
+class GreedySearch:
+    """Writes the likeliest token at each step, after some tokens that are given.
+
+    Args:
+        forced: tokens that the text begins with.
+        longest: number of tokens, with the forced ones, after which the text ends.
+        end: the token that ends a text.
+    """
+
+    def __init__(self, forced: Sequence[int], longest: int, end: int) -> None:
+        self._longest = longest
+        self._end = end
+        self.logprobs: list[float] = []
+        """Of the tokens that follow the forced ones."""
+        self.texts: list[list[int]] = [list(forced)]
+
+    def advance(self, logprobs: Rows) -> list[int]:
+        """See `Search.advance`."""
+        [text] = self.texts
+        token = int(logprobs[0].argmax())
+        if token == self._end or len(text) >= self._longest:
+            return []
+        self.texts = [[*text, token]]
+        self.logprobs.append(float(logprobs[0, token]))
+        return [0]
+
+    @property
+    def result(self) -> Hypothesis:
+        """See `Search.result`."""
+        return Hypothesis(self.texts[0], sum(self.logprobs))

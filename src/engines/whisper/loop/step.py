@@ -21,12 +21,15 @@ def decode_step(decoder: WhisperDecoder, logit_filter: LogitFilter, states: Sequ
         tokens += len(one.tokens)
     logits = decoder.step(inputs, wanted)
     texts: list[Sequence[int]] = []
+    untimed: set[int] = set()
     lines: list[int] = []
     writing: list[tuple[DecodeState, int]] = []
     start = 0
     for state, count in zip(states, counts, strict=True):
         end = start + count
         if found := state.consume_logits(logits[start:end]):
+            if state.row.forced is not None:
+                untimed.update(range(len(texts), len(texts) + len(found)))
             texts += found
             lines += range(end - len(found), end)
             writing.append((state, len(found)))
@@ -35,7 +38,7 @@ def decode_step(decoder: WhisperDecoder, logit_filter: LogitFilter, states: Sequ
         return
     if len(lines) < len(logits):
         logits = logits[lines]
-    logit_filter.apply(logits, texts)
+    logit_filter.apply(logits, texts, untimed)
     start = 0
     for state, count in writing:
         state.consume_logprobs(logits[start : start + count])

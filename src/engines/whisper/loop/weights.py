@@ -4,6 +4,7 @@ The format is that of CTranslate2's `ModelSpec.save` (binary version 6): a heade
 name, shape, type and bytes, then aliases.
 """
 
+import json
 import mmap
 import struct
 from pathlib import Path
@@ -80,3 +81,16 @@ def read(folder: Path, part: str) -> Arrays:
             if name.startswith(part):
                 found[name.removeprefix(part)] = array
     return found
+
+
+def alignment_heads(folder: Path, layers: int, heads: int) -> list[tuple[int, int]]:
+    """The decoder's heads that follow the audio, as (layer, head).
+
+    CTranslate2's converter writes them to `config.json` for the models that it knows. Else they are, as in
+    openai/whisper, all heads of the upper half of the layers.
+    """
+    config = folder / "config.json"
+    known = json.loads(config.read_text()).get("alignment_heads") if config.is_file() else None
+    if known:
+        return [(int(layer), int(head)) for layer, head in known if layer < layers and head < heads]
+    return [(layer, head) for layer in range(layers // 2, layers) for head in range(heads)]

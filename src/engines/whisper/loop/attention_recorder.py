@@ -1,0 +1,71 @@
+"""Where in the audio the decoder looks while it writes a token: the signal of AlignAtt.
+
+AlignAtt (Papi et al., 2023) decides from cross-attention whether a token is stable: it is if the decoder does
+not look at the last moments of the audio that has come so far. The weights are made comparable as in
+openai/whisper's `timing.py`: those of some heads, which follow the audio, normalised over the tokens and
+smoothed over the positions.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from src.engines.kernels import Heads
+from src.engines.whisper.loop.cross_attention import CrossAttentionCache
+
+LayerHead = tuple[int, int]
+"""A layer and one of its heads."""
+
+_MEDIAN = 7
+"""Positions of the median filter; that of openai/whisper."""
+
+
+class AttentionRecorder:
+    """Collects the attention of one row's tokens, and tells the position of each.
+
+    The query that predicts a token is the one of the token before it.
+
+    Args:
+        heads: the model's alignment heads, as (layer, head).
+        skip: number of tokens of the prompt before the one that predicts the first token of text.
+        positions: encoder positions that hold audio; those behind it are padding.
+    """
+
+    def __init__(self, heads: Sequence[LayerHead], skip: int, positions: int) -> None:
+        self._heads: dict[int, list[int]] = {}
+        for layer, head in heads:
+            self._heads.setdefault(layer, []).append(head)
+        self._skip = skip
+        self._positions = positions
+        self._keys: dict[LayerHead, NDArray[np.float32]] = {}
+        self._weights: dict[LayerHead, NDArray[np.float32]] = {}
+        """Of each head, shape (tokens, encoder positions)."""
+        self._last = max(self._heads)
+
+    def record(self, layer: int, query: Heads, cache: CrossAttentionCache) -> None:
+        """Take the queries of new tokens in one layer, shape (tokens, heads, width), scaled already."""
+        for head in self._heads.get(layer, ()):
+            known = layer, head
+            keys = self._keys.get(known)
+            if keys is None:
+                keys = self._keys[known] = cache.keys_of(head)
+                self._weights[known] = np.empty((0, len(keys)), np.float32)
+            queries = query[self._skip :, head] if not len(self._weights[known]) else query[:, head]
+            scores = queries @ keys.T
+            scores -= scores.max(1, keepdims=True)
+            np.exp(scores, out=scores)
+            scores /= scores.sum(1, keepdims=True)
+            self._weights[known] = np.concatenate([self._weights[known], scores])
+
+    def position(self) -> int:
+        """The encoder position (20 ms) at which the newest token is said."""
+        weights = np.stack(list(self._weights.values()))
+        newest = weights[:, -1]
+        if weights.shape[1] > 1:
+            deviation = weights.std(1)
+            newest = (newest - weights.mean(1)) / np.maximum(deviation, 1e-6)
+        around = _MEDIAN // 2
+        padded = np.pad(newest, ((0, 0), (around, around)), mode="reflect")
+        smooth = np.median(np.lib.stride_tricks.sliding_window_view(padded, _MEDIAN, axis=1), axis=2)
+        return int(smooth.mean(0)[: self._positions].argmax())

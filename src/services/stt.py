@@ -1,11 +1,11 @@
 """Speech to text: audio source -> segmenter -> ordered rows -> transcript, in bounded memory."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
-from src.engines.base import Audio, LanguageGuess, Segment, SpeechToText, SttOptions
+from src.engines.base import Audio, LanguageGuess, PartialTranscript, Segment, SpeechToText, SttOptions
 from src.errors import InvalidInput
 from src.observability.telemetry import current_request_id
 from src.services.decoding.decoding import Decoding
@@ -140,6 +140,12 @@ class SttService:
             model=self._engine.info.model,
             usage=meter.usage,
         )
+
+    async def transcribe_partial(
+        self, audio: Audio, options: SttOptions, forced: Sequence[int]
+    ) -> PartialTranscript:
+        """Read audio that is still growing; see `SpeechToText.transcribe_partial`."""
+        return await self._engine.transcribe_partial(audio, options, forced, current_request_id())
 
     async def detect_language(
         self,

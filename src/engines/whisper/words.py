@@ -8,7 +8,6 @@ last implausibly long at the edge of a sentence are cut to twice the median.
 import math
 import statistics
 from collections.abc import Sequence
-from dataclasses import replace
 
 from src.engines.base import PartialWord, TokenLogprob, Word
 from src.engines.whisper.row import Alignment, Decoded
@@ -81,11 +80,7 @@ def partial_words(decoded: Decoded, language: str, vocabulary: Vocabulary) -> tu
         places = positions[index:after]
         probability = math.exp(statistics.fmean(decoded.logprobs[index:after]))
         start, end = places[0] * _SECONDS_PER_POSITION, max(places) * _SECONDS_PER_POSITION
-        word = PartialWord(text, tuple(group), start, end, probability)
-        if found and text and text in _CLOSING:
-            before = found.pop()
-            word = replace(before, text=before.text + text, tokens=before.tokens + word.tokens)
-        found.append(word)
+        found.append(PartialWord(text, tuple(group), start, end, probability))
         index = after
     if found and "\N{REPLACEMENT CHARACTER}" in found[-1].text:
         found.pop()

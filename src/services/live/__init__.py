@@ -1,0 +1,1 @@
+"""Live transcription: audio that arrives while it is spoken, words as soon as they are stable."""

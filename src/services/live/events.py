@@ -1,0 +1,60 @@
+"""What a live session tells its client. Times are seconds from the first audio of the session."""
+
+from dataclasses import dataclass
+
+from src.engines.base import Segment
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechStarted:
+    item_id: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechStopped:
+    item_id: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Text of an utterance that goes on."""
+
+    item_id: str
+    stable: str
+    """Text that is new and will not change; the texts of all events of an item are joined as they are."""
+    text: str
+    """All stable text of the item so far."""
+    tentative: str
+    """Text after it, which may change."""
+    lag: float
+    """Seconds of audio that had come, but that this update had not read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """An utterance, read once more as a whole."""
+
+    item_id: str
+    start: float
+    end: float
+    text: str
+    rest: str
+    """Text after the stable text; empty if the final text does not begin with the stable text."""
+    agrees: bool
+    """Whether the final text begins with the stable text."""
+    segments: tuple[Segment, ...]
+    language: str
+    language_probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """An utterance whose final text could not be made."""
+
+    item_id: str
+    error: Exception
+
+
+LiveEvent = SpeechStarted | SpeechStopped | Words | Completed | Failed

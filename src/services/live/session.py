@@ -1,0 +1,302 @@
+"""A live session: audio in as it is spoken, events out.
+
+An update of a stream is one row of the engine. One update of a session is in flight at a time; audio that comes
+meanwhile is read by the next one. So a busy machine makes updates rarer and never lets them pile up. When an
+utterance ends, it is transcribed once more as a whole, with beam search and the quality check.
+"""
+
+import asyncio
+import contextlib
+import logging
+import secrets
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field, replace
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+
+from src.engines.base import STT_SAMPLE_RATE, Audio, Segment, SttOptions
+from src.errors import Overloaded, TooSlow, VozError
+from src.scheduling.executors import SEGMENTATION
+from src.services.live.endpointing import Edge, Endpointer, Turn, TurnDetection
+from src.services.live.events import Completed, Failed, LiveEvent, SpeechStarted, SpeechStopped, Words
+from src.services.live.utterance import Utterance
+from src.services.stt import Result, SttService
+
+log = logging.getLogger(__name__)
+
+_FIRST_UPDATE = 0.7
+"""Seconds of an utterance at which it is read first."""
+_MAX_INTERVAL = 3.0
+"""Seconds between updates on a machine that is too slow."""
+_KEPT_SECONDS = 1.5
+"""Audio that is kept while nobody speaks: the prefix of the next utterance comes from there."""
+_MAX_UTTERANCE = 25.0
+"""Seconds after which an utterance without a pause is cut, as a file is."""
+_MAX_COMMITTED = 600.0
+"""Seconds of audio between two commits, if the client ends utterances itself."""
+_DETECT_SECONDS = 2.0
+"""Seconds of audio from which the detected language is kept for the utterance."""
+_MAX_EVENTS = 1000
+"""Events that wait for a client who does not read."""
+_MAX_FINALS = 4
+"""Utterances that wait for their final text; a client who sends faster must wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class LiveOptions:
+    """How a session is transcribed."""
+
+    stt: SttOptions = field(default_factory=SttOptions)
+    turn_detection: TurnDetection | None = field(default_factory=TurnDetection)
+    """None: the client ends utterances with `commit`."""
+    interval: float = 0.4
+    """Seconds of new audio between two updates."""
+    partial: bool = True
+    """Whether words are wanted before the utterance ends."""
+
+
+class LiveSession:
+    """One speaker. An async context manager: leaving it cancels everything, rows in the engine included.
+
+    Args:
+        stt: transcribes.
+        options: may be changed while it runs (`configure`).
+        new_id: makes ids of utterances.
+    """
+
+    def __init__(
+        self,
+        stt: SttService,
+        options: LiveOptions,
+        new_id: Callable[[], str] = lambda: f"item_{secrets.token_hex(10)}",
+    ) -> None:
+        self._stt = stt
+        self._options = options
+        self._new_id = new_id
+        self._endpointer = Endpointer(options.turn_detection or TurnDetection())
+        self._recent = np.zeros(0, np.float32)
+        """The last audio, from sample `_received - len(_recent)` on."""
+        self._received = 0
+        self._utterance: Utterance | None = None
+        self._language: str | None = None
+        """Detected in the present utterance."""
+        self._interval = options.interval
+        self._events: asyncio.Queue[LiveEvent | None] = asyncio.Queue(_MAX_EVENTS)
+        self._finals: asyncio.Queue[tuple[Utterance, LiveOptions] | None] = asyncio.Queue(_MAX_FINALS)
+        self._news = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> Self:
+        self._tasks = [asyncio.create_task(self._update()), asyncio.create_task(self._complete())]
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    @property
+    def options(self) -> LiveOptions:
+        return self._options
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of audio received."""
+        return self._received / STT_SAMPLE_RATE
+
+    @property
+    def pending_seconds(self) -> float:
+        """Seconds of audio of the utterance that goes on."""
+        return self._utterance.seconds if self._utterance else 0.0
+
+    def configure(self, options: LiveOptions) -> None:
+        """Change the options from the next utterance on; turn detection at once."""
+        self._options = options
+        self._interval = options.interval
+        if options.turn_detection is not None:
+            self._endpointer.detection = options.turn_detection
+
+    async def push(self, audio: Audio) -> None:
+        """Take the next audio, 16 kHz mono. Waits if utterances are completed more slowly than they come.
+
+        Raises:
+            TooSlow: too many events wait to be read.
+        """
+        self._check()
+        for start in range(0, len(audio), STT_SAMPLE_RATE):
+            await self._push(audio[start : start + STT_SAMPLE_RATE])
+
+    async def commit(self) -> str | None:
+        """End the utterance that goes on here; its id, or None if there is none."""
+        utterance = self._utterance
+        if utterance is None:
+            return None
+        self._endpointer.stop()
+        await self._end(utterance, self._received)
+        return utterance.item_id
+
+    def clear(self) -> None:
+        """Forget the utterance that goes on."""
+        self._utterance = None
+        self._endpointer.stop()
+
+    async def finish(self) -> None:
+        """No more audio: complete the last utterance and all that wait, then end the events."""
+        await self.commit()
+        await self._finals.put(None)
+        await self._tasks[1]
+
+    async def __aiter__(self) -> AsyncIterator[LiveEvent]:
+        """Events, until `finish` is done."""
+        while (event := await self._events.get()) is not None:
+            yield event
+
+    def _check(self) -> None:
+        for task in self._tasks:
+            if task.done() and not task.cancelled() and (error := task.exception()) is not None:
+                raise error
+
+    async def _push(self, block: Audio) -> None:
+        before = self._received
+        self._received += len(block)
+        self._recent = np.concatenate([self._recent, block])[-round(_KEPT_SECONDS * STT_SAMPLE_RATE) :]
+        if self._options.turn_detection is None:
+            if self._utterance is None:
+                self._begin(before, announced=False)
+            elif self._utterance.seconds < _MAX_COMMITTED:
+                self._utterance.append(block)
+            self._news.set()
+            return
+        turns = await SEGMENTATION.run(self._endpointer.push, block)
+        if self._utterance is not None:
+            self._utterance.append(block)
+        for turn in turns:
+            await self._turn(turn)
+        utterance = self._utterance
+        if utterance is not None:
+            if utterance.seconds >= _MAX_UTTERANCE:
+                await self._cut(utterance)
+            self._news.set()
+
+    def _begin(self, sample: int, *, announced: bool = True) -> None:
+        self._utterance = Utterance(self._new_id(), sample)
+        self._language = self._options.stt.language
+        start = max(0, len(self._recent) - (self._received - sample))
+        self._utterance.append(self._recent[start:])
+        if announced:
+            self._emit(SpeechStarted(self._utterance.item_id, sample / STT_SAMPLE_RATE))
+
+    async def _turn(self, turn: Turn) -> None:
+        if turn.edge is Edge.START and self._utterance is None:
+            self._begin(turn.sample)
+        elif turn.edge is Edge.STOP and self._utterance is not None:
+            await self._end(self._utterance, turn.sample)
+
+    async def _cut(self, utterance: Utterance) -> None:
+        """Nobody pauses: end the utterance where it is quietest behind its stable words, and begin another."""
+        newest = utterance.start + utterance.samples
+        stable = utterance.start + round(utterance.stable_until * STT_SAMPLE_RATE)
+        at = self._endpointer.quietest(max(stable, newest - 5 * STT_SAMPLE_RATE), newest)
+        rest = utterance.split(at - utterance.start)
+        await self._end(utterance, at)
+        self._endpointer.cut(at)
+        self._utterance = following = Utterance(self._new_id(), at)
+        following.append(rest)
+        self._emit(SpeechStarted(following.item_id, at / STT_SAMPLE_RATE))
+
+    async def _end(self, utterance: Utterance, sample: int) -> None:
+        self._utterance = None
+        self._emit(SpeechStopped(utterance.item_id, sample / STT_SAMPLE_RATE))
+        options = self._options
+        if options.stt.language is None and self._language is not None:
+            options = replace(options, stt=replace(options.stt, language=self._language))
+        await self._finals.put((utterance, options))
+
+    async def _update(self) -> None:
+        """Read the utterance that goes on, again and again."""
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            utterance = self._utterance
+            if utterance is None or not self._options.partial:
+                continue
+            wanted = self._interval if utterance.updated else _FIRST_UPDATE
+            if utterance.unread >= wanted:
+                try:
+                    await self._read(utterance)
+                except Overloaded:
+                    self._interval = min(_MAX_INTERVAL, 1.5 * self._interval)
+                except VozError as error:  # the next update, or the final text, reads this audio again
+                    log.warning("an update of a live session failed: %s", error)
+
+    async def _read(self, utterance: Utterance) -> None:
+        update = utterance.next_update()
+        options = replace(self._options.stt, language=self._language, prompt=update.prompt or self._options.stt.prompt)
+        partial = await self._stt.transcribe_partial(update.audio, options, update.forced)
+        if self._utterance is not utterance:
+            return
+        if self._language is None and update.end >= _DETECT_SECONDS:
+            self._language = partial.language
+        progress = utterance.take(update, partial)
+        self._interval = max(self._options.interval, 0.9 * self._interval)
+        self._emit(
+            Words(utterance.item_id, progress.stable, utterance.text, progress.tentative, utterance.unread)
+        )
+        if utterance.unread >= self._interval:
+            self._news.set()
+
+    async def _complete(self) -> None:
+        """Transcribe ended utterances as a whole, in their order."""
+        while (ended := await self._finals.get()) is not None:
+            utterance, options = ended
+            try:
+                self._emit(await self._final(utterance, options))
+            except VozError as error:
+                self._emit(Failed(utterance.item_id, error))
+        await self._events.put(None)
+
+    async def _final(self, utterance: Utterance, options: LiveOptions) -> Completed:
+        result: Result | None = None
+        async with contextlib.aclosing(self._stt.stream_blocks(_once(utterance.audio), options.stt)) as items:
+            async for item in items:
+                if isinstance(item, Result):
+                    result = item
+        if result is None:
+            raise RuntimeError("a stream ended without its result")
+        text, stable = result.text.strip(), utterance.text
+        agrees = text.startswith(stable)
+        start = utterance.start / STT_SAMPLE_RATE
+        return Completed(
+            item_id=utterance.item_id,
+            start=start,
+            end=start + utterance.seconds,
+            text=text,
+            rest=text[len(stable) :] if agrees else "",
+            agrees=agrees,
+            segments=tuple(_moved(segment, start) for segment in result.segments),
+            language=result.language,
+            language_probability=result.language_probability,
+        )
+
+    def _emit(self, event: LiveEvent) -> None:
+        try:
+            self._events.put_nowait(event)
+        except asyncio.QueueFull:
+            raise TooSlow("the client does not read what it is sent") from None
+
+
+async def _once(audio: Audio) -> AsyncIterator[Audio]:
+    """As blocks of a second, as a file is read."""
+    for start in range(0, len(audio), STT_SAMPLE_RATE):
+        yield audio[start : start + STT_SAMPLE_RATE]
+
+
+def _moved(segment: Segment, by: float) -> Segment:
+    words = segment.words and tuple(
+        replace(word, start=word.start + by, end=word.end + by) for word in segment.words
+    )
+    return replace(segment, start=segment.start + by, end=segment.end + by, words=words)

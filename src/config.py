@@ -139,6 +139,13 @@ class Settings(BaseSettings):
     request_timeout: float = Field(default=600, gt=0)
     """Maximum number of seconds for the work of a request."""
 
+    live_sessions: Annotated[int | None, NoDecode] = Field(default=None, ge=0)
+    """Live sessions at once per worker process; `auto`: from device and cores; 0: none."""
+    live_idle_timeout: float = Field(default=60, gt=0)
+    """Seconds for which the client of a live session may send nothing."""
+    live_max_seconds: float = Field(default=7200, gt=0)
+    """Longest live session."""
+
     rate_limit: str = ""
     """Limits of each key on requests and seconds of audio, e.g. `60/minute,600s/minute`; empty: no limit."""
 
@@ -199,7 +206,7 @@ class Settings(BaseSettings):
             )
         return origins
 
-    @field_validator("max_queue", "upload_space_mb", mode="before")
+    @field_validator("max_queue", "upload_space_mb", "live_sessions", mode="before")
     @classmethod
     def _auto_is_none(cls, value: Any) -> Any:
         return None if isinstance(value, str) and value.strip().lower() == "auto" else value

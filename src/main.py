@@ -15,9 +15,10 @@ from fastapi.middleware import Middleware
 from src.access.failed_keys import FailedKeys
 from src.access.rate_limits import RateLimiter, parse_limits
 from src.api import docs, errors, files, health, metrics, openai, page, stt, tts, voices
-from src.api.dependencies import Services
+from src.api.dependencies import LiveLimits, Services
 from src.api.engine_watch import watching
 from src.api.graceful_shutdown import GracefulShutdown
+from src.api.live import socket as live
 from src.api.metrics import measuring
 from src.api.middleware import (
     AdmitBeforeBody,
@@ -47,7 +48,7 @@ from src.observability.tracing import tracing
 from src.processes.allocator import limit_malloc_arenas, trim_periodically
 from src.processes.descriptors import raise_descriptor_limit
 from src.processes.workers import shared_folder
-from src.scheduling.admission import AdmissionController, UploadSpace, default_limit
+from src.scheduling.admission import AdmissionController, UploadSpace, default_limit, default_sessions
 from src.scheduling.executors import TEXT
 from src.services.decoding.pool import Decoders
 from src.services.model_names import Catalogue
@@ -105,6 +106,14 @@ def create_app(settings: Settings, open_engines: OpenEngines = open_models) -> F
                 tts=tts_service(models.tts, MeasuredStorage(storage), settings, lexicon),
                 stt_admission=_admission("speech-to-text", models.stt.info.device, settings),
                 tts_admission=_admission("text-to-speech", models.tts.info.device, settings),
+                live_admission=AdmissionController(
+                    "live transcription",
+                    default_sessions(models.stt.info.device, settings.threads)
+                    if settings.live_sessions is None
+                    else settings.live_sessions,
+                    settings.live_max_seconds,
+                ),
+                live_limits=LiveLimits(settings.live_idle_timeout, settings.live_max_seconds),
                 shutdown=shutdown,
                 catalogue=Catalogue(models.stt.info, models.tts.voices, settings.model_aliases),
                 stt_languages=tuple(settings.stt_languages),
@@ -161,6 +170,7 @@ def create_app(settings: Settings, open_engines: OpenEngines = open_models) -> F
     docs.install(app)
     page.install(app, settings.max_text_chars, settings.max_upload_mb)
     app.include_router(stt.router)
+    app.include_router(live.router)
     app.include_router(tts.router)
     app.include_router(voices.router)
     app.include_router(openai.router)

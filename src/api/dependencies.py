@@ -17,6 +17,16 @@ from src.storage.base import Storage
 
 
 @dataclass(frozen=True, slots=True)
+class LiveLimits:
+    """Limits of one live session, in seconds."""
+
+    idle: float
+    """Longest wait for a message of the client."""
+    total: float
+    """Longest session."""
+
+
+@dataclass(frozen=True, slots=True)
 class Services:
     """Objects that the lifespan builds and the routes use."""
 
@@ -26,6 +36,8 @@ class Services:
     tts: TtsService
     stt_admission: AdmissionController
     tts_admission: AdmissionController
+    live_admission: AdmissionController
+    live_limits: LiveLimits
     shutdown: GracefulShutdown
     catalogue: Catalogue
     stt_languages: tuple[str, ...]
@@ -37,7 +49,11 @@ class Services:
 
     def admission(self, kind: AdmissionClass) -> AdmissionController:
         """The controller that counts the requests in flight of this class."""
-        return {AdmissionClass.STT: self.stt_admission, AdmissionClass.TTS: self.tts_admission}[kind]
+        return {
+            AdmissionClass.STT: self.stt_admission,
+            AdmissionClass.TTS: self.tts_admission,
+            AdmissionClass.LIVE: self.live_admission,
+        }[kind]
 
 
 async def _services(request: Request) -> Services:

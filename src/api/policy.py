@@ -49,6 +49,8 @@ class AdmissionClass(Enum):
 
     STT = auto()
     TTS = auto()
+    LIVE = auto()
+    """Live sessions, which keep their place as long as they last."""
 
 
 class Direction(StrEnum):
@@ -63,6 +65,8 @@ class RoutePolicy:
     """The policy of one route. The defaults are the strict ones."""
 
     authentication: Authentication = Authentication.KEY
+    key_in_message: bool = False
+    """Whether the key of a WebSocket may come in its first message."""
     body_limit: int = _SMALL_BODY
     """Maximum size of the body in bytes."""
     admission: AdmissionClass | None = None
@@ -145,6 +149,12 @@ def route_policies(
             ),
             "/stt": upload,
             "/stt/language": upload,
+            "/stt/live": RoutePolicy(
+                authentication=Authentication.KEY_OR_BEARER,
+                key_in_message=True,
+                admission=AdmissionClass.LIVE,
+                direction=Direction.IN,
+            ),
             "/tts": text,
             "/tts/stream": text,
             # also for clients that know of it from `/v1/audio/voices`

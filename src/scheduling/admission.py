@@ -29,6 +29,11 @@ def default_limit(device: str, threads: int) -> int:
     return 256 if device == "cuda" else 16 * threads
 
 
+def default_sessions(device: str, threads: int) -> int:
+    """Live sessions that an engine may serve at once."""
+    return 64 if device == "cuda" else 6 * threads
+
+
 class WorkTime:
     """The time limit of the work of one request."""
 

@@ -22,6 +22,7 @@ from src.engines.base import (
     Audio,
     EngineInfo,
     LanguageGuess,
+    PartialTranscript,
     Segment,
     SttOptions,
     Transcript,
@@ -116,6 +117,11 @@ class _Engine(BatchedEngine[Any, Any]):
     async def transcribe(self, audio: Audio, options: SttOptions, request_id: str) -> Transcript:
         found = cast(Transcript, await self._batcher.submit(audio, request_id))
         return replace(found, language=options.language or "en")
+
+    async def transcribe_partial(
+        self, audio: Audio, options: SttOptions, forced: Sequence[int], request_id: str
+    ) -> PartialTranscript:
+        return PartialTranscript((), "en", 1.0)
 
     async def detect_language(
         self, audio: Audio, languages: Sequence[str], request_id: str

@@ -9,14 +9,18 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from src.access.failed_keys import FailedKeys
-from src.api.errors import refuse
+from src.api.errors import close, refuse
 from src.api.middleware.base import Guard
+from src.api.middleware.first_message import FirstMessage
 from src.api.policy import Authentication, policy_of
 from src.core.security import ApiKeys
 from src.errors import RateLimited, Unauthorized
 from src.observability.telemetry import annotate
 
 log = logging.getLogger(__name__)
+
+_KEY_PROTOCOL = "openai-insecure-api-key."
+"""Browsers can set no header of a WebSocket: OpenAI's clients there offer the key as a sub-protocol."""
 
 
 class KeyCheck(Guard):
@@ -40,10 +44,26 @@ class KeyCheck(Guard):
             return
         await self.app(scope, receive, send)
 
-    websocket = http
+    async def websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if not policy_of(scope).key_in_message or _key_in_headers(scope):
+            await self.http(scope, receive, send)
+            return
+        first = await FirstMessage.of(receive, send)
+        if first is None:
+            return
+        try:
+            await self._check(scope, first.key)
+        except (Unauthorized, RateLimited) as error:
+            await close(send, error)
+            return
+        await self.app(scope, first.receive, first.send)
 
-    async def _check(self, scope: Scope) -> None:
+    async def _check(self, scope: Scope, key: str = "") -> None:
         """Check the key, and store its name in the scope.
+
+        Args:
+            scope: of the connection.
+            key: that came otherwise than in the headers.
 
         Raises:
             Unauthorized: there is no key, or a wrong one.
@@ -52,11 +72,7 @@ class KeyCheck(Guard):
         authentication = policy_of(scope).authentication
         if authentication is Authentication.PUBLIC:
             return
-        headers = Headers(scope=scope)
-        key = headers.get("X-API-Key", "").strip()  # white space around a value is not a part of it
-        if not key and authentication is Authentication.KEY_OR_BEARER:
-            scheme, _, token = headers.get("Authorization", "").partition(" ")
-            key = token.strip() if scheme.lower() == "bearer" else ""
+        key = key or _key_in_headers(scope)
         if not key:
             raise Unauthorized(
                 "the X-API-Key header is missing"
@@ -73,3 +89,20 @@ class KeyCheck(Guard):
             raise Unauthorized("this API key is not valid")
         scope["state"]["key_name"] = name
         annotate(key=name)
+
+
+def _key_in_headers(scope: Scope) -> str:
+    """The key in the headers that this route's policy allows; empty if there is none."""
+    headers = Headers(scope=scope)
+    key = headers.get("X-API-Key", "").strip()  # white space around a value is not a part of it
+    if not key and policy_of(scope).authentication is Authentication.KEY_OR_BEARER:
+        scheme, _, token = headers.get("Authorization", "").partition(" ")
+        key = token.strip() if scheme.lower() == "bearer" else ""
+        if not key and scope["type"] == "websocket":
+            offered = (
+                one.removeprefix(_KEY_PROTOCOL)
+                for one in scope["subprotocols"]
+                if one.startswith(_KEY_PROTOCOL)
+            )
+            key = next(offered, "")
+    return key

@@ -75,6 +75,18 @@ class BatchDecoder:
             for state in states
         ]
         most_tokens = max(state.row.most_tokens for state in states)
+        if all(state.row.forced is not None for state in states):
+            followed = self._model.follow(
+                encoded,
+                prompts,
+                [list(state.row.forced or ()) for state in states],
+                [state.row.mel.shape[1] for state in states],
+                most_tokens,
+                self._vocabulary,
+            )
+            for state, text in zip(states, followed, strict=True):
+                state.policy.text_decoded(text)
+            return
         texts = self._model.generate(encoded, prompts, most_tokens, temperature, self._vocabulary)
         for state, text in zip(states, texts, strict=True):
             state.policy.text_decoded(text)

@@ -1,6 +1,8 @@
 """CTranslate2's Whisper for batches of rows. Safe to use from as many threads as it has workers."""
 
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +118,62 @@ class CTranslate2Model:
         )
         return [_decoded(result, temperature, vocabulary) for result in results]
 
+    def follow(
+        self,
+        encoded: Encoded,
+        prompts: list[list[int]],
+        forced: list[list[int]],
+        frames: list[int],
+        most_tokens: int,
+        vocabulary: Vocabulary,
+    ) -> list[Decoded]:
+        """Write on after some forced tokens, greedily and without timestamps, and find where tokens are said.
+
+        Args:
+            encoded: the rows.
+            prompts: of each row, of equal lengths.
+            forced: tokens of text of each row, of equal lengths.
+            frames: of audio in each row.
+            most_tokens: at which the text ends.
+            vocabulary: of the model.
+        """
+        begun = [
+            [*prompt, vocabulary.no_timestamps, *text] for prompt, text in zip(prompts, forced, strict=True)
+        ]
+        results = self._model.generate(
+            encoded,
+            begun,
+            max_length=min(MAX_TOKENS, len(begun[0]) + most_tokens),
+            return_scores=True,
+            suppress_blank=False,
+            suppress_tokens=vocabulary.suppressed,
+            beam_size=1,
+        )
+        found = [_decoded(result, 0.0, vocabulary, no_speech=False) for result in results]
+        placed = []
+        for index, (decoded, prompt, text) in enumerate(zip(found, prompts, forced, strict=True)):
+            tokens = vocabulary.words_of(decoded.tokens)
+            whole = [*text, *tokens]
+            if not tokens:
+                placed.append(replace(decoded, tokens=()))
+                continue
+            row = self.select(encoded, [index])
+            start = prompt[prompt.index(vocabulary.start_of_transcript) :]
+            [alignment] = self.align(row, start, [whole], [frames[index]])
+            first: dict[int, int] = {}
+            for token, position in alignment.pairs:
+                first.setdefault(token, position)
+            last = alignment.pairs[-1][1] if alignment.pairs else 0
+            placed.append(
+                replace(
+                    decoded,
+                    tokens=tuple(tokens),
+                    positions=tuple(first.get(len(text) + at, last) for at in range(len(tokens))),
+                    logprobs=tuple(math.log(max(one, 1e-9)) for one in alignment.probabilities[len(text) :]),
+                )
+            )
+        return placed
+
     def align(
         self, encoded: Encoded, start: list[int], texts: list[list[int]], frames: list[int]
     ) -> list[Alignment]:
@@ -142,7 +200,7 @@ class CTranslate2Model:
             self.generate(encoded, [start], MAX_TOKENS // 2, 0.0, vocabulary)
 
 
-def _decoded(result: Any, temperature: float, vocabulary: Vocabulary) -> Decoded:
+def _decoded(result: Any, temperature: float, vocabulary: Vocabulary, *, no_speech: bool = True) -> Decoded:
     tokens = tuple(int(token) for token in result.sequences_ids[0])
     # the score is a mean over the tokens; faster-whisper counts the end mark as one more
     logprob = float(result.scores[0]) * len(tokens) / (len(tokens) + 1)
@@ -151,6 +209,6 @@ def _decoded(result: Any, temperature: float, vocabulary: Vocabulary) -> Decoded
         text=vocabulary.text(tokens),
         last_timestamp=vocabulary.last_timestamp(tokens),
         avg_logprob=logprob,
-        no_speech_prob=float(result.no_speech_prob),
+        no_speech_prob=float(result.no_speech_prob) if no_speech else 0.0,
         temperature=temperature,
     )

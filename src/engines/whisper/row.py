@@ -55,8 +55,9 @@ class WhisperRow:
     """0: rising temperatures where the text is doubtful; above: this one alone."""
     detect_only: bool = False
     forced: tuple[int, ...] | None = None
-    """Tokens of text that the decoder must write first, for audio that is still growing. The row is then decoded
-    once, greedily and without timestamps, and its result says where the decoder looked. None: no such row."""
+    """Tokens of text that the decoder must write first, for audio that is still growing. The row is then
+    decoded once, greedily and without timestamps, and its result says where the decoder looked. None: no such
+    row."""
 
     @property
     def aligned(self) -> bool:
@@ -82,7 +83,7 @@ class Decoded:
     no_speech_prob: float
     temperature: float = 0.0
     positions: tuple[int, ...] = ()
-    """Encoder position (20 ms) of each token, if the row has `forced` tokens; these are left out of `tokens`."""
+    """Encoder position (20 ms) of each token, if the row has `forced` tokens; `tokens` is without these."""
     logprobs: tuple[float, ...] = ()
     """Log-probability of each token, likewise."""
 

@@ -9,7 +9,7 @@ from src.engines.base import STT_SAMPLE_RATE, Audio
 from src.engines.vad import FRAME, SpeechDetector
 
 _HYSTERESIS = 0.15
-"""How far the probability must fall below the threshold before speech is taken to pause; Silero's own rule."""
+"""How far the probability must fall below the threshold before speech is taken to pause, as Silero does."""
 _MIN_FRAMES = 2
 """Frames of speech that begin an utterance: a click is one."""
 
@@ -86,7 +86,7 @@ class Endpointer:
             self._start = sample
 
     def quietest(self, start: int, end: int) -> int:
-        """The sample between `start` and `end`, inside the present utterance, where speech is least likely."""
+        """The sample from `start` to `end`, inside the present utterance, where speech is least likely."""
         if self._start is None or end - start < 2 * FRAME:
             return end
         first = max(0, (start - self._start) // FRAME)

@@ -1,8 +1,8 @@
 """A live session: audio in as it is spoken, events out.
 
-An update of a stream is one row of the engine. One update of a session is in flight at a time; audio that comes
-meanwhile is read by the next one. So a busy machine makes updates rarer and never lets them pile up. When an
-utterance ends, it is transcribed once more as a whole, with beam search and the quality check.
+An update of a stream is one row of the engine. One update of a session is in flight at a time; audio that
+comes meanwhile is read by the next one. So a busy machine makes updates rarer and never lets them pile up.
+When an utterance ends, it is transcribed once more as a whole, with beam search and the quality check.
 """
 
 import asyncio
@@ -197,7 +197,7 @@ class LiveSession:
             await self._end(self._utterance, turn.sample)
 
     async def _cut(self, utterance: Utterance) -> None:
-        """Nobody pauses: end the utterance where it is quietest behind its stable words, and begin another."""
+        """End an utterance without pauses where it is quietest behind its stable words, and begin another."""
         newest = utterance.start + utterance.samples
         stable = utterance.start + round(utterance.stable_until * STT_SAMPLE_RATE)
         at = self._endpointer.quietest(max(stable, newest - 5 * STT_SAMPLE_RATE), newest)
@@ -235,7 +235,9 @@ class LiveSession:
 
     async def _read(self, utterance: Utterance) -> None:
         update = utterance.next_update()
-        options = replace(self._options.stt, language=self._language, prompt=update.prompt or self._options.stt.prompt)
+        options = replace(
+            self._options.stt, language=self._language, prompt=update.prompt or self._options.stt.prompt
+        )
         partial = await self._stt.transcribe_partial(update.audio, options, update.forced)
         if self._utterance is not utterance:
             return

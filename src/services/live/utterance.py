@@ -1,8 +1,8 @@
 """The words of one utterance while it is spoken: which of them are stable, and what is read next.
 
 The policy is AlignAtt ("AlignAtt: Using Attention-based Audio-Translation Alignments as a Guide for
-Simultaneous Speech Translation", Papi et al., 2023): a word is stable if the decoder looked at audio that lies
-some time behind the newest audio when it wrote the word. Stable words are forced on the next update, so they
+Simultaneous Speech Translation", Papi et al., 2023): a word is stable if the decoder, when it wrote the word,
+looked at audio that lies some time behind the newest. Stable words are forced on the next update, so they
 never change. Pure: no model, no task, no clock.
 """
 

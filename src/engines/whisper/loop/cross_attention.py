@@ -61,7 +61,8 @@ class CrossAttentionFloat32:
     def keys_of(self, head: int) -> Rows:
         """See `CrossAttentionCache`."""
         positions, width = self._values.shape[1:]
-        return self._keys[head].transpose(1, 2).reshape(-1, width)[:positions].numpy()
+        keys: Rows = self._keys[head].transpose(1, 2).reshape(-1, width)[:positions].numpy()
+        return keys
 
 
 class CrossAttentionBFloat16:
@@ -93,4 +94,5 @@ class CrossAttentionBFloat16:
     def keys_of(self, head: int) -> Rows:
         """See `CrossAttentionCache`."""
         bits = self._keys[head].transpose(0, 2, 1, 3).reshape(-1, LANES)[: self._positions]
-        return (bits.astype(np.uint32) << 16).view(np.float32)
+        keys: Rows = (bits.astype(np.uint32) << 16).view(np.float32)
+        return keys

@@ -144,9 +144,7 @@ class LoopRunner:
     def add(self, job_id: int, row: WhisperRow) -> None:
         if self._vocabulary is None or self._filter is None:
             raise RuntimeError("the runner is not open")
-        self._states[job_id] = state = DecodeState(
-            row, self._vocabulary, self._filter, self._alignment_heads
-        )
+        self._states[job_id] = state = DecodeState(row, self._vocabulary, self._filter, self._alignment_heads)
         self._submit(job_id, state)
         self.stats.rows += 1
 

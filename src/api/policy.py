@@ -131,6 +131,12 @@ def route_policies(
         authentication=openai.authentication,
         errors=openai.errors,
     )
+    live = RoutePolicy(
+        authentication=Authentication.KEY_OR_BEARER,
+        key_in_message=True,
+        admission=AdmissionClass.LIVE,
+        direction=Direction.IN,
+    )
     return RoutePolicies(
         {
             # the page: static files without data
@@ -149,12 +155,9 @@ def route_policies(
             ),
             "/stt": upload,
             "/stt/language": upload,
-            "/stt/live": RoutePolicy(
-                authentication=Authentication.KEY_OR_BEARER,
-                key_in_message=True,
-                admission=AdmissionClass.LIVE,
-                direction=Direction.IN,
-            ),
+            "/stt/live": live,
+            "/v1/realtime": replace(live, key_in_message=False, errors=ErrorShape.OPENAI),
+            "/realtime": replace(live, key_in_message=False, errors=ErrorShape.OPENAI),
             "/tts": text,
             "/tts/stream": text,
             # also for clients that know of it from `/v1/audio/voices`

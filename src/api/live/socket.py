@@ -34,6 +34,7 @@ async def live(socket: WebSocket) -> None:
     with metered(socket) as meter:
         try:
             await _Client(services, connection, meter, start_of(dict(socket.query_params))).serve()
+            await socket.close()
         except ConnectionResetError:
             pass
         except VozError as error:

@@ -23,6 +23,8 @@ _FREE_TOKENS = 64
 _TOKENS_PER_SECOND = 20
 """More than anyone says in any script: 30 s of Whisper's training data hold at most 224 tokens. A decoder
 that writes more repeats itself, and a bound by the length of the row finds that early."""
+_FREE_PARTIAL_TOKENS = 6
+_PARTIAL_TOKENS_PER_SECOND = 8
 BEAM = 5
 """Hypotheses of a beam search; faster-whisper's default."""
 BEST_OF = 5
@@ -67,6 +69,9 @@ class WhisperRow:
     @property
     def most_tokens(self) -> int:
         """Tokens of text at which decoding ends."""
+        if self.forced is not None:  # not much more than anyone says: a short beginning is easily repeated
+            spoken = _FREE_PARTIAL_TOKENS + int(_PARTIAL_TOKENS_PER_SECOND * self.duration)
+            return min(MAX_TOKENS // 2, max(spoken, len(self.forced) + _FREE_PARTIAL_TOKENS))
         return min(MAX_TOKENS // 2, _FREE_TOKENS + int(_TOKENS_PER_SECOND * self.duration))
 
 

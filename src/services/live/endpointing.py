@@ -10,6 +10,7 @@ from src.engines.vad import FRAME, SpeechDetector
 
 _HYSTERESIS = 0.15
 """How far the probability must fall below the threshold before speech is taken to pause, as Silero does."""
+_SENTENCE_ENDS = (".", "?", "!", "…", "。", "？", "！")
 _MIN_FRAMES = 2
 """Frames of speech that begin an utterance: a click is one."""
 
@@ -24,6 +25,9 @@ class TurnDetection:
     """Audio before the speech that belongs to the utterance: consonants are quiet."""
     silence_seconds: float = 0.5
     """Silence that ends it."""
+    unfinished_seconds: float | None = None
+    """Silence that ends it while its text is no finished sentence, as in OpenAI's `semantic_vad`; None: as
+    `silence_seconds`."""
 
 
 class Edge(StrEnum):
@@ -54,6 +58,8 @@ class Endpointer:
         self._detector = SpeechDetector()
         self._frames = 0
         """Frames judged so far."""
+        self._finished = False
+        """Whether the text so far is a finished sentence."""
         self._run = 0
         """Consecutive frames of speech."""
         self._last_speech = 0
@@ -73,9 +79,14 @@ class Endpointer:
         """Take the next audio. Runs the detector, about 0.1 ms for 32 ms of audio."""
         return [turn for one in self._detector.push(block).tolist() if (turn := self._judge(one))]
 
+    def heard(self, text: str) -> None:
+        """The text of the present utterance so far, which tells how long a pause may be."""
+        self._finished = text.rstrip().endswith(_SENTENCE_ENDS)
+
     def stop(self) -> None:
         """End the utterance here, whatever is said."""
         self._start = None
+        self._finished = False
         self._run = 0
         self._end = self._frames * FRAME
 
@@ -110,7 +121,10 @@ class Endpointer:
         if probability >= self.detection.threshold - _HYSTERESIS:
             self._last_speech = self._frames
         silence = (self._frames - self._last_speech) * FRAME / STT_SAMPLE_RATE
-        if silence < self.detection.silence_seconds:
+        longest = self.detection.silence_seconds
+        if self.detection.unfinished_seconds is not None and not self._finished:
+            longest = self.detection.unfinished_seconds
+        if silence < longest:
             return None
         self.stop()
         return Turn(Edge.STOP, self._last_speech * FRAME)

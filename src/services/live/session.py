@@ -21,7 +21,7 @@ from src.errors import Overloaded, TooSlow, VozError
 from src.scheduling.executors import SEGMENTATION
 from src.services.live.endpointing import Edge, Endpointer, Turn, TurnDetection
 from src.services.live.events import Completed, Failed, LiveEvent, SpeechStarted, SpeechStopped, Words
-from src.services.live.utterance import Utterance
+from src.services.live.utterance import GUARD, Utterance
 from src.services.stt import Result, SttService
 
 log = logging.getLogger(__name__)
@@ -53,6 +53,8 @@ class LiveOptions:
     """None: the client ends utterances with `commit`."""
     interval: float = 0.4
     """Seconds of new audio between two updates."""
+    guard: float = GUARD
+    """Seconds behind the newest audio at which a word is stable."""
     partial: bool = True
     """Whether words are wanted before the utterance ends."""
 
@@ -183,7 +185,7 @@ class LiveSession:
             self._news.set()
 
     def _begin(self, sample: int, *, announced: bool = True) -> None:
-        self._utterance = Utterance(self._new_id(), sample)
+        self._utterance = Utterance(self._new_id(), sample, self._options.guard)
         self._language = self._options.stt.language
         start = max(0, len(self._recent) - (self._received - sample))
         self._utterance.append(self._recent[start:])
@@ -204,7 +206,7 @@ class LiveSession:
         rest = utterance.split(at - utterance.start)
         await self._end(utterance, at)
         self._endpointer.cut(at)
-        self._utterance = following = Utterance(self._new_id(), at)
+        self._utterance = following = Utterance(self._new_id(), at, self._options.guard)
         following.append(rest)
         self._emit(SpeechStarted(following.item_id, at / STT_SAMPLE_RATE))
 
@@ -245,6 +247,7 @@ class LiveSession:
             self._language = partial.language
         progress = utterance.take(update, partial)
         self._interval = max(self._options.interval, 0.9 * self._interval)
+        self._endpointer.heard(utterance.text + progress.tentative)
         self._emit(
             Words(utterance.item_id, progress.stable, utterance.text, progress.tentative, utterance.unread)
         )

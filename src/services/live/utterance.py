@@ -73,11 +73,13 @@ class Utterance:
     Args:
         item_id: its id in the protocols.
         start: the sample of the session at which it begins.
+        guard: seconds behind the newest audio at which a word is stable.
     """
 
-    def __init__(self, item_id: str, start: int) -> None:
+    def __init__(self, item_id: str, start: int, guard: float = GUARD) -> None:
         self.item_id = item_id
         self.start = start
+        self._guard = guard
         self.words: list[StableWord] = []
         self.updated = 0
         """Samples that the last update read up to."""
@@ -151,7 +153,7 @@ class Utterance:
             if start < last - _BACKWARDS:
                 found = found[:index]
                 break
-            behind = GUARD if word.probability >= _DOUBTFUL else 2 * GUARD
+            behind = self._guard if word.probability >= _DOUBTFUL else 2 * self._guard
             if index + 1 == len(found):
                 behind += _ALONE
             is_mark = not any(character.isalnum() for character in word.text)

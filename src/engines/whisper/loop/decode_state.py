@@ -16,6 +16,8 @@ from src.engines.whisper.row import BEAM, BEST_OF, MAX_TOKENS, Decoded, WhisperR
 from src.engines.whisper.row_policy import Action, RowPolicy
 from src.engines.whisper.vocabulary import Vocabulary
 
+_MAX_JUMP_BACK = 50
+"""Encoder positions (1 s) that attention may go back within growing audio."""
 _COMPACT_FROM = 96
 """Slots in use from which slots that no hypothesis attends to any more are dropped."""
 
@@ -121,6 +123,8 @@ class DecodeState:
         parents = self._search.advance(logprobs)
         if parents and self._recorder is not None:
             self._positions_read.append(self._recorder.position())
+            if _repeats(self._positions_read):
+                parents = []
         if parents:
             self._inherit(parents)
         else:
@@ -179,6 +183,11 @@ class DecodeState:
         self._search, self._mask, self._recorder = None, None, None
         self.kv_cache.reset()
         self.policy.text_decoded(decoded)
+
+
+def _repeats(positions: Sequence[int]) -> bool:
+    """Whether the decoder has gone back to audio that it has read: it begins to repeat itself."""
+    return len(positions) > 1 and positions[-1] < max(positions[:-1]) - _MAX_JUMP_BACK
 
 
 def _softmax(logits: Rows) -> Tensor:

@@ -12,6 +12,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.middleware import Middleware
 
+from src.access.client_secrets import ClientSecrets
 from src.access.failed_keys import FailedKeys
 from src.access.rate_limits import RateLimiter, parse_limits
 from src.api import docs, errors, files, health, metrics, openai, page, stt, tts, voices
@@ -75,6 +76,7 @@ def create_app(settings: Settings, open_engines: OpenEngines = open_models) -> F
         open_engines: an async context manager that yields the engines; in this process by default.
     """
     shutdown = GracefulShutdown(settings.shutdown_timeout)
+    keys = ApiKeys(settings.api_key, settings.api_keys_file)
     policies = route_policies(settings.max_upload_mb, settings.max_text_chars, settings.metrics_public)
 
     @asynccontextmanager
@@ -114,6 +116,7 @@ def create_app(settings: Settings, open_engines: OpenEngines = open_models) -> F
                     settings.live_max_seconds,
                 ),
                 live_limits=LiveLimits(settings.live_idle_timeout, settings.live_max_seconds),
+                client_secrets=ClientSecrets(keys.digest_of),
                 shutdown=shutdown,
                 catalogue=Catalogue(models.stt.info, models.tts.voices, settings.model_aliases),
                 stt_languages=tuple(settings.stt_languages),
@@ -156,7 +159,7 @@ def create_app(settings: Settings, open_engines: OpenEngines = open_models) -> F
             Middleware(SlowBody, seconds=settings.upload_timeout),
             Middleware(
                 KeyCheck,
-                keys=ApiKeys(settings.api_key, settings.api_keys_file),
+                keys=keys,
                 failed=FailedKeys(settings.failed_keys),
             ),
             Middleware(BodyLimit),

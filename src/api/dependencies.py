@@ -5,6 +5,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from src.access.client_secrets import ClientSecrets
 from src.api.graceful_shutdown import GracefulShutdown
 from src.api.middleware.admission import place_of
 from src.api.policy import AdmissionClass
@@ -38,6 +39,7 @@ class Services:
     tts_admission: AdmissionController
     live_admission: AdmissionController
     live_limits: LiveLimits
+    client_secrets: ClientSecrets
     shutdown: GracefulShutdown
     catalogue: Catalogue
     stt_languages: tuple[str, ...]

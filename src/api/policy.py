@@ -67,6 +67,8 @@ class RoutePolicy:
     authentication: Authentication = Authentication.KEY
     key_in_message: bool = False
     """Whether the key of a WebSocket may come in its first message."""
+    takes_client_secrets: bool = False
+    """Whether a client secret (`access/client_secrets.py`) is as good as a key."""
     body_limit: int = _SMALL_BODY
     """Maximum size of the body in bytes."""
     admission: AdmissionClass | None = None
@@ -134,6 +136,7 @@ def route_policies(
     live = RoutePolicy(
         authentication=Authentication.KEY_OR_BEARER,
         key_in_message=True,
+        takes_client_secrets=True,
         admission=AdmissionClass.LIVE,
         direction=Direction.IN,
     )

@@ -61,6 +61,10 @@ class ApiKeys:
                 found = name
         return found
 
+    def digest_of(self, name: str) -> bytes | None:
+        """The digest of the key with this name; None if there is none."""
+        return next((digest for known, digest in (*self._fixed, *self._from_file) if known == name), None)
+
     async def refresh(self) -> None:
         """Read the file again if it has changed. Checks at most once a second, never on the event loop."""
         if self._file is None or time.monotonic() - self._checked < _CHECK_SECONDS:

@@ -8,6 +8,7 @@ import logging
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from src.access.client_secrets import ClientSecrets
 from src.access.failed_keys import FailedKeys
 from src.api.errors import close, refuse
 from src.api.middleware.base import Guard
@@ -34,6 +35,7 @@ class KeyCheck(Guard):
     def __init__(self, app: ASGIApp, keys: ApiKeys, failed: FailedKeys | None = None) -> None:
         super().__init__(app)
         self._keys = keys
+        self._secrets = ClientSecrets(keys.digest_of)
         self._failed = failed or FailedKeys(None)
 
     async def http(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -81,6 +83,11 @@ class KeyCheck(Guard):
             )
         await self._keys.refresh()
         name = self._keys.name_of(key)
+        if name is None and policy_of(scope).takes_client_secrets:
+            secret = self._secrets.read(key)
+            if secret is not None:
+                name = secret.key_name
+                scope["state"]["client_session"] = secret.session
         client = scope.get("client")
         wait = self._failed.wait(client[0] if client else "", name)
         if wait:

@@ -1,0 +1,232 @@
+"""Live transcription over real sockets, with the real model."""
+
+import asyncio
+import base64
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import numpy as np
+import pytest
+from openai import AsyncOpenAI, OpenAI
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from src.engines.base import Audio
+from tests.support.server import KEY, RunningServer
+from tests.support.speech import clip, silence
+from tests.support.speech_text import word_error_rate
+
+pytestmark = [pytest.mark.models, pytest.mark.anyio]
+
+SAID = "That agent is already logged on. Please enter your agent number followed by the pound key."
+
+
+def address(voz: RunningServer, path: str = "/stt/live") -> str:
+    return voz.url.replace("http", "ws", 1) + path
+
+
+def speech() -> Audio:
+    return np.concatenate([silence(0.4), clip("en-agent"), silence(1.0)])
+
+
+def pcm(audio: Audio, rate: int = 16_000) -> bytes:
+    if rate != 16_000:
+        at = np.arange(int(len(audio) * rate / 16_000)) * 16_000 / rate
+        audio = np.interp(at, np.arange(len(audio)), audio).astype(np.float32)
+    return (audio * 32767).astype("<i2").tobytes()
+
+
+async def feed(socket: ClientConnection, data: bytes, size: int = 3_200, pause: float = 0.03) -> None:
+    for start in range(0, len(data), size):
+        await socket.send(data[start : start + size])
+        await asyncio.sleep(pause)
+
+
+async def messages(socket: ClientConnection) -> AsyncIterator[dict[str, Any]]:
+    async for text in socket:
+        yield json.loads(text)
+
+
+async def test_words_come_while_they_are_spoken_and_the_text_at_the_end(voz: RunningServer) -> None:
+    async with connect(address(voz), additional_headers={"X-API-Key": KEY}, proxy=None) as socket:
+        await socket.send(json.dumps({"type": "start", "language": "en-US", "word_timestamps": True}))
+        ready = json.loads(await socket.recv())
+        assert ready["type"] == "ready"
+        assert ready["model"] == "base"
+        feeding = asyncio.create_task(feed(socket, pcm(speech())))
+        found: list[dict[str, Any]] = []
+        async for message in messages(socket):
+            found.append(message)
+            if message["type"] == "final":
+                await socket.send('{"type": "stop"}')
+        await feeding
+    kinds = [message["type"] for message in found]
+    assert kinds[0] == "speech_started"
+    assert kinds[-2:] == ["usage", "closed"]
+    assert kinds.index("partial") < kinds.index("speech_stopped") < kinds.index("final")
+    [final] = [message for message in found if message["type"] == "final"]
+    assert word_error_rate(SAID, final["text"]) == 0
+    assert final["language"] == "en"
+    words = [word for segment in final["segments"] for word in segment["words"]]
+    assert words[0]["start"] == pytest.approx(0.5, abs=0.3), "seconds of the session"
+    deltas = "".join(message["delta"] for message in found if message["type"] == "partial")
+    assert deltas, "nothing was said before the end"
+    assert word_error_rate(SAID[: len(deltas)], deltas) < 0.4
+    assert found[-2]["seconds"] == pytest.approx(len(speech()) / 16_000, abs=0.1)
+
+
+async def test_the_key_may_come_in_the_first_message(voz: RunningServer) -> None:
+    async with connect(address(voz), proxy=None) as socket:
+        await socket.send(json.dumps({"type": "start", "api_key": KEY}))
+        assert json.loads(await socket.recv())["type"] == "ready"
+        await socket.send('{"type": "ping"}')
+        assert json.loads(await socket.recv()) == {"type": "pong"}
+
+
+@pytest.mark.parametrize("first", ['{"type": "start", "api_key": "wrong"}', '{"type": "start"}', "nonsense"])
+async def test_a_first_message_without_a_right_key_closes(voz: RunningServer, first: str) -> None:
+    async with connect(address(voz), proxy=None) as socket:
+        await socket.send(first)
+        with pytest.raises(ConnectionClosed):
+            await socket.recv()
+        assert socket.close_code == 1008
+
+
+async def test_a_browser_offers_its_key_as_a_sub_protocol(voz: RunningServer) -> None:
+    protocols = ["realtime", f"openai-insecure-api-key.{KEY}"]
+    async with connect(address(voz), subprotocols=protocols, proxy=None) as socket:  # type: ignore[arg-type]
+        assert socket.subprotocol == "realtime"
+    wrong = ["realtime", "openai-insecure-api-key.wrong"]
+    with pytest.raises(InvalidStatus) as refused:
+        await connect(address(voz), subprotocols=wrong, proxy=None)  # type: ignore[arg-type]
+    assert refused.value.response.status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("query", "message", "words"),
+    [
+        ("?sample_rate=1", None, "sample_rate"),
+        ("?api_key=x", None, "address"),
+        ("", '{"type": "start", "language": "klingon"}', "klingon"),
+        ("", '{"type": "sing"}', "type"),
+    ],
+)
+async def test_wrong_options_are_named(
+    voz: RunningServer, query: str, message: str | None, words: str
+) -> None:
+    headers = {"X-API-Key": KEY}
+    async with connect(address(voz) + query, additional_headers=headers, proxy=None) as socket:
+        if message:
+            await socket.send(message)
+        found = json.loads(await socket.recv())
+        while found["type"] == "ready":
+            found = json.loads(await socket.recv())
+        assert found["type"] == "error"
+        assert words in found["message"]
+        with pytest.raises(ConnectionClosed):
+            await socket.recv()
+
+
+async def test_a_client_who_leaves_takes_its_rows_along(voz: RunningServer) -> None:
+    engine = voz.app.state.services.models.stt
+    async with connect(address(voz), additional_headers={"X-API-Key": KEY}, proxy=None) as socket:
+        await feed(socket, pcm(speech()), pause=0)
+    for _ in range(100):
+        if engine.load.waiting + engine.load.active == 0:
+            break
+        await asyncio.sleep(0.05)
+    assert engine.load.waiting + engine.load.active == 0
+    assert voz.app.state.services.live_admission.in_flight == 0
+
+
+def append(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+async def test_the_sdk_transcribes_in_real_time(voz: RunningServer) -> None:
+    client = AsyncOpenAI(api_key=KEY, base_url=f"{voz.url}/v1", websocket_base_url=address(voz, "/v1"))
+    kinds: list[str] = []
+    deltas, completed = "", None
+    async with client.realtime.connect(extra_query={"intent": "transcription"}) as connection:
+        await connection.session.update(
+            session={"type": "transcription", "audio": {"input": {"transcription": {"language": "en"}}}}
+        )
+
+        async def send() -> None:
+            data = pcm(speech(), 24_000)
+            for start in range(0, len(data), 4_800):
+                await connection.input_audio_buffer.append(audio=append(data[start : start + 4_800]))
+                await asyncio.sleep(0.03)
+
+        sending = asyncio.create_task(send())
+        async for event in connection:
+            kinds.append(event.type)
+            if event.type == "conversation.item.input_audio_transcription.delta":
+                deltas += event.delta or ""
+            if event.type == "conversation.item.input_audio_transcription.completed":
+                completed = event
+                break
+        await sending
+    assert completed is not None
+    assert word_error_rate(SAID, completed.transcript) == 0
+    assert completed.usage.type == "duration"
+    order = [
+        "session.created",
+        "session.updated",
+        "input_audio_buffer.speech_started",
+        "conversation.item.input_audio_transcription.delta",
+        "input_audio_buffer.speech_stopped",
+        "input_audio_buffer.committed",
+        "conversation.item.added",
+        "conversation.item.done",
+        "conversation.item.input_audio_transcription.completed",
+    ]
+    assert [kinds.index(kind) for kind in order] == sorted(kinds.index(kind) for kind in order)
+    assert deltas
+    await client.close()
+
+
+def test_the_sdk_commits_by_itself_and_is_told_its_mistakes(voz: RunningServer) -> None:
+    client = OpenAI(api_key=KEY, base_url=f"{voz.url}/v1", websocket_base_url=address(voz, "/v1"))
+    with client.realtime.connect(extra_query={"intent": "transcription"}) as connection:
+        assert connection.recv().type == "session.created"
+        connection.session.update(
+            session={
+                "type": "transcription",
+                "audio": {"input": {"turn_detection": None, "transcription": {"language": "en"}}},
+            }
+        )
+        assert connection.recv().type == "session.updated"
+        connection.input_audio_buffer.commit()
+        refused = connection.recv()
+        assert refused.type == "error"
+        assert refused.error.code == "input_audio_buffer_commit_empty"
+        connection.send({"type": "response.create", "event_id": "mine"})  # type: ignore[arg-type]
+        refused = connection.recv()
+        assert refused.type == "error"
+        assert (refused.error.param, refused.error.event_id) == ("type", "mine")
+        connection.input_audio_buffer.append(audio=append(pcm(speech(), 24_000)))
+        connection.input_audio_buffer.commit()
+        while (event := connection.recv()).type != "conversation.item.input_audio_transcription.completed":
+            assert event.type != "error"
+        assert word_error_rate(SAID, event.transcript) == 0
+    client.close()
+
+
+def test_a_client_secret_opens_live_sessions_alone(voz: RunningServer) -> None:
+    with OpenAI(api_key=KEY, base_url=f"{voz.url}/v1") as client:
+        secret = client.realtime.client_secrets.create(
+            session={"type": "transcription", "audio": {"input": {"transcription": {"language": "es"}}}}
+        )
+    assert secret.value.startswith("ek_")
+    with (
+        OpenAI(
+            api_key=secret.value, base_url=f"{voz.url}/v1", websocket_base_url=address(voz, "/v1")
+        ) as client,
+        client.realtime.connect(extra_query={"intent": "transcription"}) as connection,
+    ):
+        created = connection.recv()
+        assert created.session.audio.input.transcription.language == "es"  # type: ignore[union-attr]
+    with voz.client(secret.value) as http:
+        assert http.get("/models").status_code == 401

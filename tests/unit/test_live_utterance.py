@@ -1,0 +1,120 @@
+"""Which words of growing audio are stable, and what is read next."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from src.engines.base import STT_SAMPLE_RATE, PartialTranscript, PartialWord
+from src.services.live.utterance import GUARD, Utterance
+
+
+def silence(seconds: float) -> np.ndarray:
+    return np.zeros(round(seconds * STT_SAMPLE_RATE), np.float32)
+
+
+def word(text: str, at: float, token: int = 1, probability: float = 0.9) -> PartialWord:
+    return PartialWord(text, (token,), at, at, probability)
+
+
+def heard(*words: PartialWord) -> PartialTranscript:
+    return PartialTranscript(words, "en", 1.0)
+
+
+def utterance(seconds: float) -> Utterance:
+    one = Utterance("item", 0)
+    one.append(silence(seconds))
+    return one
+
+
+def test_words_behind_the_guard_are_stable_and_forced_on_the_next_update() -> None:
+    one = utterance(2.0)
+    progress = one.take(
+        one.next_update(), heard(word(" The", 0.2, 5), word(" cat", 0.6, 6), word(" s", 1.9, 7))
+    )
+    assert progress.stable == "The cat"
+    assert progress.tentative == " s"
+    one.append(silence(0.4))
+    update = one.next_update()
+    assert update.forced == (5, 6)
+    assert update.end == pytest.approx(2.4)
+    progress = one.take(update, heard(word(" sat", 1.6, 8), word(" on", 2.3, 9)))
+    assert progress.stable == " sat"
+    assert one.text == "The cat sat"
+
+
+def test_a_word_that_nothing_follows_waits_longer() -> None:
+    one = utterance(2.0)
+    assert one.take(one.next_update(), heard(word(" log", 2.0 - GUARD - 0.1))).stable == ""
+    one = utterance(2.0)
+    assert one.take(one.next_update(), heard(word(" log", 2.0 - GUARD - 0.4))).stable == "log"
+
+
+def test_a_doubtful_word_waits_twice_as_long() -> None:
+    follower = word(" is", 1.95)
+    one = utterance(2.0)
+    assert one.take(one.next_update(), heard(word(" that", 1.5, probability=0.3), follower)).stable == ""
+    one = utterance(2.0)
+    assert one.take(one.next_update(), heard(word(" that", 1.5), follower)).stable == "that"
+
+
+def test_a_mark_at_the_end_is_never_stable() -> None:
+    one = utterance(5.0)
+    assert one.take(one.next_update(), heard(word(" Yes", 0.3), word(".", 0.6))).stable == "Yes"
+
+
+def test_what_goes_back_to_audio_that_was_read_is_left_out() -> None:
+    one = utterance(4.0)
+    words = (word(" one", 0.5), word(" two", 2.0), word(" one", 0.5), word(" two", 2.0))
+    progress = one.take(one.next_update(), heard(*words))
+    assert progress.stable == "one two"
+    assert progress.tentative == ""
+
+
+def test_a_long_utterance_is_cut_behind_stable_words() -> None:
+    one = utterance(1.0)
+    for second in range(2, 40):
+        one.append(silence(1.0))
+        update = one.next_update()
+        assert len(update.audio) <= 13 * STT_SAMPLE_RATE
+        at = second - 1.5 - update.offset
+        one.take(update, heard(word(f" number{second}", at, second), word(" x", at + 1.4)))
+    assert one.text.split() == [f"number{second}" for second in range(2, 40)]
+    update = one.next_update()
+    assert update.offset > 20
+    assert 0 < len(update.forced) < 15
+    assert "number2" not in update.prompt.split(), "the prompt is bounded"
+    assert update.prompt.split()[-1] == f"number{update.forced[0] - 1}", (
+        "nothing is missing between prompt and words"
+    )
+
+
+def test_twelve_seconds_without_a_word_are_dropped() -> None:
+    one = utterance(13.0)
+    update = one.next_update()
+    assert update.offset == pytest.approx(8.0)
+    assert update.forced == ()
+
+
+def test_a_split_gives_back_what_follows() -> None:
+    one = utterance(2.0)
+    rest = one.split(STT_SAMPLE_RATE)
+    assert one.seconds == 1.0
+    assert len(rest) == STT_SAMPLE_RATE
+
+
+@given(st.lists(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), max_size=8), max_size=12))
+def test_stable_text_only_grows(updates: list[list[tuple[float, float]]]) -> None:
+    one, said = Utterance("item", 0), ""
+    for number, found in enumerate(updates):
+        one.append(silence(0.5))
+        update = one.next_update()
+        length = update.end - update.offset
+        words = [
+            word(f" {number}.{at}", place * length, probability=sure)
+            for at, (place, sure) in enumerate(found)
+        ]
+        progress = one.take(update, heard(*words))
+        said += progress.stable
+        assert one.text == said
+        assert [one_word.time for one_word in one.words] == sorted(one_word.time for one_word in one.words)

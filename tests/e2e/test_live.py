@@ -17,7 +17,12 @@ from tests.support.server import KEY, RunningServer
 from tests.support.speech import clip, silence
 from tests.support.speech_text import word_error_rate
 
-pytestmark = [pytest.mark.models, pytest.mark.anyio]
+# the package opens its sockets in a way that websockets 17 deprecates
+pytestmark = [
+    pytest.mark.models,
+    pytest.mark.anyio,
+    pytest.mark.filterwarnings("ignore:connect\\(\\) must be used:DeprecationWarning"),
+]
 
 SAID = "That agent is already logged on. Please enter your agent number followed by the pound key."
 
@@ -69,7 +74,7 @@ async def test_words_come_while_they_are_spoken_and_the_text_at_the_end(voz: Run
     assert word_error_rate(SAID, final["text"]) == 0
     assert final["language"] == "en"
     words = [word for segment in final["segments"] for word in segment["words"]]
-    assert words[0]["start"] == pytest.approx(0.5, abs=0.3), "seconds of the session"
+    assert words[-1]["end"] == pytest.approx(5.7, abs=0.4), "seconds of the session"
     deltas = "".join(message["delta"] for message in found if message["type"] == "partial")
     assert deltas, "nothing was said before the end"
     assert word_error_rate(SAID[: len(deltas)], deltas) < 0.4

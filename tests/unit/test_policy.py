@@ -19,6 +19,7 @@ from src.api.middleware import (
     BodyLimit,
     HeadAsGet,
     KeyCheck,
+    MultipartPreamble,
     ProxyPrefix,
     RateLimit,
     RequestLog,
@@ -39,7 +40,7 @@ from tests.support.server import KEY, RunningServer, serve
 GUARDS = [
     HeadAsGet,
     ProxyPrefix, RequestLog, RequestTrace, UnreadBody, SlowBody, KeyCheck, BodyLimit, ShutdownGuard,
-    RateLimit, AdmitBeforeBody,
+    RateLimit, AdmitBeforeBody, MultipartPreamble,
 ]  # fmt: skip
 
 live = APIRouter()
@@ -171,9 +172,17 @@ def test_every_websocket_is_behind_a_key(server: RunningServer) -> None:
             assert await socket.recv() == "hello"
             await socket.send("end")
         bearer = {"Authorization": f"Bearer {KEY}"}
-        with pytest.raises(InvalidStatus) as refused:
-            await connect(address(server, "/v1/realtime"), additional_headers=bearer, proxy=None)
-        assert refused.value.response.status_code != 401
+        async with connect(address(server, "/v1/realtime"), additional_headers=bearer, proxy=None) as socket:
+            assert json.loads(await socket.recv())["type"] == "session.created"
+        # here the key may come in the first message, so only a wrong one is refused before
+        status, _ = await denial(address(server, "/stt/live"), "wrong-key")
+        assert status == 401
+        for first in ("{}", '{"api_key": "wrong-key"}', "no JSON"):
+            async with connect(address(server, "/stt/live"), proxy=None) as socket:
+                await socket.send(first)
+                with pytest.raises(ConnectionClosed):
+                    await socket.recv()
+                assert socket.close_code == 1008
 
     asyncio.run(main())
 

@@ -61,19 +61,24 @@ def test_times_follow_the_speed(voz: RunningServer) -> None:
     assert in_order(fast["words"], fast["duration"])
 
 
-def test_a_stream_tells_the_words_with_their_sound(voz: RunningServer) -> None:
+def events_of(client: httpx.Client, path: str, body: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     events: list[tuple[str, dict[str, Any]]] = []
+    with client.stream("POST", path, json=body) as answer:
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        name = ""
+        for line in answer.iter_lines():
+            if line.startswith("event: "):
+                name = line.removeprefix("event: ")
+            elif line.startswith("data: "):
+                events.append((name, json.loads(line.removeprefix("data: "))))
+    return events
+
+
+def test_a_stream_tells_the_words_with_their_sound(voz: RunningServer) -> None:
     body = {"text": TEXT, "timestamps": True}
     with voz.client() as client:
         stored = client.post("/tts", json=body).json()
-        with client.stream("POST", "/tts/stream", json=body) as answer:
-            assert answer.headers["content-type"].startswith("text/event-stream")
-            name = ""
-            for line in answer.iter_lines():
-                if line.startswith("event: "):
-                    name = line.removeprefix("event: ")
-                elif line.startswith("data: "):
-                    events.append((name, json.loads(line.removeprefix("data: "))))
+        events = events_of(client, "/tts/stream", body)
     words = [word for name, data in events if name == "words" for word in data["words"]]
     assert words == stored["words"]
     audio = b"".join(base64.b64decode(data["audio"]) for name, data in events if name == "audio")
@@ -82,6 +87,21 @@ def test_a_stream_tells_the_words_with_their_sound(voz: RunningServer) -> None:
     assert events[0][0] == "words"
     assert [name for name, _ in events].count("words") == 2
     assert events[-1] == ("done", {"duration": stored["duration"], "sample_rate": 24_000})
+
+
+def test_openai_s_events_tell_the_words_if_asked(voz: RunningServer) -> None:
+    body = {"model": "tts-1", "voice": "af_heart", "input": TEXT, "response_format": "pcm"}
+    with voz.client() as client:
+        stored = client.post("/tts", json={"text": TEXT, "timestamps": True}).json()
+        timed = events_of(client, "/v1/audio/speech", body | {"stream_format": "sse", "timestamps": True})
+        plain = events_of(client, "/v1/audio/speech", body | {"stream_format": "sse"})
+        refused = client.post("/v1/audio/speech", json=body | {"timestamps": True})
+    told = [data["words"] for name, data in timed if name == data["type"] == "speech.audio.words"]
+    assert [word for words in told for word in words] == stored["words"]
+    assert timed[0][0] == "speech.audio.words"
+    assert [event for event in timed if event[0] != "speech.audio.words"] == plain
+    assert refused.status_code == 400
+    assert refused.json()["error"]["param"] == "timestamps"
 
 
 def test_a_stream_that_cannot_begin_has_its_own_status(voz: RunningServer) -> None:

@@ -4,6 +4,7 @@ import base64
 import math
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import asdict
 from enum import StrEnum
 from typing import Annotated
 
@@ -18,6 +19,7 @@ from src.api.policy import ErrorShape
 from src.api.schemas import MARKS, LexiconIn
 from src.api.sse import Event, event_stream
 from src.api.streaming import stream_response
+from src.errors import InvalidInput
 from src.services.audio import AudioFormat
 from src.services.model_names import ModelKind
 from src.services.tts import SpeechChunk
@@ -67,6 +69,11 @@ class SpeechBody(BaseModel):
         default=None, description=f"Not OpenAI's: whether {MARKS}; by default OPENAI_MARKUP."
     )
     lexicon: LexiconIn | None = None
+    timestamps: bool = Field(
+        default=False,
+        description="Extension: tell when each word is said, in events `speech.audio.words`; with "
+        "`stream_format=sse` only.",
+    )
 
 
 @router.post(
@@ -84,6 +91,8 @@ class SpeechBody(BaseModel):
 async def speak(request: Request, services: ServicesDep, body: SpeechBody) -> StreamingResponse:
     """As `POST /tts/stream`, in OpenAI's shape."""
     services.catalogue.find(body.model, ModelKind.TTS)
+    if body.timestamps and body.stream_format is not StreamFormat.SSE:
+        raise InvalidInput("timestamps=true needs stream_format=sse", "timestamps")
     wanted = await speaking.speech_request(
         request,
         services,
@@ -94,6 +103,7 @@ async def speak(request: Request, services: ServicesDep, body: SpeechBody) -> St
         speed=body.speed,
         markup=services.openai_markup if body.markup is None else body.markup,
         lexicon=body.lexicon,
+        timestamps=body.timestamps,
     )
     chunks = speaking.speech_chunks(request, services, wanted)
     if body.stream_format is StreamFormat.SSE:
@@ -108,7 +118,11 @@ async def _events(chunks: AsyncGenerator[SpeechChunk | Usage, None]) -> AsyncGen
         async for chunk in chunks:
             if isinstance(chunk, Usage):
                 yield "speech.audio.done", {"type": "speech.audio.done", "usage": _usage(chunk)}
-            elif chunk.audio:
+                continue
+            if chunk.words:
+                words = [asdict(word) for word in chunk.words]
+                yield "speech.audio.words", {"type": "speech.audio.words", "words": words}
+            if chunk.audio:
                 audio = base64.b64encode(chunk.audio).decode()
                 yield "speech.audio.delta", {"type": "speech.audio.delta", "audio": audio}
 

@@ -10,7 +10,15 @@ from collections.abc import Sequence
 from difflib import SequenceMatcher
 from itertools import pairwise
 
-from src.engines.base import WordSpan
+import numpy as np
+
+from src.engines.base import Audio, WordSpan
+
+_HOP_SECONDS = 0.01
+_SILENCE = 1e-4
+"""Power of silence, as a part of the loudest moment's: 40 dB under it."""
+_MIN_PAUSE_SECONDS = 0.09
+"""A shorter silence may be the closure of a plosive, which belongs to its word."""
 
 
 def spans_of_words(whole: str, words: Sequence[str], silent: str) -> list[tuple[int, int]]:
@@ -47,6 +55,45 @@ def _trimmed(whole: str, start: int, end: int, silent: str) -> tuple[int, int]:
     while end > start and whole[end - 1] in silent:
         end -= 1
     return start, end
+
+
+def without_pauses(spans: Sequence[WordSpan], audio: Audio, sample_rate: int) -> tuple[WordSpan, ...]:
+    """Spans that end where a pause begins, and begin where it ends.
+
+    Durations and attention give a pause to the symbols beside it, often to the last of a word. What a word
+    has of a pause inside it stays.
+    """
+    pauses = _pauses(audio, sample_rate)
+    return tuple(_outside(span, pauses) for span in spans)
+
+
+def _outside(span: WordSpan, pauses: Sequence[WordSpan]) -> WordSpan:
+    start, end = span
+    for first, last in pauses:
+        if first <= start < last < end:
+            start = last
+        elif start < first < end <= last:
+            end = first
+    return start, end
+
+
+def _pauses(audio: Audio, sample_rate: int) -> list[WordSpan]:
+    """Start and end of each pause, and of the silence before and after all that is said."""
+    hop = round(_HOP_SECONDS * sample_rate)
+    power = np.square(audio[: len(audio) // hop * hop].reshape(-1, hop), dtype=np.float64).mean(axis=1)
+    if len(power) < 2:
+        return []
+    power = (power[:-1] + power[1:]) / 2  # windows of two hops
+    silent = np.concatenate([[False], power < _SILENCE * power.max(), [False]])
+    edges = np.flatnonzero(np.diff(silent)).reshape(-1, 2)
+    pauses: list[WordSpan] = []
+    for first, last in edges.tolist():
+        # from the middle of the first window to that of the last, or to the edge of the audio
+        start = (first + 1) * hop / sample_rate if first else 0.0
+        end = last * hop / sample_rate if last < len(power) else len(audio) / sample_rate
+        if end - start >= _MIN_PAUSE_SECONDS or not first or last == len(power):
+            pauses.append((start, end))
+    return pauses
 
 
 def times_of_spans(spans: Sequence[tuple[int, int]], edges: Sequence[float]) -> tuple[WordSpan, ...]:

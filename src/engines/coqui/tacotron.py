@@ -277,10 +277,15 @@ class Tacotron:
         found: list[WordSpan] = []
         begin = 0.0
         for fragment in sentence.fragments:
-            seconds = len(fragment.audio if fragment.audio is not None else ()) / self.sample_rate
+            audio = fragment.audio if fragment.audio is not None else np.zeros(0, np.float32)
             times = word_times(
-                self._model, fragment.text, fragment.positions, self._limits.step_seconds, seconds
+                self._model,
+                fragment.text,
+                fragment.positions,
+                self._limits.step_seconds,
+                audio,
+                self.sample_rate,
             )
             found += [(begin + start, begin + end) for start, end in times]
-            begin += seconds + _PAUSE_SECONDS
+            begin += len(audio) / self.sample_rate + _PAUSE_SECONDS
         return tuple(found)

@@ -68,8 +68,8 @@ class UnbatchedModel:
         positions = self._positions(text, output) if timed else None
         if not positions:
             return Utterance(audio)
-        seconds = len(audio) / self.sample_rate
-        return Utterance(audio, word_times(model, text, positions, seconds / len(positions), seconds))
+        step_seconds = len(audio) / self.sample_rate / len(positions)
+        return Utterance(audio, word_times(model, text, positions, step_seconds, audio, self.sample_rate))
 
     def _sound(self, text: str, output: Any) -> Audio:
         if self._networks.vocoder is not None:

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from src.engines.base import WordSpan
+from src.engines.base import Audio, WordSpan
 from src.engines.coqui.text import to_ids
-from src.engines.word_spans import spans_of_words, times_of_spans
+from src.engines.word_spans import spans_of_words, times_of_spans, without_pauses
 from src.errors import EngineFailed
 
 _NOTHING = "\0"
@@ -13,7 +13,7 @@ _NOTHING = "\0"
 
 
 def word_times(
-    model: Any, text: str, positions: Sequence[int], step_seconds: float, seconds: float
+    model: Any, text: str, positions: Sequence[int], step_seconds: float, audio: Audio, sample_rate: int
 ) -> tuple[WordSpan, ...]:
     """Start and end of each word of `text.split()`, in seconds.
 
@@ -21,13 +21,16 @@ def word_times(
         model: Coqui's.
         positions: the most attended symbol of each decoder step.
         step_seconds: sound that one step makes.
-        seconds: sound in all.
+        audio: sound of all steps.
+        sample_rate: Hz.
     """
     whole = _symbols(model, text)
     silent = str(model.tokenizer.characters.punctuations) + " " + _NOTHING
     words = [_symbols(model, word).strip(silent) for word in text.split()]
+    seconds = len(audio) / sample_rate
     edges = [min(edge, seconds) for edge in _reached(positions, len(whole), step_seconds)]
-    return times_of_spans(spans_of_words(whole, words, silent), [*edges, seconds])
+    spans = times_of_spans(spans_of_words(whole, words, silent), [*edges, seconds])
+    return without_pauses(spans, audio, sample_rate)
 
 
 def _reached(positions: Sequence[int], symbols: int, step_seconds: float) -> list[float]:

@@ -15,7 +15,7 @@ from src.engines.base import Audio, Utterance, Voice, WordSpan
 from src.engines.kokoro.durations import DURATIONS, edges, with_durations, words_with_spaces
 from src.engines.kokoro.phonemes import Phonemizer
 from src.engines.kokoro.styles import SAMPLE_RATE, Styles
-from src.engines.word_spans import spans_of_words
+from src.engines.word_spans import spans_of_words, without_pauses
 from src.errors import EngineFailed, ModelUnavailable
 
 MAX_PHONEMES = 510
@@ -146,7 +146,8 @@ class Runner:
             work.made.append(np.zeros(round(pause * SAMPLE_RATE), np.float32))
             return []
         self._work = None
-        return [(work.job_id, Utterance(np.concatenate(work.made), self._words(work)))]
+        audio = np.concatenate(work.made)
+        return [(work.job_id, Utterance(audio, self._words(work, audio)))]
 
     def remove(self, job_id: int) -> None:
         self._work = None
@@ -183,12 +184,11 @@ class Runner:
             starts = [float(min(max(edge, 0.0), length)) for edge in shifted][1:-2]
         return np.clip(np.asarray(trimmed, np.float32), -1.0, 1.0), starts
 
-    def _words(self, work: _Work) -> tuple[WordSpan, ...] | None:
+    def _words(self, work: _Work, audio: Audio) -> tuple[WordSpan, ...] | None:
         if not work.row.timed or len(work.edges) != len(work.spoken):
             return None
         phonemizer = self._phonemizers[work.row.voice.locale]
         words = [phonemizer.phonemes(word, self._vocabulary).strip(_SILENT) for word in work.row.text.split()]
-        whole = sum(map(len, work.made)) / SAMPLE_RATE
-        return words_with_spaces(
-            work.spoken, spans_of_words(work.spoken, words, _SILENT), [*work.edges, whole]
-        )
+        spans = spans_of_words(work.spoken, words, _SILENT)
+        edges = [*work.edges, len(audio) / SAMPLE_RATE]
+        return without_pauses(words_with_spaces(work.spoken, spans, edges), audio, SAMPLE_RATE)

@@ -35,7 +35,7 @@ RUN apt-get update \
  && rm -rf /var/lib/apt/lists/* \
  && groupadd --gid 10001 voz \
  && useradd --uid 10001 --gid voz --home-dir /tmp --no-create-home --shell /usr/sbin/nologin voz \
- && install -d -o voz -g voz /models /storage
+ && install -d -o voz -g voz /models /storage /data
 
 COPY --from=build /opt/venv /opt/venv
 
@@ -47,6 +47,7 @@ ENV PATH=/opt/venv/bin:$PATH \
     PORT=8000 \
     MODELS_DIR=/models \
     STORAGE_DIR=/storage \
+    DATA_DIR=/data \
     HOME=/tmp \
     XDG_CACHE_HOME=/tmp/cache \
     NUMBA_CACHE_DIR=/tmp/cache/numba \
@@ -69,7 +70,7 @@ RUN if [ -n "$BAKE_MODELS" ]; then \
       python -m src.weights --stt "$STT_MODEL" --tts "$TTS_ENGINE" --models-dir /models; \
     fi
 
-VOLUME ["/models", "/storage"]
+VOLUME ["/models", "/storage", "/data"]
 EXPOSE 8000
 STOPSIGNAL SIGTERM
 

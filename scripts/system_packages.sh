@@ -48,6 +48,7 @@ check() {
     need python3-swift "a real S3 server, for the storage tests" /usr/bin/python3 -I -c 'import swift'
     need openssh-server "a host to deploy to" command -v sshd
     need nginx "a real proxy, for the tests of what stands behind one" command -v nginx
+    need postgresql "a real database server, for the tests of jobs" compgen -G '/usr/lib/postgresql/*/bin/initdb'
     need espeak-ng "Coqui's own way to phonemes, to compare with" command -v espeak-ng
     need shellcheck "the linter of the scripts" command -v shellcheck
     # Ubuntu's package `chromium-browser` is a snap; there the tests use Playwright's own browser (tests/support/browser.py)
@@ -104,6 +105,7 @@ if [ -d /run/systemd/system ]; then
     for package in "${missing[@]}"; do
         case $package in
         openssh-server) "${sudo[@]}" systemctl disable --quiet --now ssh.socket ssh.service || true ;;
+        postgresql) "${sudo[@]}" systemctl disable --quiet --now postgresql.service || true ;;
         nginx) "${sudo[@]}" systemctl disable --quiet --now nginx.service || true ;;
         esac
     done

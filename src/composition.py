@@ -12,6 +12,7 @@ from src.config import Settings, TruncatedAudio
 from src.core.s3_handler import S3Storage
 from src.engines.base import SpeechToText, TextToSpeech, Voice
 from src.errors import ConfigurationError
+from src.jobs.service import JobsConfig
 from src.services.decoding.pool import Decoders
 from src.services.stt import SttService
 from src.services.text.lexicon import EMPTY, Lexicon, from_file
@@ -66,6 +67,20 @@ def check_lexicon(found: Lexicon, voices: Sequence[Voice]) -> None:
     wrong = found.unsayable([(voice.language, frozenset(voice.phonemes)) for voice in voices])
     if wrong:
         raise ConfigurationError(f"TTS_LEXICON: {wrong}")
+
+
+def jobs_config(settings: Settings) -> JobsConfig:
+    secret = settings.jobs_callback_secret
+    return JobsConfig(
+        database_url=settings.jobs_address,
+        concurrency=settings.jobs_concurrency,
+        max_queued=settings.jobs_max_queued,
+        keep_seconds=settings.jobs_keep_hours * 3600,
+        lease_seconds=settings.jobs_lease,
+        fetch_seconds=settings.jobs_fetch_timeout,
+        callback_secret=secret.get_secret_value() if secret else "",
+        max_bytes=settings.max_upload_mb * 2**20,
+    )
 
 
 def s3_bucket(settings: Settings) -> S3Bucket:

@@ -3,6 +3,7 @@
 import os
 import re
 from enum import StrEnum
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import unquote, urlsplit
@@ -160,6 +161,25 @@ class Settings(BaseSettings):
     """Web pages that may call the API from a browser, by origin (`https://app.example.com`), comma-separated;
     `*`: all of them."""
 
+    data_dir: Path = Path("data")
+    """Folder of the server's own data: the database of jobs."""
+    jobs_database_url: SecretStr | None = None
+    """`postgresql://user:password@host/name`, or `sqlite:///file`; empty: SQLite in DATA_DIR."""
+    jobs_concurrency: int = Field(default=4, ge=0, le=64)
+    """Jobs that a worker process does at once; 0: none, it only takes them."""
+    jobs_max_queued: int = Field(default=1000, ge=1, le=1_000_000)
+    """Jobs of one key that may wait."""
+    jobs_keep_hours: float = Field(default=72, gt=0, le=8760)
+    """Hours for which an ended job and its result are kept."""
+    jobs_lease: float = Field(default=15, ge=2, le=600)
+    """Seconds without a sign of life after which another worker takes a job over."""
+    jobs_fetch_timeout: float = Field(default=600, gt=0, le=86_400)
+    """Seconds that fetching one recording from its address may take."""
+    jobs_allowed_networks: Annotated[list[str], NoDecode] = []
+    """Networks that jobs and callbacks may reach although they are not public, and without TLS."""
+    jobs_callback_secret: SecretStr | None = Field(default=None, min_length=24)
+    """Secret that those of the keys are derived from; empty: one in the database."""
+
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=1, le=65535)
     root_path: str = ""
@@ -179,7 +199,7 @@ class Settings(BaseSettings):
     otel_exporter_otlp_headers: SecretStr | None = None
     """Headers of the exports to the collector: `name=value` pairs, comma-separated."""
 
-    @field_validator("api_key", "stt_languages", mode="before")
+    @field_validator("api_key", "stt_languages", "jobs_allowed_networks", mode="before")
     @classmethod
     def _comma_separated(cls, value: Any) -> Any:
         return _split(value)
@@ -219,6 +239,16 @@ class Settings(BaseSettings):
                 read_key_file(value)
         except OSError as error:
             raise ValueError(f"{value}: {error.strerror}") from None
+        return value
+
+    @field_validator("jobs_allowed_networks")
+    @classmethod
+    def _readable_networks(cls, value: list[str]) -> list[str]:
+        try:
+            for network in value:
+                ip_network(network, strict=False)
+        except ValueError:
+            raise ValueError("must be networks like 10.0.0.0/8,192.168.1.5, comma-separated") from None
         return value
 
     @field_validator("rate_limit")
@@ -304,6 +334,13 @@ class Settings(BaseSettings):
         return None if off else parse_limits(self.failed_key_limit).requests
 
     @property
+    def jobs_address(self) -> str:
+        """The address of the database of jobs."""
+        if self.jobs_database_url is not None:
+            return self.jobs_database_url.get_secret_value()
+        return f"sqlite:///{self.data_dir / 'jobs.db'}"
+
+    @property
     def uses_s3(self) -> bool:
         return self.storage is StorageKind.S3 or (
             self.storage is StorageKind.AUTO and bool(self.s3_bucket_name)
@@ -313,7 +350,11 @@ class Settings(BaseSettings):
     def secrets(self) -> list[str]:
         """All secrets, which must never be in a log."""
         aws = (self.aws_access_key_id, self.aws_secret_access_key, self.aws_session_token)
-        own = [secret.get_secret_value() for secret in (*self.api_key, *aws) if secret]
+        given = (*self.api_key, *aws, self.jobs_callback_secret)
+        own = [secret.get_secret_value() for secret in given if secret]
+        if self.jobs_database_url is not None:
+            password = urlsplit(self.jobs_database_url.get_secret_value()).password
+            own += [password] if password else []
         # a collector's header may also be a mere word, and striking that out would spoil other lines
         return own + [value for value in self.otel_headers.values() if len(value) >= MIN_KEY_LENGTH]
 

@@ -4,7 +4,8 @@
     ├── StartupError               the server cannot start; the message says what to do
     │   ├── ConfigurationError     a setting is missing or wrong
     │   ├── ModelUnavailable       no source of a model's weights worked
-    │   └── StorageMisconfigured   the bucket is missing, elsewhere, or refuses the credentials
+    │   ├── StorageMisconfigured   the bucket is missing, elsewhere, or refuses the credentials
+    │   └── DatabaseUnavailable    the database of jobs cannot be opened
     ├── Unauthorized               no API key, or a wrong one
     ├── Forbidden                  a signed link that is tampered with or has expired
     ├── InvalidInput               understood, but cannot be worked on (unknown language, empty text)
@@ -17,6 +18,8 @@
     ├── Overloaded                 the queue is full, or the server is stopping
     ├── DeadlineExceeded           the request took longer than REQUEST_TIMEOUT
     ├── StorageUnavailable         storage did not answer, or refused
+    ├── JobsUnavailable            the database of jobs did not answer, or refused
+    ├── FetchFailed                an address that a job names cannot be fetched
     ├── EngineStopped              an engine cannot go on; the process is about to start anew
     └── EngineFailed               a model raised; only the rows it was working on are lost
 
@@ -42,6 +45,10 @@ class ModelUnavailable(StartupError):
 
 class StorageMisconfigured(StartupError):
     """The bucket is missing or in another region, or the credentials are refused."""
+
+
+class DatabaseUnavailable(StartupError):
+    """The database of jobs cannot be opened or brought up to date."""
 
 
 class Unauthorized(VozError):
@@ -118,6 +125,22 @@ class DeadlineExceeded(_Unavailable):
 
 class StorageUnavailable(_Unavailable):
     """Storage did not answer in time, or refused."""
+
+
+class JobsUnavailable(_Unavailable):
+    """The database of jobs did not answer in time, or refused."""
+
+
+class FetchFailed(VozError):
+    """An address that a job names cannot be fetched.
+
+    Args:
+        temporary: whether another try may succeed.
+    """
+
+    def __init__(self, message: str, temporary: bool = False) -> None:
+        super().__init__(message)
+        self.temporary = temporary
 
 
 class EngineStopped(_Unavailable):

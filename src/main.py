@@ -6,7 +6,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI
@@ -15,7 +15,7 @@ from fastapi.middleware import Middleware
 from src.access.client_secrets import ClientSecrets
 from src.access.failed_keys import FailedKeys
 from src.access.rate_limits import RateLimiter, parse_limits
-from src.api import docs, errors, files, health, metrics, openai, page, stt, tts, voices
+from src.api import docs, errors, files, health, jobs, metrics, openai, page, stt, tts, voices
 from src.api.dependencies import LiveLimits, Services
 from src.api.engine_watch import watching
 from src.api.graceful_shutdown import GracefulShutdown
@@ -38,12 +38,15 @@ from src.api.middleware import (
 )
 from src.api.policy import route_policies
 from src.api.protocol import HEAD_TIMEOUT, PAUSE_TIMEOUT
-from src.composition import check_lexicon, open_storage, read_lexicon, stt_service, tts_service
+from src.api.transcripts import written
+from src.composition import check_lexicon, jobs_config, open_storage, read_lexicon, stt_service, tts_service
 from src.config import LogFormat, Settings, load_settings, unknown_keys
 from src.core.loader import open_models
 from src.core.security import ApiKeys
 from src.engines.models import Models
 from src.errors import ConfigurationError
+from src.jobs.addresses import AddressGuard, parse_networks
+from src.jobs.service import open_jobs
 from src.observability.telemetry import configure_logging
 from src.observability.tracing import tracing
 from src.processes.allocator import limit_malloc_arenas, trim_periodically
@@ -64,6 +67,8 @@ _FORM_LIMITS = {"max_files": 1, "max_fields": 128, "max_part_size": 16_384}
 """Limits on forms. Fields are parsed on the event loop and kept in memory; `prompt` has up to 8 KB."""
 _UPLOAD_SHARE = 0.75
 """Share of the free disk space for temporary files that uploads may take."""
+_MAX_JOB_REQUESTS = 256
+"""Jobs that are being submitted, and readers of events, in a worker process."""
 _SPARE_DECODERS = 2
 """Number of idle decoder processes besides one per core. Forking one takes milliseconds."""
 
@@ -78,6 +83,8 @@ def create_app(settings: Settings, open_engines: OpenEngines = open_models) -> F
     shutdown = GracefulShutdown(settings.shutdown_timeout)
     keys = ApiKeys(settings.api_key, settings.api_keys_file)
     policies = route_policies(settings.max_upload_mb, settings.max_text_chars, settings.metrics_public)
+    limiter = RateLimiter(parse_limits(settings.rate_limit), shared_folder())
+    space = UploadSpace(_upload_space(settings))
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, float]]:
@@ -99,13 +106,30 @@ def create_app(settings: Settings, open_engines: OpenEngines = open_models) -> F
                 most=_limit(models.stt.info.device, settings),
                 max_seconds=settings.max_audio_seconds,
             ) as decoders,
+            AsyncExitStack() as stack,
         ):
             check_lexicon(lexicon, models.tts.voices)
+            to_text = stt_service(models.stt, decoders, settings)
+            to_speech = tts_service(models.tts, MeasuredStorage(storage), settings, lexicon)
+            work = await stack.enter_async_context(
+                open_jobs(
+                    jobs_config(settings),
+                    AddressGuard(parse_networks(settings.jobs_allowed_networks)),
+                    MeasuredStorage(storage),
+                    to_text,
+                    to_speech,
+                    space,
+                    stopping=lambda: shutdown.begun,
+                    explain=errors.explained,
+                    render=written,
+                    charge=limiter.consume_audio,
+                )
+            )
             services = Services(
                 models=models,
                 storage=storage,
-                stt=stt_service(models.stt, decoders, settings),
-                tts=tts_service(models.tts, MeasuredStorage(storage), settings, lexicon),
+                stt=to_text,
+                tts=to_speech,
                 stt_admission=_admission("speech-to-text", models.stt.info.device, settings),
                 tts_admission=_admission("text-to-speech", models.tts.info.device, settings),
                 live_admission=AdmissionController(
@@ -117,6 +141,8 @@ def create_app(settings: Settings, open_engines: OpenEngines = open_models) -> F
                 ),
                 live_limits=LiveLimits(settings.live_idle_timeout, settings.live_max_seconds),
                 client_secrets=ClientSecrets(keys.digest_of),
+                jobs_admission=AdmissionController("job", _MAX_JOB_REQUESTS, settings.request_timeout),
+                jobs=work,
                 shutdown=shutdown,
                 catalogue=Catalogue(models.stt.info, models.tts.voices, settings.model_aliases),
                 stt_languages=tuple(settings.stt_languages),
@@ -164,8 +190,8 @@ def create_app(settings: Settings, open_engines: OpenEngines = open_models) -> F
             ),
             Middleware(BodyLimit),
             Middleware(ShutdownGuard, shutdown=shutdown),
-            Middleware(RateLimit, limiter=RateLimiter(parse_limits(settings.rate_limit), shared_folder())),
-            Middleware(AdmitBeforeBody, space=UploadSpace(_upload_space(settings))),
+            Middleware(RateLimit, limiter=limiter),
+            Middleware(AdmitBeforeBody, space=space),
             Middleware(MultipartPreamble),
         ],
     )
@@ -175,6 +201,7 @@ def create_app(settings: Settings, open_engines: OpenEngines = open_models) -> F
     app.include_router(stt.router)
     app.include_router(live.router)
     app.include_router(tts.router)
+    app.include_router(jobs.router)
     app.include_router(voices.router)
     app.include_router(openai.router)
     app.include_router(health.router)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from src.engines.models import Models
     from tests.support.server import RunningServer
 
-pytest_plugins = ["tests.support.s3", "tests.support.selection"]
+pytest_plugins = ["tests.support.postgres", "tests.support.s3", "tests.support.selection"]
 
 # nothing in the tests may look at the internet for weights: they come from MODELS_DIR or a data package
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -46,6 +46,7 @@ def make_settings(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Set
             "api_key": f"{KEY},{OTHER_KEY}",
             "models_dir": REPOSITORY / "models",
             "storage_dir": tmp_path_factory.mktemp("storage"),
+            "data_dir": tmp_path_factory.mktemp("data"),
             "storage": "local",
             "tts_engine": TtsEngine.KOKORO,
             "device": "cpu",

@@ -10,6 +10,7 @@ from src.api.graceful_shutdown import GracefulShutdown
 from src.api.middleware.admission import place_of
 from src.api.policy import AdmissionClass
 from src.engines.models import Models
+from src.jobs.service import Jobs
 from src.scheduling.admission import AdmissionController, Place
 from src.services.model_names import Catalogue
 from src.services.stt import SttService
@@ -40,6 +41,8 @@ class Services:
     live_admission: AdmissionController
     live_limits: LiveLimits
     client_secrets: ClientSecrets
+    jobs_admission: AdmissionController
+    jobs: Jobs
     shutdown: GracefulShutdown
     catalogue: Catalogue
     stt_languages: tuple[str, ...]
@@ -55,6 +58,7 @@ class Services:
             AdmissionClass.STT: self.stt_admission,
             AdmissionClass.TTS: self.tts_admission,
             AdmissionClass.LIVE: self.live_admission,
+            AdmissionClass.JOBS: self.jobs_admission,
         }[kind]
 
 

@@ -10,6 +10,7 @@ from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
 
 from src.api.errors import describe_problems
+from src.api.job_schemas import describe_submission
 from src.api.policy import Authentication, RoutePolicies
 
 _ASSETS = Path(fastapi_offline.__file__).parent / "static"
@@ -41,6 +42,7 @@ class Documented(FastAPI):
     def openapi(self) -> dict[str, Any]:
         document = super().openapi()
         describe_problems(document)
+        describe_submission(document)
         document["components"]["securitySchemes"] = {"ApiKey": _SCHEME}
         for path, operations in document["paths"].items():
             if self._policies.at(path).authentication is not Authentication.PUBLIC:

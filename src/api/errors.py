@@ -4,8 +4,8 @@
 """
 
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any
 
@@ -16,6 +16,7 @@ from pydantic import BaseModel, Field
 from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, HTTPConnection
+from starlette.routing import Match, Route
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketState
 
@@ -54,6 +55,8 @@ _STATUS: dict[type[errors.VozError], tuple[int, str, str]] = {
     errors.Overloaded: (503, "overloaded", "Too much work at once"),
     errors.DeadlineExceeded: (503, "deadline-exceeded", "The request took too long"),
     errors.EngineStopped: (503, "engine-stopped", "The engine has stopped"),
+    errors.FetchFailed: (422, "fetch-failed", "The address cannot be fetched"),
+    errors.JobsUnavailable: (503, "jobs-unavailable", "The database of jobs is not available"),
     errors.StorageUnavailable: (503, "storage-unavailable", "Storage is not available"),
 }
 
@@ -180,6 +183,17 @@ _OPENAI_PARAMS = {"text": "input"}
 _SHAPES = {ErrorShape.PROBLEM: _as_problem, ErrorShape.OPENAI: _as_openai}
 
 
+def explained(error: Exception) -> dict[str, Any]:
+    """A failure as a part of another body: without the id of a request."""
+    failure = failure_of(error)
+    return {
+        "type": f"urn:voz:{failure.kind}",
+        "title": failure.title,
+        "status": failure.status,
+        "detail": failure.detail,
+    }
+
+
 def render(failure: Failure, request_id: str, shape: ErrorShape = ErrorShape.PROBLEM) -> JSONResponse:
     """The response itself."""
     annotate(problem=failure.kind)
@@ -272,10 +286,24 @@ def install(app: FastAPI) -> None:
         if behind is not None:
             return await on_voz_error(request, behind)
         failure = _of_http(error)
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            # Starlette names the methods of the first route of this path alone
+            allowed = ", ".join(sorted(set(_methods(request.app.routes, request.scope))))
+            failure = replace(failure, headers={"Allow": allowed})
         if isinstance(request, WebSocket):
             await _end(request, errors.InvalidInput(failure.detail))
             return None
         return answer_to(request.scope, failure)
+
+
+def _methods(routes: Iterable[Any], scope: Scope) -> Iterator[str]:
+    """The methods of all routes that a path has."""
+    for route in routes:
+        included = getattr(route, "original_router", None)
+        if included is not None:
+            yield from _methods(included.routes, scope)
+        elif isinstance(route, Route) and route.matches(scope)[0] is not Match.NONE:
+            yield from route.methods or ()
 
 
 async def _end(websocket: WebSocket, error: Exception) -> None:

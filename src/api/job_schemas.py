@@ -3,8 +3,9 @@
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, model_validator
+from pydantic.json_schema import models_json_schema
 
-from src.api.schemas import SpeechIn, SpokenWordOut, SttFormat
+from src.api.schemas import SpeechIn, SttFormat, document_nulls
 
 MAX_BATCH = 1000
 """Jobs in one call."""
@@ -77,17 +78,20 @@ class TranscriptionOptions(JobOptions):
     max_line_count: int = Field(default=2, ge=1, le=5, description="Lines in a subtitle.")
 
 
+def _document_transcription(schema: dict[str, Any]) -> None:
+    schema["examples"] = [{"type": "transcription", "url": "https://media.example.com/a.mp3"}]
+    document_nulls(schema)
+
+
+def _document_speech(schema: dict[str, Any]) -> None:
+    schema["examples"] = [{"type": "speech", "text": "Hello.", "format": "mp3"}]
+    document_nulls(schema)
+
+
 class TranscriptionJobIn(TranscriptionOptions):
     """A recording that is in storage or on the web: one of `key` and `url`."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={
-            "examples": [
-                {"type": "transcription", "url": "https://media.example.com/a.mp3", "language": "en"}
-            ]
-        },
-    )
+    model_config = ConfigDict(extra="forbid", json_schema_extra=_document_transcription)
 
     type: Literal["transcription"]
     key: str | None = Field(
@@ -100,6 +104,14 @@ class TranscriptionJobIn(TranscriptionOptions):
         description="An `https` address, presigned ones too. It is fetched when the job starts.",
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _without_null(cls, body: Any) -> Any:
+        """Take `null` as absent, as `SpeechIn` does."""
+        if isinstance(body, dict):
+            return {name: value for name, value in body.items() if value is not None or name == "type"}
+        return body
+
     @model_validator(mode="after")
     def _one_source(self) -> Self:
         if (self.key is None) == (self.url is None):
@@ -110,10 +122,7 @@ class TranscriptionJobIn(TranscriptionOptions):
 class SpeechJobIn(JobOptions, SpeechIn):
     """A text to speak, with the options of `POST /tts`."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={"examples": [{"type": "speech", "text": "Hello.", "format": "mp3"}]},
-    )
+    model_config = ConfigDict(extra="forbid", json_schema_extra=_document_speech)
 
     type: Literal["speech"]
 
@@ -140,6 +149,45 @@ class UploadJobIn(TranscriptionOptions):
     metadata: Annotated[Metadata, BeforeValidator(_object)] = {}
 
 
+SUBMISSION = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {"schema": {"$ref": "#/components/schemas/JobUpload"}},
+            "application/json": {
+                "schema": {
+                    "anyOf": [
+                        {"$ref": f"#/components/schemas/{model.__name__}"}
+                        for model in (TranscriptionJobIn, SpeechJobIn, BatchIn)
+                    ]
+                }
+            },
+        },
+    }
+}
+"""The body of `POST /jobs` in an OpenAPI document: FastAPI has no words for one of two kinds."""
+
+
+def describe_submission(document: dict[str, Any]) -> None:
+    """Add the schemas that `SUBMISSION` refers to to an OpenAPI document."""
+    models = (UploadJobIn, TranscriptionJobIn, SpeechJobIn, BatchIn)
+    _, described = models_json_schema(
+        [(model, "validation") for model in models], ref_template="#/components/schemas/{model}"
+    )
+    schemas = described["$defs"]
+    upload = schemas.pop(UploadJobIn.__name__)
+    upload["properties"] |= {
+        "file": {
+            "type": "string",
+            "contentMediaType": "application/octet-stream",
+            "description": "Audio or video, any container and codec FFmpeg reads.",
+        },
+        "metadata": {"type": "string", "description": "A JSON object of strings."},
+    }
+    upload["required"] = ["file"]
+    document["components"]["schemas"] |= {**schemas, "JobUpload": upload}
+
+
 class ProgressOut(BaseModel):
     seconds: float = Field(description="Seconds of audio that are read or made.", examples=[312.5])
     total_seconds: float | None = Field(
@@ -163,7 +211,6 @@ class ResultOut(BaseModel):
     warnings: list[str] | None = Field(default=None, description="What to know of the file.")
     voice: str | None = Field(default=None, description="Who spoke.")
     sample_rate: int | None = Field(default=None, description="Of a speech; Hz.")
-    words: list[SpokenWordOut] | None = Field(default=None, description="With `timestamps=true`.")
     word_urls: dict[str, str] | None = Field(
         default=None, description="With `timestamps=true`: links to the words as `json`, `srt` and `vtt`."
     )

@@ -20,6 +20,8 @@ _MAX_INSTRUCTIONS = 4096
 """Characters of `instructions`, which OpenAI's clients send beside the text."""
 _MAX_LEXICON = 32 * 1024
 """Maximum number of bytes of `lexicon` beside the text."""
+MAX_JSON_BYTES = 8 * 2**20
+"""Maximum number of bytes of a request for jobs that is no form: a thousand texts."""
 _SMALL_BODY = 4096
 """Maximum number of bytes of a body without a file and without text."""
 
@@ -51,6 +53,8 @@ class AdmissionClass(Enum):
     TTS = auto()
     LIVE = auto()
     """Live sessions, which keep their place as long as they last."""
+    JOBS = auto()
+    """No engine: jobs that are being submitted, and readers of events."""
 
 
 class Direction(StrEnum):
@@ -125,6 +129,7 @@ def route_policies(
         body_limit=max_text_chars * _BYTES_PER_CHAR + _MAX_LEXICON + _SMALL_BODY,
         direction=Direction.OUT,
     )
+    job = RoutePolicy(body_limit=max(upload.body_limit, MAX_JSON_BYTES), admission=AdmissionClass.JOBS)
     openai = RoutePolicy(authentication=Authentication.KEY_OR_BEARER, errors=ErrorShape.OPENAI)
     openai_upload = replace(upload, authentication=openai.authentication, errors=openai.errors)
     openai_text = replace(
@@ -163,6 +168,8 @@ def route_policies(
             "/realtime": replace(live, key_in_message=False, errors=ErrorShape.OPENAI),
             "/tts": text,
             "/tts/stream": text,
+            "/jobs": job,
+            "/jobs/*": RoutePolicy(),
             # also for clients that know of it from `/v1/audio/voices`
             "/voices/*": RoutePolicy(authentication=Authentication.KEY_OR_BEARER, direction=Direction.OUT),
             "/v1/audio/transcriptions": openai_upload,

@@ -108,8 +108,12 @@ _NOTES = frozenset({"title", "description", "default", "examples"})
 
 
 def _document_speech(schema: dict[str, Any]) -> None:
-    """Add the examples, and that every field with a default may be `null`."""
     schema["examples"] = _SPEECH_EXAMPLES
+    document_nulls(schema)
+
+
+def document_nulls(schema: dict[str, Any]) -> None:
+    """Say in a JSON schema that every field with a default may be `null`."""
     required = schema.get("required", ())
     for name, field in schema["properties"].items():
         if name in required or {"type": "null"} in field.get("anyOf", ()):

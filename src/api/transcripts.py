@@ -1,5 +1,6 @@
 """A transcript in each of its formats."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
@@ -42,6 +43,13 @@ def shape(
             verbose = VerboseTranscription(**_common(result), segments=segments)
             left_out = None if words else {"segments": {"__all__": {"words"}}}
             return JSONResponse(verbose.model_dump(exclude=left_out, exclude_unset=True))
+
+
+def written(result: Result, spec: Mapping[str, Any]) -> tuple[bytes, str]:
+    """A transcript as a job's options ask for it, and its content type."""
+    wanted = SttFormat(spec["response_format"])
+    response = shape(result, wanted, spec["word_timestamps"], spec["max_line_width"], spec["max_line_count"])
+    return bytes(response.body), response.headers["content-type"]
 
 
 def subtitles(result: Result, wanted: SttFormat, max_line_width: int, max_line_count: int) -> Response:

@@ -12,6 +12,7 @@ from src.api import speaking
 from src.api.dependencies import Services, ServicesDep
 from src.api.disconnect import while_connected
 from src.api.errors import problems
+from src.api.links import absolute
 from src.api.schemas import SpeechIn, SpeechOut, SpokenWordOut
 from src.api.sse import Event, event_stream
 from src.api.streaming import stream_response
@@ -41,7 +42,7 @@ async def speak(request: Request, services: ServicesDep, body: SpeechIn) -> Spee
     annotate(audio_seconds=round(speech.duration, 2), cached=speech.cached)
     voice = wanted.voice
     return SpeechOut(
-        url=_absolute(request, services, speech.url),
+        url=absolute(request, services, speech.url),
         key=speech.key,
         expires_in=speech.expires_in,
         expires_at=speech.expires_at.isoformat(timespec="seconds").replace("+00:00", "Z"),
@@ -54,7 +55,7 @@ async def speak(request: Request, services: ServicesDep, body: SpeechIn) -> Spee
         model=voice.model,
         cached=speech.cached,
         words=None if speech.words is None else [SpokenWordOut.model_validate(word) for word in speech.words],
-        word_urls={form: _absolute(request, services, url) for form, url in speech.word_urls.items()} or None,
+        word_urls={form: absolute(request, services, url) for form, url in speech.word_urls.items()} or None,
     )
 
 
@@ -106,10 +107,3 @@ async def _request(request: Request, services: Services, body: SpeechIn) -> Spee
         markup=body.markup,
         lexicon=body.lexicon,
     )
-
-
-def _absolute(request: Request, services: Services, url: str) -> str:
-    """An absolute URL: links to local files begin with a slash, so the public address is put before them."""
-    if not url.startswith("/"):
-        return url
-    return (services.public_url or str(request.base_url)).rstrip("/") + url

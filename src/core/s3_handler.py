@@ -9,7 +9,7 @@ import asyncio
 import io
 import logging
 import secrets
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager
 from types import TracebackType
 from typing import Any, Self
@@ -18,7 +18,7 @@ from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 from botocore.exceptions import ClientError
 
-from src.errors import StorageMisconfigured, StorageUnavailable
+from src.errors import NotFound, StorageMisconfigured, StorageUnavailable
 from src.storage.keys import checked, new_key
 from src.storage.s3_errors import S3_ERRORS, S3Bucket, answering, is_missing, startup_sentence
 
@@ -29,6 +29,7 @@ PART_BYTES = 8 * 1024 * 1024
 _CALL_SECONDS = 60.0
 """Maximum number of seconds for one S3 request with its retries. A part needs 1.2 Mbit/s then."""
 _CHECK_SECONDS = 3.0
+_READ_BYTES = 2**20
 _UNDO_WAIT_SECONDS = 5.0
 _GRACE_SECONDS = 4.0
 """Seconds that a request to S3 may go on after its caller has left, so that its outcome is known."""
@@ -97,6 +98,25 @@ class S3Storage:
             async with answer["Body"] as body:
                 content: bytes = await body.read()
                 return content
+
+    async def read(self, key: str) -> AsyncGenerator[bytes, None]:
+        async with answering(_CALL_SECONDS):
+            try:
+                answer = await self._client.get_object(Bucket=self._bucket, Key=self._prefix + checked(key))
+            except ClientError as error:
+                if is_missing(error):
+                    raise NotFound("there is no such object in storage") from None
+                raise
+        body = answer["Body"]
+        try:
+            while True:
+                async with answering(_CALL_SECONDS):
+                    chunk: bytes = await body.read(_READ_BYTES)
+                if not chunk:
+                    return
+                yield chunk
+        finally:
+            body.close()
 
     async def exists(self, key: str) -> bool:
         name = self._prefix + checked(key)

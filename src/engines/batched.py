@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Generic, Self, TypeVar
 
 from src.engines.base import EngineInfo, Load
-from src.scheduling.batcher import STALL_SECONDS, Batcher, BatchModel
+from src.scheduling.batcher import MAX_BACKGROUND, STALL_SECONDS, Batcher, BatchModel
 from src.scheduling.observer import BatchObserver
 
 RowT = TypeVar("RowT")
@@ -22,6 +22,7 @@ class BatchedEngine(ABC, Generic[RowT, OutT]):
         max_waiting: rows that may wait.
         observers: of the batcher.
         stall_seconds: see `Batcher`.
+        max_background: rows in the model at once that nobody waits for.
     """
 
     def __init__(
@@ -31,8 +32,11 @@ class BatchedEngine(ABC, Generic[RowT, OutT]):
         max_waiting: int = 1024,
         observers: Iterable[BatchObserver] = (),
         stall_seconds: float = STALL_SECONDS,
+        max_background: int = MAX_BACKGROUND,
     ) -> None:
-        self._batcher: Batcher[RowT, OutT] = Batcher(model, name, max_waiting, observers, stall_seconds)
+        self._batcher: Batcher[RowT, OutT] = Batcher(
+            model, name, max_waiting, observers, stall_seconds, max_background
+        )
 
     @property
     @abstractmethod

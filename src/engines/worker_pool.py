@@ -30,10 +30,14 @@ class Task(Generic[T]):
     Args:
         stages: yields each stage, and returns the task's outcome.
         urgent: whether it goes before tasks that are not.
+        background: whether it goes after all tasks that are not.
     """
 
-    def __init__(self, stages: Generator[Stage, None, T], urgent: bool = False) -> None:
+    def __init__(
+        self, stages: Generator[Stage, None, T], urgent: bool = False, background: bool = False
+    ) -> None:
         self.urgent = urgent
+        self.background = background
         self.done = False
         """Whether there is an outcome. It stays False if the task is dropped before its last subtask."""
         self.outcome: T | Exception | None = None
@@ -88,7 +92,7 @@ class Task(Generic[T]):
 
 
 class WorkerPool:
-    """Does tasks subtask by subtask: urgent tasks first, others in the order in which they came.
+    """Does tasks subtask by subtask: urgent tasks first, others as they came, background tasks last.
 
     Args:
         size: number of threads; 0: only callers of `help` do any work.
@@ -120,6 +124,12 @@ class WorkerPool:
         """Whether no subtask waits for a thread."""
         with self._changed:
             return not any(task.has_subtask for task in self._tasks)
+
+    @property
+    def only_background(self) -> bool:
+        """Whether no subtask waits for a thread but those of background tasks."""
+        with self._changed:
+            return all(task.background or not task.has_subtask for task in self._tasks)
 
     @property
     def urgent_waiting(self) -> bool:
@@ -202,7 +212,8 @@ class WorkerPool:
     def _take(self) -> tuple[Task[object], Subtask] | None:
         """The next subtask: of an urgent task, but other tasks get a turn at times."""
         urgent = next((task for task in self._tasks if task.urgent and task.has_subtask), None)
-        other = next((task for task in self._tasks if not task.urgent and task.has_subtask), None)
+        others = [task for task in self._tasks if not task.urgent and task.has_subtask]
+        other = next((task for task in others if not task.background), others[0] if others else None)
         urgent_first = urgent is not None and self._since_other < _URGENT_TURNS
         task = urgent if urgent_first or other is None else other
         if task is None:

@@ -91,6 +91,34 @@ _decoders = Counter(
 for _reason in ("crash", "stuck", "cpu", "memory", "idle", "server"):
     _decoders.labels(_reason)  # shown as 0 until it happens
 
+_jobs_left = Counter(
+    "voz_jobs_left",
+    "Jobs that a worker has let go of: ended, put off, handed back or lost to another worker",
+    ["type", "outcome"],
+    registry=_registry,
+)
+_job_audio = Counter("voz_job_audio_seconds", "Audio of jobs, read or made", ["type"], registry=_registry)
+_callback_attempts = Counter(
+    "voz_job_callback_attempts", "Attempts to deliver callbacks", ["outcome"], registry=_registry
+)
+_callbacks_given_up = Counter(
+    "voz_job_callbacks_given_up", "Callbacks that did not arrive within a day", registry=_registry
+)
+_callback_attempts.labels("failed")  # shown as 0 until it happens
+_jobs = Gauge("voz_jobs", "Jobs in the database", ["state"], registry=_registry, multiprocess_mode="livemax")
+_oldest_job = Gauge(
+    "voz_oldest_queued_job_seconds",
+    "Age of the oldest job that waits; 0 if none does",
+    registry=_registry,
+    multiprocess_mode="livemax",
+)
+_callbacks_pending = Gauge(
+    "voz_job_callbacks_pending",
+    "Callbacks that have not arrived yet",
+    registry=_registry,
+    multiprocess_mode="livemax",
+)
+
 _queue_rows = Gauge(
     "voz_queue_rows",
     "Rows in the engine",
@@ -235,6 +263,37 @@ def decoder_died(reason: str) -> None:
             process that decoders are forked from).
     """
     _decoders.labels(reason).inc()
+
+
+def job_left(kind: str, outcome: str, audio_seconds: float) -> None:
+    """Count a job that a worker is done with, and the audio that it has read or made.
+
+    Args:
+        kind: `transcription` or `speech`.
+        outcome: `succeeded`, `failed`; `put off` (to be tried again), `handed back` (the server stops),
+            `lost` (cancelled, or another worker's).
+        audio_seconds: of this worker's part.
+    """
+    _jobs_left.labels(kind, outcome).inc()
+    _job_audio.labels(kind).inc(audio_seconds)
+
+
+def callback_attempted(outcome: str) -> None:
+    """Count an attempt to deliver a callback: `delivered` or `failed`."""
+    _callback_attempts.labels(outcome).inc()
+
+
+def callback_given_up() -> None:
+    """Count a callback that is not tried any more."""
+    _callbacks_given_up.inc()
+
+
+def jobs_state(by_state: Mapping[str, int], oldest_seconds: float, callbacks_pending: int) -> None:
+    """Set the gauges of the queue of jobs, which all workers share."""
+    for state, count in by_state.items():
+        _jobs.labels(state).set(count)
+    _oldest_job.set(oldest_seconds)
+    _callbacks_pending.set(callbacks_pending)
 
 
 def engine_state(

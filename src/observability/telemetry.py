@@ -177,7 +177,17 @@ def configure_logging(level: str, as_json: bool, secrets: Iterable[str] = ()) ->
     server.removeFilter(_is_no_websocket_line)
     server.addFilter(_is_no_websocket_line)
     # libraries log every byte at DEBUG, and their internals at INFO
-    for name in ("botocore", "aiobotocore", "urllib3", "numba", "matplotlib", "phonemizer", "TTS", "httpx"):
+    for name in (
+        "botocore",
+        "aiobotocore",
+        "urllib3",
+        "numba",
+        "matplotlib",
+        "phonemizer",
+        "TTS",
+        "httpx",
+        "alembic",
+    ):
         logging.getLogger(name).setLevel(logging.WARNING)
 
 

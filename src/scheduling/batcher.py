@@ -10,6 +10,8 @@ returns every row from its first `step`. A model that decodes in a loop returns 
 waiting rows join between steps.
 
 - Rows wait in one queue for each request, and requests take turns (`FairQueue`).
+- Background rows (`background.py`) join only while no other row waits or is in the model, a few at a time. So
+  that they are never starved, one joins every half minute all the same.
 - Cancelling `submit` gives the row back: it is dropped if it waits, and removed before the next step if it
   is in the model.
 - A step that raises loses only the row that caused it: every row of the batch is run again alone, and only
@@ -32,6 +34,7 @@ from types import TracebackType
 from typing import Generic, Protocol, Self, TypeVar
 
 from src.errors import EngineFailed, EngineStopped, Overloaded
+from src.scheduling.background import is_background
 from src.scheduling.fair_queue import FairQueue
 from src.scheduling.observer import BatchObserver, ObserverGroup, Outcome
 from src.scheduling.progress import StepProgress
@@ -47,6 +50,10 @@ STALL_SECONDS = 60.0
 """Default for the minimum of `stall_limit`, in seconds."""
 _MAX_FAILED_CLEARS = 3
 """Maximum number of consecutive calls of `clear` that raise. After that, the model's state is unknown."""
+MAX_BACKGROUND = 2
+"""Default for the number of background rows in a model."""
+_STARVED_SECONDS = 30.0
+"""Seconds after which a background row joins, whatever else there is to do."""
 _JOIN_SECONDS = 30.0
 """Seconds that closing waits for the model's last step. A thread that hangs is left behind (a daemon)."""
 
@@ -89,6 +96,8 @@ class _Job(Generic[RowT, OutT]):
     future: asyncio.Future[OutT]
     loop: asyncio.AbstractEventLoop
     job_id: int
+    background: bool = False
+    """Whether nobody waits for it."""
     cancelled: bool = False
     """Whether the caller has left."""
     run_solo: bool = False
@@ -107,6 +116,7 @@ class Batcher(Generic[RowT, OutT]):
         max_waiting: maximum number of waiting rows; one more is refused with `Overloaded`.
         observers: observers of what the batcher does.
         stall_seconds: minimum of `stall_limit`, in seconds.
+        max_background: number of background rows in the model at once.
     """
 
     def __init__(
@@ -116,10 +126,13 @@ class Batcher(Generic[RowT, OutT]):
         max_waiting: int = 1024,
         observers: Iterable[BatchObserver] = (),
         stall_seconds: float = STALL_SECONDS,
+        max_background: int = MAX_BACKGROUND,
     ) -> None:
         self._model = model
         self._name = name
         self._max_waiting = max_waiting
+        self._max_background = max_background
+        self._last_background = time.monotonic()
         self._observer = ObserverGroup(observers)
         self._queue: FairQueue[_Job[RowT, OutT]] = FairQueue()
         self._active: dict[int, _Job[RowT, OutT]] = {}
@@ -204,7 +217,9 @@ class Batcher(Generic[RowT, OutT]):
             EngineFailed: the model raised on this row, or answered it with an error.
         """
         loop = asyncio.get_running_loop()
-        job = _Job[RowT, OutT](row, request_id, loop.create_future(), loop, next(self._job_ids))
+        background = is_background()
+        future: asyncio.Future[OutT] = loop.create_future()
+        job = _Job[RowT, OutT](row, request_id, future, loop, next(self._job_ids), background)
         with self._changed:
             if not self.alive:
                 raise self._stopped()
@@ -214,7 +229,7 @@ class Batcher(Generic[RowT, OutT]):
                 raise Overloaded(f"{len(self._queue)} rows wait for {self._name} already")
             if not self.waiting and not self._active:
                 self._progress.begin()
-            self._queue.append(request_id, job)
+            self._queue.append(request_id, job, background=background)
             self._changed.notify()
         try:
             return await job.future
@@ -308,7 +323,7 @@ class Batcher(Generic[RowT, OutT]):
         if any(job.run_solo for job in self._active.values()):
             return []
         with self._changed:
-            waiting = self._queue.in_turn()
+            waiting = self._eligible(self._queue.in_turn())
         if not waiting:
             return []
         # admit may be slow (it looks at every row), so the lock is not held: callers on the loop need it
@@ -319,7 +334,21 @@ class Batcher(Generic[RowT, OutT]):
         except Exception:
             log.exception("%s could not choose among %d rows", self._name, len(waiting))
         # the oldest goes in alone rather than that the queue stands still
-        return chosen if chosen or self._active else waiting[:1]
+        chosen = chosen if chosen or self._active else waiting[:1]
+        if any(job.background for job in chosen):
+            self._last_background = time.monotonic()
+        return chosen
+
+    def _eligible(self, waiting: list[_Job[RowT, OutT]]) -> list[_Job[RowT, OutT]]:
+        """The rows that may join now: all but background ones, or a few of those."""
+        urgent = [job for job in waiting if not job.background]
+        background = waiting[len(urgent) :]
+        active = sum(job.background for job in self._active.values())
+        if not urgent and active == len(self._active):
+            self._last_background = time.monotonic()
+            return background[: max(0, self._max_background - active)]
+        starved = not active and time.monotonic() - self._last_background > _STARVED_SECONDS
+        return background[:1] + urgent if starved else urgent
 
     def _step(self) -> None:
         if not self._active:

@@ -13,8 +13,10 @@ from src.services.decoding.pool import Decoders
 from src.services.ordered import ordered
 from src.services.transcription.builder import TranscriptBuilder
 from src.services.transcription.chunks import ChunkReader
+from src.services.transcription.finished import FinishedChunk, FinishedChunks, finished, in_language_of
 from src.services.transcription.language import detect, read_first
 from src.services.transcription.rows import ReadChunk, RowReader
+from src.services.transcription.segmenter import Chunk
 from src.services.usage import Usage, UsageMeter
 
 _AHEAD = 16
@@ -41,6 +43,15 @@ class Result:
     """The audio track that was read, from 1; None if the source is no file."""
     tracks: int | None = None
     """Audio tracks of the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A chunk that has been read, of a file."""
+
+    chunk: FinishedChunk
+    declared_seconds: float | None
+    """Length of the audio as the file declares it; it may be wrong."""
 
 
 class SttService:
@@ -105,9 +116,33 @@ class SttService:
 
         Closing the generator stops everything: decoding, and the rows that the engine holds.
         """
+        async with aclosing(self.stream_chunks(file, options, meter, track)) as items:
+            async for item in items:
+                if isinstance(item, Result):
+                    yield item
+                else:
+                    for segment in item.chunk.segments:
+                        yield segment
+
+    async def stream_chunks(
+        self,
+        file: BinaryIO,
+        options: SttOptions,
+        meter: UsageMeter | None = None,
+        track: int | None = None,
+        done: Sequence[FinishedChunk] = (),
+        ahead: int = _AHEAD,
+    ) -> AsyncGenerator[Progress | Result, None]:
+        """As `stream` does, a chunk at a time, so that the work can go on after chunks of an earlier run.
+
+        Args:
+            file, options, meter, track: as for `transcribe`.
+            done: chunks of an earlier run with the same file and options; they are not read again.
+            ahead: chunks that the engine may hold at once.
+        """
         async with (
             self._decode(file, track) as decoding,
-            aclosing(self.stream_blocks(decoding, options, meter)) as items,
+            aclosing(self._chunks(decoding, options, meter, done, ahead)) as items,
         ):
             async for item in items:
                 if isinstance(item, Result):
@@ -118,28 +153,19 @@ class SttService:
                         tracks=decoding.tracks,
                     )
                 else:
-                    yield item
+                    yield Progress(item, decoding.declared_seconds)
 
     async def stream_blocks(
         self, blocks: AsyncIterator[Audio], options: SttOptions, meter: UsageMeter | None = None
     ) -> AsyncGenerator[Segment | Result, None]:
         """As `stream` does, from any source of 16 kHz mono audio; one that is still being recorded, too."""
-        meter = meter or UsageMeter()
-        chunks = ChunkReader(blocks, meter)
-        builder = TranscriptBuilder(options)
-        async with aclosing(self._rows(chunks, options)) as rows:
-            async for row in rows:
-                for segment in builder.add(row):
-                    yield segment
-        yield Result(
-            text=builder.text,
-            language=builder.language,
-            language_probability=builder.language_probability,
-            duration=chunks.duration,
-            segments=builder.segments,
-            model=self._engine.info.model,
-            usage=meter.usage,
-        )
+        async with aclosing(self._chunks(blocks, options, meter)) as items:
+            async for item in items:
+                if isinstance(item, Result):
+                    yield item
+                else:
+                    for segment in item.segments:
+                        yield segment
 
     async def transcribe_partial(
         self, audio: Audio, options: SttOptions, forced: Sequence[int]
@@ -170,15 +196,48 @@ class SttService:
     def _decode(self, file: BinaryIO, track: int | None) -> AbstractAsyncContextManager[Decoding]:
         return self._decoders.decode(file, self._max_audio_seconds, track, whole_only=self._whole_only)
 
-    async def _rows(self, chunks: ChunkReader, options: SttOptions) -> AsyncGenerator[ReadChunk, None]:
+    async def _chunks(
+        self,
+        blocks: AsyncIterator[Audio],
+        options: SttOptions,
+        meter: UsageMeter | None = None,
+        done: Sequence[FinishedChunk] = (),
+        ahead: int = _AHEAD,
+    ) -> AsyncGenerator[FinishedChunk | Result, None]:
+        meter = meter or UsageMeter()
+        model = self._engine.info.model
+        chunks = ChunkReader(blocks, meter)
+        builder = TranscriptBuilder(options)
+        async with aclosing(self._rows(chunks, options, FinishedChunks(done, model), ahead)) as rows:
+            async for read in rows:
+                yield finished(read, tuple(segment for row in read for segment in builder.add(row)), model)
+        yield Result(
+            text=builder.text,
+            language=builder.language,
+            language_probability=builder.language_probability,
+            duration=chunks.duration,
+            segments=builder.segments,
+            model=model,
+            usage=meter.usage,
+        )
+
+    async def _rows(
+        self, chunks: ChunkReader, options: SttOptions, done: FinishedChunks, ahead: int
+    ) -> AsyncGenerator[list[ReadChunk], None]:
         rows = RowReader(self._engine, current_request_id())
-        first = await read_first(chunks, rows, options)
+        begin = await chunks.peek(1)
+        if begin and (first := done.find(begin[0])) is not None:
+            await anext(chunks)
+        else:
+            first = await read_first(chunks, rows, options)
         if not first:
             return
-        for row in first:
-            yield row
-        options = replace(options, language=first[0].transcript.language)
-        async with aclosing(ordered(chunks, lambda chunk: rows.read(chunk, options), _AHEAD)) as results:
+        yield first
+        options = in_language_of(options, first)
+
+        async def read(chunk: Chunk) -> list[ReadChunk]:
+            return done.find(chunk) or await rows.read(chunk, options)
+
+        async with aclosing(ordered(chunks, read, ahead)) as results:
             async for result in results:
-                for row in result:
-                    yield row
+                yield result

@@ -120,7 +120,7 @@ class TtsService:
             TooLarge: the text is longer than MAX_TEXT_CHARS.
             StorageUnavailable: storage does not answer.
         """
-        self._check_length(request)
+        self.check_length(request)
         index = self._index(request)
         if not self.config.cache or index in self._in_flight:
             return None
@@ -140,10 +140,10 @@ class TtsService:
             EngineFailed: a sentence could not be spoken; nothing is stored.
             StorageUnavailable: the audio could not be stored.
         """
-        self._check_length(request)
+        self.check_length(request)
         meter = meter or UsageMeter()
         if not self.config.cache:
-            spoken = await self._store(request, meter)
+            spoken = await self._store(new_key(request.format.extension), request, meter)
             return await self._answer(request, spoken, cached=False, usage=meter.usage)
         index = self._index(request)
         in_flight = self._meters.setdefault(index, UsageMeter())
@@ -180,7 +180,7 @@ class TtsService:
         self, request: SpeechRequest, meter: UsageMeter | None = None
     ) -> AsyncGenerator[SpeechChunk, None]:
         """As `stream`, with the words of each piece beside its sound if the request wants them."""
-        self._check_length(request)
+        self.check_length(request)
         pieces = await self._pieces(request)
         synthesis = _Synthesis(self._engine, request, pieces, meter or UsageMeter())
         told = 0
@@ -197,7 +197,7 @@ class TtsService:
         spoken = await self._found(index, request)
         if spoken is not None:
             return spoken, True
-        spoken = await self._store(request, meter)
+        spoken = await self._store(new_key(request.format.extension), request, meter)
         await self._cache.keep(index, spoken)
         return spoken, False
 
@@ -208,9 +208,16 @@ class TtsService:
             return spoken
         return spoken if await self._storage.exists(_beside(spoken.key, "json")) else None
 
-    async def _store(self, request: SpeechRequest, meter: UsageMeter) -> Spoken:
+    async def speak_to(self, key: str, request: SpeechRequest, meter: UsageMeter) -> Spoken:
+        """Speak a text and store the audio under `key`, and what `word_keys` lists beside it.
+
+        Raises as `speak` does. If storage fails or the caller is cancelled, some of it may stay.
+        """
+        self.check_length(request)
+        return await self._store(key, request, meter)
+
+    async def _store(self, key: str, request: SpeechRequest, meter: UsageMeter) -> Spoken:
         synthesis = _Synthesis(self._engine, request, await self._pieces(request), meter)
-        key = new_key(request.format.extension)
         async with aclosing(synthesis.encoded(streaming=False)) as chunks:
             await self._storage.put(key, chunks, request.format.content_type)
         if request.timestamps:
@@ -224,8 +231,8 @@ class TtsService:
         urls: dict[str, str] = {}
         if request.timestamps:
             words = await self._stored_words(spoken)
-            for extension in WORD_FILES:
-                urls[extension] = await self._storage.url(_beside(spoken.key, extension), expires)
+            for extension, key in word_keys(spoken.key).items():
+                urls[extension] = await self._storage.url(key, expires)
         return Speech(
             url=await self._storage.url(spoken.key, expires),
             key=spoken.key,
@@ -283,7 +290,8 @@ class TtsService:
         pronunciation = Pronunciation(request.markup, tables, known)
         return to_pieces(request.text, language, self.config.dollar, pronunciation, timed=request.timestamps)
 
-    def _check_length(self, request: SpeechRequest) -> None:
+    def check_length(self, request: SpeechRequest) -> None:
+        """Raise TooLarge if the text is longer than MAX_TEXT_CHARS."""
         limit = self.config.max_text_chars
         if len(request.text) > limit:
             raise TooLarge(f"the text has {len(request.text)} characters; MAX_TEXT_CHARS is {limit}", "text")
@@ -388,6 +396,11 @@ class _Synthesis:
             utterance = Utterance(await self._engine.synthesize(piece.text, voice, self._request_id))
         self._meter.add(Usage(characters=len(piece.text)))
         return utterance, piece
+
+
+def word_keys(key: str) -> dict[str, str]:
+    """The objects with the times of the words of the audio under `key`, by their form."""
+    return {extension: _beside(key, extension) for extension in WORD_FILES}
 
 
 def _beside(key: str, extension: str) -> str:

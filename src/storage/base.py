@@ -1,6 +1,6 @@
 """The storage Protocol, which S3 (`core/s3_handler.py`) and the local folder (`local.py`) implement."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -31,6 +31,14 @@ class Storage(Protocol):
 
     async def get(self, key: str) -> bytes | None:
         """A small object (some KB), or None if there is none."""
+        ...
+
+    def read(self, key: str) -> AsyncGenerator[bytes, None]:
+        """The content of an object of any size, piece by piece. To be closed, if it is not read to its end.
+
+        Raises:
+            NotFound: there is none.
+        """
         ...
 
     async def exists(self, key: str) -> bool:

@@ -15,7 +15,7 @@ import secrets
 import tempfile
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +37,7 @@ _CONTENT_TYPES = {
     ".opus": "audio/ogg",
     ".flac": "audio/flac",
     ".json": "application/json",
+    ".txt": "text/plain; charset=utf-8",
     ".srt": "application/x-subrip",
     ".vtt": "text/vtt",
 }
@@ -44,6 +45,7 @@ _SECRET_BYTES = 32
 _ABANDONED_AFTER = 86_400.0
 """Seconds without a write after which an unfinished file counts as abandoned."""
 _CHECK_SECONDS = 3.0
+_READ_BYTES = 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,13 @@ class LocalStorage:
 
     async def get(self, key: str) -> bytes | None:
         return await _in_thread(self._read, self._folder / checked(key))
+
+    async def read(self, key: str) -> AsyncGenerator[bytes, None]:
+        # opened anew for each piece: nothing stays open if the reader leaves
+        path, offset = self._folder / checked(key), 0
+        while chunk := await _in_thread(_read_piece, path, offset):
+            yield chunk
+            offset += len(chunk)
 
     async def exists(self, key: str) -> bool:
         return await _in_thread(_size, self._folder / checked(key)) is not None
@@ -256,6 +265,15 @@ def _shared_secret(folder: Path) -> bytes:
 def _remove(path: Path) -> None:
     with contextlib.suppress(NotADirectoryError, IsADirectoryError):  # then no object has this key
         path.unlink(missing_ok=True)
+
+
+def _read_piece(path: Path, offset: int) -> bytes:
+    try:
+        with path.open("rb") as file:
+            file.seek(offset)
+            return file.read(_READ_BYTES)
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+        raise NotFound("there is no such object in storage") from None
 
 
 def _size(path: Path) -> int | None:

@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing, contextmanager
 from types import TracebackType
 from typing import Self
 
@@ -36,6 +36,12 @@ class MeasuredStorage:
     async def get(self, key: str) -> bytes | None:
         with self._timed("get"):
             return await self._storage.get(key)
+
+    async def read(self, key: str) -> AsyncGenerator[bytes, None]:
+        # not timed: its reader decides how long it takes
+        async with aclosing(self._storage.read(key)) as chunks:
+            async for chunk in chunks:
+                yield chunk
 
     async def exists(self, key: str) -> bool:
         with self._timed("exists"):

@@ -108,6 +108,7 @@ def test_with_coqui_the_start_fails_and_says_what_to_do(folders: dict[str, str],
         "TTS_MODEL_ES": folders["tts_model_es"],
         "MODELS_DIR": str(REPOSITORY / "models"),
         "STORAGE_DIR": str(tmp_path / "storage"),
+        "DATA_DIR": str(tmp_path / "data"),
     }
 
     done = subprocess.run(

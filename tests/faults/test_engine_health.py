@@ -60,7 +60,8 @@ def test_uvicorn_alone_exits_with_a_failure(tmp_path: Path) -> None:
     """A restart policy of Docker or systemd starts it anew. Speech that is being made is finished first."""
     port = free_port()
     environment = os.environ | {
-        "API_KEY": KEY, "STORAGE": "local", "STORAGE_DIR": str(tmp_path / "storage"), "TTS_CACHE": "false",
+        "API_KEY": KEY, "STORAGE": "local", "STORAGE_DIR": str(tmp_path / "storage"),
+        "DATA_DIR": str(tmp_path / "data"), "TTS_CACHE": "false",
         "LOG_FORMAT": "json",
     }  # fmt: skip
     command = [

@@ -58,6 +58,7 @@ def running(
         "TMPDIR": str(temporary),
         "STORAGE": "local",
         "STORAGE_DIR": str(folder / "storage"),
+        "DATA_DIR": str(folder / "data"),
     }
     where = ("--port", str(port)) if command == UVICORN else ()
     with log.open("wb") as output:

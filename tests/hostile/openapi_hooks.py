@@ -43,6 +43,8 @@ def before_call(
         return
     if body.get("lexicon"):
         body["lexicon"] = {"en": {WORD: "/jˈɛs/"}, "SQL": "sequel"}
+    if case.path == "/jobs":
+        body = case.body = _submission(case, body)
     if "file" in body:
         body["file"] = SPEECH
         if body.get("language"):
@@ -57,13 +59,31 @@ def before_call(
         body |= {"model": "tts-1", "voice": "alloy", "input": f"{body['input'][:_MOST_CHARACTERS]} {WORD}"}
         if body.get("language"):
             body["language"] = "en"
-    elif "text" in body:
+    elif "text" in body and "type" not in body:
         text = "" if body["text"] in EXAMPLES else body["text"][:_MOST_CHARACTERS]
         body["text"] = f"{text} {WORD}"
         if body.get("language"):
             body["language"] = "en"
         if body.get("voice"):
             body["voice"] = "af_heart"
+
+
+def _submission(case: schemathesis.Case[Any], body: dict[str, Any]) -> dict[str, Any]:
+    """One job, or a batch of them, that can be taken, though not every one can be done."""
+    if case.headers:
+        case.headers.pop("Idempotency-Key", None)  # what repeats it must repeat the request
+    if "file" in body:
+        return {name: value for name, value in body.items() if name not in ("callback_url", "metadata")}
+    if "jobs" in body:
+        return {"jobs": [_job(job) for job in body["jobs"]]}
+    return _job(body)
+
+
+def _job(job: dict[str, Any]) -> dict[str, Any]:
+    if job["type"] == "speech":
+        return {"type": "speech", "text": WORD, "language": "en", "priority": job.get("priority", 0)}
+    job = {name: value for name, value in job.items() if name not in ("url", "language", "languages")}
+    return job | {"key": "calls/a.wav"}
 
 
 def _fit_together(body: dict[str, Any]) -> None:

@@ -279,7 +279,9 @@ def test_nothing_is_loaded_that_nobody_asked_for(tmp_path: Path, endpoint: str) 
     own = {"API_KEY": "some-test-key", "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, "STORAGE": "local"}
     done = subprocess.run(
         [sys.executable, "-c", WITHOUT],
-        env=kept | own | {"STORAGE_DIR": str(tmp_path), "PYTHONPATH": str(REPOSITORY)},
+        env=kept
+        | own
+        | {"STORAGE_DIR": str(tmp_path), "DATA_DIR": str(tmp_path / "data"), "PYTHONPATH": str(REPOSITORY)},
         cwd=tmp_path,
         capture_output=True,
         text=True,

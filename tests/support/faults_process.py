@@ -163,6 +163,7 @@ def serving(
         "TMPDIR": str(temporary),
         "STORAGE": "local",
         "STORAGE_DIR": str(folder / "storage"),
+        "DATA_DIR": str(folder / "data"),
         "TTS_CACHE": "false",
         "LOG_FORMAT": "json",
         "WEB_CONCURRENCY": str(workers),

@@ -60,7 +60,9 @@ def _start(folder: Path, env_file: Path, log: Path, pid_file: Path) -> None:
         server = subprocess.Popen(
             command,
             cwd=folder,
-            env=os.environ | settings | {"STORAGE_DIR": str(STATE / "storage")},
+            env=os.environ
+            | settings
+            | {"STORAGE_DIR": str(STATE / "storage"), "DATA_DIR": str(STATE / "data")},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

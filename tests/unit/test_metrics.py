@@ -64,7 +64,8 @@ class Engine:
 
 
 def services() -> Any:
-    admissions = {name: AdmissionController(name, 7, 60) for name in ("stt_admission", "tts_admission")}
+    names = ("stt_admission", "tts_admission", "jobs_admission")
+    admissions = {name: AdmissionController(name, 7, 60) for name in names}
     return SimpleNamespace(models=SimpleNamespace(stt=Engine(), tts=Engine()), **admissions)
 
 

@@ -39,12 +39,15 @@ from src.engines.whisper.stats import Stats
 from src.engines.whisper.vocabulary import ALL_LANGUAGES, Vocabulary
 from src.engines.whisper.words import partial_words, token_logprobs, words
 from src.errors import InvalidInput
+from src.scheduling.background import is_background
 from src.scheduling.observer import BatchObserver
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 _ROW_SECONDS = FULL_WINDOW / FRAMES_PER_SECOND
+_BACKGROUND_SHARE = 3
+"""One of this many rows in work may be a background row."""
 
 
 class WhisperEngine(BatchedEngine[WhisperRow, Outcome]):
@@ -89,7 +92,8 @@ class WhisperEngine(BatchedEngine[WhisperRow, Outcome]):
         rows = max_rows or (16 if device == "cuda" else 12)
         self._notices: list[str] = []
         self._runner = self._loop_runner(rows) or self._ctranslate2_runner(rows)
-        super().__init__(self._runner, "whisper", observers=observers)
+        background = max(1, rows // _BACKGROUND_SHARE)
+        super().__init__(self._runner, "whisper", observers=observers, max_background=background)
         self._side: ThreadPoolExecutor | None = None
 
     def _loop_runner(self, rows: int) -> LoopRunner | None:
@@ -139,7 +143,7 @@ class WhisperEngine(BatchedEngine[WhisperRow, Outcome]):
 
     async def transcribe(self, audio: Audio, options: SttOptions, request_id: str) -> Transcript:
         """See `SpeechToText.transcribe`."""
-        row = await self._on_side(self._prepare, audio, options)
+        row = await self._on_side(self._prepare, audio, options, False, is_background())
         outcome = await self._batcher.submit(row, request_id)
         return await self._on_side(self._finish, row, outcome)
 
@@ -155,7 +159,9 @@ class WhisperEngine(BatchedEngine[WhisperRow, Outcome]):
         self, audio: Audio, languages: Sequence[str], request_id: str
     ) -> list[LanguageGuess]:
         """See `SpeechToText.detect_language`."""
-        row = await self._on_side(self._prepare, audio, SttOptions(languages=tuple(languages)), True)
+        row = await self._on_side(
+            self._prepare, audio, SttOptions(languages=tuple(languages)), True, is_background()
+        )
         outcome = await self._batcher.submit(row, request_id)
         return [LanguageGuess(language, probability) for language, probability in outcome.languages]
 
@@ -170,7 +176,9 @@ class WhisperEngine(BatchedEngine[WhisperRow, Outcome]):
     async def _on_side(self, function: Callable[..., T], *args: object) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._side, function, *args)
 
-    def _prepare(self, audio: Audio, options: SttOptions, detect_only: bool = False) -> WhisperRow:
+    def _prepare(
+        self, audio: Audio, options: SttOptions, detect_only: bool = False, background: bool = False
+    ) -> WhisperRow:
         if self._features is None or self._vocabulary is None:
             raise RuntimeError("the engine is not open")
         for code in (options.language, *options.languages):
@@ -189,6 +197,7 @@ class WhisperEngine(BatchedEngine[WhisperRow, Outcome]):
             logprobs=options.token_logprobs,
             temperature=options.temperature,
             detect_only=detect_only,
+            background=background,
         )
 
     def _prepare_partial(self, audio: Audio, options: SttOptions, forced: tuple[int, ...]) -> WhisperRow:

@@ -60,6 +60,8 @@ class WhisperRow:
     """Tokens of text that the decoder must write first, for audio that is still growing. The row is then
     decoded once, greedily and without timestamps, and its result says where the decoder looked. None: no such
     row."""
+    background: bool = False
+    """Whether nobody waits for it."""
 
     @property
     def aligned(self) -> bool:

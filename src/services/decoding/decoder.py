@@ -8,7 +8,7 @@ from typing import BinaryIO, NamedTuple
 
 from src.errors import InvalidInput, NotAudio, TooLarge
 from src.services.audio.decode import TOO_MUCH_MEMORY, AudioSource
-from src.services.decoding.frames import JOB, Kind, frame
+from src.services.decoding.frames import JOB, MAX_DECLARED, Kind, frame
 
 STUCK_SECONDS = 1.5
 """CPU seconds without audio after which decoding is stopped."""
@@ -68,6 +68,8 @@ def decode(file: BinaryIO, job: Job) -> Iterator[tuple[Kind, bytes | str]]:
         NotAudio, InvalidInput, TooLarge: as AudioSource does.
     """
     with _source(file, job) as source:
+        if 0 < (source.duration_hint or 0) < MAX_DECLARED:
+            yield Kind.LENGTH, f"{source.duration_hint:.2f}"
         if (source.duration_hint or 0) <= job.max_seconds:
             yield from _frames(source)
             return

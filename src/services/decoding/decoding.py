@@ -24,6 +24,7 @@ _READ_BYTES = 128 * 1024
 _BLOCKS_AT_ONCE = 8
 _MAX_WARNINGS = 8
 _NUMBER = re.compile(r"[0-9]{1,4}")
+_SECONDS = re.compile(r"[0-9]{1,8}\.[0-9]{2}")
 
 
 class Decoding:
@@ -56,6 +57,8 @@ class Decoding:
         self._ended = False
         self.warnings: list[str] = []
         """What a caller should know of the file. Complete at its end."""
+        self.declared_seconds: float | None = None
+        """Length of the audio as the file declares it, which may be wrong; known before the first audio."""
         self.track: int | None = None
         """The audio track that was read, from 1; known at the end."""
         self.tracks: int | None = None
@@ -161,11 +164,8 @@ class Decoding:
             case Kind.WARNING:
                 if len(self.warnings) < _MAX_WARNINGS:
                     self.warnings.append(text)
-            case Kind.TRACK:
-                numbers = text.split()
-                if len(numbers) != 2 or not all(_NUMBER.fullmatch(number) for number in numbers):
-                    raise self._nonsense()
-                self.track, self.tracks = map(int, numbers)
+            case Kind.LENGTH | Kind.TRACK:
+                self._learn(kind, text)
             case Kind.UNREADABLE:
                 raise OSError(text)
             case Kind.FAILED:
@@ -174,6 +174,16 @@ class Decoding:
                 raise NotAudio("the file cannot be decoded: the decoder failed on it")
             case _:
                 self._ended = True
+
+    def _learn(self, kind: Kind, text: str) -> None:
+        """Take what the decoder says of the file, if it is what a decoder may say."""
+        if kind is Kind.LENGTH and _SECONDS.fullmatch(text):
+            self.declared_seconds = float(text)
+            return
+        numbers = text.split()
+        if kind is Kind.LENGTH or len(numbers) != 2 or not all(map(_NUMBER.fullmatch, numbers)):
+            raise self._nonsense()
+        self.track, self.tracks = map(int, numbers)
 
     def _nonsense(self) -> NotAudio:
         log.error("a decoder sent what no decoder sends; it was killed")

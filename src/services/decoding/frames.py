@@ -14,6 +14,8 @@ audio track (0: to be chosen), whether a file that is cut off is refused."""
 MAX_AUDIO_BYTES = 2 * 16_000
 """Of a frame: one second."""
 MAX_TEXT_BYTES = 2000
+MAX_DECLARED = 1e8
+"""Seconds; a file that declares more is not believed."""
 
 
 class Kind(Enum):
@@ -23,6 +25,8 @@ class Kind(Enum):
     """Little-endian 16-bit samples, mono, 16 kHz. None at all: the decoder has got further, and is alive."""
     WARNING = b"w"
     """What a caller should know of the file."""
+    LENGTH = b"d"
+    """Seconds of audio that the file declares, a number. It may be wrong."""
     TRACK = b"t"
     """Which audio track was read, of how many: two whole numbers."""
     END = b"e"

@@ -34,6 +34,8 @@ _POLL = 0.05
 """Seconds that a step waits for the encoder when there is nothing to decode."""
 _SHORT_STEPS = 4
 """While there are short rows, long ones take part in one of this many steps."""
+_BACKGROUND_STEPS = 8
+"""While there are rows that somebody waits for, background rows take part in one of this many steps."""
 _MIN_BATCH = 4
 """Rows that a step waits for while more are being encoded. A step over one long row costs 10 ms a row, over
 four 6.5 ms, and larger batches gain little. Waiting for more would leave the encoder without work while the
@@ -84,6 +86,7 @@ class LoopRunner:
         self._encoding: dict[int, Task[EncoderOutput]] = {}
         """The encoder's tasks, for those of the rows whose audio is not encoded yet."""
         self._since_long = 0
+        self._since_background = 0
         self.stats = Stats()
 
     def open(self) -> None:
@@ -177,7 +180,9 @@ class LoopRunner:
         """Have a row's audio encoded, in the window that its policy asks for."""
         if self._pool is None:
             raise RuntimeError("the runner is not open")
-        task = Task(self._encode(state), urgent=state.policy.window <= LONGEST_SHORT)
+        background = state.row.background
+        urgent = state.policy.window <= LONGEST_SHORT and not background
+        task = Task(self._encode(state), urgent, background)
         self._encoding[job_id] = task
         self._pool.submit(task)
 
@@ -205,7 +210,13 @@ class LoopRunner:
         return failed
 
     def _scheduled(self, ready: dict[int, DecodeState]) -> dict[int, DecodeState]:
-        """Rows that take part in this step: long rows do not make each step of short ones longer."""
+        """Rows that take part in this step: no row makes each step of more urgent ones longer."""
+        waited_for = {job_id: one for job_id, one in ready.items() if not one.row.background}
+        self._since_background += 1
+        if waited_for and len(waited_for) < len(ready) and self._since_background < _BACKGROUND_STEPS:
+            ready = waited_for
+        else:
+            self._since_background = 0
         short = {job_id: one for job_id, one in ready.items() if _is_short(one.row)}
         self._since_long += 1
         if not short or len(short) == len(ready) or self._since_long >= _SHORT_STEPS:
@@ -216,12 +227,14 @@ class LoopRunner:
     def _wait_for_more(self, ready: Collection[DecodeState]) -> bool:
         """Whether to encode more rows before the next step: a step over few rows costs each of them more.
 
-        Short rows wait for short ones only.
+        Short rows wait for short ones only, and no row waits for background ones but these themselves.
         """
         if self._pool is None or len(ready) >= _MIN_BATCH:
             return False
-        short = any(_is_short(one.row) for one in ready)
-        return self._pool.urgent_waiting if short else not self._pool.idle
+        if any(_is_short(one.row) for one in ready):
+            return self._pool.urgent_waiting
+        background = all(one.row.background for one in ready)
+        return not (self._pool.idle if background else self._pool.only_background)
 
     def _collect_decoded(self, states: dict[int, DecodeState]) -> Results:
         """Return the rows that are done; encode those anew that need a wider window."""
@@ -254,4 +267,4 @@ class LoopRunner:
 
 
 def _is_short(row: WhisperRow) -> bool:
-    return row.window <= LONGEST_SHORT
+    return row.window <= LONGEST_SHORT and not row.background

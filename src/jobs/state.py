@@ -1,0 +1,148 @@
+"""How the queue is doing: estimates for callers, numbers for metrics."""
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from sqlalchemy import func, select
+
+from src.errors import JobsUnavailable
+from src.jobs.database import Database
+from src.jobs.model import CallbackState, Job, JobKind, JobState
+from src.jobs.tables import callbacks, jobs
+from src.observability import metrics
+
+log = logging.getLogger(__name__)
+
+_FRESH_SECONDS = 5.0
+"""Seconds for which a measured pace is good enough."""
+_GAUGE_SECONDS = 5.0
+_RECENT = 50
+"""Ended jobs that the pace is taken from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast jobs are done."""
+
+    seconds: dict[JobKind, float]
+    """Mean time of a recent job, by kind."""
+    at_once: int
+    """Jobs that are in work."""
+    now: float
+
+
+@dataclass(frozen=True, slots=True)
+class QueueState:
+    by_state: dict[JobState, int]
+    oldest_queued_seconds: float
+    """Age of the oldest job that waits; 0 if none does."""
+    callbacks_pending: int
+
+
+class QueueWatch:
+    """Looks at the queue as a whole. An async context manager: gauges follow the queue while it is open.
+
+    Args:
+        database: of jobs, open.
+        concurrency: jobs that one worker does at once.
+    """
+
+    def __init__(self, database: Database, concurrency: int) -> None:
+        self._database = database
+        self._concurrency = max(1, concurrency)
+        self._pace: Pace | None = None
+        self._looked = 0.0
+        self._lock = asyncio.Lock()
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.create_task(self._measure_for_ever(), name="measure-jobs")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def pace(self) -> Pace:
+        """The recent pace."""
+        async with self._lock:
+            if self._pace is None or time.monotonic() - self._looked > _FRESH_SECONDS:
+                self._pace, self._looked = await self._measure(), time.monotonic()
+            return self._pace
+
+    async def state(self) -> QueueState:
+        """Numbers of jobs that wait and run, and of callbacks that wait."""
+        living = [JobState.QUEUED.value, JobState.RUNNING.value]
+        async with self._database.read() as connection:
+            counted = await connection.execute(
+                select(jobs.c.state, func.count(), func.min(jobs.c.created_at), self._database.now())
+                .where(jobs.c.state.in_(living))
+                .group_by(jobs.c.state)
+            )
+            rows = counted.all()
+            pending = await connection.execute(
+                select(func.count()).where(callbacks.c.state == CallbackState.PENDING.value)
+            )
+            waiting = int(pending.scalar_one())
+        ages = [now - oldest for state, _, oldest, now in rows if state == JobState.QUEUED]
+        by_state = {JobState(state): 0 for state in living}
+        by_state |= {JobState(state): count for state, count, _, _ in rows}
+        return QueueState(by_state, max(0.0, *ages, 0.0), waiting)
+
+    async def _measure_for_ever(self) -> None:
+        while True:
+            try:
+                state = await self.state()
+                by_state = {name.value: count for name, count in state.by_state.items()}
+                metrics.jobs_state(by_state, state.oldest_queued_seconds, state.callbacks_pending)
+            except JobsUnavailable as error:
+                log.warning("the queue of jobs cannot be measured: %s", error)
+            except Exception:
+                log.exception("the queue of jobs cannot be measured")
+            await asyncio.sleep(_GAUGE_SECONDS)
+
+    async def _measure(self) -> Pace:
+        means: dict[JobKind, float] = {}
+        async with self._database.read() as connection:
+            recent = (
+                select(jobs.c.kind, (jobs.c.ended_at - jobs.c.started_at).label("seconds"))
+                .where(jobs.c.state == JobState.SUCCEEDED)
+                .order_by(jobs.c.ended_at.desc())
+                .limit(_RECENT)
+                .subquery()
+            )
+            for kind, mean in await connection.execute(
+                select(recent.c.kind, func.avg(recent.c.seconds)).group_by(recent.c.kind)
+            ):
+                means[JobKind(kind)] = float(mean)
+            running = await connection.execute(
+                select(func.count(), self._database.now()).where(jobs.c.state == JobState.RUNNING)
+            )
+            count, now = running.one()
+        return Pace(means, max(int(count), self._concurrency), float(now))
+
+
+def estimate(job: Job, position: int | None, pace: Pace) -> tuple[float | None, float | None]:
+    """When a job should start and end, in Unix time; None where nothing tells.
+
+    A job that is in work goes on at its own pace; any other takes as long as recent ones of its kind did.
+    """
+    usual = pace.seconds.get(job.kind)
+    if job.state is JobState.RUNNING and job.started_at is not None:
+        elapsed = pace.now - job.started_at
+        if job.total_seconds and job.done_seconds:
+            left = max(0.0, job.total_seconds - job.done_seconds)
+            return None, pace.now + elapsed * left / job.done_seconds
+        return None, None if usual is None else max(pace.now, job.started_at + usual)
+    if job.state is not JobState.QUEUED or position is None or not pace.seconds:
+        return None, None
+    mean = sum(pace.seconds.values()) / len(pace.seconds)
+    start = pace.now + (position - 1) // pace.at_once * mean
+    return start, start + (mean if usual is None else usual)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -26,10 +27,11 @@ from src.api.job_schemas import (
 from src.api.policy import MAX_JSON_BYTES
 from src.errors import InvalidInput, NotAudio, TooLarge
 from src.jobs.model import JobKind, NewJob
-from src.jobs.queue import IdempotencyKey
+from src.jobs.queue import IdempotencyKey, Submission
 from src.scheduling.executors import FORMATTING, STORAGE
 from src.storage.keys import is_key
 
+_FORM_LIMITS: dict[str, Any] = {"max_files": 1, "max_fields": 128, "max_part_size": 16_384}
 _PIECE = 2**20
 _TAGS = frozenset(kind.value for kind in JobKind)
 _RESERVED = ("jobs/", "index/")
@@ -99,6 +101,28 @@ async def pieces(file: BinaryIO) -> AsyncIterator[bytes]:
     await STORAGE.run(file.seek, 0)
     while piece := await STORAGE.run(file.read, _PIECE):
         yield piece
+
+
+@asynccontextmanager
+async def form_of(request: Request) -> AsyncIterator[FormData | None]:
+    """The body of a form; None if it is none."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "multipart/form-data":
+        yield None
+        return
+    async with request.form(**_FORM_LIMITS) as form:
+        yield form
+
+
+async def submit_jobs(
+    services: Services, owner: str, wanted: Wanted, idempotency: IdempotencyKey | None
+) -> Submission:
+    """Put jobs into the queue, their upload into storage; for a repeat, find what it has submitted before."""
+    jobs = services.jobs
+    if idempotency is not None and (done := await jobs.queue.replay(owner, idempotency)) is not None:
+        return done
+    if wanted.upload is None:
+        return await jobs.queue.submit(owner, wanted.jobs, batch=wanted.batch, idempotency=idempotency)
+    return await jobs.submit_upload(owner, wanted.jobs[0], pieces(wanted.upload), idempotency)
 
 
 def _parse(body: bytes) -> TranscriptionJobIn | SpeechJobIn | BatchIn:

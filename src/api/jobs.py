@@ -1,17 +1,14 @@
 """Work that outlives its request."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Header, Path, Query, Request, Response
-from starlette.datastructures import FormData
 
-from src.api.dependencies import Services, ServicesDep
+from src.api.dependencies import ServicesDep
 from src.api.disconnect import while_connected
 from src.api.errors import problems
 from src.api.job_answers import job_events, job_out, jobs_out
-from src.api.job_requests import Wanted, pieces, wanted_jobs, with_fingerprint
+from src.api.job_requests import form_of, submit_jobs, wanted_jobs, with_fingerprint
 from src.api.job_schemas import (
     SUBMISSION,
     BatchId,
@@ -26,11 +23,9 @@ from src.api.job_schemas import (
 from src.api.links import absolute
 from src.api.sse import event_stream
 from src.jobs.model import JobKind, JobState
-from src.jobs.queue import IdempotencyKey, Submission
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 
-_FORM_LIMITS: dict[str, Any] = {"max_files": 1, "max_fields": 128, "max_part_size": 16_384}
 JobIdPath = Annotated[str, Path(alias="id", max_length=64)]
 
 
@@ -59,10 +54,12 @@ async def submit(
     """A transcription of an upload (`multipart/form-data`), of an object in storage or of an address; a
     speech; or a batch of them (JSON). The work is done when there is time; `Location` is where to look.
     """
-    async with _form(request) as form:
+    async with form_of(request) as form:
         wanted = await wanted_jobs(request, services, form)
         idempotency = await with_fingerprint(key, wanted)
-        submission = await while_connected(request, _submit(services, _owner(request), wanted, idempotency))
+        submission = await while_connected(
+            request, submit_jobs(services, _owner(request), wanted, idempotency)
+        )
     services.jobs.runner.wake()
     if wanted.batch:
         jobs = await jobs_out(request, services, submission.jobs)
@@ -134,27 +131,6 @@ async def delete_job(request: Request, services: ServicesDep, job_id: JobIdPath)
 async def events(request: Request, services: ServicesDep, job_id: JobIdPath) -> Response:
     """Events `job` (the job, when it changes), `segment` (of a transcription, in order), at last `done`."""
     return await event_stream(request, job_events(request, services, _owner(request), job_id))
-
-
-@asynccontextmanager
-async def _form(request: Request) -> AsyncIterator[FormData | None]:
-    """The body of a form; None if it is none."""
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "multipart/form-data":
-        yield None
-        return
-    async with request.form(**_FORM_LIMITS) as form:
-        yield form
-
-
-async def _submit(
-    services: Services, owner: str, wanted: Wanted, idempotency: IdempotencyKey | None
-) -> Submission:
-    jobs = services.jobs
-    if idempotency is not None and (done := await jobs.queue.replay(owner, idempotency)) is not None:
-        return done
-    if wanted.upload is None:
-        return await jobs.queue.submit(owner, wanted.jobs, batch=wanted.batch, idempotency=idempotency)
-    return await jobs.submit_upload(owner, wanted.jobs[0], pieces(wanted.upload), idempotency)
 
 
 def _owner(request: Request) -> str:

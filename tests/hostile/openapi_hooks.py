@@ -5,6 +5,8 @@ an OpenAPI document has no words for, so that it must be answered with 200. One 
 as it is.
 """
 
+import ast
+import threading
 from typing import Any, cast
 
 import numpy as np
@@ -18,6 +20,18 @@ EXAMPLES = ("Hello, and welcome to Voz.", "Hola, te damos la bienvenida a Voz.")
 """Of the document: sent again and again, and long."""
 WORD = "Yes"
 _MOST_CHARACTERS = 8
+
+_parse = ast.parse
+_one_parses = threading.Lock()
+
+
+def _parse_alone(*arguments: Any, **options: Any) -> Any:
+    """Python 3.11 counts how deep a tree is for all threads together, and raises if two are made at once."""
+    with _one_parses:
+        return _parse(*arguments, **options)
+
+
+ast.parse = _parse_alone
 
 
 def speech() -> str:

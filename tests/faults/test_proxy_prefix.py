@@ -55,11 +55,13 @@ def test_all_of_it_works_below_a_prefix(places: tuple[RunningServer, str]) -> No
         sample = client.get(f"{url}/voices", headers=key).json()["voices"][0]["sample"]
         assert client.get(httpx.URL(url).join(sample), headers=key).headers["content-type"] == "audio/mpeg"
 
-        page = client.get(f"{url}/docs")
-        assets = re.findall(r"(?:src|href)=\"([^\"]+)\"", page.text)
-        assert len(assets) >= 3
-        for asset in assets:
-            assert client.get(page.url.join(asset)).status_code == 200, asset
+        for path in ("/docs", "/", ""):
+            page = client.get(url + path)
+            assets = re.findall(r"(?:src|href)=\"([^\"#]+)\"", page.text)
+            assert len(assets) >= 3
+            for asset in assets:
+                assert client.get(page.url.join(asset)).status_code == 200, asset
+        assert client.get(f"{url}/web/config", headers=key).status_code == 200
         assert client.get(f"{url}/openapi.json").json()["servers"] == [{"url": "/voz"}]
 
         spoken = client.post(f"{url}/tts", json={"text": "Hello."}, headers=key)

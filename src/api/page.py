@@ -39,6 +39,13 @@ _HEADERS = {
     # asked for anew each time, and answered 304 if it has not changed: no page mixes files of two releases
     "Cache-Control": "no-cache",
 }
+_TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".woff2": "font/woff2",
+}
+"""By the end of a name. What a system's own table says differs, and browsers refuse modules of another type."""
 _FEATURES: dict[str, MutableMapping[str, str]] = {
     "jobs": {"type": "http", "method": "GET", "path": "/jobs"},
     "live": {"type": "websocket", "path": "/stt/live"},
@@ -54,6 +61,8 @@ class _PageFiles(StaticFiles):
     ) -> Response:
         response = super().file_response(full_path, stat_result, scope, status_code)
         response.headers.update(_HEADERS)
+        if content_type := _TYPES.get(Path(full_path).suffix):
+            response.headers["Content-Type"] = content_type
         return response
 
 
@@ -63,7 +72,7 @@ def install(app: FastAPI, max_text_chars: int, max_upload_mb: int) -> None:
 
     @router.get("/")
     async def page() -> FileResponse:
-        return FileResponse(FILES / "index.html", headers=_HEADERS)
+        return FileResponse(FILES / "index.html", headers=_HEADERS, media_type="text/html")
 
     @router.get("/web/config")
     async def config() -> PageConfig:

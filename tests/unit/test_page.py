@@ -28,8 +28,10 @@ def server(make_settings: Callable[..., Settings]) -> Iterator[RunningServer]:
     ],
 )
 def test_its_files_need_no_key_and_have_the_policy(
-    server: RunningServer, path: str, content_type: str
+    server: RunningServer, path: str, content_type: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # as some systems say
+    monkeypatch.setattr("starlette.responses.guess_type", lambda _: ("text/plain", None))
     with server.client(key=None) as client:
         answer = client.get(path)
         head = client.head(path)

@@ -45,7 +45,7 @@ _TYPES = {
     ".svg": "image/svg+xml",
     ".woff2": "font/woff2",
 }
-"""By the end of a name. What a system's own table says differs, and browsers refuse modules of another type."""
+"""Media types by the end of a name. Tables of systems differ, and browsers run no module of another type."""
 _FEATURES: dict[str, MutableMapping[str, str]] = {
     "jobs": {"type": "http", "method": "GET", "path": "/jobs"},
     "live": {"type": "websocket", "path": "/stt/live"},

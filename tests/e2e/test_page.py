@@ -323,6 +323,35 @@ def test_record(browser: Browser, server: RunningServer) -> None:
         assert float(page.locator(".wave").get_attribute("aria-valuemax") or 0) > 2
 
 
+@pytest.mark.parametrize("language", ["en", "es"])
+def test_jobs(browser: Browser, make_settings: Callable[..., Settings], tmp_path: Path, language: str) -> None:
+    """With engines that are ready at once: other tests are about the work itself."""
+    words = {
+        "en": ("en-US", "Done", "Failed", "finds no sound", "Open the result", "Delete", "No job yet."),
+        "es": ("es-ES", "Hecho", "Fallido", "no encuentra sonido", "Abrir el resultado", "Borrar", "Aún no hay"),
+    }
+    locale, done, failed, sentence, result, delete, none = words[language]
+    notes = tmp_path / "notes.mp3"
+    notes.write_text("This is no sound. " * 100)
+    app = create_app(make_settings(), open_engines)
+    with serve(app) as server, visiting(browser, server.url, locale=locale) as visitor:
+        page = visitor.open("/#jobs")
+        page.set_default_timeout(WAIT_MS)
+        expect(page.locator("#jobs")).to_contain_text(none)
+        page.locator("#jobs input[type=file]").set_input_files([clip_path("en-agent"), notes])
+        jobs = page.locator(".jobs > li")
+        expect(jobs).to_have_count(2)
+        expect(jobs.locator(".chip")).to_have_text([failed, done], timeout=WAIT_MS)
+        expect(jobs.first.locator(".problem-sentence")).to_contain_text(sentence)
+        page.reload()
+        expect(jobs.locator(".file-name")).to_have_text(["notes.mp3", "en-agent.flac"])
+        assert barriers(page) == []
+        url = jobs.last.get_by_role("link", name=result).get_attribute("href") or ""
+        assert "-->" in httpx.get(url, trust_env=False).text
+        button(jobs.first, delete).click()
+        expect(jobs).to_have_count(1)
+
+
 def test_subtitles_are_cut_as_the_server_cuts_them(english: Page) -> None:
     """Many transcripts that nobody has spoken: long and short words, pauses, scripts without spaces."""
     import random

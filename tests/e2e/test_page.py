@@ -324,11 +324,21 @@ def test_record(browser: Browser, server: RunningServer) -> None:
 
 
 @pytest.mark.parametrize("language", ["en", "es"])
-def test_jobs(browser: Browser, make_settings: Callable[..., Settings], tmp_path: Path, language: str) -> None:
+def test_jobs(
+    browser: Browser, make_settings: Callable[..., Settings], tmp_path: Path, language: str
+) -> None:
     """With engines that are ready at once: other tests are about the work itself."""
     words = {
         "en": ("en-US", "Done", "Failed", "finds no sound", "Open the result", "Delete", "No job yet."),
-        "es": ("es-ES", "Hecho", "Fallido", "no encuentra sonido", "Abrir el resultado", "Borrar", "Aún no hay"),
+        "es": (
+            "es-ES",
+            "Hecho",
+            "Fallido",
+            "no encuentra sonido",
+            "Abrir el resultado",
+            "Borrar",
+            "Aún no hay",
+        ),
     }
     locale, done, failed, sentence, result, delete, none = words[language]
     notes = tmp_path / "notes.mp3"

@@ -152,8 +152,9 @@ class CTranslate2Model:
         found = [_decoded(result, 0.0, vocabulary, no_speech=False) for result in results]
         placed = []
         for index, (decoded, prompt, text) in enumerate(zip(found, prompts, forced, strict=True)):
-            tokens = vocabulary.words_of(decoded.tokens)
-            whole = [*text, *tokens]
+            # CTranslate2 counts what follows the task in the prompt as a part of the text
+            whole = vocabulary.words_of(decoded.tokens)
+            tokens = whole[len(text) :]
             if not tokens:
                 placed.append(replace(decoded, tokens=()))
                 continue

@@ -147,6 +147,11 @@ class Settings(BaseSettings):
     live_max_seconds: float = Field(default=7200, gt=0)
     """Longest live session."""
 
+    wyoming_port: int = Field(default=0, ge=0, le=65535)
+    """TCP port of the Wyoming protocol, which has no authentication; 0: closed."""
+    wyoming_host: str = "127.0.0.1"
+    """Address that it listens on."""
+
     rate_limit: str = ""
     """Limits of each key on requests and seconds of audio, e.g. `60/minute,600s/minute`; empty: no limit."""
 

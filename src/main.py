@@ -39,6 +39,7 @@ from src.api.middleware import (
 from src.api.policy import route_policies
 from src.api.protocol import HEAD_TIMEOUT, PAUSE_TIMEOUT
 from src.api.transcripts import written
+from src.api.wyoming import server as wyoming
 from src.composition import check_lexicon, jobs_config, open_storage, read_lexicon, stt_service, tts_service
 from src.config import LogFormat, Settings, load_settings, unknown_keys
 from src.core.loader import open_models
@@ -155,6 +156,7 @@ def create_app(settings: Settings, open_engines: OpenEngines = open_models) -> F
                 measuring(services),
                 watching(engines, shutdown),
                 trim_periodically(),
+                wyoming.serving(services, settings.wyoming_host, settings.wyoming_port, app.version),
                 _in_background(TEXT.run(detect.warm_up)),
             ):
                 with shutdown.ready():

@@ -231,7 +231,7 @@ def test_a_client_secret_opens_live_sessions_alone(voz: RunningServer) -> None:
         ) as client,
         client.realtime.connect(extra_query={"intent": "transcription"}) as connection,
     ):
-        created = connection.recv()
+        created: Any = connection.recv()
         assert created.session.audio.input.transcription.language == "es"
     with voz.client(secret.value) as http:
         assert http.get("/models").status_code == 401

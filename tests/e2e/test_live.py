@@ -207,7 +207,7 @@ def test_the_sdk_commits_by_itself_and_is_told_its_mistakes(voz: RunningServer) 
         refused = connection.recv()
         assert refused.type == "error"
         assert refused.error.code == "input_audio_buffer_commit_empty"
-        connection.send({"type": "response.create", "event_id": "mine"})  # type: ignore[arg-type]
+        connection.send({"type": "response.create", "event_id": "mine"})
         refused = connection.recv()
         assert refused.type == "error"
         assert (refused.error.param, refused.error.event_id) == ("type", "mine")

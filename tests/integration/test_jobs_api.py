@@ -1,10 +1,8 @@
 """The routes of jobs over a real socket, with engines that are ready at once."""
 
-import io
 import json
 import threading
 import time
-import wave
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -17,6 +15,7 @@ from standardwebhooks.webhooks import WebhookVerificationError
 
 from src.config import Settings
 from src.main import create_app
+from tests.support.audio import wav_of
 from tests.support.faults_engines import open_engines
 from tests.support.faults_process import until
 from tests.support.server import OTHER_KEY, RunningServer, serve
@@ -26,14 +25,7 @@ SPEECH = {"type": "speech", "text": "Good morning.", "language": "en"}
 
 
 def recording(seconds: float = 2.0) -> bytes:
-    samples = np.resize(clip("en-extended"), round(seconds * 16_000))
-    file = io.BytesIO()
-    with wave.open(file, "wb") as out:
-        out.setnchannels(1)
-        out.setsampwidth(2)
-        out.setframerate(16_000)
-        out.writeframes((samples * 32_767).astype("<i2").tobytes())
-    return file.getvalue()
+    return wav_of(np.resize(clip("en-extended"), round(seconds * 16_000)))
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,8 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 import pytest
 
 from src.errors import EngineFailed, EngineStopped, Overloaded
+from src.scheduling import batcher as batching
+from src.scheduling.background import background_work
 from src.scheduling.batcher import Batcher
 from src.scheduling.observer import BatchObserver, Outcome
 
@@ -495,3 +497,57 @@ def test_a_step_is_progress_though_no_row_is_finished() -> None:
             await row
 
     asyncio.run(asyncio.wait_for(main(), 20))
+
+
+def in_background(batcher: Batcher[str, str], row: str, request_id: str) -> asyncio.Task[str]:
+    with background_work():
+        return submit(batcher, row, request_id)
+
+
+def test_background_rows_join_only_while_nobody_waits_for_another() -> None:
+    async def scenario(batcher: Batcher[str, str], model: Model) -> None:
+        first = submit(batcher, "first")
+        await begun(model)
+        jobs = [in_background(batcher, f"job {index}", f"job {index}") for index in range(4)]
+        await asyncio.sleep(0)
+        others = [submit(batcher, row, row) for row in ("second", "third")]
+        await asyncio.sleep(0)
+        for _ in range(4):
+            model.go.release()
+        assert await asyncio.gather(first, *others, *jobs) == [
+            "FIRST", "SECOND", "THIRD", "JOB 0", "JOB 1", "JOB 2", "JOB 3"
+        ]  # fmt: skip
+
+    model = play(scenario, room=8)
+    assert model.batches == [["first"], ["second", "third"], ["job 0", "job 1"], ["job 2", "job 3"]]
+
+
+def test_a_row_that_somebody_waits_for_joins_background_rows_at_once() -> None:
+    async def scenario(batcher: Batcher[str, str], model: Model) -> None:
+        jobs = [in_background(batcher, f"job {index}", "job") for index in range(3)]
+        await begun(model)
+        note = submit(batcher, "note")
+        await asyncio.sleep(0)
+        for _ in range(3):
+            model.go.release()
+        await asyncio.gather(note, *jobs)
+
+    model = play(scenario, room=8)
+    assert model.batches[0] in (["job 0"], ["job 0", "job 1"])
+    assert model.batches[1] == ["note"]
+
+
+def test_background_rows_are_never_starved(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batching, "_STARVED_SECONDS", 0.0)
+
+    async def scenario(batcher: Batcher[str, str], model: Model) -> None:
+        first = submit(batcher, "first")
+        await begun(model)
+        job = in_background(batcher, "job", "job")
+        others = [submit(batcher, row, row) for row in ("second", "third")]
+        await asyncio.sleep(0)
+        for _ in range(3):
+            model.go.release()
+        await asyncio.gather(first, job, *others)
+
+    assert "job" in play(scenario, room=8).batches[1]

@@ -23,6 +23,20 @@ def test_flows_take_turns() -> None:
     assert queue.in_turn() == []
 
 
+def test_background_flows_come_last_and_take_turns_too() -> None:
+    queue: FairQueue[str] = FairQueue()
+    for flow, item in [("j", "j1"), ("j", "j2"), ("k", "k1")]:
+        queue.append(flow, item, background=True)
+    for flow, item in [("a", "a1"), ("a", "a2")]:
+        queue.append(flow, item)
+    assert queue.in_turn() == ["a1", "a2", "j1", "k1", "j2"]
+    queue.serve("j", "j1")
+    assert queue.in_turn() == ["a1", "a2", "k1", "j2"]
+    assert queue.discard("k", "k1")
+    assert queue.clear() == ["a1", "a2", "j2"]
+    assert len(queue) == 0
+
+
 class Clock:
     now = 0.0
 

@@ -9,13 +9,15 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 import pytest
+from pydantic import TypeAdapter
 
 from src.composition import stt_service
 from src.config import Settings
 from src.engines.base import Audio, EngineInfo, LanguageGuess, Segment, SttOptions, Transcript
 from src.errors import EngineFailed, Overloaded, VozError
 from src.services.decoding.pool import Decoders
-from src.services.stt import Result, SttService
+from src.services.stt import Progress, Result, SttService
+from src.services.transcription.finished import FinishedChunk
 from src.services.usage import UsageMeter
 from tests.support.speech import clip
 
@@ -158,3 +160,51 @@ def test_a_recording_that_goes_on_is_read_as_it_comes(make_settings: Callable[..
             assert result.duration == pytest.approx(12 * len(audio) / 16_000)
 
     run(Engine(), make_settings(), use)
+
+
+@pytest.mark.parametrize("stopped_after", [0, 1, 3])
+def test_work_that_broke_off_goes_on_after_the_last_finished_chunk(
+    make_settings: Callable[..., Settings], stopped_after: int
+) -> None:
+    """Another process, with what the first one had stored: the same text, and no chunk is read again."""
+
+    async def first(service: SttService) -> list[FinishedChunk]:
+        done: list[FinishedChunk] = []
+        async with aclosing(service.stream_chunks(speech(), SttOptions(), ahead=2)) as items:
+            async for item in items:
+                if isinstance(item, Result) or len(done) == stopped_after:
+                    break
+                done.append(item.chunk)
+        return done
+
+    async def whole(service: SttService, done: Sequence[FinishedChunk] = ()) -> tuple[list[Progress], Result]:
+        progress: list[Progress] = []
+        async with aclosing(service.stream_chunks(speech(), SttOptions(), done=done, ahead=2)) as items:
+            async for item in items:
+                if isinstance(item, Result):
+                    return progress, item
+                progress.append(item)
+        raise AssertionError("no result")
+
+    settings = make_settings()
+    done = run(Engine(seconds=30.0), settings, first)
+    assert len(done) == stopped_after
+    stored = TypeAdapter(list[FinishedChunk])
+    done = stored.validate_json(stored.dump_json(done))
+
+    at_once, resumed = Engine(seconds=30.0), Engine(seconds=30.0)
+    progress, expected = run(at_once, settings, whole)
+    went_on, result = run(resumed, settings, lambda service: whole(service, done))
+    assert [one.chunk for one in went_on] == [one.chunk for one in progress]
+    assert result == expected
+    assert len(resumed.rows) == len(at_once.rows) - stopped_after
+    assert progress[0].declared_seconds == pytest.approx(expected.duration, abs=0.01)
+    ends = [one.chunk.end for one in progress]
+    assert ends == sorted(ends)
+
+    other_model = [
+        FinishedChunk(one.start, one.samples, one.end, "other", one.transcripts, ()) for one in done
+    ]
+    again = Engine(seconds=30.0)
+    run(again, settings, lambda service: whole(service, other_model))
+    assert len(again.rows) == len(at_once.rows), "what another model has read is read again"

@@ -98,7 +98,11 @@ def test_a_server_that_stops_hands_its_jobs_back_at_once(tmp_path: Path) -> None
     folders = tmp_path / "first", tmp_path / "second"
     for folder in folders:
         folder.mkdir()
-    storage = {"STORAGE_DIR": str(tmp_path / "storage"), "JOBS_DATABASE_URL": address, "JOBS_LEASE": "600"}
+    storage: dict[str, Any] = {
+        "STORAGE_DIR": str(tmp_path / "storage"),
+        "JOBS_DATABASE_URL": address,
+        "JOBS_LEASE": "600",
+    }
     with serving(folders[0], **storage) as server:
         with server.client() as client:
             [job] = client.post("/jobs", json={"jobs": [CRAWLS]}).json()["jobs"]

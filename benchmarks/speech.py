@@ -1,7 +1,8 @@
-"""Recorded speech with its text: Debian's telephone prompts in English and Spanish.
+"""Recorded speech with its text: Debian's telephone prompts, in five languages.
 
     apt-get install asterisk-core-sounds-en-wav asterisk-core-sounds-en \
                     asterisk-core-sounds-es-wav asterisk-core-sounds-es
+    # for benchmarks.languages also those of fr, it and ru
 """
 
 import gzip
@@ -18,9 +19,15 @@ import numpy as np
 from src.engines.base import STT_SAMPLE_RATE, Audio
 from src.services.audio import AudioSource
 
-_SOUNDS = Path("/usr/share/asterisk/sounds")
-_VOICES = {"en": "en_US_f_Allison", "es": "es_MX_f_Allison"}
-_TEXTS = "/usr/share/doc/asterisk-core-sounds-{0}/core-sounds-{0}.txt.gz"
+_SOUNDS = "usr/share/asterisk/sounds"
+_VOICES = {
+    "en": "en_US_f_Allison",
+    "es": "es_MX_f_Allison",
+    "fr": "fr_CA_f_June",
+    "it": "it_IT_m_Carlo",
+    "ru": "ru_RU_f_IvrvoiceRU",
+}
+_TEXTS = "usr/share/doc/asterisk-core-sounds-{0}/core-sounds-{0}.txt.gz"
 _MIN_SECONDS = 1.8
 _MIN_WORDS = 5
 _UNSPEAKABLE = re.compile(r"[\d()\[\]{}<>*#]")
@@ -35,15 +42,20 @@ class Clip:
     seconds: float
 
 
-def clips(language: str) -> list[Clip]:
-    """Half of the prompts that are sentences: long enough, spelled out, picked by a hash of their names."""
-    texts = Path(_TEXTS.format(language))
+def clips(language: str, root: Path = Path("/")) -> list[Clip]:
+    """Half of the prompts that are sentences: long enough, spelled out, picked by a hash of their names.
+
+    Args:
+        language: ISO 639-1.
+        root: where the packages are unpacked.
+    """
+    texts = root / _TEXTS.format(language)
     if not texts.is_file():
         raise SystemExit(__doc__)
     found = []
     for line in gzip.decompress(texts.read_bytes()).decode(errors="replace").splitlines():
         name, colon, text = line.strip().partition(":")
-        path = _SOUNDS / _VOICES[language] / f"{name}.wav"
+        path = root / _SOUNDS / _VOICES[language] / f"{name}.wav"
         if name.startswith(";") or not colon or _UNSPEAKABLE.search(text) or len(text.split()) < _MIN_WORDS:
             continue
         if zlib.crc32(name.encode()) % 2 or not path.is_file():

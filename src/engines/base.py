@@ -129,6 +129,8 @@ class Transcript:
     segments: tuple[Segment, ...]
     language: str
     language_probability: float
+    looped: bool = False
+    """The model went round in a loop, whatever was tried: phrases may be there more often than said."""
 
 
 @dataclass(frozen=True, slots=True)

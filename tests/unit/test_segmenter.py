@@ -120,3 +120,24 @@ def test_the_speech_that_goes_on_is_offered_before_its_chunk_is_complete() -> No
     [complete] = segmenter.finish()
     assert np.array_equal(complete.audio[: lengths[-1]], audio[complete.spans[0].start :][: lengths[-1]])
     assert segmenter.pending() is None
+
+
+@pytest.mark.parametrize("length", [1.0, 5.0, 60.0])
+def test_a_chunk_in_pieces_is_the_same_audio_at_the_same_place(length: float) -> None:
+    audio = np.concatenate([silence(3), clip("en-extended"), silence(20), clip("en-agent"), silence(3)])
+    [chunk] = cut(audio)
+    pieces = chunk.pieces(length)
+    assert all(0 < piece.seconds <= length for piece in pieces)
+    assert np.array_equal(np.concatenate([piece.audio for piece in pieces]), chunk.audio)
+    at = 0.0
+    for piece in pieces:
+        for span in piece.spans:
+            own = audio[span.start : span.start + span.length]
+            assert np.array_equal(piece.audio[span.at : span.at + span.length], own)
+            assert span.start <= span.speech_start <= span.speech_end <= span.start + span.length
+        assert sum(span.length for span in piece.spans) == len(piece.audio)
+        assert piece.start_in_recording(0) == pytest.approx(chunk.start_in_recording(at))
+        at += piece.seconds
+    if length == 1.0:
+        border = chunk.audio[len(pieces[0].audio) - 800 :][:1600]
+        assert np.abs(border).max() <= np.abs(chunk.audio).max() / 2, "it is cut where it is quiet"

@@ -5,6 +5,7 @@ import io
 import wave
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -115,6 +116,38 @@ def test_what_is_read_again_has_a_floor(make_settings: Callable[..., Settings]) 
         assert chunks == int(chunks) >= 2
         assert len(engine.request_ids) == 1, "rows of a request share its id"
         assert all(isinstance(request_id, str) for request_id in engine.request_ids)
+
+
+class Looping(Engine):
+    """Goes round in a loop on rows of more than `longest` seconds."""
+
+    def __init__(self, longest: float) -> None:
+        super().__init__(seconds=60)
+        self.longest = longest
+        self.languages: list[str | None] = []
+
+    async def transcribe(self, audio: Audio, options: SttOptions, request_id: str) -> Transcript:
+        self.languages.append(options.language)
+        found = await super().transcribe(audio, options, request_id)
+        looped = len(audio) > self.longest * 16_000
+        return replace(found, looped=looped, language_probability=0.9, language=options.language or "es")
+
+
+def test_what_goes_round_in_a_loop_is_read_in_pieces(make_settings: Callable[..., Settings]) -> None:
+    engine = Looping(longest=5.0)
+    result = run(engine, make_settings(), lambda service: service.transcribe(speech(), SttOptions()))
+    whole = [rows for rows in engine.rows if rows > 5 * 16_000]
+    pieces = [rows for rows in engine.rows if rows <= 5 * 16_000]
+    assert sum(pieces) == sum(whole), "each chunk is read again, all of it"
+    assert len(result.segments) == len(pieces)
+    assert engine.languages[0] is None
+    assert set(engine.languages[1:]) == {"es"}, "pieces are in the language of the whole"
+    starts = [segment.start for segment in result.segments]
+    assert starts == sorted(starts)
+
+    hopeless = Looping(longest=0.0)
+    run(hopeless, make_settings(), lambda service: service.transcribe(speech(), SttOptions()))
+    assert len(hopeless.rows) == len(engine.rows), "pieces are not cut again"
 
 
 def test_usage_is_what_was_read_also_of_what_is_left(make_settings: Callable[..., Settings]) -> None:

@@ -31,6 +31,10 @@ def test_good_text_passes() -> None:
         (decoded(text=f"{GOOD} {GOOD}"), QualityIssue.REPETITION),
         (decoded(text="Please hold while we try. Please hold, while we try"), QualityIssue.REPETITION),
         (decoded(text=" ".join(map(str, range(0, 2000, 37)))), QualityIssue.TOO_FAST),
+        (
+            decoded(text="会議が延長されました。" + "".join(map(chr, range(0x4E00, 0x4E00 + 60)))),
+            QualityIssue.TOO_FAST,
+        ),
         (decoded(last_timestamp=12.0), QualityIssue.RUN_ON),
     ],
     ids=str,

@@ -98,6 +98,24 @@ def test_when_nothing_helps_the_likeliest_text_is_the_result_with_its_language()
     assert policy.languages[0][0] == "en"
 
 
+LOOP = text("good-bye, " * 60)
+
+
+@pytest.mark.parametrize(
+    ("first", "later", "looped"),
+    [(LOOP, LOOP, True), (LOOP, BAD, True), (BAD, BAD, False), (LOOP, GOOD, False), (GOOD, GOOD, False)],
+    ids=["always", "once", "never", "mended", "good"],
+)
+def test_a_row_that_went_round_in_a_loop_and_never_passed_says_so(
+    first: Decoded, later: Decoded, looped: bool
+) -> None:
+    policy = RowPolicy(row(language="en"), multilingual=True)
+    while policy.action is not Action.DONE:
+        policy.text_decoded(first if not policy.attempts else later)
+    assert policy.outcome(None).looped is looped
+    assert policy.outcome(None).decoded is policy.decoded
+
+
 def test_only_a_fitted_window_is_checked_strictly() -> None:
     unsure = text(avg_logprob=(quality_check.MIN_LOGPROB + quality_check.MIN_LOGPROB_FITTED) / 2)
     texts = dict.fromkeys(((700, "en", 0.0), (MIDDLE_WINDOW, "en", 0.0)), unsure)

@@ -54,7 +54,7 @@ class BatchDecoder:
         for index, state in enumerate(states):
             policy = state.policy
             if policy.action is Action.DONE:
-                state.outcome = Outcome(policy.decoded, policy.languages, alignments.get(index))
+                state.outcome = policy.outcome(alignments.get(index))
             elif window == FULL_WINDOW:
                 state.encoded = self._model.select(encoded, [index])
 

@@ -33,6 +33,7 @@ from src.engines.whisper.features import (
     window_for,
 )
 from src.engines.whisper.loop import LoopRunner, Unsupported, is_meant_for, probe
+from src.engines.whisper.loops import without_excess
 from src.engines.whisper.row import FRAMES_PER_SECOND, FULL_WINDOW, Outcome, WhisperRow
 from src.engines.whisper.segments import spans
 from src.engines.whisper.stats import Stats
@@ -217,16 +218,19 @@ class WhisperEngine(BatchedEngine[WhisperRow, Outcome]):
         decoded = outcome.decoded
         if decoded is None or self._vocabulary is None or quality_check.is_silence(decoded):
             return Transcript((), language, probability)
-        cut = spans(decoded.tokens, row.duration, self._vocabulary)
+        tokens, alignment = decoded.tokens, outcome.alignment
+        if outcome.looped:
+            tokens, alignment = without_excess(
+                tokens, alignment, row.duration, self._vocabulary.first_timestamp, self._vocabulary.text
+            )
+        cut = spans(tokens, row.duration, self._vocabulary)
         said = (
-            words(cut, outcome.alignment, row.duration, language, row.task, self._vocabulary)
+            words(cut, alignment, row.duration, language, row.task, self._vocabulary)
             if row.words
             else [None] * len(cut)
         )
-        likely = (
-            token_logprobs(cut, outcome.alignment, self._vocabulary) if row.logprobs else [None] * len(cut)
-        )
-        packed = quality_check.compression_ratio(decoded.text)
+        likely = token_logprobs(cut, alignment, self._vocabulary) if row.logprobs else [None] * len(cut)
+        packed = quality_check.compression_ratio(self._vocabulary.text(tokens))
         segments = tuple(
             Segment(
                 start=found[0].start if found else span.start,
@@ -243,4 +247,4 @@ class WhisperEngine(BatchedEngine[WhisperRow, Outcome]):
             for span, found, likelihoods in zip(cut, said, likely, strict=True)
             if (text := self._vocabulary.text(span.tokens)).strip()
         )
-        return Transcript(segments, language, probability)
+        return Transcript(segments, language, probability, outcome.looped)

@@ -30,6 +30,10 @@ _FREE_WORDS = 4
 MAX_CHARS_PER_SECOND = 30.0
 """The same for characters, for languages with long words, and those without spaces; `_FREE_CHARS` on top."""
 _FREE_CHARS = 20
+_SYLLABIC = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+"""Kana, Han and Hangul: each is a syllable or more."""
+_SYLLABLE = 2.5
+"""Letters in a syllable."""
 _OVERSHOOT = 1.0
 """Seconds by which the last timestamp may be past the end: timestamps are often rounded up."""
 _REPEATS = 4
@@ -120,11 +124,17 @@ def right_language(versions: Sequence[tuple[Guess, Decoded]]) -> tuple[Guess, De
 
 def too_fast(text: str, duration: float) -> bool:
     """Whether a text cannot have been said in so many seconds."""
-    words, characters = len(_WORD.findall(text.lower())), len(text.strip())
+    words = len(_WORD.findall(text.lower()))
+    characters = len(text.strip()) + (_SYLLABLE - 1) * len(_SYLLABIC.findall(text))
     return (
         words > duration * MAX_WORDS_PER_SECOND + _FREE_WORDS
         or characters > duration * MAX_CHARS_PER_SECOND + _FREE_CHARS
     )
+
+
+def goes_round(decoded: Decoded, duration: float) -> bool:
+    """Whether the text repeats itself more than people do. That a phrase is said twice does not count."""
+    return compression_ratio(decoded.text) > MAX_COMPRESSION_RATIO or too_fast(decoded.text, duration)
 
 
 def compression_ratio(text: str) -> float:

@@ -114,3 +114,5 @@ class Outcome:
     languages: Guesses
     """The text's language first, then the others that detection chose among; the caller's language has 1."""
     alignment: Alignment | None = None
+    looped: bool = False
+    """Every decoding was doubtful, and one of them went round in a loop."""

@@ -15,7 +15,15 @@ from enum import Enum
 
 from src.engines.whisper import quality_check
 from src.engines.whisper.quality_check import TEMPERATURES, QualityIssue
-from src.engines.whisper.row import FULL_WINDOW, Decoded, Guess, Guesses, WhisperRow
+from src.engines.whisper.row import (
+    FULL_WINDOW,
+    Alignment,
+    Decoded,
+    Guess,
+    Guesses,
+    Outcome,
+    WhisperRow,
+)
 
 MIDDLE_WINDOW = 2000
 """Frames between the fitted window and the full one: mostly as good as the full one at half the cost."""
@@ -99,6 +107,13 @@ class RowPolicy:
         if one is None or not self.row.aligned:
             return False
         return bool(one.text.strip()) and not quality_check.is_silence(one)
+
+    def outcome(self, alignment: Alignment | None) -> Outcome:
+        """The result, with the times of its tokens if these are wanted."""
+        looped = any(one is self.decoded for _, one in self._rejected) and any(
+            quality_check.goes_round(one, self.row.duration) for _, one in self._rejected
+        )
+        return Outcome(self.decoded, self.languages, alignment, looped)
 
     def language_detected(self, probabilities: Mapping[str, float]) -> None:
         """Report the result of `Action.DETECT`: the probability of every language of the model."""

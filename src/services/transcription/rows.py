@@ -1,4 +1,4 @@
-"""Chunks to transcripts: one row of the engine each, and one more where the text ends too early."""
+"""Chunks to transcripts: one row of the engine each, and more where the text ends too early or goes round."""
 
 from dataclasses import dataclass, replace
 
@@ -7,6 +7,10 @@ from src.services.transcription.segmenter import Chunk
 
 _MAX_CONTINUATIONS = 3
 """How many times what a transcript left unread of a chunk is read."""
+_PIECE_SECONDS = 5.0
+"""Longest piece of a chunk on which the model went round in a loop: there is less to go round with."""
+_SURE = 0.5
+"""Probability from which on the language of such a chunk is that of its pieces."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,20 @@ class RowReader:
         self._request_id = request_id
 
     async def read(self, chunk: Chunk, options: SttOptions) -> list[ReadChunk]:
+        """Read a chunk; if the text goes round in a loop, in shorter pieces."""
+        found = await self._to_the_end(chunk, options)
+        looped = next((one.transcript for one in found if one.transcript.looped), None)
+        if looped is None or chunk.seconds <= _PIECE_SECONDS:
+            return found
+        if looped.language_probability >= _SURE:
+            options = replace(options, language=looped.language)
+        found = []
+        for piece in chunk.pieces(_PIECE_SECONDS):
+            found += await self._to_the_end(piece, options)
+            options = replace(options, language=found[0].transcript.language)
+        return found
+
+    async def _to_the_end(self, chunk: Chunk, options: SttOptions) -> list[ReadChunk]:
         """Read a chunk; if the text ends before the speech does, what is left as a chunk of its own."""
         transcript = await self._engine.transcribe(chunk.audio, options, self._request_id)
         found = [ReadChunk(chunk, transcript)]

@@ -69,18 +69,36 @@ class Chunk:
         start = round(seconds * STT_SAMPLE_RATE)
         if seconds < _PROGRESS or start > self.spoken - _LEFT:
             return None
-        spans = tuple(
-            Span(
-                max(0, span.at - start),
-                (begin := span.start + max(0, start - span.at)),
-                length,
-                max(begin, span.speech_start),
-                max(begin, span.speech_end),
-            )
-            for span in self.spans
-            if (length := min(span.length, span.at + span.length - start)) > 0
-        )
-        return Chunk(self.audio[start:], spans, self.spoken - start)
+        return self._part(start, len(self.audio))
+
+    @property
+    def seconds(self) -> float:
+        """Length of its audio."""
+        return len(self.audio) / STT_SAMPLE_RATE
+
+    def pieces(self, seconds: float) -> "list[Chunk]":
+        """The same in pieces of at most so many seconds, cut where they are quietest."""
+        longest = round(seconds * STT_SAMPLE_RATE)
+        found: list[Chunk] = []
+        start = 0
+        while len(self.audio) - start > longest:
+            end = _quietest(self.audio, start + longest // 2, start + longest)
+            found.append(self._part(start, end))
+            start = end
+        return [*found, self._part(start, len(self.audio))]
+
+    def _part(self, start: int, end: int) -> "Chunk":
+        """From one sample to another."""
+        spans: list[Span] = []
+        for span in self.spans:
+            first, last = max(start, span.at), min(end, span.at + span.length)
+            if first < last:
+                begin = span.start + first - span.at
+                speech = [
+                    min(max(begin, at), begin + last - first) for at in (span.speech_start, span.speech_end)
+                ]
+                spans.append(Span(first - start, begin, last - first, *speech))
+        return Chunk(self.audio[start:end], tuple(spans), min(self.spoken, end) - start)
 
     def start_in_recording(self, seconds: float) -> float:
         """When something that begins `seconds` into the chunk begins in the recording, in seconds."""
@@ -213,6 +231,13 @@ class SpeechSegmenter:
             self._audio = self._audio[count * FRAME :]
             del self._probabilities[:count]
             self._first = frame
+
+
+def _quietest(audio: Audio, first: int, last: int) -> int:
+    """The middle of the quietest tenth of a second between two samples."""
+    size = STT_SAMPLE_RATE // 10
+    sums = np.concatenate([[0.0], np.cumsum(np.square(audio[first:last], dtype=np.float64))])
+    return first + int(np.argmin(sums[size:] - sums[:-size])) + size // 2
 
 
 def _joined(parts: Sequence[_Part]) -> Chunk:

@@ -248,7 +248,7 @@ class LoopRunner:
                 self._on_retry()
             if policy.action is Action.DONE:
                 del self._states[job_id]
-                done.append((job_id, Outcome(policy.decoded, policy.languages, self._align(state))))
+                done.append((job_id, policy.outcome(self._align(state))))
             elif not state.is_encoded:
                 state.encoder_output = None
                 self._submit(job_id, state)

@@ -1,0 +1,96 @@
+"""Which language a clip is taken for, and what is read in it: ours against faster-whisper, same weights.
+
+    python -m benchmarks.languages --model models/whisper/base --languages fr it ru --clips 60
+    python -m benchmarks.languages ... --root /tmp/unpacked          # packages unpacked with dpkg -x
+
+Language detection is on. Prints wrong languages and word error rates, asserts nothing.
+"""
+
+import argparse
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from benchmarks.speech import Clip, clips, word_error_rate
+from src.engines.base import SttOptions
+from src.engines.whisper import WhisperEngine
+from src.services.decoding.pool import Decoders
+from src.services.stt import SttService
+
+Found = tuple[str, float, str]
+"""Language, its probability, text."""
+Read = Callable[[Path], Awaitable[Found]]
+
+_AT_ONCE = 4
+
+
+async def read_all(read: Read, pool: list[Clip]) -> list[Found]:
+    places = asyncio.Semaphore(_AT_ONCE)
+
+    async def one(clip: Clip) -> Found:
+        async with places:
+            return await read(clip.path)
+
+    return list(await asyncio.gather(*(one(clip) for clip in pool)))
+
+
+def report(name: str, language: str, pool: list[Clip], found: list[Found]) -> None:
+    wrong = [(clip, one) for clip, one in zip(pool, found, strict=True) if one[0] != language]
+    rate = word_error_rate(language, [clip.text for clip in pool], [text for _, _, text in found])
+    print(f"  {name:15} {len(wrong):3} of {len(pool)} in a wrong language   WER {rate:5.2f} %", flush=True)
+    for clip, (taken_for, probability, text) in wrong:
+        print(f"      {clip.name}: {taken_for} ({probability:.2f}) {text.strip()!r} for {clip.text!r}")
+
+
+async def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    arguments.add_argument("--model", type=Path, required=True, help="a CTranslate2 Whisper folder")
+    arguments.add_argument("--languages", nargs="+", default=["en", "es", "fr", "it", "ru"])
+    arguments.add_argument("--clips", type=int, default=1000, help="of each language at most")
+    arguments.add_argument("--root", type=Path, default=Path("/"), help="where Debian's packages are")
+    arguments.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    arguments.add_argument("--compute-type", default="int8")
+    given = arguments.parse_args()
+    async with AsyncExitStack() as stack:
+        await run(given, stack)
+
+
+async def run(given: argparse.Namespace, stack: AsyncExitStack) -> None:
+    from faster_whisper import WhisperModel
+
+    engine = WhisperEngine(
+        given.model, name="ours", device="cpu", compute_type=given.compute_type, threads=given.threads
+    )
+    await stack.enter_async_context(engine)
+    decoders = await stack.enter_async_context(Decoders(spares=given.threads, most=64, max_seconds=1e9))
+    service = SttService(engine, decoders, max_audio_seconds=1e9)
+    model = WhisperModel(
+        str(given.model), device="cpu", compute_type=given.compute_type, cpu_threads=given.threads
+    )
+    one_at_a_time = asyncio.Lock()
+
+    async def ours(path: Path) -> Found:
+        with path.open("rb") as file:
+            result = await service.transcribe(file, SttOptions())
+        return result.language, result.language_probability, result.text
+
+    def transcribe(path: Path) -> Found:
+        segments, info = model.transcribe(str(path))
+        return info.language, info.language_probability, " ".join(one.text.strip() for one in segments)
+
+    async def theirs(path: Path) -> Found:
+        async with one_at_a_time:
+            return await asyncio.to_thread(transcribe, path)
+
+    for language in given.languages:
+        pool = clips(language, given.root)[: given.clips]
+        print(f"{language}: {len(pool)} clips, {sum(clip.seconds for clip in pool):.0f} s", flush=True)
+        report("ours", language, pool, await read_all(ours, pool))
+        report("faster-whisper", language, pool, await read_all(theirs, pool))
+    print(f"decoded again: {engine.stats.retry_rate:.1%} of rows: {dict(engine.stats.issues)}")
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -55,6 +55,9 @@ MORE = [
     ("es", "25º C, Portal 3.º C", "veinticinco grados Celsius, Portal tercero ce."),
     ("es", "3/4 hora, 1 1/2 horas", "tres cuartos de hora, una hora y media."),
     ("es", "los niñ@s", "los niños."),
+    ("es", "Son 5 mi. y 3/4 mi. más.", "Son cinco millas y tres cuartos de milla más."),
+    ("es", "C.P. 21kg³", "ce pe dos uno ka ge."),
+    ("en", "Press .5.3. twice", "Press point five point three. twice."),
     ("es", "Marca el 911. C.P. 06700", "Marca el nueve uno uno. ce pe cero seis siete cero cero."),
     ("es", "1.000.000.000 de euros", "mil millones de euros."),
 ]  # fmt: skip

@@ -101,7 +101,7 @@ def say_list(written: str, language: Language) -> str:
                 if written.count(".") > 1 and "," not in written and language.decimal_mark == ","
                 else language.marks["."]
             )
-        else:
+        elif part:  # none stands before the first mark of `.5.1`
             said.append(integer(part, language))
     return " ".join(said)
 

@@ -103,5 +103,6 @@ def _powered(written: str, language: Language) -> Noun:
     match = re.fullmatch(r"(sq|cu)\.?\s(.+)", plain)
     if match:
         power, plain = (2 if match[1] == "sq" else 3), match[2]
-    found = simple(language)[plain]
+    known = simple(language)
+    found = known.get(plain) or known[f"{plain}."]  # `mi.` in Spanish, where `mi` is `my`
     return language.powers(found, power) if power else found

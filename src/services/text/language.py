@@ -1,8 +1,13 @@
 """What a language has to say for itself: one table a language, read by the rules beside it."""
 
 import re
+import tomllib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+_DATA = Path(__file__).parent / "data"
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,16 +266,63 @@ def words(text: str) -> frozenset[str]:
 
 
 def table(text: str) -> dict[str, str]:
-    """Pairs written `forms: said`, one a line or with `;` between them; `_` is a space in a form."""
+    """Pairs written `forms: said`, one a line or with `;` between them; `_` is a space in a form, `*` no form."""
     pairs = (line.split(":", 1) for line in re.split(r"[\n;]", text) if ":" in line)
-    return {form.replace("_", " "): said.strip() for forms, said in pairs for form in forms.split()}
+    return {
+        form.replace("_", " ").replace("*", ""): said.strip()
+        for forms, said in pairs
+        for form in forms.split()
+    }
 
 
-def nouns(text: str, feminine: bool | None = None) -> dict[str, Noun]:
-    """Nouns written `symbols: one/many`; those in -a are feminine by default."""
-    found: dict[str, Noun] = {}
-    for symbol, names in table(text).items():
-        one, _, many = names.partition("/")
-        is_feminine = one.split()[0].endswith("a") if feminine is None else feminine
-        found[symbol] = Noun(one, many or one, is_feminine)
-    return found
+def nouns(text: str) -> dict[str, Noun]:
+    """Nouns written `symbols: one/many/kind`.
+
+    The kind is `f`, `m`, `bare` or `phrase` (see `Noun`); without one, those in -a are feminine.
+    """
+    return {symbol: noun(names) for symbol, names in table(text).items()}
+
+
+def noun(names: str) -> Noun:
+    """`one/many/kind` as for `nouns`."""
+    one, _, rest = names.partition("/")
+    many, _, kind = rest.partition("/")
+    feminine = kind == "f" or (not kind and one.split()[0].endswith("a"))
+    return Noun(one, many or one, feminine, bare=kind == "bare", phrase=kind == "phrase")
+
+
+_READERS: dict[Any, Callable[[Any], Any]] = {
+    str: lambda text: text.strip("\n"),
+    Noun: noun,
+    frozenset[str]: words,
+    Mapping[str, str]: table,
+    Mapping[str, Noun]: nouns,
+    Mapping[int, tuple[int, ...]]: lambda sizes: {int(size): tuple(groups) for size, groups in sizes.items()},
+    tuple[str, ...]: lambda text: tuple(text.split() if isinstance(text, str) else text),
+    tuple[tuple[str, str], ...]: lambda pairs: tuple(map(tuple, pairs)),
+}
+"""How an entry of a data file is read, by the type of its field."""
+
+
+def written_data(code: str) -> dict[str, Any]:
+    """The fields of `Language` that are data and not functions: `data/en.toml`, `data/es.toml`."""
+    data = tomllib.loads((_DATA / f"{code}.toml").read_text(encoding="utf-8"))
+    forms = data.pop("month_forms")
+    short = data.pop("abbreviations")
+    short.setdefault("titles_alone", " ".join(table(short["titles"])).lower())
+    found = _read(Language, data)
+    names = {
+        form.lower(): number for number, name in enumerate(found["months"], 1) for form in (name, name[:3])
+    }
+    names |= {form: int(number) for form, number in table(forms).items()}
+    return {
+        **found,
+        "code": code,
+        "month_names": names,
+        "abbreviations": Abbreviations(**_read(Abbreviations, short)),
+    }
+
+
+def _read(kind: type, data: Mapping[str, Any]) -> dict[str, Any]:
+    types = {field.name: field.type for field in fields(kind)}
+    return {name: _READERS.get(types[name], lambda value: value)(value) for name, value in data.items()}

@@ -57,9 +57,7 @@ def rules(language: Language) -> list[Rule]:
         return said(match["number"]) if len(match["number"]) > 4 else digits(match["number"], language)
 
     def mixed(match: re.Match[str]) -> str:
-        return " ".join(
-            integer(c, language) if c.isdecimal() else language.spell(c) for c in match["number"]
-        )
+        return " ".join(integer(c, language) if c.isdecimal() else language.spell(c) for c in match["number"])
 
     joint = r"(?:[.:]?\s(?:is\s|es\s|al\s|el\s|no\.?\s|number\s|#)?|[.:#]\s?)"
     announced = rf"(?<!\w)(?:{language.phone_before})(?:\s\w{{1,4}})?[.:]?\s(?P<own>(?P<number>\+?\(?\d(?:{_GAP}?\(?\d\)?){{5,14}}){_EXTENSION})(?![\w/]|[.,]\d)"

@@ -138,6 +138,19 @@ def test_ordinary_prose_keeps_every_word(language: str) -> None:
 
 
 @pytest.mark.parametrize("language", ["en", "es"])
+def test_of_a_thousand_sentences_not_one_word_differs(language: str) -> None:
+    words = re.compile(r"[^\W\d_]+")
+    sentences = (ROOT / f"tests/data/prose/{language}.txt").read_text(encoding="utf-8").splitlines()
+    assert len(sentences) == 1000
+    changed = [
+        sentence
+        for sentence in sentences
+        if words.findall(said(sentence, language).lower()) != words.findall(sentence.lower())
+    ]
+    assert changed == []
+
+
+@pytest.mark.parametrize("language", ["en", "es"])
 def test_five_thousand_characters_take_little_time(language: str) -> None:
     text = (" ".join(sentence.text for sentence in SENTENCES[language]) * 3)[:5000]
     to_speech(text, language)

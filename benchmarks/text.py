@@ -49,10 +49,12 @@ def say(text: str, language: str) -> str:
 
 
 def words(spoken: str, language: str) -> str:
-    found = plain(spoken.replace("-", " "), language).split()
+    found = plain(spoken.replace("-", " "), language)
     if language == "es":  # NVIDIA's suite has letters where a voice is given their names
-        found = [LANGUAGES["es"].letters.get(word, word) if word not in "aeiouy" else word for word in found]
-    return "".join(found).replace(" ", "")
+        found = found.replace("uve doble", "w").replace("i griega", "y")
+        letters = {name: letter for letter, name in LANGUAGES["es"].letters.items() if letter.isascii()}
+        found = " ".join(letters.get(word, word) for word in found.split())
+    return found.replace(" ", "")
 
 
 def given() -> Iterator[Form]:

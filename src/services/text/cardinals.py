@@ -14,7 +14,7 @@ from src.services.text.numbers import (
     say,
 )
 from src.services.text.places import house
-from src.services.text.reading import Rule
+from src.services.text.reading import Rule, rule
 
 _SUPERSCRIPT = r"\^\(?(?P<sign>[-−])?(?P<power>\d+)\)?"
 
@@ -53,7 +53,7 @@ def ordinals(language: Language) -> list[Rule]:
     number = r"(?P<number>\d{1,3}(?:[.,]\d{3})?|\d{4,6})"
     found = [
         *(Rule("ordinal", re.compile(form), decade, "decade", near=r"0'? ?s") for form in language.decade_forms),
-        Rule("ordinal", re.compile(rf"(?P<article>\blos (?=\d+\.as\b))?(?<![\w.,/]){number}{mark}(?:(?<=r)\.)?(?!\w|\.[a-z])"), one, "number with a raised mark"),
+        rule("ordinal", rf"(?P<article>\blos (?=\d+\.as\b))?(?<![\w.,/]){number}{mark}(?:(?<=r)\.)?(?!\w|\.[a-z])", one, "number with a raised mark"),
     ]  # fmt: skip
     if language.raised_ordinals:
         letter = r"(?<![\w.,/])(?P<number>\d{1,2})(?P<mark>\.?[ºª°])\s?(?P<letter>[A-Z])(?![\w.])"
@@ -81,7 +81,7 @@ def doors(language: Language) -> list[Rule]:
         return f"{said} {language.spell(match['letter'])}{to}"
 
     return [
-        Rule("serial", re.compile(rf"(?i:\b(?:{language.pages})\.?)\s(?:(?:no|n\.?º)\.?\s)?(?P<own>(?P<number>\d{{1,4}}){raised}\s?-?(?P<letter>[A-Z]{{1,2}}|[a-z](?!\s?[a-z]))(?:[-–](?P<last>\d{{1,4}}[A-Z]))?)(?![\w'])"), one, "number and letter behind a place")
+        rule("serial", rf"(?i:\b(?:{language.pages})\.?)\s(?:(?:no|n\.?º)\.?\s)?(?P<own>(?P<number>\d{{1,4}}){raised}\s?-?(?P<letter>[A-Z]{{1,2}}|[a-z](?!\s?[a-z]))(?:[-–](?P<last>\d{{1,4}}[A-Z]))?)(?![\w'])", one, "number and letter behind a place")
     ]  # fmt: skip
 
 
@@ -147,13 +147,13 @@ def fractions(language: Language) -> list[Rule]:
     left = r"(?<![\w/.,])"
     big = r"\d{1,7}(?:\.\d{3})*"
     halves = [
-        Rule("fraction", re.compile(rf"{left}(?P<whole>\d{{1,3}}) 1/2 (?P<noun>(?!de\b|del\b|por\b|más\b)[a-záéíóúñ]{{3,}})\b"), one_and_half, "and a half", near="1/2"),
+        rule("fraction", rf"{left}(?P<whole>\d{{1,3}}) 1/2 (?P<noun>(?!de\b|del\b|por\b|más\b)[a-záéíóúñ]{{3,}})\b", one_and_half, "and a half", near="1/2"),
     ] if language.half_behind else []  # fmt: skip
     return [
         *halves,
-        Rule("fraction", re.compile(rf"{left}(?P<top>\d{{1,3}}(?:[.,]\d)?)/(?P<bottom>\d{{1,3}}){end}"), score, "score", near=r"\d/\d"),
-        Rule("fraction", re.compile(rf"{left}{whole}(?P<top>\d{{1,3}})/(?P<bottom>{big}){suffix}{end}"), one, "fraction", near=r"\d/\d"),
-        Rule("fraction", re.compile(rf"{left}\d{{1,15}}(?:/\d{{1,15}})+{end}"), slashed, "slash between numbers", near=r"\d/\d"),
+        rule("fraction", rf"{left}(?P<top>\d{{1,3}}(?:[.,]\d)?)/(?P<bottom>\d{{1,3}}){end}", score, "score", near=r"\d/\d"),
+        rule("fraction", rf"{left}{whole}(?P<top>\d{{1,3}})/(?P<bottom>{big}){suffix}{end}", one, "fraction", near=r"\d/\d"),
+        rule("fraction", rf"{left}\d{{1,15}}(?:/\d{{1,15}})+{end}", slashed, "slash between numbers", near=r"\d/\d"),
     ]  # fmt: skip
 
 
@@ -190,13 +190,13 @@ def scales(language: Language) -> list[Rule]:
 
     short = alternatives(name for name in language.scales if len(name) <= 3 and name != "mil")
     found = [
-        Rule("cardinal", re.compile(rf"(?<![\w.,])(?:(?P<low>{NUMBER})\s?[-–]\s?)?(?P<number>{NUMBER})(?P<dot>)(?P<scale>{short})(?!\w)(?!\s(?:run|race)\b)"), one, "multiplier", near=r"\d\s?[a-zA-Z]"),
+        rule("cardinal", rf"(?<![\w.,])(?:(?P<low>{NUMBER})\s?[-–]\s?)?(?P<number>{NUMBER})(?P<dot>)(?P<scale>{short})(?!\w)(?!\s(?:run|race)\b)", one, "multiplier", near=r"\d\s?[a-zA-Z]"),
     ]  # fmt: skip
     if "mill" in language.scales:
-        found.append(Rule("cardinal", re.compile(rf"(?<![\w.,])(?P<number>{NUMBER})\s(?P<scale>MM?)(?P<dot>)(?=\sde\b)"), one, "multiplier", near=r"\dM|\d\sM"))  # fmt: skip
-        found.append(Rule("cardinal", re.compile(rf"(?<![\w.,])(?P<number>{NUMBER})\s?(?P<scale>mill)(?P<dot>\.)"), one, "multiplier", near=r"\d\s?[a-zA-Z]"))  # fmt: skip
+        found.append(rule("cardinal", rf"(?<![\w.,])(?P<number>{NUMBER})\s(?P<scale>MM?)(?P<dot>)(?=\sde\b)", one, "multiplier", near=r"\dM|\d\sM"))  # fmt: skip
+        found.append(rule("cardinal", rf"(?<![\w.,])(?P<number>{NUMBER})\s?(?P<scale>mill)(?P<dot>\.)", one, "multiplier", near=r"\d\s?[a-zA-Z]"))  # fmt: skip
     if language.million_before:
-        found.append(Rule("cardinal", re.compile(rf"(?<![\w.,])(?P<number>{NUMBER})m(?={language.million_before})"), small, "multiplier before a plural", near=r"\dm"))  # fmt: skip
+        found.append(rule("cardinal", rf"(?<![\w.,])(?P<number>{NUMBER})m(?={language.million_before})", small, "multiplier before a plural", near=r"\dm"))  # fmt: skip
     return found
 
 
@@ -222,7 +222,7 @@ def ranges(language: Language) -> list[Rule]:
         return f"{low}, {high}" if apart else f"{low} {language.words['to']} {high}"
 
     return [
-        Rule("range", re.compile(rf"(?<![\w.,\-–])(?P<low>{NUMBER})\s?[–-](?P<high>{NUMBER})(?![\w–-])"), one, "range", near=r"[-–]")
+        rule("range", rf"(?<![\w.,\-–])(?P<low>{NUMBER})\s?[–-](?P<high>{NUMBER})(?![\w–-])", one, "range", near=r"[-–]")
     ]  # fmt: skip
 
 
@@ -248,9 +248,9 @@ def powers(language: Language) -> list[Rule]:
         return f"{said['log']} {integer(match['base'], language)} {said['of']}"
 
     return [
-        Rule("math", re.compile(rf"(?<![\w.,])(?P<minus>[-−])?(?P<number>{NUMBER})(?:[eE]|\s?[x×·*]\s?10\^)\(?(?P<sign>[-−+])?(?P<power>\d{{1,4}})\)?(?![\w^])"), scientific, "power of ten", near=r"\d[eE]|\^"),
-        Rule("math", re.compile(rf"(?<=[\w)])\s?{_SUPERSCRIPT}"), raised, "exponent", near=r"\^"),
-        Rule("math", re.compile(r"\blog_(?P<base>\d+)\s?"), log, "base of a logarithm", near=r"log_"),
+        rule("math", rf"(?<![\w.,])(?P<minus>[-−])?(?P<number>{NUMBER})(?:[eE]|\s?[x×·*]\s?10\^)\(?(?P<sign>[-−+])?(?P<power>\d{{1,4}})\)?(?![\w^])", scientific, "power of ten", near=r"\d[eE]|\^"),
+        rule("math", rf"(?<=[\w)])\s?{_SUPERSCRIPT}", raised, "exponent", near=r"\^"),
+        rule("math", r"\blog_(?P<base>\d+)\s?", log, "base of a logarithm", near=r"log_"),
     ]  # fmt: skip
 
 
@@ -280,16 +280,16 @@ def serials(language: Language) -> list[Rule]:
         return f"{words} {language.spell(match['letter'])}"
 
     triple = [
-        Rule("serial", re.compile(r"(?<![\w.,])(?P<letter>[A-Z])[-.]?(?P<number>[1-9]\d\d)(?![\d]|[.,]\d|-\d)"), lambda m: f"{language.spell(m['letter'])} {house(m['number'], language)}", "letter and three digits"),
+        rule("serial", r"(?<![\w.,])(?P<letter>[A-Z])[-.]?(?P<number>[1-9]\d\d)(?![\d]|[.,]\d|-\d)", lambda m: f"{language.spell(m['letter'])} {house(m['number'], language)}", "letter and three digits"),
     ] if language.pairs else []  # fmt: skip
     return [
         *triple,
-        Rule("serial", re.compile(r"(?<![\w.])(?P<v>[vV])?(?P<numbers>\d+(?:\.\d+){1,3})(?P<stage>-(?:alpha|beta|rc|dev|b|a)(?:\.?\d+)?)(?![\w.-]\w|\w)"), version, "version", near=r"\.\d+-"),
-        Rule("serial", re.compile(r"(?<![\w.,])(?P<number>\d{3,4})(?P<letter>[pi])(?!\w)"), lines, "lines of a picture", near=r"\d[pi]"),
-        Rule("serial", re.compile(r"(?<![\w.,])(?P<a>[A-Z]?)-?(?P<number>\d{5,})-?(?P<b>[A-Z]?)(?![\w.,-]\w|\w)"), long, "letter and long number"),
-        Rule("serial", re.compile(r"(?<!\w)(?P<own>(?P<letter>[^\W\d_])-?|(?P<capital>[A-Z])\.)(?=\d)"), lambda m: f"{language.spell(m['letter'] or m['capital'])} ", "letter before a number", near=r"[^\W\d_][.-]?\d"),
-        Rule("serial", re.compile(r"(?<=[^\W\d_])(?P<own>-)(?=\d)"), lambda m: " ", "hyphen before a number", near=r"-\d"),
-        Rule("serial", re.compile(r"(?<=\d)(?P<own>-?(?P<letter>[^\W\d_ªº]))(?![^\W_]|')"), lambda m: f" {language.spell(m['letter'])}", "letter behind a number", near=r"\d-?[^\W\d_]"),
+        rule("serial", r"(?<![\w.])(?P<v>[vV])?(?P<numbers>\d+(?:\.\d+){1,3})(?P<stage>-(?:alpha|beta|rc|dev|b|a)(?:\.?\d+)?)(?![\w.-]\w|\w)", version, "version", near=r"\.\d+-"),
+        rule("serial", r"(?<![\w.,])(?P<number>\d{3,4})(?P<letter>[pi])(?!\w)", lines, "lines of a picture", near=r"\d[pi]"),
+        rule("serial", r"(?<![\w.,])(?P<a>[A-Z]?)-?(?P<number>\d{5,})-?(?P<b>[A-Z]?)(?![\w.,-]\w|\w)", long, "letter and long number"),
+        rule("serial", r"(?<!\w)(?P<own>(?P<letter>[^\W\d_])-?|(?P<capital>[A-Z])\.)(?=\d)", lambda m: f"{language.spell(m['letter'] or m['capital'])} ", "letter before a number", near=r"[^\W\d_][.-]?\d"),
+        rule("serial", r"(?<=[^\W\d_])(?P<own>-)(?=\d)", lambda m: " ", "hyphen before a number", near=r"-\d"),
+        rule("serial", r"(?<=\d)(?P<own>-?(?P<letter>[^\W\d_ªº]))(?![^\W_]|')", lambda m: f" {language.spell(m['letter'])}", "letter behind a number", near=r"\d-?[^\W\d_]"),
     ]  # fmt: skip
 
 
@@ -307,5 +307,5 @@ def cardinals(language: Language) -> list[Rule]:
         return f"{language.words['minus']} {said}" if match["minus"] else said
 
     return [
-        Rule("cardinal", re.compile(rf"(?P<minus>(?:(?<=^)|(?<=[\s(=?!,:;<>≤≥]))[-−](?=\.?\d))?(?P<number>{NUMBER})"), one, "number")
+        rule("cardinal", rf"(?P<minus>(?:(?<=^)|(?<=[\s(=?!,:;<>≤≥]))[-−](?=\.?\d))?(?P<number>{NUMBER})", one, "number")
     ]  # fmt: skip

@@ -3,28 +3,11 @@
 import re
 
 from src.services.text.language import Count, Language, alternatives
-from src.services.text.reading import Rule
+from src.services.text.reading import Rule, any_case, stop
 
 _MONTHS, _DAYS = 12, 31
 _NO_TIME = r"(?![\w:/]|[.,]\d|\s?[ap]\.?\s?m\b|-\d|\s?%)"
 
-
-_NEAR = {
-    "year first": r"\d[-/]\d",
-    "ISO 8601": r"\d-\d",
-    "figures": r"\d[/.-]\d",
-    "month and year in figures": r"\d/\d{4}",
-    "figures behind a word of time": r"\d/\d",
-    "days of a month": r"[-–]",
-    "quarter": r"Q",
-    "season": r"\d/\d",
-    "month in a range": r"[-–]",
-    "year of an era": r"[AB]\.?[DC]",
-    "month cut short": r"[a-zñ]\.",
-    "weekday in a range": r"[-–]|\s(?:to|and|or|through|thru|&|a|al|y|o)\s",
-    "weekday cut short": r"[a-zé]\.",
-    "weekday in a list": r"[a-zé]\.",
-}
 
 _TIED = re.compile(r"\w\s[a-zñ]")
 
@@ -87,7 +70,7 @@ def rules(language: Language) -> list[Rule]:  # noqa: PLR0915 - one function a f
         return f"{month} {of} {year}" if of else f"{month} {year}"
 
     def month_alone(match: re.Match[str]) -> str:
-        return language.months[month_of(match) - 1] + stop(match)
+        return language.months[month_of(match) - 1] + stop(match, acronyms=False)
 
     def quarter(match: re.Match[str]) -> str:
         year = match["year"]
@@ -116,34 +99,37 @@ def rules(language: Language) -> list[Rule]:  # noqa: PLR0915 - one function a f
     )
     if language.pairs:
         quarters = [
-            (r"(?<!\w)(?P<q>[1-4])Q\s?'?(?P<year>\d{4}|\d\d)(?!\w)", quarter, "quarter"),
-            (r"(?<!\w)Q(?P<q>[1-4])\s?'?(?P<year>\d{4})(?!\w)", quarter, "quarter"),
-            (r"(?<![\w.,])(?P<own>(?P<year>\d{3,4}))(?= (?:A\.?D|B\.?C)\b)", era, "year of an era"),
+            any_case(
+                "date", r"(?<!\w)(?P<q>[1-4])Q\s?'?(?P<year>\d{4}|\d\d)(?!\w)", quarter, "quarter", r"Q"
+            ),
+            any_case("date", r"(?<!\w)Q(?P<q>[1-4])\s?'?(?P<year>\d{4})(?!\w)", quarter, "quarter", r"Q"),
+            any_case(
+                "date",
+                r"(?<![\w.,])(?P<own>(?P<year>\d{3,4}))(?= (?:A\.?D|B\.?C)\b)",
+                era,
+                "year of an era",
+                r"[AB]\.?[DC]",
+            ),
         ]
     else:
         quarters = []
-    patterns = [
-        *quarters,
-        (r"(?<![\w/.,-])(?P<year>(?:19|20)\d\d)/(?P<last>[1-9]\d)(?![\w/]|[.,]\d)", season, "season"),
-        (rf"(?<![\w-]){names}\b\.?(?=\s?[-–]\s?(?:{plain_names})\b(?![\w-]))", month_alone, "month in a range"),
-        (rf"(?<![\w-])(?:{plain_names})\.?\s?[-–]\s?(?P<own>{names}\b\.?)(?![\w-])", month_alone, "month in a range"),
-        (r"(?<![\w/.-])(?P<year>\d{4})[-/](?P<m>\d{1,2})[-/](?P<day>\d{1,2})(?![\w/-])", iso, "year first"),
-        (r"(?<![\w/.-])(?P<own>(?P<year>\d{4})-(?P<m>\d\d)-(?P<day>\d\d)T)(?=\d\d:)", iso, "ISO 8601"),
-        (r"(?<![\w/.-])(?P<a>\d{1,2})(?P<s>[/.-])(?P<b>\d{1,2})(?P=s)(?P<year>\d{4}|\d\d)(?![\w/-]|\.\d)", figures, "figures"),
-        (r"(?<![\w/.-])(?P<own>(?P<m>0?[1-9]|1[0-2])/(?P<year>(?:19|20)(?!00)\d\d))(?![\w/]|[.,]\d)", month_of_year, "month and year in figures"),
-        (rf"(?<!\w)(?:(?:{language.date_before})\s|(?:{days_of_week})\b\.?,?\s\(?)(?P<own>(?P<a>\d{{1,2}})/(?P<b>\d{{1,2}}))(?![\w/]|[.,]\d|\s(?:of|de)\b)", short, "figures behind a word of time"),
-        (rf"(?<![\w.,/-])(?P<low>\d{{1,2}}){suffix}{dash}(?P<high>\d{{1,2}}){suffix}{link}{names}\b\.?{year}(?!\w)", days, "days of a month"),
-        (rf"(?<!\w){names}\.?\s(?P<low>\d{{1,2}}){suffix}{dash}(?P<high>\d{{1,2}}){suffix}{year}{_NO_TIME}", days, "days of a month"),
-        (rf"(?<![\w.,/])(?P<day>\d{{1,2}}){suffix}{link}{names}\b(?-i:\.(?=\s[a-z\d]|,|-))?{year}(?!\w)", day_first, "day and month"),
-        (rf"(?<!\w){names}(?:\.?\s|\.?-)(?P<day>\d{{1,2}}){suffix}{year}{_NO_TIME}", month_first, "month and day"),
-        (rf"(?<!\w){names}\.?(?P<joint>\s|\sde\s|\sdel\s|,\s|-)(?P<year>\d{{4}})(?!\w|[.,]\d)", month_year, "month and year"),
-        (rf"(?<!\w)(?P<month>{cut_short})\.(?-i:(?=\s[a-zñ\d(]|[,;:)–-]|\s*$))", month_alone, "month cut short"),
-    ]  # fmt: skip
     found = [
-        Rule("date", re.compile(pattern, re.IGNORECASE), say, name, near=_NEAR.get(name, r"\d"))
-        for pattern, say, name in patterns
+        any_case("date", r"(?<![\w/.,-])(?P<year>(?:19|20)\d\d)/(?P<last>[1-9]\d)(?![\w/]|[.,]\d)", season, "season", r"\d/\d"),
+        any_case("date", rf"(?<![\w-]){names}\b\.?(?=\s?[-–]\s?(?:{plain_names})\b(?![\w-]))", month_alone, "month in a range", r"[-–]"),
+        any_case("date", rf"(?<![\w-])(?:{plain_names})\.?\s?[-–]\s?(?P<own>{names}\b\.?)(?![\w-])", month_alone, "month in a range", r"[-–]"),
+        any_case("date", r"(?<![\w/.-])(?P<year>\d{4})[-/](?P<m>\d{1,2})[-/](?P<day>\d{1,2})(?![\w/-])", iso, "year first", r"\d[-/]\d"),
+        any_case("date", r"(?<![\w/.-])(?P<own>(?P<year>\d{4})-(?P<m>\d\d)-(?P<day>\d\d)T)(?=\d\d:)", iso, "ISO 8601", r"\d-\d"),
+        any_case("date", r"(?<![\w/.-])(?P<a>\d{1,2})(?P<s>[/.-])(?P<b>\d{1,2})(?P=s)(?P<year>\d{4}|\d\d)(?![\w/-]|\.\d)", figures, "figures", r"\d[/.-]\d"),
+        any_case("date", r"(?<![\w/.-])(?P<own>(?P<m>0?[1-9]|1[0-2])/(?P<year>(?:19|20)(?!00)\d\d))(?![\w/]|[.,]\d)", month_of_year, "month and year in figures", r"\d/\d{4}"),
+        any_case("date", rf"(?<!\w)(?:(?:{language.date_before})\s|(?:{days_of_week})\b\.?,?\s\(?)(?P<own>(?P<a>\d{{1,2}})/(?P<b>\d{{1,2}}))(?![\w/]|[.,]\d|\s(?:of|de)\b)", short, "figures behind a word of time", r"\d/\d"),
+        any_case("date", rf"(?<![\w.,/-])(?P<low>\d{{1,2}}){suffix}{dash}(?P<high>\d{{1,2}}){suffix}{link}{names}\b\.?{year}(?!\w)", days, "days of a month", r"[-–]"),
+        any_case("date", rf"(?<!\w){names}\.?\s(?P<low>\d{{1,2}}){suffix}{dash}(?P<high>\d{{1,2}}){suffix}{year}{_NO_TIME}", days, "days of a month", r"[-–]"),
+        any_case("date", rf"(?<![\w.,/])(?P<day>\d{{1,2}}){suffix}{link}{names}\b(?-i:\.(?=\s[a-z\d]|,|-))?{year}(?!\w)", day_first, "day and month"),
+        any_case("date", rf"(?<!\w){names}(?:\.?\s|\.?-)(?P<day>\d{{1,2}}){suffix}{year}{_NO_TIME}", month_first, "month and day"),
+        any_case("date", rf"(?<!\w){names}\.?(?P<joint>\s|\sde\s|\sdel\s|,\s|-)(?P<year>\d{{4}})(?!\w|[.,]\d)", month_year, "month and year"),
+        any_case("date", rf"(?<!\w)(?P<month>{cut_short})\.(?-i:(?=\s[a-zñ\d(]|[,;:)–-]|\s*$))", month_alone, "month cut short", r"[a-zñ]\."),
     ]  # fmt: skip
-    return [*found, *_weekdays(language)]
+    return [*quarters, *found, *_weekdays(language)]
 
 
 def _weekdays(language: Language) -> list[Rule]:
@@ -167,21 +153,17 @@ def _weekdays(language: Language) -> list[Rule]:
             and _TIED.search(match[0] + match.string[match.end() :][:6])
         ):
             return None  # `sat and sun`
-        return language.weekdays[match["own"].rstrip(".").lower()] + stop(match)
+        return language.weekdays[match["own"].rstrip(".").lower()] + stop(match, acronyms=False)
 
-    patterns = [
-        # Mon-Fri, lun. a vie.
-        (rf"(?<![\w-])(?P<own>(?:{every})\.?)(?=\s?[-–]\s?(?:{every})(?![\w-]))", "weekday in a range"),
-        (rf"(?<!\w)(?:{every})\.?\s?[-–]\s?(?P<own>(?:{every})\b\.?)(?![\w-])", "weekday in a range"),
-        (rf"(?<![\w-])(?P<own>(?:{every})\b\.?)(?=\s(?:{ties})\s(?:{every})(?![\w-]))", "weekday in a range"),
-        (rf"(?<![\w-])(?:{every})\.?\s(?:{ties})\s(?P<own>(?:{every})\b\.?)(?![\w-])", "weekday in a range"),
-        (rf"(?<!\w)(?P<own>(?:{'|'.join(re.escape(n) for n in short)})\b\.?),?(?=\s(?:\d{{1,2}}(?:st|nd|rd|th|º)?(?!\w|:|[.,]\d|\s?%)|\(?\d{{1,2}}/\d{{1,2}}(?!\w)|(?:{months})\b\.?\s\d))", "weekday before a date"),
-        (rf"(?<!\w)(?P<own>(?:{clear})\.)(?!\w)", "weekday cut short"),
-        (rf"(?<!\w)(?<![Tt]he)(?P<own>(?:{unclear})\.)(?=\s(?:{language.words['and']}|{language.words['or']}|{language.words['to']}|at)\b|,\s|(?-i:{capital}))", "weekday in a list"),
-    ]  # fmt: skip
     return [
-        Rule("weekday", re.compile(pattern, re.IGNORECASE), day, name, near=_NEAR.get(name, r"\d"))
-        for pattern, name in patterns
+        # Mon-Fri, lun. a vie.
+        any_case("weekday", rf"(?<![\w-])(?P<own>(?:{every})\.?)(?=\s?[-–]\s?(?:{every})(?![\w-]))", day, "weekday in a range", r"[-–]|\s(?:to|and|or|through|thru|&|a|al|y|o)\s"),
+        any_case("weekday", rf"(?<!\w)(?:{every})\.?\s?[-–]\s?(?P<own>(?:{every})\b\.?)(?![\w-])", day, "weekday in a range", r"[-–]|\s(?:to|and|or|through|thru|&|a|al|y|o)\s"),
+        any_case("weekday", rf"(?<![\w-])(?P<own>(?:{every})\b\.?)(?=\s(?:{ties})\s(?:{every})(?![\w-]))", day, "weekday in a range", r"[-–]|\s(?:to|and|or|through|thru|&|a|al|y|o)\s"),
+        any_case("weekday", rf"(?<![\w-])(?:{every})\.?\s(?:{ties})\s(?P<own>(?:{every})\b\.?)(?![\w-])", day, "weekday in a range", r"[-–]|\s(?:to|and|or|through|thru|&|a|al|y|o)\s"),
+        any_case("weekday", rf"(?<!\w)(?P<own>(?:{'|'.join(re.escape(n) for n in short)})\b\.?),?(?=\s(?:\d{{1,2}}(?:st|nd|rd|th|º)?(?!\w|:|[.,]\d|\s?%)|\(?\d{{1,2}}/\d{{1,2}}(?!\w)|(?:{months})\b\.?\s\d))", day, "weekday before a date"),
+        any_case("weekday", rf"(?<!\w)(?P<own>(?:{clear})\.)(?!\w)", day, "weekday cut short", r"[a-zé]\."),
+        any_case("weekday", rf"(?<!\w)(?<![Tt]he)(?P<own>(?:{unclear})\.)(?=\s(?:{language.words['and']}|{language.words['or']}|{language.words['to']}|at)\b|,\s|(?-i:{capital}))", day, "weekday in a list", r"[a-zé]\."),
     ]  # fmt: skip
 
 
@@ -189,17 +171,6 @@ def _without_article(match: re.Match[str], said: str) -> str:
     """`the 5th of May` has its article already."""
     before = match.string[max(0, match.start() - 4) : match.start()]
     return said.removeprefix("the ") if re.search(r"(?i)\bthe\s$", before) else said
-
-
-def stop(match: re.Match[str]) -> str:
-    """The dot of a short form also ends the sentence at the end of the text or before a capital."""
-    if not match[0].endswith("."):
-        return ""
-    return (
-        "."
-        if re.match(r"\s*$|\s+(?:[A-ZÁÉÍÓÚÑ](?![A-Z])|[¿¡])", match.string[match.end() : match.end() + 20])
-        else ""
-    )
 
 
 def _year(written: str, language: Language) -> str:

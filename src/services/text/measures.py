@@ -4,8 +4,8 @@ import re
 
 from src.services.text import units
 from src.services.text.language import Count, Language, Noun, alternatives, words
-from src.services.text.numbers import NUMBER, Value, counted, integer, next_word, number_or_year, parse, say
-from src.services.text.reading import Rule
+from src.services.text.numbers import NUMBER, Value, counted, integer, number_or_year, parse, say
+from src.services.text.reading import Rule, rule, stop
 
 # means nothing else when no number is before it
 _PLAIN_UNIT = re.compile(r"k[mg]|[cm]m|m[gl]|[GMT]B|kWh|[kMG]Hz|km/h|m/s|[kcm]?m[²³]|°[CF]|mg/dL|kg/m[²³]")
@@ -15,25 +15,6 @@ _ADJECTIVE_AFTER = re.compile(r"\s([A-Za-z]{2,})\b")
 _TECHNICAL = words("V W kW GB TB MB MHz GHz mAh MP mm cc Mbps")
 """Units that stand before their noun without an article, too: `12V battery`."""
 _SPACED = words("A B t T J N ac AU ly bar lx lm kn kt ct atm")
-
-
-_NEAR = {
-    "feet and inches": "['′]",
-    "point of the compass": "[°º]",
-    "minutes of arc": "°",
-    "temperature": "[°º]",
-    "blood pressure": "mmHg",
-    "blood pressure behind a word": r"\d/\d",
-    "size": r"\d[\"″]?\s?[x×]\s?\d",
-    "fraction and unit": r"\d/\d",
-    "fraction of an inch": r"\d/\d",
-    "so much for so many": r"/\d",
-    "range": "[-–]",
-    "rate": r"\d/",
-    "inches": "[\"″']",
-    "inches in letters": r"\d\s?in\b",
-    "factor": r"\d[x×]",
-}
 
 
 def per(match: re.Match[str], language: Language) -> str:
@@ -85,7 +66,7 @@ def rules(language: Language) -> list[Rule]:  # noqa: PLR0915 - one function a f
         if match["low"]:  # a range: 3-5 km
             words = f"{_low(match, language)} {said['to']} {words}"
         minus = f"{said['minus']} " if match["minus"] else ""
-        return minus + words + _stop(match)
+        return minus + words + stop(match)
 
     def per_many(match: re.Match[str]) -> str | None:
         top = counted_unit(match, match["number"], units.noun(match["unit"], language))
@@ -112,15 +93,15 @@ def rules(language: Language) -> list[Rule]:  # noqa: PLR0915 - one function a f
         minus = f"{said['minus']} " if match["minus"] else ""
         name = units.noun(match["unit"].rstrip("."), language)
         if not whole:
-            return minus + language.fraction_of(top, bottom, name) + _stop(match)
+            return minus + language.fraction_of(top, bottom, name) + stop(match)
         count = Count(feminine=name.feminine, before_noun=True)
         if (top, bottom) == (1, 2) and language.half_behind:  # `un litro y medio`
             head, per_, below = counted(Value(whole, "", ""), name, language).partition(f" {said['per']} ")
-            return f"{minus}{head} y medi{'a' if name.feminine else 'o'}{per_}{below}{_stop(match)}"
+            return f"{minus}{head} y medi{'a' if name.feminine else 'o'}{per_}{below}{stop(match)}"
         if language.half_behind:
             words = f"{integer(whole, language, Count(count.feminine))} y {language.fraction_of(top, bottom, name)}"
-            return minus + words + _stop(match)
-        return minus + language.mixed(integer(whole, language), top, bottom, name.many) + _stop(match)
+            return minus + words + stop(match)
+        return minus + language.mixed(integer(whole, language), top, bottom, name.many) + stop(match)
 
     def size(match: re.Match[str]) -> str | None:
         if re.match(r"\s?=", match.string[match.end() :]):
@@ -136,7 +117,7 @@ def rules(language: Language) -> list[Rule]:  # noqa: PLR0915 - one function a f
             words[-1] = counted(last, units.noun(match["unit"].rstrip("."), language), language)
         elif "×" in match["numbers"] and not all(len(number) > 2 for number in numbers):
             return None  # a product
-        return f" {said['by']} ".join(words) + (_stop(match) if match["unit"] else "")
+        return f" {said['by']} ".join(words) + (stop(match) if match["unit"] else "")
 
     def over(match: re.Match[str]) -> str:
         top, bottom = integer(match["top"], language), integer(match["bottom"], language)
@@ -156,7 +137,7 @@ def rules(language: Language) -> list[Rule]:  # noqa: PLR0915 - one function a f
 
     def inch_word(match: re.Match[str]) -> str | None:
         words = counted_unit(match, match["number"], inch)
-        return words and words + _stop(match)
+        return words and words + stop(match)
 
     def feet_alone(match: re.Match[str]) -> str:
         number = match["number"] or match["second"]
@@ -198,39 +179,30 @@ def rules(language: Language) -> list[Rule]:  # noqa: PLR0915 - one function a f
     dot = r"(?:(?<=[^\W\d_])\.)?"
     end = r"(?![\w/²³]|\^\d)"
     number = rf"(?P<number>{NUMBER})"
-    names = [(1, r"\d")]
-    del names
     plain = alternatives(
         {u for u in units.simple(language) if _PLAIN_UNIT.fullmatch(u)}
         | {"km/h", "m/s", "km²", "m²", "cm²", "m³", "cm³"}
     )
-    patterns = [
-        (r"(?<![\w.,'])(?P<feet>\d)(?:'|′)\s?(?P<inches>\d{1,2})(?:\"|″|'')", height, "feet and inches"),
-        (rf"{left}{number}\s?[°º]\s?(?:(?P<minutes>\d{{1,2}})['′]\s?(?:(?P<seconds>\d{{1,2}}(?:[.,]\d+)?)(?:[\"″]|'')\s?)?)?(?P<point>{alternatives(language.points)})(?![\w.])", direction, "point of the compass"),
-        (rf"{left}{number}\s?°\s?(?P<minutes>\d{{1,2}})['′]\s?(?:(?P<seconds>\d{{1,2}}(?:[.,]\d+)?)(?:[\"″]|'')\s?)?(?P<point>)", direction, "minutes of arc"),
-        (rf"{left}(?:(?P<low>{NUMBER})\s?°?{_DASH})?{number}\s?[°º]\s?(?P<scale>[CFKcfk])(?![\w/])", temperature, "temperature"),
-        (rf"(?<![\w.,/])(?P<top>\d{{2,3}})/(?P<bottom>\d{{2,3}})\s?(?P<unit>mmHg){end}", over, "blood pressure"),
-        (rf"(?i:\b(?:{language.pressure_before})\s)(?P<own>(?P<top>\d{{2,3}})/(?P<bottom>\d{{2,3}})(?P<unit>))(?![\w/]|[.,]\d)", over, "blood pressure behind a word"),
-        (rf"(?<![\w.,])(?P<numbers>{NUMBER}(?:[\"″]?\s?[x×]\s?{NUMBER}){{1,3}}[\"″]?)(?:\s?(?P<unit>in|{units.pattern(language)}){dot}{end})?(?![\w×]|\sx\s)", size, "size"),
-        (rf"{left}(?:(?P<whole>\d{{1,4}})[\s-])?(?P<top>\d{{1,3}})/(?P<bottom>\d{{1,3}})\s?(?P<mark>[\"″])(?!\w)", inch_part, "fraction of an inch"),
-        (rf"{left}(?:(?P<whole>\d{{1,4}})[\s-])?(?P<top>\d{{1,3}})/(?P<bottom>\d{{1,4}})\s?(?P<unit>in\.|{units.pattern(language)}){dot}{end}", part, "fraction and unit"),
-        (rf"(?<![\w.,/])(?P<low>{NUMBER})\s?(?P<unit0>{units.pattern(language)}){_DASH}{number}\s?(?P<unit>(?P=unit0)){end}", full_range, "range"),
-        (rf"{left}{number}\s?{unit}/(?P<count>\d{{2,4}})\s?(?P<below>{units.pattern(language)}){end}", per_many, "so much for so many"),
-        (rf"{left}(?:(?P<low>{NUMBER}){_DASH})?{number}(?P<gap>[\s-]?){unit}{dot}{end}", one, "number and unit"),
-        (rf"(?<![\w.,/]){number}(?P<per>/(?:{alternatives(u for u in {**units.simple(language), **language.per_names} if len(u) > 1 or u == 's')})){end}", lambda m: _per_unit(m, language), "rate"),
-        (rf"(?<![\w.,/]){number}(?P<mark>\"|″|'')(?!\w)", inches, "inches"),
-        (r"(?<=ft )(?P<number>\d{1,2})\s?in\b(?:\.(?!\s?[A-Z]|\w))?", inch_word, "inches in letters"),
-        (r"(?<![\w.,'])(?P<number>\d{1,2})['′](?=\s(?:tall|high|long|wide|deep)\b|\s?[x×]\s?\d)|(?<=\d' x )(?P<second>\d{1,2})'", feet_alone, "feet and inches"),
-        (rf"(?<![\w.,/]){number}\s?in(?:\.(?!\s?[A-Z]|\w)|(?=\s(?:wide|long|tall|high|deep|thick|diameter|across)\b))", inch_word, "inches in letters"),
-        (rf"(?<![\w.,/]){number}[x×](?=\s[a-záéíóúñ])", factor, "factor"),
-    ]  # fmt: skip
-    found = [
-        Rule("measure", re.compile(pattern), say_it, name, near=_NEAR.get(name, r"\d"))
-        for pattern, say_it, name in patterns
-    ]  # fmt: skip
     return [
-        *found,
-        Rule("measure", re.compile(rf"(?<![\w/]) ?(?P<own>(?P<unit>{plain}))(?![\w/²³])"), alone, "unit without a number", near=""),
+        rule("measure", r"(?<![\w.,'])(?P<feet>\d)(?:'|′)\s?(?P<inches>\d{1,2})(?:\"|″|'')", height, "feet and inches", "['′]"),
+        rule("measure", rf"{left}{number}\s?[°º]\s?(?:(?P<minutes>\d{{1,2}})['′]\s?(?:(?P<seconds>\d{{1,2}}(?:[.,]\d+)?)(?:[\"″]|'')\s?)?)?(?P<point>{alternatives(language.points)})(?![\w.])", direction, "point of the compass", "[°º]"),
+        rule("measure", rf"{left}{number}\s?°\s?(?P<minutes>\d{{1,2}})['′]\s?(?:(?P<seconds>\d{{1,2}}(?:[.,]\d+)?)(?:[\"″]|'')\s?)?(?P<point>)", direction, "minutes of arc", "°"),
+        rule("measure", rf"{left}(?:(?P<low>{NUMBER})\s?°?{_DASH})?{number}\s?[°º]\s?(?P<scale>[CFKcfk])(?![\w/])", temperature, "temperature", "[°º]"),
+        rule("measure", rf"(?<![\w.,/])(?P<top>\d{{2,3}})/(?P<bottom>\d{{2,3}})\s?(?P<unit>mmHg){end}", over, "blood pressure", "mmHg"),
+        rule("measure", rf"(?i:\b(?:{language.pressure_before})\s)(?P<own>(?P<top>\d{{2,3}})/(?P<bottom>\d{{2,3}})(?P<unit>))(?![\w/]|[.,]\d)", over, "blood pressure behind a word", r"\d/\d"),
+        rule("measure", rf"(?<![\w.,])(?P<numbers>{NUMBER}(?:[\"″]?\s?[x×]\s?{NUMBER}){{1,3}}[\"″]?)(?:\s?(?P<unit>in|{units.pattern(language)}){dot}{end})?(?![\w×]|\sx\s)", size, "size", r"\d[\"″]?\s?[x×]\s?\d"),
+        rule("measure", rf"{left}(?:(?P<whole>\d{{1,4}})[\s-])?(?P<top>\d{{1,3}})/(?P<bottom>\d{{1,3}})\s?(?P<mark>[\"″])(?!\w)", inch_part, "fraction of an inch", r"\d/\d"),
+        rule("measure", rf"{left}(?:(?P<whole>\d{{1,4}})[\s-])?(?P<top>\d{{1,3}})/(?P<bottom>\d{{1,4}})\s?(?P<unit>in\.|{units.pattern(language)}){dot}{end}", part, "fraction and unit", r"\d/\d"),
+        rule("measure", rf"(?<![\w.,/])(?P<low>{NUMBER})\s?(?P<unit0>{units.pattern(language)}){_DASH}{number}\s?(?P<unit>(?P=unit0)){end}", full_range, "range", "[-–]"),
+        rule("measure", rf"{left}{number}\s?{unit}/(?P<count>\d{{2,4}})\s?(?P<below>{units.pattern(language)}){end}", per_many, "so much for so many", r"/\d"),
+        rule("measure", rf"{left}(?:(?P<low>{NUMBER}){_DASH})?{number}(?P<gap>[\s-]?){unit}{dot}{end}", one, "number and unit"),
+        rule("measure", rf"(?<![\w.,/]){number}(?P<per>/(?:{alternatives(u for u in {**units.simple(language), **language.per_names} if len(u) > 1 or u == 's')})){end}", lambda m: _per_unit(m, language), "rate", r"\d/"),
+        rule("measure", rf"(?<![\w.,/]){number}(?P<mark>\"|″|'')(?!\w)", inches, "inches", "[\"″']"),
+        rule("measure", r"(?<=ft )(?P<number>\d{1,2})\s?in\b(?:\.(?!\s?[A-Z]|\w))?", inch_word, "inches in letters", r"\d\s?in\b"),
+        rule("measure", r"(?<![\w.,'])(?P<number>\d{1,2})['′](?=\s(?:tall|high|long|wide|deep)\b|\s?[x×]\s?\d)|(?<=\d' x )(?P<second>\d{1,2})'", feet_alone, "feet and inches", "['′]"),
+        rule("measure", rf"(?<![\w.,/]){number}\s?in(?:\.(?!\s?[A-Z]|\w)|(?=\s(?:wide|long|tall|high|deep|thick|diameter|across)\b))", inch_word, "inches in letters", r"\d\s?in\b"),
+        rule("measure", rf"(?<![\w.,/]){number}[x×](?=\s[a-záéíóúñ])", factor, "factor", r"\d[x×]"),
+        rule("measure", rf"(?<![\w/]) ?(?P<own>(?P<unit>{plain}))(?![\w/²³])", alone, "unit without a number", ""),
     ]  # fmt: skip
 
 
@@ -252,17 +224,6 @@ def _in_size(written: str, language: Language) -> str:
         return language.year(int(written))
     value = parse(written, language)
     return written if value is None else say(value, language)
-
-
-def _stop(match: re.Match[str]) -> str:
-    """The dot of a unit also ends the sentence at its end."""
-    if not match[0].endswith("."):
-        return ""
-    after = match.string[match.end() : match.end() + 20]
-    return "." if re.match(r"[\"')]*(?:\s*$|\s+[A-ZÁÉÍÓÚÑ¿¡]|\n)", after) else ""
-
-
-__all__ = ["adjective", "next_word", "per", "rules"]
 
 
 def _closes_quotation(match: re.Match[str]) -> bool:

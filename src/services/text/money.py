@@ -6,7 +6,7 @@ from src.services.text import currencies, units
 from src.services.text.language import Language, Noun, alternatives
 from src.services.text.measures import adjective, per
 from src.services.text.numbers import NUMBER, Value, counted, parse, say
-from src.services.text.reading import Rule
+from src.services.text.reading import Rule, stop
 
 _CENTS = 2
 _DASH = r"\s?[-–]\s?"
@@ -34,7 +34,7 @@ def rules(language: Language) -> list[Rule]:
         if said is None:
             return None
         minus = f"{language.words['minus']} " if match["minus"] or match.groupdict().get("inner") else ""
-        return f"{minus}{said}{per(match, language)}" + _lost_dot(match, sign)
+        return f"{minus}{said}{per(match, language)}" + (stop(match) if sign.endswith(".") else "")
 
     def front(match: re.Match[str]) -> str | None:
         sign = match["after"] or match["sign"]  # `$1,500 MXN`: the code behind says which dollar or peso
@@ -91,13 +91,6 @@ def rules(language: Language) -> list[Rule]:
     plain = alternatives(sign for sign in every if not sign.isalpha())
     near = rf"{plain}|(?<![^\W\d_])(?:[A-Z]{{3}}|{short})(?![^\W\d_])"
     return [Rule("money", re.compile(pattern), say_it, name, near) for pattern, say_it, name in patterns]
-
-
-def _lost_dot(match: re.Match[str], sign: str) -> str:
-    """`ptas.` at the end of a sentence."""
-    if not (match[0].endswith(".") and sign.endswith(".")):
-        return ""
-    return "." if re.match(r"\s*$|\s+[A-ZÁÉÍÓÚÑ¿¡]", match.string[match.end() :]) else ""
 
 
 def _plain(value: Value, sign: str, language: Language, one: bool) -> str:

@@ -4,7 +4,7 @@ import re
 
 from src.services.text.language import Language
 from src.services.text.numbers import digits, integer
-from src.services.text.reading import Rule
+from src.services.text.reading import Rule, any_case
 
 _GAP = r"[ .-]"
 _COUNTRY = 2
@@ -65,9 +65,9 @@ def rules(language: Language) -> list[Rule]:
         Rule("telephone", re.compile(announced, re.IGNORECASE), number, "announced number"),
         Rule("telephone", re.compile(_SHAPES, re.IGNORECASE), number, "shape of a number"),
         *([Rule("telephone", re.compile(_EIGHT, re.IGNORECASE), eight, "eight digits")] if language.day_first else []),
-        Rule("telephone", re.compile(rf"(?<!\w)(?:{language.call_before})\s(?:al\s|a\s|el\s)?(?P<own>(?P<number>\d{{3}}))(?!\w|[.,]\d|\s[a-z]*(?:s|people|times)\b)", re.IGNORECASE), code, "emergency number"),
-        Rule("code", re.compile(rf"(?<!\w)(?:{language.code_before}){joint}(?P<own>(?P<number>\d{{3,}}))(?!\w|[.,]\d)", re.IGNORECASE), code, "announced code"),
-        Rule("code", re.compile(rf"(?<!\w)(?:{language.code_before}){joint}(?P<own>(?P<number>(?=\w*[a-z])(?=\w*\d)\w{{4,12}}))(?!\w)", re.IGNORECASE), mixed, "announced code"),
+        any_case("telephone", rf"(?<!\w)(?:{language.call_before})\s(?:al\s|a\s|el\s)?(?P<own>(?P<number>\d{{3}}))(?!\w|[.,]\d|\s[a-z]*(?:s|people|times)\b)", code, "emergency number"),
+        any_case("code", rf"(?<!\w)(?:{language.code_before}){joint}(?P<own>(?P<number>\d{{3,}}))(?!\w|[.,]\d)", code, "announced code"),
+        any_case("code", rf"(?<!\w)(?:{language.code_before}){joint}(?P<own>(?P<number>(?=\w*[a-z])(?=\w*\d)\w{{4,12}}))(?!\w)", mixed, "announced code"),
     ]  # fmt: skip
 
 

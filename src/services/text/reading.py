@@ -44,6 +44,40 @@ class Rule:
     """A regular expression for what the pattern cannot match without: it runs only near that; empty for anywhere."""
 
 
+def rule(
+    kind: str,
+    pattern: str,
+    say: Callable[[re.Match[str]], str | None],
+    name: str,
+    near: str = r"\d",
+) -> Rule:
+    """A rule for a pattern as it is written."""
+    return Rule(kind, re.compile(pattern), say, name, near)
+
+
+def any_case(
+    kind: str,
+    pattern: str,
+    say: Callable[[re.Match[str]], str | None],
+    name: str,
+    near: str = r"\d",
+) -> Rule:
+    """The same where capitals and small letters are alike."""
+    return Rule(kind, re.compile(pattern, re.IGNORECASE), say, name, near)
+
+
+def stop(match: re.Match[str], *, acronyms: bool = True) -> str:
+    """The dot of a short form also ends the sentence at the end of the text or before a capital.
+
+    Behind times and dates, `acronyms` do not begin a sentence: `5 p.m. EST`.
+    """
+    if not match[0].endswith("."):
+        return ""
+    capital = r"[A-ZÁÉÍÓÚÑ¿¡]" if acronyms else r"(?:[A-ZÁÉÍÓÚÑ](?![A-Z])|[¿¡])"
+    after = match.string[match.end() : match.end() + 20]
+    return "." if re.match(rf"[\"')]*(?:\s*$|\s+{capital}|\n)", after) else ""
+
+
 class Reading:
     """A text on its way to words."""
 

@@ -2,27 +2,13 @@
 
 import re
 
-from src.services.text.dates import stop
 from src.services.text.language import Language, alternatives
 from src.services.text.numbers import NUMBER, integer, parse, say, say_list
-from src.services.text.reading import Rule
+from src.services.text.reading import Rule, any_case, rule, stop
 
 _HOURS, _SIXTY = 24, 59
 _HALF_DAY = r"(?:\s?(?P<half>[ap])\.?\s?m\b\.?)"
 _ZONES = "GMT|UTC|EST|EDT|CST|CDT|MST|MDT|PST|PDT|CET|CEST|BST|WET|EET|IST|JST|PYT|ART|CLT|COT|ET|PT|CT|MT"
-
-
-_NEAR = {
-    "verse behind a book": ":",
-    "scale": ":",
-    "hours and minutes": r"\d\s?[hH]",
-    "minutes and seconds": r"\d\s?[mM]",
-    "range of hours": r"[-–]",
-    "clock": r"\d[:.]\d\d",
-    "hour and half of the day": r"\d\s?[aApP]",
-    "hour with a dot": r"\d[.,]\d\d",
-    "hour with h": r"\d\s?[hH]",
-}
 
 
 def rules(language: Language) -> list[Rule]:
@@ -39,8 +25,8 @@ def rules(language: Language) -> list[Rule]:
             and not half
             and "T" not in match.string[max(0, match.start() - 1) : match.start()]
         ):
-            return duration_of(match["hour"], match["minute"], match["second"]) + stop(match)
-        return language.say_time(hour, minute, second or None, half) + stop(match)
+            return duration_of(match["hour"], match["minute"], match["second"]) + stop(match, acronyms=False)
+        return language.say_time(hour, minute, second or None, half) + stop(match, acronyms=False)
 
     def duration_of(hours: str | None, minutes: str | None, seconds: str | None) -> str:
         parts = [
@@ -54,7 +40,9 @@ def rules(language: Language) -> list[Rule]:
     def bare(match: re.Match[str]) -> str | None:
         if not 1 <= int(match["hour"]) <= 12:
             return None
-        return language.say_time(int(match["hour"]), 0, None, match["half"].lower() + "m") + stop(match)
+        return language.say_time(int(match["hour"]), 0, None, match["half"].lower() + "m") + stop(
+            match, acronyms=False
+        )
 
     def half_range(match: re.Match[str]) -> str | None:
         if not (1 <= int(match["hour"]) <= 12 and int(match["minute"] or 0) <= _SIXTY):
@@ -67,7 +55,7 @@ def rules(language: Language) -> list[Rule]:
         hour, minute = int(match["hour"]), int(match["minute"] or 0)
         if hour > _HOURS or minute > _SIXTY:
             return None
-        return language.say_time(hour, minute, None, "") + stop(match)
+        return language.say_time(hour, minute, None, "") + stop(match, acronyms=False)
 
     def zone(match: re.Match[str]) -> str:
         name = language.spell(re.sub(r"\W", "", match["zone"]))
@@ -105,46 +93,32 @@ def rules(language: Language) -> list[Rule]:
     mark = rf"(?:\s?(?:{hours}|Z)\b\.?(?!\s?\d))?"
     point = r"(?::|\.(?=\d\d\s?(?:[ap]\.?\s?m|[epc]st|gmt|utc)\b))"
     found = [
-        (r"(?P<book>[^\W\d_]+)\.?\s(?P<own>(?P<chapter>\d{1,3}):(?P<verse>\d{1,3})(?:[-–](?P<last>\d{1,3}))?)(?![\w:])",
-         verse, "verse", "verse behind a book"),
-        (r"(?P<word>\b(?:escala|scale|ratio|odds|proporción|razón)\s(?:\w{1,3}\s)?)?(?<![\w.,:])(?P<own>(?P<low>1):(?P<high>\d{1,3}(?:[.,]\d{3})+|\d{2,7}))(?![\w:]|[.,]\d)",
-         scale, "ratio", "scale"),
-        (rf"{start}(?P<h>\d{{1,3}})\s?h(?:rs?|\s?oras)?\.?\s?(?P<m>\d{{1,2}})\s?m(?:in\.?|ins)?(?:\s?(?P<s>\d{{1,2}})\s?(?:s|segs?|secs?)\.?)?(?!\w)",
-         long_clock, "duration", "hours and minutes"),
-        (rf"{start}(?P<h>)(?P<m>\d{{1,3}})\s?m(?:in)?\s?(?P<s>\d{{1,2}})\s?s(?:e[cg])?(?!\w)", long_clock, "duration", "minutes and seconds"),
-        (rf"{start}(?P<hour>\d{{1,2}})(?:[:.](?P<minute>\d\d))?\s?[-–](?=\s?\d{{1,2}}(?:[:.]\d\d)?\s?(?P<half>[ap])\.?\s?m\b)",
-         half_range, "time", "range of hours"),
-        (rf"{start}(?P<hour>\d{{1,2}}){point}(?P<minute>\d{{2}})(?::(?P<second>\d{{2}})(?:\.\d{{1,6}})?)?(?![\d:]|[.,]\d){_HALF_DAY}?{mark}",
-         clock, "time", "clock"),
-        (rf"(?<![\w.:$€£])(?<!\d,)(?P<hour>\d{{1,2}}){_HALF_DAY}(?![\w'])", bare, "time", "hour and half of the day"),
+        any_case("verse", r"(?P<book>[^\W\d_]+)\.?\s(?P<own>(?P<chapter>\d{1,3}):(?P<verse>\d{1,3})(?:[-–](?P<last>\d{1,3}))?)(?![\w:])", verse, "verse behind a book", ":"),
+        any_case("ratio", r"(?P<word>\b(?:escala|scale|ratio|odds|proporción|razón)\s(?:\w{1,3}\s)?)?(?<![\w.,:])(?P<own>(?P<low>1):(?P<high>\d{1,3}(?:[.,]\d{3})+|\d{2,7}))(?![\w:]|[.,]\d)", scale, "scale", ":"),
+        any_case("duration", rf"{start}(?P<h>\d{{1,3}})\s?h(?:rs?|\s?oras)?\.?\s?(?P<m>\d{{1,2}})\s?m(?:in\.?|ins)?(?:\s?(?P<s>\d{{1,2}})\s?(?:s|segs?|secs?)\.?)?(?!\w)", long_clock, "hours and minutes", r"\d\s?[hH]"),
+        any_case("duration", rf"{start}(?P<h>)(?P<m>\d{{1,3}})\s?m(?:in)?\s?(?P<s>\d{{1,2}})\s?s(?:e[cg])?(?!\w)", long_clock, "minutes and seconds", r"\d\s?[mM]"),
+        any_case("time", rf"{start}(?P<hour>\d{{1,2}})(?:[:.](?P<minute>\d\d))?\s?[-–](?=\s?\d{{1,2}}(?:[:.]\d\d)?\s?(?P<half>[ap])\.?\s?m\b)", half_range, "range of hours", r"[-–]"),
+        any_case("time", rf"{start}(?P<hour>\d{{1,2}}){point}(?P<minute>\d{{2}})(?::(?P<second>\d{{2}})(?:\.\d{{1,6}})?)?(?![\d:]|[.,]\d){_HALF_DAY}?{mark}", clock, "clock", r"\d[:.]\d\d"),
+        any_case("time", rf"(?<![\w.:$€£])(?<!\d,)(?P<hour>\d{{1,2}}){_HALF_DAY}(?![\w'])", bare, "hour and half of the day", r"\d\s?[aApP]"),
     ]  # fmt: skip
     if not language.hour_before:
         found.append(
-            (
-                rf"{start}(?P<h>\d{{1,2}})h(?P<m>[0-5]\d)(?P<s>)(?!\w)",
-                long_clock,
-                "duration",
-                "hours and minutes",
-            )
-        )
+            any_case("duration", rf"{start}(?P<h>\d{{1,2}})h(?P<m>[0-5]\d)(?P<s>)(?!\w)", long_clock, "hours and minutes", r"\d\s?[hH]")
+        )  # fmt: skip
     if language.hour_before:
         before = rf"\b(?:{language.hour_before})\s"
         found += [
-            (rf"{start}(?P<own>(?P<hour>\d{{1,2}})\.(?P<minute>[0-5]\d)\s?(?:{hours})\b\.?)", dotted, "time", "hour with a dot"),
-            (rf"{before}(?P<own>(?P<hour>\d{{1,2}})[.,](?P<minute>[0-5]\d))(?![\w:%]|[.,]\d|\s(?:%|€|\$))", dotted, "time", "hour with a dot"),
-            (rf"{start}(?P<own>(?P<hour>0\d)(?P<minute>)\s?(?:{hours})\b)(?!\.?\d)", dotted, "time", "hour with h"),
-            (rf"{start}(?P<hour>\d{{1,2}})h(?P<minute>\d\d)?(?!\w)", dotted, "time", "hour with h"),
-            (rf"{before}(?P<own>(?P<hour>\d{{1,2}})(?P<minute>)\s?(?:{hours})\b\.?(?!\w))", dotted, "time", "hour with h"),
+            any_case("time", rf"{start}(?P<own>(?P<hour>\d{{1,2}})\.(?P<minute>[0-5]\d)\s?(?:{hours})\b\.?)", dotted, "hour with a dot", r"\d[.,]\d\d"),
+            any_case("time", rf"{before}(?P<own>(?P<hour>\d{{1,2}})[.,](?P<minute>[0-5]\d))(?![\w:%]|[.,]\d|\s(?:%|€|\$))", dotted, "hour with a dot", r"\d[.,]\d\d"),
+            any_case("time", rf"{start}(?P<own>(?P<hour>0\d)(?P<minute>)\s?(?:{hours})\b)(?!\.?\d)", dotted, "hour with h", r"\d\s?[hH]"),
+            any_case("time", rf"{start}(?P<hour>\d{{1,2}})h(?P<minute>\d\d)?(?!\w)", dotted, "hour with h", r"\d\s?[hH]"),
+            any_case("time", rf"{before}(?P<own>(?P<hour>\d{{1,2}})(?P<minute>)\s?(?:{hours})\b\.?(?!\w))", dotted, "hour with h", r"\d\s?[hH]"),
         ]  # fmt: skip
-    compiled = [
-        Rule(kind, re.compile(pattern, re.IGNORECASE), say_it, name, near=_NEAR[name])
-        for pattern, say_it, kind, name in found
-    ]  # fmt: skip
     zones = alternatives(_ZONES.split("|"))
     dotted_zones = "|".join(r"\.\s?".join(z) + r"\.?" for z in ("est", "pst", "cst", "gmt"))
     return [
-        Rule("time", re.compile(rf"(?:\d|\d\s?h|\d\s?[ap]\.?\s?m\.?)\s?(?P<own>(?P<zone>\b(?:{zones})|(?<=m)(?:{zones})|(?<=m\.)(?:{zones})|{dotted_zones})" r"(?:\s?(?P<sign>[-−–+])(?P<shift>\d{1,2}(?::\d\d)?))?)(?!\w)", re.IGNORECASE), zone, "zone behind a time", near=r"[\dhmM.]\s?[a-zA-Z]\.?[a-zA-Z]\.?[a-zA-Z]?\b"),
-        Rule("time", re.compile(r"(?P<own>(?P<zone>\b(?:GMT|UTC))\s?(?P<sign>[-−–+])(?P<shift>\d{1,2}(?::\d\d)?))(?!\w)"), zone, "zone", near="GMT|UTC"),
-        *compiled,
-        Rule("ratio", re.compile(rf"(?<![\w.,:]){NUMBER}(?::{NUMBER})+(?![\w:])"), ratio, "colon between numbers", near=r"\d:\d"),
+        any_case("time", rf"(?:\d|\d\s?h|\d\s?[ap]\.?\s?m\.?)\s?(?P<own>(?P<zone>\b(?:{zones})|(?<=m)(?:{zones})|(?<=m\.)(?:{zones})|{dotted_zones})" r"(?:\s?(?P<sign>[-−–+])(?P<shift>\d{1,2}(?::\d\d)?))?)(?!\w)", zone, "zone behind a time", r"[\dhmM.]\s?[a-zA-Z]\.?[a-zA-Z]\.?[a-zA-Z]?\b"),
+        rule("time", r"(?P<own>(?P<zone>\b(?:GMT|UTC))\s?(?P<sign>[-−–+])(?P<shift>\d{1,2}(?::\d\d)?))(?!\w)", zone, "zone", "GMT|UTC"),
+        *found,
+        rule("ratio", rf"(?<![\w.,:]){NUMBER}(?::{NUMBER})+(?![\w:])", ratio, "colon between numbers", r"\d:\d"),
     ]  # fmt: skip

@@ -57,6 +57,7 @@ MORE = [
     ("es", "los niñ@s", "los niños."),
     ("es", "Son 5 mi. y 3/4 mi. más.", "Son cinco millas y tres cuartos de milla más."),
     ("es", "C.P. 21kg³", "ce pe dos uno ka ge."),
+    ("en", "MP3s, 3 ft × 4 ft, Ps. 23:1", "em pee threes, three feet by four feet, Ps twenty-three, one."),
     ("en", "Press .5.3. twice", "Press point five point three. twice."),
     ("es", "Marca el 911. C.P. 06700", "Marca el nueve uno uno. ce pe cero seis siete cero cero."),
     ("es", "1.000.000.000 de euros", "mil millones de euros."),

@@ -72,7 +72,7 @@ def rules(language: Language) -> list[Rule]:
         if re.match(r"[,;:]", after) and len(written) > 1:
             return written
         pronounceable = re.fullmatch(language.syllables, written.lower())
-        if len(written) > 5 or re.match(r"\s\w+(?:[./:_]\w|://)", after):
+        if len(written) > 5 or re.match(r"\s(?!\d+:\d)\w+(?:[./:_]\w|://)", after):
             return None
         if len(written) > 1 and re.match(rf"\s[{_SMALL}]", after) and not after.startswith(" i "):
             return written

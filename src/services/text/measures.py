@@ -220,8 +220,6 @@ def _in_size(written: str, language: Language) -> str:
     """Picture sizes are read in pairs in English: `1920` is `nineteen twenty`."""
     if language.pairs and re.fullmatch(r"[1-9]\d{3}", written):
         return language.year(int(written))
-    if language.pairs and re.fullmatch(r"[1-9]0[1-9]\d|[1-9][1-9]\d\d", written):
-        return language.year(int(written))
     value = parse(written, language)
     return written if value is None else say(value, language)
 

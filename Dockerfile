@@ -59,6 +59,7 @@ WORKDIR /app
 COPY gunicorn.conf.py ./
 COPY deploy/make_bucket.py deploy/worker.py deploy/
 COPY src src
+COPY voz voz
 
 USER 10001:10001
 

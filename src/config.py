@@ -376,15 +376,18 @@ class Settings(BaseSettings):
         return max(1, usable_cores() // self.web_concurrency)
 
 
-def load_settings() -> Settings:
+def load_settings(**fixed: Any) -> Settings:
     """Settings from the environment. SSL_CERT_FILE it sets there, too, under the names that libraries read.
+
+    Args:
+        fixed: settings that do not come from there.
 
     Raises:
         ConfigurationError: with one line a problem, naming the variable; values are never repeated,
             since one of them may be a key.
     """
     try:
-        settings = Settings()
+        settings = Settings(**fixed)
     except ValidationError as error:
         problems = error.errors(include_input=False, include_url=False)
         raise ConfigurationError("\n".join(map(_one_line, problems))) from None

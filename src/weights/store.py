@@ -273,6 +273,28 @@ class ModelStore:
             write_atomically(copy, text)
         return copy
 
+    def missing(self, stt: str, engine: TtsEngine, model_en: str, model_es: str) -> list[str]:
+        """Names of the models that a start would have to fetch. It asks no host, and changes nothing.
+
+        Args:
+            stt: as for `whisper`.
+            engine, model_en, model_es: as for `tts_files`.
+        """
+        lacking = []
+        if _given_folder(stt) is None:
+            key = whisper.model(stt, self._downloader, self._endpoints.hub).key
+            if self._cache.fault(key) is not None:
+                lacking.append(f"Whisper {stt}")
+        coqui_names = [*_names(model_en), *_names(model_es)]
+        no_coqui = [name for name in coqui_names if not self._usable(name)]
+        if engine in (TtsEngine.COQUI, TtsEngine.BOTH):
+            lacking += no_coqui
+        if engine in (TtsEngine.KOKORO, TtsEngine.BOTH) or (engine is TtsEngine.AUTO and no_coqui):
+            key = kokoro.model(self._downloader, self._endpoints.releases, self._endpoints.hub).key
+            if self._cache.fault(key) is not None and not self._has(key, kokoro.fewest()):
+                lacking.append("Kokoro")
+        return lacking
+
     def _have(self, names: Sequence[str]) -> bool:
         return all(map(self._usable, names))
 

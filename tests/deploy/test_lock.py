@@ -54,9 +54,10 @@ def test_the_cpu_image_takes_the_same_versions_without_cuda() -> None:
 
 def test_what_the_application_imports_is_installed_with_it() -> None:
     """Not only where the tests run: their tools bring packages of their own."""
-    files = [*(REPOSITORY / "src").rglob("*.py"), *(REPOSITORY / "deploy").glob("*.py")]
+    files = [file for folder in ("src", "voz") for file in (REPOSITORY / folder).rglob("*.py")]
+    files += (REPOSITORY / "deploy").glob("*.py")
     imported = {name for file in files for name in imports(file)} - set(sys.stdlib_module_names)
-    imported -= {"src", "deploy"}
+    imported -= {"src", "voz", "deploy"}
     assert {"fastapi", "torch"} <= imported
     distributions = packages_distributions()
     locked = pinned("requirements.lock").keys()

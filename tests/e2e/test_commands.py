@@ -32,7 +32,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory, models_dir: Path) -> Path
     folder = tmp_path_factory.mktemp("checkout")
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard",
-         "src", "scripts", "*.py", ".env.example"],
+         "src", "voz", "scripts", "*.py", ".env.example"],
         cwd=REPOSITORY, check=True, capture_output=True, text=True,
     )  # fmt: skip
     for name in filter(None, listed.stdout.split("\0")):

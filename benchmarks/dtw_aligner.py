@@ -51,10 +51,9 @@ class _Spoken:
 
 
 class DtwAligner:
-    """Finds the words of a known text in its sound. One language; one instance a process."""
+    """Finds the words of a known text in its sound. One instance a process: espeak is initialized once."""
 
-    def __init__(self, language: str) -> None:
-        self._voice = _VOICES[language].encode()
+    def __init__(self) -> None:
         self._library = ctypes.CDLL(get_library_path())
         self._rate = self._library.espeak_Initialize(
             _RETRIEVAL, 0, str(get_data_path()).encode(), _PHONEME_EVENTS
@@ -65,12 +64,13 @@ class DtwAligner:
         self._library.espeak_SetSynthCallback(self._callback)
 
     def align(
-        self, audio: Audio, sample_rate: int, words: Sequence[str]
+        self, audio: Audio, sample_rate: int, words: Sequence[str], language: str
     ) -> tuple[list[float | None], list[float | None]]:
         """Starts and ends of the words, in seconds.
 
         None where espeak runs words together (`of the`), and tells the first one's time alone.
         """
+        self._library.espeak_SetVoiceByName(_VOICES[language].encode())
         text = " ".join(words)
         seconds, rate = len(audio) / sample_rate, float(_RATE)
         for _ in range(2):
@@ -93,7 +93,6 @@ class DtwAligner:
         self._audio.clear()
         self._events.clear()
         encoded = text.encode()
-        self._library.espeak_SetVoiceByName(self._voice)
         self._library.espeak_SetParameter(_RATE_PARAMETER, rate, 0)
         self._library.espeak_Synth(encoded, len(encoded) + 1, 0, 1, 0, _UTF8, None, None)
         self._library.espeak_Synchronize()

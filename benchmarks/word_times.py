@@ -54,8 +54,8 @@ class Differences:
             )
 
 
-async def measure(engine: TextToSpeech, voice: Voice, count: int | None) -> None:
-    hmm, dtw = HmmAligner(voice.language), DtwAligner(voice.language)
+async def measure(engine: TextToSpeech, voice: Voice, dtw: DtwAligner, count: int | None) -> None:
+    hmm = HmmAligner(voice.language)
     differences = Differences()
     failed = 0
     for sentence in SENTENCES[voice.language][:count]:
@@ -70,7 +70,7 @@ async def measure(engine: TextToSpeech, voice: Voice, count: int | None) -> None
                 print(f"  {error}")
                 failed += 1
                 continue
-            warped = dtw.align(row.audio, voice.sample_rate, words)
+            warped = dtw.align(row.audio, voice.sample_rate, words, voice.language)
             for edge, name in enumerate(("starts", "ends")):
                 ours = [span[edge] for span in row.words]
                 theirs = [span[edge] for span in aligned]
@@ -90,7 +90,7 @@ async def main() -> None:
     parser.add_argument("--voices", nargs="+", default=[], help="ids; by default the first of each language")
     parser.add_argument("--sentences", type=int, help="so many of each language; all by default")
     asked = parser.parse_args()
-    store = ModelStore(asked.models_dir)
+    store, aligner = ModelStore(asked.models_dir), DtwAligner()
     engine: TextToSpeech
     if asked.coqui:
         engine = CoquiEngine([store.coqui(asked.coqui)])
@@ -103,7 +103,7 @@ async def main() -> None:
         for voice in [voices.find(name) for name in asked.voices] or [
             voices.default(language) for language in voices.languages
         ]:
-            await measure(engine, voice, asked.sentences)
+            await measure(engine, voice, aligner, asked.sentences)
 
 
 if __name__ == "__main__":

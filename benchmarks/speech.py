@@ -104,11 +104,18 @@ def _normaliser(language: str):  # type: ignore[no-untyped-def]  # the package s
     return EnglishTextNormalizer() if language == "en" else BasicTextNormalizer(remove_diacritics=True)
 
 
+def normalised(language: str, text: str) -> str:
+    """A text without case, punctuation and spellings that do not matter."""
+    return str(_normaliser(language)(text)).strip()
+
+
 def word_error_rate(language: str, references: list[str], hypotheses: list[str]) -> float:
     """Per cent, after Whisper's own text normaliser."""
     import jiwer
 
-    plain = _normaliser(language)
     return 100 * float(
-        jiwer.wer([plain(text).strip() for text in references], [plain(text).strip() for text in hypotheses])
+        jiwer.wer(
+            [normalised(language, text) for text in references],
+            [normalised(language, text) for text in hypotheses],
+        )
     )

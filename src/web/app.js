@@ -2,6 +2,7 @@
 
 import "./sections/speak.js";
 import "./sections/listen.js";
+import "./sections/live.js";
 import "./sections/jobs.js";
 
 import { icon } from "./dom.js";

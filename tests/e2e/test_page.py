@@ -122,7 +122,6 @@ def test_speak(browser: Browser, server: RunningServer, language: str, tmp_path:
         button(page, words["use"]).click()
         expect(page.locator("#state")).to_have_text(words["state"])
         assert page.locator("html").get_attribute("lang") == language
-        assert page.locator("#tab-live").count() == 0, "no section for routes that are not there"
 
         page.get_by_label(words["text"]).fill(words["said"])
         lit = "window.lit = []; new MutationObserver(() => { const now = document.querySelector('.spoken "
@@ -595,3 +594,42 @@ def test_a_phone(browser: Browser, server: RunningServer) -> None:
         page.keyboard.press("Enter")
         expect(page.locator(".word").nth(1)).to_have_text("thumb")
         assert barriers(page) == []
+
+
+LIVE = {
+    "en": {
+        "locale": "en-GB",
+        "tab": "Live",
+        "start": "Start the microphone",
+        "stop": "Stop",
+        "off": "The microphone is off.",
+    },
+    "es": {
+        "locale": "es-MX",
+        "tab": "En directo",
+        "start": "Encender el micrófono",
+        "stop": "Parar",
+        "off": "El micrófono está apagado.",
+    },
+}
+
+
+@pytest.mark.parametrize("language", ["en", "es"])
+def test_words_appear_while_they_are_spoken(browser: Browser, server: RunningServer, language: str) -> None:
+    words = LIVE[language]
+    with visiting(browser, server.url, locale=words["locale"]) as visitor:
+        page = visitor.open()
+        page.set_default_timeout(WAIT_MS)
+        page.get_by_role("tab", name=words["tab"]).click()
+        grey = "window.grey = []; new MutationObserver(() => { const now = document.querySelector('.is-tentative');"
+        grey += " if (now?.textContent) window.grey.push(now.textContent); }).observe(document.body, "
+        page.evaluate(grey + "{ subtree: true, characterData: true, childList: true })")
+        button(page, words["start"]).click()
+        final = page.locator(".live-text .is-final").first
+        expect(final).to_contain_text("agent number", timeout=WAIT_MS)
+        assert page.evaluate("window.grey.length") > 0, "no words before the end of the utterance"
+        assert barriers(page) == []
+        button(page, words["stop"]).click()
+        expect(page.get_by_text(words["off"])).to_be_visible()
+        expect(button(page, words["start"])).to_be_enabled()
+    assert server.app.state.services.live_admission.in_flight == 0

@@ -99,6 +99,16 @@ export const en = {
   "transcript.corrected": "Corrected. Copies and downloads have the new word.",
   "transcript.help": "Click a word to hear it. Double-click it, or press F2, to correct it.",
 
+  "live.title": "Live",
+  "live.lead": "Speak, and read along. Grey words may still change.",
+  "live.start": "Start the microphone",
+  "live.stop": "Stop",
+  "live.text": "What is said",
+  "live.idle": "The microphone is off.",
+  "live.opening": "Opening the microphone…",
+  "live.listening": "Listening.",
+  "live.behind": "Listening, {seconds} s behind.",
+
   "jobs.title": "Jobs",
   "jobs.lead": "Long files, worked on while you do something else. You may close the page.",
   "jobs.choose": "Choose files",

@@ -99,6 +99,16 @@ export const es = {
   "transcript.corrected": "Corregida. Las copias y descargas llevan la palabra nueva.",
   "transcript.help": "Pulsa una palabra para oírla. Con doble clic, o con F2, se corrige.",
 
+  "live.title": "En directo",
+  "live.lead": "Habla y lee a la vez. Las palabras en gris aún pueden cambiar.",
+  "live.start": "Encender el micrófono",
+  "live.stop": "Parar",
+  "live.text": "Lo que se dice",
+  "live.idle": "El micrófono está apagado.",
+  "live.opening": "Abriendo el micrófono…",
+  "live.listening": "Escuchando.",
+  "live.behind": "Escuchando, con {seconds} s de retraso.",
+
   "jobs.title": "Trabajos",
   "jobs.lead": "Archivos largos, que se hacen mientras te ocupas de otra cosa. Puedes cerrar la página.",
   "jobs.choose": "Elegir archivos",

@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast system-packages browser lint lock format models bench-stt bench-tts screenshots check-coqui setup setup-dev clean
+.PHONY: help run test test-fast system-packages browser lint lock format models bench-stt bench-live bench-tts screenshots check-coqui setup setup-dev clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -51,6 +51,9 @@ models: setup ## fetch the weights ahead of time
 
 bench-stt: setup-dev ## speech to text against faster-whisper, in turn
 	$(BIN)/python -m benchmarks.stt --model models/whisper/base --minutes 10
+
+bench-live: setup-dev ## delay and quality of live transcription; KEY=... of a server that runs
+	$(BIN)/python -m benchmarks.live --key $(KEY) --speakers 1 8 --minutes 10
 
 bench-tts: setup-dev ## text to speech against Coqui's synthesizer and kokoro-onnx, in turn
 	$(BIN)/python -m benchmarks.tts coqui

@@ -4,11 +4,11 @@
     python -m benchmarks.live --key KEY             # http://127.0.0.1:8000
     python -m benchmarks.live --key KEY --speakers 1 8 --minutes 10
 
-Each speaker is a WebSocket that is fed recorded clips with pauses in real time. The clock is the alignment of
-the words in the whole file (`POST /stt` with word times). A word's delay is the time at which it became stable,
-minus the time at which it had been spoken. Reported: the delay of the first word of an utterance and of every
-word, the word error rate of the final texts, of the stable words and of the same file sent whole, the share of
-utterances whose final text contradicts the stable words, and how the lag grew.
+Each speaker is a WebSocket that is fed recorded clips with pauses in real time. The clock is the alignment
+of the words in the whole file (`POST /stt` with word times). A word's delay is the time at which it became
+stable, minus the time at which it had been spoken. Reported: the delay of the first word of an utterance and
+of every word, the word error rate of the final texts, of the stable words and of the same file sent whole,
+the share of utterances whose final text contradicts the stable words, and how the lag grew.
 """
 
 import argparse

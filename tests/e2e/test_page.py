@@ -621,9 +621,13 @@ def test_words_appear_while_they_are_spoken(browser: Browser, server: RunningSer
         page = visitor.open()
         page.set_default_timeout(WAIT_MS)
         page.get_by_role("tab", name=words["tab"]).click()
-        grey = "window.grey = []; new MutationObserver(() => { const now = "
-        grey += "document.querySelector('.is-tentative'); if (now?.textContent) window.grey.push(now.textContent); }).observe(document.body, "
-        page.evaluate(grey + "{ subtree: true, characterData: true, childList: true })")
+        page.evaluate("""
+            window.grey = [];
+            new MutationObserver(() => {
+                const now = document.querySelector(".is-tentative");
+                if (now?.textContent) window.grey.push(now.textContent);
+            }).observe(document.body, { subtree: true, characterData: true, childList: true });
+        """)
         button(page, words["start"]).click()
         final = page.locator(".live-text .is-final").first
         expect(final).to_contain_text("agent number", timeout=WAIT_MS)

@@ -1,6 +1,7 @@
-"""One server for all hostile tests: a process of its own, as in production, with the real models."""
+"""One server for most hostile tests: a process of its own, as in production, with the real models."""
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -14,10 +15,16 @@ MAX_TEXT_CHARS = 60
 
 @pytest.fixture(scope="session")
 def server(models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Real Whisper and Kokoro behind gunicorn; limits are low where larger inputs would only take time."""
-    with serving(
-        tmp_path_factory.mktemp("hostile"),
-        app="src.main:app",
+    """Real Whisper and Kokoro behind gunicorn."""
+    with hostile(tmp_path_factory.mktemp("hostile"), "src.main:app", models_dir) as running:
+        yield running
+
+
+def hostile(folder: Path, app: str, models_dir: Path) -> AbstractContextManager[Server]:
+    """A server whose limits are low where larger inputs would only take time."""
+    return serving(
+        folder,
+        app=app,
         MODELS_DIR=str(models_dir),
         STT_MODEL="base",
         TTS_ENGINE="kokoro",
@@ -27,5 +34,4 @@ def server(models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         MAX_TEXT_CHARS=str(MAX_TEXT_CHARS),
         TTS_CACHE="true",
         FAILED_KEY_LIMIT="off",
-    ) as running:
-        yield running
+    )

@@ -79,7 +79,7 @@ def before_call(
         if body.get("language"):
             body["language"] = "en"
         if body.get("voice"):
-            body["voice"] = "af_heart"
+            body["voice"] = "speaker-en"
 
 
 def _submission(case: schemathesis.Case[Any], body: dict[str, Any]) -> dict[str, Any]:

@@ -31,12 +31,20 @@ Metadata = Annotated[
 ]
 
 
+def _whole(number: Any) -> Any:
+    """JSON has one kind of number: 5.0 is as whole as 5."""
+    return int(number) if isinstance(number, float) and number.is_integer() else number
+
+
+Whole = Annotated[int, BeforeValidator(_whole)]
+
+
 class JobOptions(BaseModel):
     """What every kind of job takes."""
 
     model_config = ConfigDict(extra="forbid")
 
-    priority: int = Field(
+    priority: Whole = Field(
         default=0, ge=-10, le=10, description="Jobs with a higher one start first; 0 is the ordinary one."
     )
     metadata: Metadata = Field(
@@ -73,9 +81,9 @@ class TranscriptionOptions(JobOptions):
     )
     word_timestamps: bool = Field(default=False, description="Words with start, end and probability.")
     prompt: str = Field(default="", max_length=2000, description="Spelling and context hints.")
-    track: int = Field(default=0, ge=0, le=1000, description="Audio track, from 1; 0: the one with sound.")
-    max_line_width: int = Field(default=42, ge=10, le=200, description="Characters in a subtitle line.")
-    max_line_count: int = Field(default=2, ge=1, le=5, description="Lines in a subtitle.")
+    track: Whole = Field(default=0, ge=0, le=1000, description="Audio track, from 1; 0: the one with sound.")
+    max_line_width: Whole = Field(default=42, ge=10, le=200, description="Characters in a subtitle line.")
+    max_line_count: Whole = Field(default=2, ge=1, le=5, description="Lines in a subtitle.")
 
 
 def _document_transcription(schema: dict[str, Any]) -> None:

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from src.config import Settings, load_settings
-from src.core.loader import Models
 from src.engines.compute_types import for_whisper
+from src.engines.models import Models
 from src.engines.whisper import WhisperEngine
 from src.main import create_app
 from src.weights.store import ModelStore

@@ -34,6 +34,8 @@ from src.engines.models import Models
 from src.scheduling.batcher import STALL_SECONDS
 
 RATE = 24_000
+PHONEMES = "ˈˌːabdefhijklmnoprstuvwzæðŋɑɔəɛɜɡɪɹɾʃʊʌʒβɣθ"
+"""That its voices take. A tone is a tone, whatever they are."""
 SECONDS = 2.0
 """Of audio for every sentence."""
 
@@ -106,7 +108,10 @@ class _Engine(BatchedEngine[Any, Any]):
     @property
     def voices(self) -> tuple[Voice, ...]:
         name = self.info.engine
-        return tuple(Voice(f"{name}-{code}", code, code, name, "tone", RATE) for code in ("en", "es"))
+        return tuple(
+            Voice(f"{name}-{code}", code, code, name, "tone", RATE, phonemes=PHONEMES)
+            for code in ("en", "es")
+        )
 
     async def synthesize(self, text: str, voice: Voice, request_id: str) -> Audio:
         return cast(Audio, await self._batcher.submit(text, request_id))

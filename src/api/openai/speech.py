@@ -10,7 +10,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from src.api import speaking
 from src.api.dependencies import ServicesDep
@@ -65,11 +65,11 @@ class SpeechBody(BaseModel):
     language: str | None = Field(
         default=None, max_length=35, description="Extension: language of the text. Default: detected."
     )
-    markup: bool | None = Field(
+    markup: StrictBool | None = Field(
         default=None, description=f"Not OpenAI's: whether {MARKS}; by default OPENAI_MARKUP."
     )
     lexicon: LexiconIn | None = None
-    timestamps: bool = Field(
+    timestamps: StrictBool = Field(
         default=False,
         description="Extension: tell when each word is said, in events `speech.audio.words`; with "
         "`stream_format=sse` only.",

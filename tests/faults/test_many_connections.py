@@ -11,8 +11,6 @@ import pytest
 
 from tests.support.faults_process import Footprint, Server, gives_back, serving, until
 
-pytestmark = pytest.mark.alone
-
 MANY = 10_000
 LIMIT = 384
 """Connections of a process that may open 512 files."""

@@ -13,8 +13,6 @@ import pytest
 from tests.support.audio import tone_wav
 from tests.support.faults_process import KEY, SPEECH, Footprint, Server, gives_back, serving, until
 
-pytestmark = pytest.mark.alone
-
 LIMIT = 2.0
 MANY = 100
 BEATS = 60

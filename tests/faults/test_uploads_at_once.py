@@ -7,12 +7,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-import pytest
-
 from tests.support.audio import tone_wav
 from tests.support.faults_process import KEY, Footprint, Server, serving, until
-
-pytestmark = pytest.mark.alone
 
 MEGABYTE = 2**20
 SIZE = 100 * MEGABYTE

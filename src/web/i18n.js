@@ -64,8 +64,9 @@ export function say(node, key, values, attribute = "text") {
 }
 
 function put(node, attribute, text) {
-  if (attribute === "text") node.textContent = text;
-  else node.setAttribute(attribute, text);
+  if (attribute !== "text") node.setAttribute(attribute, text);
+  // a screen reader says again what is written again
+  else if (node.textContent !== text) node.textContent = text;
 }
 
 /** Translate what stands in the HTML itself: `data-i18n="key"`, `data-i18n-aria-label="key"`. */

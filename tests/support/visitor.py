@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, Playwright
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, Playwright, expect
 
 from tests.support.browser import installed_browser
 from tests.support.server import KEY
+
+expect.set_options(timeout=30_000)  # on a busy machine a page takes its time
 
 _ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--mute-audio")
 _REPORTS = """

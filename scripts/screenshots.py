@@ -1,6 +1,8 @@
 """Takes the pictures of the web page in docs/images: light, dark, and as wide as a phone."""
 
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +25,10 @@ TEXTO = (
     "Los números se leen como los lee la gente: el 26/11/2026 cuesta 5 €."
 )
 WAIT_MS = 300_000
+WIDE: dict[str, Any] = {"viewport": {"width": 1040, "height": 905}}
 PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
-WIDE: dict[str, Any] = {"viewport": {"width": 1040, "height": 900}}
+SPANISH: dict[str, Any] = {"locale": "es-ES"}
+DARK: dict[str, Any] = {"color_scheme": "dark"}
 
 
 def main() -> None:
@@ -35,27 +39,36 @@ def main() -> None:
         tts_engine=TtsEngine.KOKORO,
         storage=StorageKind.LOCAL,
         storage_dir=Path(tempfile.mkdtemp()),
+        data_dir=Path(tempfile.mkdtemp()),
     )
     with serve(create_app(settings)) as server, sync_playwright() as playwright:
         browser = launch(playwright)
-        pictures: tuple[tuple[str, dict[str, Any]], ...] = (
-            ("light", WIDE),
-            ("dark", WIDE | {"color_scheme": "dark", "locale": "es-ES"}),
-            ("phone", PHONE),
-        )
-        for name, options in pictures:
+
+        @contextmanager
+        def visit(**options: Any) -> Iterator[Page]:
             with visiting(browser, server.url, device_scale_factor=2, **options) as visitor:
                 page = visitor.open()
                 page.set_default_timeout(WAIT_MS)
                 page.locator("#server").wait_for()
-                speak(page, IMAGES / f"speak-{name}.png", TEXTO if options.get("locale") else TEXT)
-                listen(
-                    page, IMAGES / f"listen-{name}.png", "es-agent" if options.get("locale") else "en-agent"
-                )
+                yield page
+
+        with visit(**WIDE) as page:
+            speak(page, TEXT)
+            take(page, "speak-light", full_page=False)
+            listen(page, "en-agent")
+            take(page, "listen-light")
+        with visit(**WIDE, **DARK, **SPANISH) as page:
+            speak(page, TEXTO)
+            take(page, "speak-dark", full_page=False)
+            listen(page, "es-agent")
+            take(page, "listen-dark")
+        with visit(**PHONE) as page:
+            listen(page, "en-agent")
+            take(page, "listen-phone")
         browser.close()
 
 
-def speak(page: Page, target: Path, text: str) -> None:
+def speak(page: Page, text: str) -> None:
     page.locator("#speak-text").fill(text)
     page.locator("#speak .is-primary").click()
     page.locator("#speak .facts").wait_for()
@@ -65,10 +78,9 @@ def speak(page: Page, target: Path, text: str) -> None:
     page.locator("#speak .play").click()
     page.locator("#speak .is-current").wait_for()
     page.locator("#speak .play").click()
-    take(page, target)
 
 
-def listen(page: Page, target: Path, name: str) -> None:
+def listen(page: Page, name: str) -> None:
     page.locator("#tab-listen").click()
     page.locator("input[type=file]").set_input_files(clip_path(name))
     page.locator("#listen .facts").wait_for()
@@ -76,14 +88,13 @@ def listen(page: Page, target: Path, name: str) -> None:
     page.locator("#listen .word").nth(5).click()
     page.locator("#listen .is-current").wait_for()
     page.locator("#listen .play").click()
-    take(page, target)
 
 
-def take(page: Page, target: Path) -> None:
+def take(page: Page, name: str, full_page: bool = True) -> None:
     page.evaluate("document.activeElement.blur(); scrollTo(0, 0)")
     page.mouse.move(0, 0)
     page.wait_for_timeout(600)
-    page.screenshot(path=target, full_page=True)
+    page.screenshot(path=IMAGES / f"{name}.png", full_page=full_page)
 
 
 if __name__ == "__main__":

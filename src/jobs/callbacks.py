@@ -70,7 +70,7 @@ class CallbackQueue:
             if (await connection.execute(query.limit(1))).first() is None:
                 return []
         async with self._database.write() as connection:
-            now: float = (await connection.execute(select(self._database.now()))).scalar_one()
+            now = await self._database.clock(connection)
             due = (
                 select(callbacks.c.id)
                 .where(pending, callbacks.c.next_at <= now)
@@ -94,7 +94,7 @@ class CallbackQueue:
     async def attempted(self, callback: Callback, token: str, status: int | None, error: str | None) -> None:
         """Record an attempt, and when the next one is due."""
         async with self._database.write() as connection:
-            now: float = (await connection.execute(select(self._database.now()))).scalar_one()
+            now = await self._database.clock(connection)
             tried = [*callback.attempts, {"at": now, "status": status, "error": error}]
             state, next_at = CallbackState.PENDING, None
             if error is None:

@@ -14,7 +14,7 @@ from typing import Any, Self
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import ColumnElement, Connection, Double, cast, event, func, inspect, literal, text
+from sqlalchemy import ColumnElement, Connection, Double, cast, event, func, inspect, literal, select, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -127,6 +127,12 @@ class Database:
         if self.is_sqlite:
             return literal(time.time(), Double)  # a file, and so one machine
         return cast(func.extract("epoch", func.clock_timestamp()), Double)
+
+    async def clock(self, connection: AsyncConnection) -> float:
+        """The same time as a number; SQLite need not be asked for it."""
+        if self.is_sqlite:
+            return time.time()
+        return float((await connection.execute(select(self.now()))).scalar_one())
 
     def _create(self) -> AsyncEngine:
         # parameters are what callers wrote: they must not get into messages

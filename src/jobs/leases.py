@@ -53,7 +53,7 @@ class Leases:
         if not await self._any():
             return []
         async with self._database.write() as connection:
-            now: float = (await connection.execute(select(self._database.now()))).scalar_one()
+            now = await self._database.clock(connection)
             await self._take_back(connection, now)
             ready = (
                 select(jobs.c.id)
@@ -149,7 +149,7 @@ class Leases:
             LeaseLost: the job is not this worker's any more.
         """
         async with self._database.write() as connection:
-            now: float = (await connection.execute(select(self._database.now()))).scalar_one()
+            now = await self._database.clock(connection)
             mine = jobs.c.lease_token == leased.token
             if not await end_job(connection, leased.job, ending, now, self._keep_seconds, mine):
                 raise LeaseLost(leased.job.id)

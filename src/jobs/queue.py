@@ -7,7 +7,7 @@ jobs does not keep another one's single job waiting.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, and_, delete, func, insert, or_, select, update
@@ -27,6 +27,12 @@ COLUMNS = [
     if column.name not in {"submission_id", "not_before", "lease_token", "lease_expires"}
 ]
 """What `job_of` wants to know."""
+
+
+_KNOWN = frozenset(field.name for field in fields(Job))
+_AS_NEW: dict[str, Any] = dict.fromkeys(
+    ("started_at", "ended_at", "expires_at", "total_seconds", "result", "error")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +74,7 @@ class JobQueue:
             InvalidInput: it was another request.
         """
         async with self._database.read() as connection:
-            return await _replayed(connection, owner, idempotency)
+            return (await _replayed(connection, owner, idempotency))[0]
 
     async def submit(
         self, owner: str, new: Sequence[NewJob], *, batch: bool, idempotency: IdempotencyKey | None = None
@@ -92,17 +98,15 @@ class JobQueue:
         async with self._database.write() as connection:
             submission_id = None
             batch_id = new_id("batch") if batch else None
-            now: float = (await connection.execute(select(self._database.now()))).scalar_one()
+            now = await self._database.clock(connection)
             if idempotency is not None:
-                found = await _replayed(connection, owner, idempotency)
+                found, earlier = await _replayed(connection, owner, idempotency)
                 if found is not None:
                     return found
                 submission_id = new_id("sub")
-                await connection.execute(
-                    delete(submissions).where(
-                        submissions.c.owner == owner, submissions.c.idempotency_key == idempotency.key
-                    )
-                )
+                if earlier is not None:
+                    # its jobs are deleted. By its id: another request may have put a new one there meanwhile
+                    await connection.execute(delete(submissions).where(submissions.c.id == earlier))
                 await connection.execute(
                     insert(submissions).values(
                         id=submission_id,
@@ -113,27 +117,18 @@ class JobQueue:
                         created_at=now,
                     )
                 )
-            queued, last = (
-                await connection.execute(
-                    select(func.count(), func.max(jobs.c.turn)).where(
-                        jobs.c.owner == owner, jobs.c.state == JobState.QUEUED
-                    )
-                )
-            ).one()
+            queued, turn = await _place(connection, owner)
             if queued + len(new) > self._max_queued:
                 raise RateLimited(
                     f"{queued} jobs of this key wait already; JOBS_MAX_QUEUED is {self._max_queued}",
                     _RETRY_SECONDS,
                 )
-            turn = await _current_turn(connection)
-            if last is not None:
-                turn = max(turn, last + 1)
             rows = [
                 {
                     "id": new_id("job"),
                     "owner": owner,
-                    "kind": job.kind.value,
-                    "state": JobState.QUEUED.value,
+                    "kind": job.kind,
+                    "state": JobState.QUEUED,
                     "batch_id": batch_id,
                     "submission_id": submission_id,
                     "priority": job.priority,
@@ -156,11 +151,10 @@ class JobQueue:
                         .where(objects.c.key == job.upload)
                         .values(job_id=row["id"], delete_at=None)
                     )
-            ids = [row["id"] for row in rows]
-            stored = await connection.execute(
-                select(*COLUMNS).where(jobs.c.id.in_(ids)).order_by(jobs.c.turn)
+            stored = tuple(
+                Job(**_AS_NEW | {name: row[name] for name in row if name in _KNOWN}) for row in rows
             )
-            return Submission(tuple(map(job_of, stored)), batch_id, replayed=False)
+            return Submission(stored, batch_id, replayed=False)
 
     async def find(self, owner: str, job_id: str) -> Job:
         """One job.
@@ -207,7 +201,7 @@ class JobQueue:
         """
         async with self._database.write() as connection:
             job = await _found(connection, owner, job_id, lock=True)
-            now: float = (await connection.execute(select(self._database.now()))).scalar_one()
+            now = await self._database.clock(connection)
             if job.state.ended:
                 await connection.execute(
                     update(objects).where(objects.c.job_id == job_id).values(delete_at=now)
@@ -247,13 +241,19 @@ def _before(job: Job) -> ColumnElement[bool]:
     )
 
 
-async def _current_turn(connection: AsyncConnection) -> int:
-    """The turn that the queue has reached."""
-    turns = []
-    for state, best in ((JobState.RUNNING, func.max), (JobState.QUEUED, func.min)):
-        found = await connection.execute(select(best(jobs.c.turn)).where(jobs.c.state == state))
-        turns.append(found.scalar() or 0)
-    return max(turns)
+async def _place(connection: AsyncConnection, owner: str) -> tuple[int, int]:
+    """How many jobs of a key wait, and the turn of its next one."""
+    mine = jobs.c.owner == owner, jobs.c.state == JobState.QUEUED
+    found = await connection.execute(
+        select(
+            select(func.count()).select_from(jobs).where(*mine).scalar_subquery(),
+            select(func.max(jobs.c.turn)).where(*mine).scalar_subquery(),
+            select(func.max(jobs.c.turn)).where(jobs.c.state == JobState.RUNNING).scalar_subquery(),
+            select(func.min(jobs.c.turn)).where(jobs.c.state == JobState.QUEUED).scalar_subquery(),
+        )
+    )
+    queued, last, running, next_one = found.one()
+    return queued, max(-1 if last is None else last, (running or 0) - 1, (next_one or 0) - 1) + 1
 
 
 async def _found(connection: AsyncConnection, owner: str, job_id: str, lock: bool = False) -> Job:
@@ -266,17 +266,18 @@ async def _found(connection: AsyncConnection, owner: str, job_id: str, lock: boo
 
 async def _replayed(
     connection: AsyncConnection, owner: str, idempotency: IdempotencyKey
-) -> Submission | None:
+) -> tuple[Submission | None, str | None]:
+    """What was submitted with this Idempotency-Key before, if any of it is left; and the id of that."""
     query = select(submissions).where(
         submissions.c.owner == owner, submissions.c.idempotency_key == idempotency.key
     )
     earlier = (await connection.execute(query)).first()
     if earlier is None:
-        return None
+        return None, None
     if earlier.fingerprint != idempotency.fingerprint:
         raise InvalidInput("this Idempotency-Key came with another request before", "Idempotency-Key")
     rows = await connection.execute(
         select(*COLUMNS).where(jobs.c.submission_id == earlier.id).order_by(jobs.c.turn)
     )
     found = tuple(map(job_of, rows))
-    return Submission(found, earlier.batch_id, replayed=True) if found else None
+    return Submission(found, earlier.batch_id, replayed=True) if found else None, earlier.id

@@ -230,6 +230,11 @@ def test_a_repeat_with_the_same_key_submits_nothing(jobs_url: str) -> None:
                 "ann", [speech()], batch=False, idempotency=IdempotencyKey("once", "g" * 64)
             )
         await it.queue.submit("bob", [speech()], batch=False, idempotency=IdempotencyKey("once", "g" * 64))
+        for job in results[0].jobs:
+            await it.queue.remove("ann", job.id)
+            await it.queue.remove("ann", job.id)
+        again = await it.queue.submit("ann", [speech()], batch=False, idempotency=key)
+        assert not again.replayed, "what it had submitted is deleted"
 
     run(jobs_url, test)
 

@@ -231,7 +231,7 @@ def resume(options: argparse.Namespace) -> bool:
             read = _rows_read(client) - before
         needed = in_database(options.address, lambda connection: _rows_needed(connection, job["id"]))
         print(f"{ended['state']}: {needed} rows, {read} read: {read - needed:.0f} twice, of 25 s at most")
-        return ended["state"] == "succeeded" and read - needed <= 2
+        return bool(ended["state"] == "succeeded" and read - needed <= 2)
 
 
 def _recording(minutes: float) -> bytes:

@@ -142,6 +142,8 @@ class Settings(BaseSettings):
 
     live_sessions: Annotated[int | None, NoDecode] = Field(default=None, ge=0)
     """Live sessions at once per worker process; `auto`: from device and cores; 0: none."""
+    live_sessions_per_key: int = Field(default=0, ge=0)
+    """Live sessions at once of one key and worker process; 0: as many as there are."""
     live_idle_timeout: float = Field(default=60, gt=0)
     """Seconds for which the client of a live session may send nothing."""
     live_max_seconds: float = Field(default=7200, gt=0)

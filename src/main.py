@@ -15,6 +15,7 @@ from fastapi.middleware import Middleware
 from src.access.client_secrets import ClientSecrets
 from src.access.failed_keys import FailedKeys
 from src.access.rate_limits import RateLimiter, parse_limits
+from src.access.sessions import SessionsPerKey
 from src.api import docs, errors, files, health, jobs, metrics, openai, page, stt, tts, voices
 from src.api.dependencies import LiveLimits, Services
 from src.api.engine_watch import watching
@@ -141,6 +142,7 @@ def create_app(settings: Settings, open_engines: OpenEngines = open_models) -> F
                     settings.live_max_seconds,
                 ),
                 live_limits=LiveLimits(settings.live_idle_timeout, settings.live_max_seconds),
+                live_per_key=SessionsPerKey(settings.live_sessions_per_key),
                 client_secrets=ClientSecrets(keys.digest_of),
                 jobs_admission=AdmissionController("job", _MAX_JOB_REQUESTS, settings.request_timeout),
                 jobs=work,

@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from src.access.client_secrets import ClientSecrets
+from src.access.sessions import SessionsPerKey
 from src.api.graceful_shutdown import GracefulShutdown
 from src.api.middleware.admission import place_of
 from src.api.policy import AdmissionClass
@@ -40,6 +41,7 @@ class Services:
     tts_admission: AdmissionController
     live_admission: AdmissionController
     live_limits: LiveLimits
+    live_per_key: SessionsPerKey
     client_secrets: ClientSecrets
     jobs_admission: AdmissionController
     jobs: Jobs

@@ -5,7 +5,7 @@ from fastapi import APIRouter, Response
 from src.api.dependencies import Services, ServicesDep
 from src.api.errors import problems
 from src.api.openai.models import model_list
-from src.api.schemas import EngineOut, EnginesOut, LiveOut, ModelsOut, ReadyOut, engine_out
+from src.api.schemas import EngineOut, EnginesOut, LiveOut, LiveSessionsOut, ModelsOut, ReadyOut, engine_out
 from src.engines import cpu
 from src.engines.base import Engine
 from src.errors import StorageUnavailable
@@ -59,6 +59,9 @@ def _engines(services: Services) -> EnginesOut:
     return EnginesOut(
         stt=_engine(services.models.stt, services.stt_admission),
         tts=_engine(services.models.tts, services.tts_admission),
+        live=LiveSessionsOut(
+            sessions=services.live_admission.in_flight, max_sessions=services.live_admission.limit
+        ),
         instructions=cpu.in_words(),
         notices=list(services.models.notices),
     )

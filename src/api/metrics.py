@@ -55,6 +55,11 @@ def _sample(services: Services) -> None:
             info.engine, load.waiting, load.active, load.stalled_for, load.stall_limit, load.problem is None
         )
         metrics.engine_runs(task, info.engine, info.model, info.device, info.compute_type)
-    for admission in (services.stt_admission, services.tts_admission, services.jobs_admission):
+    for admission in (
+        services.stt_admission,
+        services.tts_admission,
+        services.jobs_admission,
+        services.live_admission,
+    ):
         metrics.admission_state(admission.name, admission.in_flight, admission.limit)
     metrics.process_state()

@@ -255,9 +255,15 @@ class OpenAIModels(BaseModel):
     data: list[OpenAIModel] = Field(description="Names that `model` may have on the OpenAI routes.")
 
 
+class LiveSessionsOut(BaseModel):
+    sessions: int = Field(description="Live sessions now.")
+    max_sessions: int = Field(description="As many fit (LIVE_SESSIONS).")
+
+
 class EnginesOut(BaseModel):
     stt: EngineOut
     tts: EngineOut
+    live: LiveSessionsOut
     instructions: str = Field(
         description="The CPU's vector instructions that are in use.", examples=["AVX-512 BF16", "AVX2"]
     )

@@ -56,6 +56,12 @@ _real_time = Histogram(
     registry=_registry,
     buckets=(0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 5, 10),
 )
+_live_lag = Histogram(
+    "voz_live_lag_seconds",
+    "Audio of a live session that had come but was not read, at each update",
+    registry=_registry,
+    buckets=(0.1, 0.25, 0.5, 1, 2, 3, 5, 10),
+)
 _cache = Counter("voz_tts_cache", "Spoken texts looked for in the cache", ["result"], registry=_registry)
 
 _queue_seconds = Histogram(
@@ -316,6 +322,11 @@ def admission_state(name: str, in_flight: int, limit: int) -> None:
     """Set the number of requests in flight, and its limit."""
     _in_flight.labels(name).set(in_flight)
     _limit.labels(name).set(limit)
+
+
+def live_updated(lag: float) -> None:
+    """Count an update of a live session, with the seconds of audio that wait."""
+    _live_lag.observe(lag)
 
 
 def process_state() -> None:

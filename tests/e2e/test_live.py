@@ -3,8 +3,8 @@
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator
-from typing import Any
+from collections.abc import AsyncIterator, Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -12,12 +12,16 @@ from openai import AsyncOpenAI, OpenAI
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from src.config import Settings
 from src.engines.base import Audio
-from tests.support.server import KEY, RunningServer
+from tests.support.server import KEY, OTHER_KEY, RunningServer, app_with, serve
 from tests.support.speech import clip, silence
 from tests.support.speech_text import word_error_rate
 
 # the package opens its sockets in a way that websockets 17 deprecates
+if TYPE_CHECKING:
+    from src.engines.models import Models
+
 pytestmark = [
     pytest.mark.models,
     pytest.mark.anyio,
@@ -235,3 +239,28 @@ def test_a_client_secret_opens_live_sessions_alone(voz: RunningServer) -> None:
         assert created.session.audio.input.transcription.language == "es"
     with voz.client(secret.value) as http:
         assert http.get("/models").status_code == 401
+
+
+async def test_a_key_has_so_many_sessions(models: "Models", make_settings: Callable[..., Settings]) -> None:
+    with serve(app_with(models, make_settings(live_sessions=2, live_sessions_per_key=1))) as voz:
+        headers, other = {"X-API-Key": KEY}, {"X-API-Key": OTHER_KEY}
+        async with connect(address(voz), additional_headers=headers, proxy=None):
+            with pytest.raises(InvalidStatus) as refused:
+                await connect(address(voz), additional_headers=headers, proxy=None)
+            assert refused.value.response.status_code == 429
+            async with connect(address(voz), additional_headers=other, proxy=None):
+                with pytest.raises(InvalidStatus) as refused:
+                    await connect(address(voz), additional_headers=other, proxy=None)
+                assert refused.value.response.status_code == 503, "there is no place for anybody"
+                with voz.client() as http:
+                    assert http.get("/models").json()["live"] == {"sessions": 2, "max_sessions": 2}
+        async with connect(address(voz), additional_headers=headers, proxy=None):
+            pass
+
+
+async def test_a_silent_client_is_cut_off(models: "Models", make_settings: Callable[..., Settings]) -> None:
+    with serve(app_with(models, make_settings(live_idle_timeout=0.5))) as voz:
+        async with connect(address(voz), additional_headers={"X-API-Key": KEY}, proxy=None) as socket:
+            assert "LIVE_IDLE_TIMEOUT" in json.loads(await socket.recv())["message"]
+            with pytest.raises(ConnectionClosed):
+                await socket.recv()

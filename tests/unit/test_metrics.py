@@ -64,7 +64,7 @@ class Engine:
 
 
 def services() -> Any:
-    names = ("stt_admission", "tts_admission", "jobs_admission")
+    names = ("stt_admission", "tts_admission", "jobs_admission", "live_admission")
     admissions = {name: AdmissionController(name, 7, 60) for name in names}
     return SimpleNamespace(models=SimpleNamespace(stt=Engine(), tts=Engine()), **admissions)
 

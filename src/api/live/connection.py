@@ -1,14 +1,20 @@
 """One client of a live session: its messages in, events out, and its limits."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import WebSocket
 from starlette.websockets import WebSocketDisconnect
 
+from src.api.dependencies import Services
+from src.api.usage import metered
 from src.errors import InvalidInput, TooSlow
+from src.services.usage import UsageMeter
 
+PROTOCOL = "realtime"
+"""The sub-protocol that browsers offer beside their key; the answer must name it."""
 _SEND_SECONDS = 20.0
 """Seconds that a message may take to leave: a client that does not read is cut off then."""
 
@@ -65,6 +71,25 @@ class Connection:
             raise TooSlow("the client does not read what it is sent") from None
         except (WebSocketDisconnect, RuntimeError):
             raise ConnectionResetError("the client has left") from None
+
+
+@asynccontextmanager
+async def opened(socket: WebSocket) -> AsyncIterator[tuple[Connection, UsageMeter]]:
+    """Accept a live session of the caller's key, count it and meter it.
+
+    Raises:
+        RateLimited: the key has as many sessions as it may.
+    """
+    services: Services = socket.app.state.services
+    with services.live_per_key.one_more(socket.scope["state"]["key_name"]):
+        await socket.accept(PROTOCOL if PROTOCOL in socket.scope["subprotocols"] else None)
+        connection = Connection(socket, services.live_limits.idle, services.live_limits.total)
+        with metered(socket) as meter:
+            try:
+                yield connection, meter
+            except ConnectionResetError:
+                return
+        await socket.close()
 
 
 async def both(reading: Callable[[], Awaitable[None]], writing: Callable[[], Awaitable[None]]) -> None:

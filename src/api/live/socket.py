@@ -6,10 +6,9 @@ from typing import Any
 from fastapi import APIRouter, WebSocket
 
 from src.api.dependencies import Services
-from src.api.live.connection import Connection, both
+from src.api.live.connection import Connection, both, opened
 from src.api.live.messages import Command, Start, message_of, options_of, parse, start_of
 from src.api.live.pcm import PcmStream
-from src.api.usage import metered
 from src.engines.base import STT_SAMPLE_RATE
 from src.errors import InvalidInput, VozError
 from src.services.live.session import LiveSession
@@ -17,8 +16,6 @@ from src.services.usage import Usage, UsageMeter
 
 router = APIRouter()
 
-PROTOCOL = "realtime"
-"""The sub-protocol that browsers offer beside their key; the answer must name it."""
 _MAX_MESSAGE = 2**20
 """Bytes of audio in one message: 32 s at 16 kHz."""
 
@@ -27,16 +24,9 @@ _MAX_MESSAGE = 2**20
 async def live(socket: WebSocket) -> None:
     """See docs/live.md."""
     services: Services = socket.app.state.services
-    offered = socket.scope["subprotocols"]
-    await socket.accept(PROTOCOL if PROTOCOL in offered else None)
-    limits = services.live_limits
-    connection = Connection(socket, limits.idle, limits.total)
-    with metered(socket) as meter:
+    async with opened(socket) as (connection, meter):
         try:
             await _Client(services, connection, meter, start_of(dict(socket.query_params))).serve()
-            await socket.close()
-        except ConnectionResetError:
-            pass
         except VozError as error:
             await connection.send({"type": "error", "message": str(error)})
             raise

@@ -18,6 +18,7 @@ import numpy as np
 
 from src.engines.base import STT_SAMPLE_RATE, Audio, Segment, SttOptions
 from src.errors import Overloaded, TooSlow, VozError
+from src.observability.metrics import live_updated
 from src.scheduling.executors import SEGMENTATION
 from src.services.live.endpointing import Edge, Endpointer, Turn, TurnDetection
 from src.services.live.events import Completed, Failed, LiveEvent, SpeechStarted, SpeechStopped, Words
@@ -248,6 +249,7 @@ class LiveSession:
         progress = utterance.take(update, partial)
         self._interval = max(self._options.interval, 0.9 * self._interval)
         self._endpointer.heard(utterance.text + progress.tentative)
+        live_updated(utterance.unread)
         self._emit(
             Words(utterance.item_id, progress.stable, utterance.text, progress.tentative, utterance.unread)
         )

@@ -11,11 +11,9 @@ from typing import Any
 from fastapi import APIRouter, WebSocket
 
 from src.api.dependencies import Services
-from src.api.live.connection import Connection, both
-from src.api.live.socket import PROTOCOL
+from src.api.live.connection import Connection, both, opened
 from src.api.openai.realtime.events import Narrator, error_event, event
 from src.api.openai.realtime.session import RealtimeSession
-from src.api.usage import metered
 from src.engines.base import STT_SAMPLE_RATE
 from src.errors import InvalidInput, NotFound, VozError
 from src.services.live.session import LiveSession
@@ -31,17 +29,13 @@ _MIN_COMMIT_SECONDS = 0.1
 async def realtime(socket: WebSocket) -> None:
     """See docs/live.md."""
     services: Services = socket.app.state.services
-    await socket.accept(PROTOCOL if PROTOCOL in socket.scope["subprotocols"] else None)
-    connection = Connection(socket, services.live_limits.idle, services.live_limits.total)
-    begun_with = socket.scope["state"].get("client_session")
-    session = RealtimeSession(
-        services.catalogue, services.models.stt.info.languages, services.stt_languages, begun_with
-    )
-    with metered(socket) as meter:
+    async with opened(socket) as (connection, meter):
+        begun_with = socket.scope["state"].get("client_session")
+        session = RealtimeSession(
+            services.catalogue, services.models.stt.info.languages, services.stt_languages, begun_with
+        )
         try:
             await _Conversation(services, connection, meter, session).serve()
-        except ConnectionResetError:
-            pass
         except VozError as error:
             await connection.send(error_event(str(error), None, None, None))
             raise

@@ -57,7 +57,7 @@ def before_call(
         return
     body.pop("timestamps", None)  # nothing is said in a tone
     if body.get("lexicon"):
-        body["lexicon"] = {"en": {WORD: "/jˈɛs/"}, "SQL": "sequel"}
+        body["lexicon"] = {"en": {WORD: "yeah"}, "SQL": "sequel"}
     if case.path == "/jobs":
         body = case.body = _submission(case, body)
     if "file" in body:

@@ -24,14 +24,7 @@ from src.engines.batched import BatchedEngine
 from src.engines.whisper import quality_check
 from src.engines.whisper.ctranslate2_model import CTranslate2Model
 from src.engines.whisper.ctranslate2_runner import MAX_LONG_BATCHES, CTranslate2Runner
-from src.engines.whisper.features import (
-    FINE_WINDOWS,
-    LIVE_MARGIN,
-    LIVE_WINDOWS,
-    WINDOWS,
-    Features,
-    window_for,
-)
+from src.engines.whisper.features import LIVE_MARGIN, SHORTEST_LIVE_WINDOW, Features, window_for
 from src.engines.whisper.loop import LoopRunner, Unsupported, is_meant_for, probe
 from src.engines.whisper.loops import without_excess
 from src.engines.whisper.row import FRAMES_PER_SECOND, FULL_WINDOW, Outcome, WhisperRow
@@ -89,7 +82,6 @@ class WhisperEngine(BatchedEngine[WhisperRow, Outcome]):
         self._features: Features | None = None
         self._vocabulary: Vocabulary | None = None
         self._workers = 0
-        self._windows: Sequence[int] = WINDOWS
         rows = max_rows or (16 if device == "cuda" else 12)
         self._notices: list[str] = []
         self._runner = self._loop_runner(rows) or self._ctranslate2_runner(rows)
@@ -108,7 +100,6 @@ class WhisperEngine(BatchedEngine[WhisperRow, Outcome]):
             return None
         log.info("Whisper's loop uses %s", capabilities)
         self._workers = 1
-        self._windows = FINE_WINDOWS
         return LoopRunner(self._load_model, self._folder, capabilities, rows, self._threads, self._retried)
 
     def _ctranslate2_runner(self, rows: int) -> CTranslate2Runner:
@@ -189,7 +180,7 @@ class WhisperEngine(BatchedEngine[WhisperRow, Outcome]):
         return WhisperRow(
             mel=mel,
             duration=min(len(audio) / STT_SAMPLE_RATE, _ROW_SECONDS),
-            window=window_for(mel.shape[1], self._windows),
+            window=window_for(mel.shape[1]),
             language=options.language,
             languages=options.languages or self._allowed,
             task=options.task,
@@ -203,7 +194,7 @@ class WhisperEngine(BatchedEngine[WhisperRow, Outcome]):
 
     def _prepare_partial(self, audio: Audio, options: SttOptions, forced: tuple[int, ...]) -> WhisperRow:
         row = self._prepare(audio, options)
-        window = window_for(row.mel.shape[1], LIVE_WINDOWS, LIVE_MARGIN)
+        window = window_for(row.mel.shape[1], SHORTEST_LIVE_WINDOW, LIVE_MARGIN)
         return replace(row, window=window, forced=forced, words=False, logprobs=False, temperature=0.0)
 
     def _finish_partial(self, outcome: Outcome) -> PartialTranscript:

@@ -1,6 +1,6 @@
 """Where Coqui's weights come from, and what makes a folder a Coqui model.
 
-Coqui's own downloader has no timeout and no checksum, takes any folder that exists for a finished model
+Own code: Coqui's downloader has no timeout and no checksum, takes any folder that exists for a finished model
 and leaves one behind when an archive is bad. Only its catalogue is used.
 """
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from src.errors import ModelUnavailable
-from src.weights.archives import unpack_zip
+from src.weights.archives import unpack_release
 from src.weights.download import Downloader
 from src.weights.hub import Repository, cached, hub
 from src.weights.source import Component, Model, Source, SourceFailed
@@ -172,7 +172,7 @@ def _sources(
             target = folder / url.rpartition("/")[2]
             downloader.file(releases + url.removeprefix(_GITHUB) if _GITHUB in url else url, target)
             if target.suffix == ".zip":
-                unpack_zip(target, folder)
+                unpack_release(target, folder)
                 target.unlink()
 
     if not urls:

@@ -1,4 +1,7 @@
-"""From a list of sources to a finished model in the cache: the first source that works fills a component."""
+"""From a list of sources to a finished model in the cache: the first source that works fills a component.
+
+Own code: no library tries several kinds of sources, nor takes over files that a person put there.
+"""
 
 import logging
 import shutil

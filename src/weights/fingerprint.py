@@ -1,10 +1,13 @@
-"""What a model's files are, as one short string: it changes when they do, whatever they are called."""
+"""What a model's files are, as one short string: it changes when they do, whatever they are called.
+
+Own code: the speech cache needs it at every start, so it must not read the files again.
+"""
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from src.weights.model_cache import MANIFEST
 
@@ -19,36 +22,22 @@ def fingerprint(files: Iterable[Path]) -> str:
     Raises:
         OSError: a file is not there.
     """
-    manifests: dict[Path, _Manifest] = {}
     parts = []
     for file in files:
         stat = file.stat()
-        for folder in (file.parent, file.parent.parent):
-            if folder not in manifests:
-                manifests[folder] = _Manifest(folder)
-            known = manifests[folder].sha256(file, stat.st_size, stat.st_mtime_ns)
-            if known is not None:
-                break
-        parts.append([file.name, known or [stat.st_size, stat.st_mtime_ns]])
+        parts.append([file.name, _recorded(file, stat) or [stat.st_size, stat.st_mtime_ns]])
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-class _Manifest:
-    """The manifest of a folder; empty if there is none, or none that can be read."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._files: Mapping[str, Mapping[str, Any]] = {}
-        self._written = 0
+def _recorded(file: Path, stat: os.stat_result) -> str | None:
+    """The SHA-256 in the manifest of the file's folder, or of the folder above."""
+    for folder in (file.parent, file.parent.parent):
+        manifest = folder / MANIFEST
         try:
-            self._files = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["files"]
-            self._written = (folder / MANIFEST).stat().st_mtime_ns
+            files = json.loads(manifest.read_text(encoding="utf-8"))["files"]
+            entry = files[file.relative_to(folder).as_posix()]
+            if entry["size"] == stat.st_size and stat.st_mtime_ns <= manifest.stat().st_mtime_ns:
+                return str(entry["sha256"])
         except (OSError, ValueError, KeyError, TypeError):
-            return
-
-    def sha256(self, file: Path, size: int, changed: int) -> str | None:
-        try:
-            entry = self._files[file.relative_to(self._folder).as_posix()]
-            return str(entry["sha256"]) if entry["size"] == size and changed <= self._written else None
-        except (KeyError, TypeError):
-            return None
+            continue
+    return None

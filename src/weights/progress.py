@@ -1,7 +1,7 @@
-"""Progress of a transfer: a bar in a terminal (tqdm), a line now and then in a log, which tqdm cannot write.
+"""Progress of a transfer, and the end of one that has stalled.
 
-It also ends a transfer that has stalled: the tools that download here go on with a host that drips, or cuts
-the connection again and again, for as long as it pleases.
+In a terminal it is a bar of `tqdm`. Own code writes lines to a log, which tqdm cannot, and ends a transfer
+that has stalled: the tools that download here wait for a host that sends a byte now and then for ever.
 """
 
 import logging

@@ -62,3 +62,13 @@ def verify(folder: Path, checksums: Mapping[str, str]) -> None:
         found = digest(folder / name)
         if found != expected:
             raise SourceFailed(f"{name} has SHA-256 {found}, expected {expected}")
+
+
+def verified(source: Source, checksums: Mapping[str, str]) -> Source:
+    """The source, whose files must have these SHA-256."""
+
+    def fetch(folder: Path) -> None:
+        source.fetch(folder)
+        verify(folder, checksums)
+
+    return Source(source.name, fetch)

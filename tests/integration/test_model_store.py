@@ -372,7 +372,7 @@ def test_both_languages_come_with_their_vocoders(host: Host, tmp_path: Path) -> 
     spanish = es.checkpoint.parent
     assert load_config(es.config).audio.stats_path == str(spanish / "scale_stats.npy")
     assert json.loads((spanish / "config.json").read_text())["audio"]["stats_path"].startswith(
-        "/host/trainer"
+        "/home/trainer"
     )
     assert en.vocoder_config is not None
     stats = json.loads(en.vocoder_config.read_text())["audio"]["stats_path"]

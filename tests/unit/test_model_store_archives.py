@@ -35,11 +35,11 @@ def test_files_at_the_top_stay_there(folder: Path) -> None:
     assert files_below(folder) == {"config.json", "sub/x.pth"}
 
 
-@pytest.mark.parametrize("name", ["../evil.pth", "a/../../../evil.pth", "/evil.pth", "a\\..\\evil.pth"])
-def test_nothing_of_a_zip_is_written_outside(folder: Path, name: str) -> None:
-    unpack(_archive(folder, zip_of({"config.json": b"{}", name: b"x"})), folder)
-    assert all(path.startswith("here/") for path in files_below(folder.parent))
-    assert not Path("/evil.pth").exists()
+@pytest.mark.parametrize("name", ["../evil.pth", "a/../../../evil.pth", "/evil.pth"])
+def test_a_path_that_leads_out_is_refused_before_anything_is_written(folder: Path, name: str) -> None:
+    with pytest.raises(SourceFailed, match="unsafe path"):
+        unpack(_archive(folder, zip_of({"config.json": b"{}", name: b"x"})), folder)
+    assert files_below(folder.parent) == set()
 
 
 def test_a_link_in_a_zip_becomes_a_plain_file(folder: Path) -> None:

@@ -25,6 +25,8 @@ from voz.errors import (
     Unavailable,
     VozError,
 )
+from voz.jobs import Job, JobError, JobPage, SpeechJobOptions, TranscriptionJobOptions
+from voz.jobs_client import AsyncJobs, Jobs
 from voz.results import (
     EngineStatus,
     LanguageGuess,
@@ -46,6 +48,7 @@ __version__ = "0.1.0"
 __all__ = [
     "ApiError",
     "AsyncClient",
+    "AsyncJobs",
     "AsyncTranscriptionStream",
     "AudioSource",
     "BrokenOff",
@@ -56,6 +59,10 @@ __all__ = [
     "FieldError",
     "Forbidden",
     "InvalidInput",
+    "Job",
+    "JobError",
+    "JobPage",
+    "Jobs",
     "LanguageGuess",
     "Models",
     "NotAudio",
@@ -65,12 +72,14 @@ __all__ = [
     "Segment",
     "ServerError",
     "Speech",
+    "SpeechJobOptions",
     "SpeechOptions",
     "SpeechPart",
     "SpokenWord",
     "TimedOut",
     "TooLarge",
     "Transcription",
+    "TranscriptionJobOptions",
     "TranscriptionOptions",
     "TranscriptionStream",
     "Unauthorized",

@@ -11,6 +11,7 @@ import httpx
 from voz import calls
 from voz.calls import Call, SpeechOptions, TextFormat, TranscriptionOptions
 from voz.connection import DEFAULT_TIMEOUT, Connection
+from voz.jobs_client import AsyncJobs
 from voz.results import LanguageGuess, Models, Readiness, Speech, SpeechPart, Transcription, Voice
 from voz.retries import RetryPolicy
 from voz.sources import AudioSource
@@ -54,6 +55,11 @@ class AsyncClient:
     async def close(self) -> None:
         """Close every connection."""
         await self._http.aclose()
+
+    @property
+    def jobs(self) -> AsyncJobs:
+        """Work that outlives its request."""
+        return AsyncJobs(self._call, self._open)
 
     async def transcribe(self, file: AudioSource, **options: Unpack[TranscriptionOptions]) -> Transcription:
         """Transcribe a whole file: its text, and segments with their times."""

@@ -22,6 +22,8 @@ from voz.sources import AudioSource, Opening, opening
 
 T = TypeVar("T")
 
+_SAFE = frozenset({"GET", "HEAD"})
+
 TextFormat = Literal["text", "srt", "vtt"]
 AudioFormat = Literal["wav", "mp3", "opus", "aac", "flac", "pcm"]
 
@@ -78,8 +80,15 @@ class Call(Generic[T]):
     upload: Opening | None = None
     repeatable: bool = True
     """Whether the body can be sent again."""
+    idempotent: bool = False
+    """Whether doing it twice is as doing it once, though it is no GET."""
     accepted: frozenset[int] = frozenset()
     """Statuses above 399 that are no errors here."""
+
+    @property
+    def safe(self) -> bool:
+        """Whether it may be repeated even where nobody knows if the server has done it."""
+        return self.idempotent or self.method in _SAFE
 
     @contextmanager
     def arguments(self) -> Iterator[dict[str, Any]]:
@@ -101,19 +110,19 @@ def read_nothing(_: httpx.Response) -> None:
 
 
 def transcribe(file: AudioSource, options: TranscriptionOptions) -> Call[Transcription]:
-    form = _transcription_form(options) | {"response_format": "verbose_json"}
+    form = transcription_form(options) | {"response_format": "verbose_json"}
     return _uploaded("/stt", file, form, lambda answer: Transcription.of(answer.json()))
 
 
 def transcribe_as(file: AudioSource, wanted: TextFormat, options: TranscriptionOptions) -> Call[str]:
-    form = _transcription_form(options) | {"response_format": wanted}
+    form = transcription_form(options) | {"response_format": wanted}
     return _uploaded("/stt", file, form, lambda answer: answer.text)
 
 
 def stream_transcription(
     file: AudioSource, document: TextFormat | None, options: TranscriptionOptions
 ) -> Call[None]:
-    form = _transcription_form(options) | {"stream": "true", "response_format": document or "json"}
+    form = transcription_form(options) | {"stream": "true", "response_format": document or "json"}
     return _uploaded("/stt", file, form, read_nothing)
 
 
@@ -177,7 +186,8 @@ def _uploaded(
     return Call("POST", path, read, form=form, upload=upload, repeatable=again)
 
 
-def _transcription_form(options: TranscriptionOptions) -> dict[str, str | list[str]]:
+def transcription_form(options: Mapping[str, Any]) -> dict[str, str | list[str]]:
+    """Fields of a form. What is None is left out."""
     form: dict[str, str | list[str]] = {}
     for name, value in options.items():
         if value is None:

@@ -11,6 +11,7 @@ import httpx
 from voz import calls
 from voz.calls import Call, SpeechOptions, TextFormat, TranscriptionOptions
 from voz.connection import DEFAULT_TIMEOUT, Connection
+from voz.jobs_client import Jobs
 from voz.results import LanguageGuess, Models, Readiness, Speech, SpeechPart, Transcription, Voice
 from voz.retries import RetryPolicy
 from voz.sources import AudioSource
@@ -57,6 +58,11 @@ class Client:
     def close(self) -> None:
         """Close every connection."""
         self._http.close()
+
+    @property
+    def jobs(self) -> Jobs:
+        """Work that outlives its request."""
+        return Jobs(self._call, self._open)
 
     def transcribe(self, file: AudioSource, **options: Unpack[TranscriptionOptions]) -> Transcription:
         """Transcribe a whole file: its text, and segments with their times."""

@@ -56,7 +56,7 @@ class Connection:
         Raises:
             VozError: it is not to be repeated.
         """
-        delay = self.policy.after_error(call.method, attempt, error) if call.repeatable else None
+        delay = self.policy.after_error(call.safe, attempt, error) if call.repeatable else None
         if delay is None:
             raise self._failure(error) from error
         return delay
@@ -69,7 +69,7 @@ class Connection:
         """
         error = error_of(response)
         delay = (
-            self.policy.after_answer(call.method, attempt, error.status, error.kind, error.retry_after)
+            self.policy.after_answer(call.safe, attempt, error.status, error.kind, error.retry_after)
             if call.repeatable
             else None
         )

@@ -1,8 +1,8 @@
 """When a request is repeated, and after how long.
 
 Only what is safe to repeat is repeated: a request that never reached the server, one that the server refused
-before it began (429, 503), and a read (GET) that failed on the way. A transcription whose connection broke is
-not: the server may have done the work.
+before it began (429, 503), and one that may be done twice (a read, or a job with its key) and failed on the
+way. A transcription whose connection broke is not: the server may have done the work.
 """
 
 import random
@@ -19,7 +19,6 @@ _REFUSED = frozenset({429, 503})
 _GATEWAY = frozenset({502, 504})
 _TRIED = frozenset({"deadline-exceeded"})
 """Kinds of 503 in which the server has done the work for as long as it may: again would be no different."""
-_SAFE = frozenset({"GET", "HEAD"})
 _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 
@@ -32,14 +31,18 @@ class RetryPolicy:
     max_wait: float = 60.0
     """Seconds of one wait. If the server asks for more, its error is raised at once."""
 
-    def after_error(self, method: str, attempt: int, error: httpx.TransportError) -> float | None:
-        """Seconds to wait after a failed attempt (the first is 0); None: give up."""
-        if attempt >= self.retries or not (isinstance(error, _NEVER_SENT) or method in _SAFE):
+    def after_error(self, safe: bool, attempt: int, error: httpx.TransportError) -> float | None:
+        """Seconds to wait after a failed attempt (the first is 0); None: give up.
+
+        Args:
+            safe: doing the request twice is as doing it once.
+        """
+        if attempt >= self.retries or not (isinstance(error, _NEVER_SENT) or safe):
             return None
         return _backoff(attempt)
 
     def after_answer(
-        self, method: str, attempt: int, status: int, kind: str, retry_after: float | None
+        self, safe: bool, attempt: int, status: int, kind: str, retry_after: float | None
     ) -> float | None:
         """The same after an answer that is an error.
 
@@ -47,7 +50,7 @@ class RetryPolicy:
             kind: of the problem, e.g. `overloaded`.
             retry_after: what the server asks for, in seconds.
         """
-        again = (status in _REFUSED and kind not in _TRIED) or (status in _GATEWAY and method in _SAFE)
+        again = (status in _REFUSED and kind not in _TRIED) or (status in _GATEWAY and safe)
         if attempt >= self.retries or not again:
             return None
         if retry_after is None:

@@ -33,7 +33,7 @@ class _Transcript:
         self.document: str | None = None
 
     def take(self, event: ServerSentEvent) -> Segment | None:
-        data = _data(event)
+        data = event_data(event)
         if event.event == "segment":
             self.segments.append(Segment.of(data))
             return self.segments[-1]
@@ -104,7 +104,7 @@ class _Parts:
         self._done = False
 
     def take(self, event: ServerSentEvent) -> SpeechPart | None:
-        data = _data(event)
+        data = event_data(event)
         match event.event:
             case "audio":
                 return SpeechPart(audio=base64.b64decode(data["audio"]))
@@ -152,7 +152,7 @@ async def async_speech_bytes(response: httpx.Response) -> AsyncIterator[bytes]:
             yield chunk
 
 
-def _data(event: ServerSentEvent) -> dict[str, Any]:
+def event_data(event: ServerSentEvent) -> dict[str, Any]:
     """An event's data; an event that is an error is raised."""
     data = json.loads(event.data) if event.data else {}
     if not isinstance(data, dict):

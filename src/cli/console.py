@@ -7,8 +7,11 @@ from typing import Any
 
 from rich.console import Console
 
+_UNBROKEN = 500
+"""Characters in a line where no terminal says how many it has: programs read tables line by line."""
+
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
-results = Console(highlight=False)
+results = Console(highlight=False, width=None if sys.stdout.isatty() else _UNBROKEN)
 
 
 def say(message: str, style: str | None = None) -> None:

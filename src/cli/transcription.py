@@ -9,42 +9,19 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import voz
 from src.cli import console
+from src.cli.formats import Format
 from src.cli.inputs import Input
 from src.cli.outputs import is_done, whole_file
 from src.cli.progress import Bar, Bars, length_of
 from src.cli.target import Target
-from voz.calls import TextFormat
 
 _NO_SERVER = (voz.ConnectionFailed, voz.Unauthorized, voz.Forbidden)
 """Errors that every other file would have as well."""
-
-
-class Format(StrEnum):
-    """What is written of a transcription."""
-
-    TXT = "txt"
-    SRT = "srt"
-    VTT = "vtt"
-    JSON = "json"
-
-    @property
-    def document(self) -> TextFormat | None:
-        """What the server is asked for; None: the segments are enough."""
-        match self:
-            case Format.TXT:
-                return "text"
-            case Format.SRT:
-                return "srt"
-            case Format.VTT:
-                return "vtt"
-            case _:
-                return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,7 +71,7 @@ def test_its_errors_are_the_server_s(client: client_package.Client, voz: Running
 def test_the_examples_of_the_documentation_run(voz: RunningServer, tmp_path: Path) -> None:
     page = (REPOSITORY / "docs" / "client.md").read_text(encoding="utf-8")
     examples = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
-    assert len(examples) == 4
+    assert len(examples) == 5
     shutil.copy(SPEECH / "en-agent.flac", tmp_path / "recording.flac")
     said = []
     for example in examples:
@@ -87,4 +87,6 @@ def test_the_examples_of_the_documentation_run(voz: RunningServer, tmp_path: Pat
     assert said[0].startswith("en ")
     assert "-->" in (tmp_path / "recording.srt").read_text()
     assert "Hello from" in said[2]
-    assert said[3].startswith("not-audio ")
+    assert "succeeded" in said[3]
+    assert "-->" in (tmp_path / "job.srt").read_text()
+    assert said[4].startswith("not-audio ")

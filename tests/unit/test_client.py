@@ -338,11 +338,11 @@ def test_retry_after_as_seconds_or_a_date() -> None:
 
 def test_waits_grow_and_are_bounded() -> None:
     policy = RetryPolicy(retries=10, max_wait=60)
-    waits = [policy.after_answer("POST", attempt, 503, "", None) for attempt in range(11)]
+    waits = [policy.after_answer(False, attempt, 503, "", None) for attempt in range(11)]
     assert waits[-1] is None
     assert all(wait is not None and 0.25 * min(16, 2**attempt) <= wait <= 8
                for attempt, wait in enumerate(waits[:-1]))  # fmt: skip
-    asked = [policy.after_answer("POST", 0, 503, "", 10.0) for _ in range(50)]
+    asked = [policy.after_answer(False, 0, 503, "", 10.0) for _ in range(50)]
     assert all(wait is not None and 10 <= wait <= 13 for wait in asked)
     assert len(set(asked)) > 1
 

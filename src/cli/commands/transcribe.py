@@ -7,9 +7,10 @@ import typer
 
 from src.cli import inputs
 from src.cli.exit_codes import CommandError, ExitCode
+from src.cli.formats import Format
 from src.cli.options import Language, Url
 from src.cli.target import reached
-from src.cli.transcription import Batch, Format, Wanted
+from src.cli.transcription import Batch, Wanted
 
 
 def transcribe(

@@ -6,7 +6,7 @@ import re
 import time
 import tracemalloc
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
@@ -16,7 +16,7 @@ from src.composition import open_storage
 from src.composition import s3_bucket as bucket_of
 from src.config import Settings
 from src.core.s3_handler import PART_BYTES, S3Storage
-from src.errors import StorageMisconfigured, StorageUnavailable
+from src.errors import NotFound, StorageMisconfigured, StorageUnavailable
 from src.observability.telemetry import configure_logging
 from src.storage.base import Storage
 from src.storage.keys import new_key
@@ -68,6 +68,24 @@ def test_put_get_delete(settings: Settings) -> None:
             await storage.delete(key)
             await storage.delete(key)
             assert await storage.get(key) is None
+
+    asyncio.run(main())
+
+
+def test_an_object_is_read_piece_by_piece(settings: Settings) -> None:
+    async def main() -> None:
+        async with open_storage(settings) as storage:
+            key = new_key("wav")
+            with pytest.raises(NotFound):
+                await anext(storage.read(key))
+            size = await storage.put(key, many(40), "audio/wav")
+            pieces = [piece async for piece in storage.read(key)]
+            assert b"".join(pieces) == b"".join([piece async for piece in many(40)])
+            assert len(pieces) > 1
+            assert sum(map(len, pieces)) == size
+            async with aclosing(storage.read(key)) as left:
+                assert await anext(left) == pieces[0], "whoever leaves early leaves nothing open"
+            await storage.delete(key)
 
     asyncio.run(main())
 

@@ -270,7 +270,7 @@ def _rows_read(client: httpx.Client) -> float:
 
 async def _states(connection: Any) -> dict[str, int]:
     found = await connection.execute(select(jobs.c.state, func.count()).group_by(jobs.c.state))
-    return dict(found.tuples().all())
+    return {row[0]: row[1] for row in found}
 
 
 async def _results(connection: Any) -> list[str]:

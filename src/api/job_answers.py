@@ -21,7 +21,7 @@ from src.api.sse import Event
 from src.api.transcripts import segment_out
 from src.jobs.model import Callback, Job, JobState
 from src.jobs.state import estimate
-from src.jobs.transcriptions import segments_of
+from src.jobs.transcriptions import segments_of, text_of
 
 _PARTIAL_CHUNKS = 40
 _PARTIAL_CHARACTERS = 10_000
@@ -30,8 +30,8 @@ _LOOK_SECONDS = 1.0
 _CHUNKS_AT_ONCE = 50
 
 
-async def job_out(request: Request, services: Services, job: Job) -> JobOut:
-    """A job with all that is known of it."""
+async def job_out(request: Request, services: Services, job: Job, *, partial: bool = True) -> JobOut:
+    """A job with all that is known of it; without its partial text, if that is not wanted."""
     jobs = services.jobs
     position = await jobs.queue.position(job) if job.state is JobState.QUEUED else None
     start, end = estimate(job, position, await jobs.watch.pace())
@@ -39,9 +39,9 @@ async def job_out(request: Request, services: Services, job: Job) -> JobOut:
     out = await _brief(request, services, job, callback.get(job.id))
     out.position = position
     out.estimated_start_at, out.estimated_end_at = _at(start), _at(end)
-    if job.state is JobState.RUNNING:
+    if partial and job.state is JobState.RUNNING:
         chunks = await jobs.queue.partial(job.id, last=_PARTIAL_CHUNKS)
-        text = "".join(segment.text for chunk in chunks for segment in segments_of(chunk))
+        text = "".join(map(text_of, chunks))
         out.partial_text = text[-_PARTIAL_CHARACTERS:].strip() or None
     return out
 
@@ -69,12 +69,12 @@ async def job_events(
         told: dict[str, Any] = {}
         while True:
             job = await queue.find(owner, job_id)
-            out = await job_out(request, services, job)
+            out = await job_out(request, services, job, partial=False)
             seen = out.model_dump(mode="json")
             changed = {name: seen[name] for name in ("state", "position", "progress")}
             if changed != told and not job.state.ended:
                 told = changed
-                yield "job", seen
+                yield "job", (await job_out(request, services, job)).model_dump(mode="json")
             while found := (await queue.partial(job_id, first=chunks))[:_CHUNKS_AT_ONCE]:
                 for chunk in found:
                     for segment in segments_of(chunk):

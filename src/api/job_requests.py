@@ -92,7 +92,7 @@ async def with_fingerprint(key: str | None, wanted: Wanted) -> IdempotencyKey | 
     )
     if wanted.upload is not None:
         async for piece in pieces(wanted.upload):
-            digest.update(piece)
+            await STORAGE.run(digest.update, piece)
     return IdempotencyKey(key, digest.hexdigest())
 
 

@@ -26,6 +26,7 @@ _AHEAD = 2
 """Chunks of a job in the engine: what a crash loses is at most these, 25 s each."""
 _EXTENSIONS = {"json": "json", "verbose_json": "json", "text": "txt", "srt": "srt", "vtt": "vtt"}
 _CHUNK = TypeAdapter(FinishedChunk)
+_SEGMENTS = TypeAdapter(tuple[Segment, ...])
 
 
 class TranscriptionWork:
@@ -122,7 +123,12 @@ class TranscriptionWork:
 
 def segments_of(checkpoint: Mapping[str, Any]) -> tuple[Segment, ...]:
     """The segments of a finished chunk, as it is stored."""
-    return _CHUNK.validate_python(checkpoint).segments
+    return _SEGMENTS.validate_python(checkpoint["segments"])
+
+
+def text_of(checkpoint: Mapping[str, Any]) -> str:
+    """The text of a finished chunk, as it is stored."""
+    return "".join(segment["text"] for segment in checkpoint["segments"])
 
 
 def _read(checkpoints: list[Mapping[str, Any]]) -> list[FinishedChunk]:

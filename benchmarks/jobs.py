@@ -140,7 +140,8 @@ async def _fill(connection: Any, count: int, owner: str) -> None:
 def kills(options: argparse.Namespace) -> bool:
     """Submit clips, and kill one worker after the other until all are done."""
     audio = {name: clip_path(name).read_bytes() for name in CLIPS}
-    with server_with(options, REAL, options.workers, JOBS_LEASE="10") as server:
+    app = APP if options.tone else REAL
+    with server_with(options, app, options.workers, JOBS_LEASE="10") as server:
         with server.client(300) as client:
             expected = {
                 name: client.post("/stt", files={"file": audio[name]}).json()["text"] for name in CLIPS
@@ -294,6 +295,9 @@ def main() -> None:
     parser.add_argument("--stored", type=int, default=100_000)
     parser.add_argument("--jobs", type=int, default=0)
     parser.add_argument("--every", type=float, default=20.0, help="seconds between two kills")
+    parser.add_argument(
+        "--tone", action="store_true", help="kills: engines that start at once, and read a tone"
+    )
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--requests", type=int, default=0)
     parser.add_argument("--minutes", type=float, default=60.0)

@@ -5,6 +5,7 @@ and another worker claims the job. Every write names the token (it is a fencing 
 only slow, and whose job another has by now, changes nothing.
 """
 
+import random
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -17,6 +18,9 @@ from src.jobs.model import JobState, LeasedJob
 from src.jobs.outcomes import Ending, end_job
 from src.jobs.queue import COLUMNS, job_of
 from src.jobs.tables import checkpoints, jobs
+
+_PAUSE, _LONGEST_PAUSE = 3.0, 300.0
+"""Seconds before a job is begun again whose worker has died twice, and at most."""
 
 
 class LeaseLost(VozError):
@@ -206,5 +210,18 @@ class Leases:
             await connection.execute(
                 update(jobs)
                 .where(jobs.c.id == job.id)
-                .values(state=JobState.QUEUED.value, lease_token=None, lease_expires=None)
+                .values(
+                    state=JobState.QUEUED.value,
+                    lease_token=None,
+                    lease_expires=None,
+                    not_before=now + _pause(job.attempts),
+                )
             )
+
+
+def _pause(attempts: int) -> float:
+    """Seconds before a job is begun again whose worker died.
+
+    Once is bad luck. A job that is in hand each time may be the cause, and is kept apart from the others.
+    """
+    return 0.0 if attempts < 2 else min(_LONGEST_PAUSE, _PAUSE * 2 ** (attempts - 2)) * random.uniform(1, 1.5)

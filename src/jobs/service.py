@@ -24,7 +24,7 @@ from src.services.stt import SttService
 from src.services.tts import TtsService
 from src.storage.base import Storage
 
-MAX_ATTEMPTS = 5
+MAX_ATTEMPTS = 10
 """How often a job may be begun without progress."""
 
 

@@ -18,6 +18,7 @@ import signal
 import statistics
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -138,15 +139,13 @@ async def _fill(connection: Any, count: int, owner: str) -> None:
 
 
 def kills(options: argparse.Namespace) -> bool:
-    """Submit clips, and kill one worker after the other until all are done."""
+    """Submit clips and wait for their results, while one worker after the other is killed."""
     audio = {name: clip_path(name).read_bytes() for name in CLIPS}
     app = APP if options.tone else REAL
-    with server_with(options, app, options.workers, JOBS_LEASE="10") as server:
-        with server.client(300) as client:
-            expected = {
-                name: client.post("/stt", files={"file": audio[name]}).json()["text"] for name in CLIPS
-            }
-            wanted: dict[str, str] = {}
+    with server_with(options, app, options.workers, JOBS_LEASE="10") as server, server.client(60) as client:
+        expected = {name: client.post("/stt", files={"file": audio[name]}).json()["text"] for name in CLIPS}
+        wanted: dict[str, str] = {}
+        with _killing(server, options.every) as killed:
             for index in range(options.jobs):
                 name = CLIPS[index % len(CLIPS)]
                 answer = _patiently(
@@ -155,27 +154,41 @@ def kills(options: argparse.Namespace) -> bool:
                     headers={"Idempotency-Key": f"clip {index}"},
                 )  # fmt: skip
                 wanted[answer.json()["id"]] = expected[name]
-        began, killed = time.monotonic(), 0
-        states: Counter[str] = Counter()
-        while sum(states[state] for state in ("succeeded", "failed", "cancelled")) < options.jobs:
-            wait = time.monotonic() + options.every
-            while time.monotonic() < wait and states["succeeded"] < options.jobs:
+            living = 1
+            while living:
                 time.sleep(1)
-                states = Counter(in_database(options.address, _states))
-            if states["succeeded"] < options.jobs and server.workers:
-                os.kill(random.choice(server.workers), signal.SIGKILL)
-                killed += 1
-                print(f"{time.monotonic() - began:4.0f} s: killed {killed}; {dict(states)}", flush=True)
+                states = in_database(options.address, _states)
+                living = states.get("queued", 0) + states.get("running", 0)
         wrong = 0
-        with server.client(60) as client:
-            for job_id, text in wanted.items():
-                job = _patiently(client, "GET", f"/jobs/{job_id}").json()
-                result = job["result"] and _patiently(client, "GET", job["result"]["url"]).text
-                wrong += result != text
+        for job_id, text in wanted.items():
+            job = _patiently(client, "GET", f"/jobs/{job_id}").json()
+            result = job["result"] and _patiently(client, "GET", job["result"]["url"]).text
+            wrong += result != text
         results = Counter(in_database(options.address, _results))
         twice = sum(count > 1 for count in results.values())
-        print(f"{options.jobs} jobs, {killed} kills, {dict(states)}: {wrong} wrong, {twice} with two results")
-        return not wrong and not twice and states["succeeded"] == options.jobs
+        print(f"{len(wanted)} jobs, {len(killed)} kills, {states}: {wrong} wrong, {twice} with two results")
+        return not wrong and not twice and states == {"succeeded": options.jobs}
+
+
+@contextmanager
+def _killing(server: Server, every: float) -> Iterator[list[int]]:
+    """Kill a worker every so many seconds while the block runs; yields those that were killed."""
+    stop = threading.Event()
+    killed: list[int] = []
+
+    def kill() -> None:
+        while not stop.wait(every):
+            if workers := server.workers:
+                killed.append(random.choice(workers))
+                os.kill(killed[-1], signal.SIGKILL)
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    try:
+        yield killed
+    finally:
+        stop.set()
+        thread.join()
 
 
 def requests(options: argparse.Namespace) -> bool:

@@ -150,7 +150,7 @@ def test_clips_with_noise_get_the_same_decisions(both: Both, monkeypatch: pytest
 def test_a_doubtful_row_gets_the_same_windows_and_temperatures(
     both: Both, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def find_issue(decoded: row.Decoded, duration: float, fitted: bool) -> QualityIssue | None:
+    def find_issue(decoded: row.Decoded, duration: float, fitted: bool, language: str) -> QualityIssue | None:
         return QualityIssue.LOGPROB if decoded.temperature < 0.4 else None
 
     monkeypatch.setattr(quality_check, "find_issue", find_issue)

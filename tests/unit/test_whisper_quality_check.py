@@ -14,10 +14,12 @@ def decoded(
 
 
 def test_good_text_passes() -> None:
-    assert quality_check.find_issue(decoded(), 4.0, fitted=True) is None
-    assert quality_check.find_issue(decoded(last_timestamp=0), 4.0, fitted=True) is None
+    assert quality_check.find_issue(decoded(), 4.0, fitted=True, language="en") is None
+    assert quality_check.find_issue(decoded(last_timestamp=0), 4.0, fitted=True, language="en") is None
     assert (
-        quality_check.find_issue(decoded(text="", avg_logprob=-0.5, last_timestamp=0), 4.0, fitted=True)
+        quality_check.find_issue(
+            decoded(text="", avg_logprob=-0.5, last_timestamp=0), 4.0, fitted=True, language="en"
+        )
         is None
     )
 
@@ -40,7 +42,7 @@ def test_good_text_passes() -> None:
     ids=str,
 )
 def test_each_issue(bad: Decoded, issue: QualityIssue) -> None:
-    assert quality_check.find_issue(bad, 4.0, fitted=False) is issue
+    assert quality_check.find_issue(bad, 4.0, fitted=False, language="en") is issue
 
 
 @pytest.mark.parametrize(
@@ -52,8 +54,16 @@ def test_each_issue(bad: Decoded, issue: QualityIssue) -> None:
     ids=["improbable", "unfinished"],
 )
 def test_a_fitted_window_is_checked_more_strictly(doubtful: Decoded, issue: QualityIssue) -> None:
-    assert quality_check.find_issue(doubtful, 4.0, fitted=True) is issue
-    assert quality_check.find_issue(doubtful, 4.0, fitted=False) is None
+    assert quality_check.find_issue(doubtful, 4.0, fitted=True, language="en") is issue
+    assert quality_check.find_issue(doubtful, 4.0, fitted=False, language="en") is None
+
+
+@pytest.mark.parametrize(("language", "again"), [("en", False), ("es", False), ("ru", True), ("it", True)])
+def test_a_fitted_window_is_trusted_less_in_languages_that_it_was_not_tried_on(
+    language: str, again: bool
+) -> None:
+    issue = quality_check.find_issue(decoded(avg_logprob=-0.5), 4.0, fitted=True, language=language)
+    assert (issue is QualityIssue.LOGPROB) is again
 
 
 @pytest.mark.parametrize(
@@ -64,7 +74,9 @@ def test_silence_needs_both_signs(no_speech_prob: float, avg_logprob: float, sil
     one = decoded(no_speech_prob=no_speech_prob, avg_logprob=avg_logprob)
     assert quality_check.is_silence(one) is silent
     if silent:
-        assert quality_check.find_issue(one, 4.0, fitted=True) is None  # there is nothing to try again for
+        assert (
+            quality_check.find_issue(one, 4.0, fitted=True, language="en") is None
+        )  # there is nothing to try again for
 
 
 @pytest.mark.parametrize(

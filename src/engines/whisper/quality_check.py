@@ -18,8 +18,10 @@ MAX_COMPRESSION_RATIO = 2.4
 """Text that compresses better than this repeats itself (faster-whisper's bound)."""
 MIN_LOGPROB = -1.0
 """Mean log-probability per token below which the text is a guess (faster-whisper's bound)."""
-MIN_LOGPROB_FITTED = -0.7
+MIN_LOGPROB_FITTED = -0.45
 """The same for a window fitted to the clip: below this, the full window reads better more often than not."""
+_SURER_LANGUAGES = {"en": -0.7, "es": -0.7}
+"""Languages with a lower bound: there the fitted window reads as well as the full one."""
 _SURE_LOGPROB = -0.4
 """Mean log-probability above which a text is right even if no timestamp closes it."""
 MAX_NO_SPEECH = 0.6
@@ -74,19 +76,23 @@ def is_silence(decoded: Decoded) -> bool:
     return decoded.no_speech_prob > MAX_NO_SPEECH and decoded.avg_logprob < MIN_LOGPROB
 
 
-def find_issue(decoded: Decoded, duration: float, fitted: bool) -> QualityIssue | None:
+def find_issue(decoded: Decoded, duration: float, fitted: bool, language: str) -> QualityIssue | None:
     """The first issue with the text of a row of `duration` seconds, or None.
 
     Args:
+        decoded: the text.
+        duration: of the row.
+        language: of the text.
         fitted: whether the encoder was given a window fitted to the clip. The check is then stricter, since
             a wider window is left to try.
     """
     if is_silence(decoded):
         return None
     words = _WORD.findall(decoded.text.lower())
+    floor = _SURER_LANGUAGES.get(language, MIN_LOGPROB_FITTED) if fitted else MIN_LOGPROB
     checks = {
         QualityIssue.COMPRESSION: compression_ratio(decoded.text) > MAX_COMPRESSION_RATIO,
-        QualityIssue.LOGPROB: decoded.avg_logprob < (MIN_LOGPROB_FITTED if fitted else MIN_LOGPROB),
+        QualityIssue.LOGPROB: decoded.avg_logprob < floor,
         QualityIssue.REPETITION: repeats(words),
         QualityIssue.TOO_FAST: too_fast(decoded.text, duration),
         QualityIssue.RUN_ON: decoded.last_timestamp > duration + _OVERSHOOT,

@@ -139,7 +139,7 @@ class RowPolicy:
             self._versions = []
             one = right
         fitted = self.window == self.row.window and self.window < FULL_WINDOW
-        issue = quality_check.find_issue(one, self.row.duration, fitted=fitted)
+        issue = quality_check.find_issue(one, self.row.duration, fitted, self.language)
         self._record(language_used, issue)
         if issue is None:
             self._finish(self.languages, one)

@@ -32,7 +32,7 @@ export class Failure extends Error {
 const KINDS = new Set([
   "unauthorized", "too-large", "too-slow", "not-audio", "invalid-input", "rate-limited", "engine-failed",
   "overloaded", "deadline-exceeded", "engine-stopped", "storage-unavailable", "internal", "offline", "broken",
-  "no-microphone", "microphone-refused", "file-too-large", "no-speech", "not-found", "page",
+  "fetch-failed", "jobs-unavailable", "no-microphone", "microphone-refused", "file-too-large", "no-speech", "not-found", "page",
 ]);
 const SAYS_THE_DETAIL = new Set(["invalid-input", "page"]);
 

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterator
 
 import pytest
-from fastapi import APIRouter, WebSocket
+from fastapi import FastAPI
 
+from src.api import page
 from src.config import Settings
 from src.main import create_app
 from tests.support.faults_engines import open_engines
@@ -65,22 +66,19 @@ def test_the_page_is_told_the_limits_but_not_without_a_key(server: RunningServer
         answer = client.get("/web/config", headers={"X-API-Key": KEY})
     told = answer.json()
     assert (told["max_text_chars"], told["max_upload_mb"]) == (123, 7)
-    assert "live" not in told["features"]
     assert told["version"] == server.app.version
 
 
 def test_sections_follow_the_routes(make_settings: Callable[..., Settings]) -> None:
-    more = APIRouter()
+    bare = FastAPI()
+    page.install(bare, 1, 1)
 
-    @more.websocket("/stt/live")
-    async def live(websocket: WebSocket) -> None:
-        await websocket.accept()
-
-    @more.get("/jobs")
+    @bare.get("/jobs")
     async def jobs() -> list[str]:
         return []
 
-    app = create_app(make_settings(), open_engines)
-    app.include_router(more)
-    with serve(app) as running, running.client() as client:
+    with serve(bare) as running, running.client() as client:
+        assert client.get("/web/config").json()["features"] == ["jobs"]
+    whole = create_app(make_settings(), open_engines)
+    with serve(whole) as running, running.client() as client:
         assert client.get("/web/config").json()["features"] == ["jobs", "live"]

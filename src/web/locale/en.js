@@ -157,6 +157,8 @@ export const en = {
   "problem.internal": "The server failed. Try again; if it fails again, look for the request in its log.",
   "problem.offline": "The server cannot be reached. Check your connection and that the server runs, then try again.",
   "problem.broken": "The connection broke off in the middle. What had come is kept; try again for the whole.",
+  "problem.fetch-failed": "The server cannot fetch this address ({detail}). Check it, or send the file itself.",
+  "problem.jobs-unavailable": "The server cannot keep jobs now. Try again in {seconds} seconds; if it stays so, look at its database.",
   "problem.no-microphone": "There is no microphone. Connect one, or choose a file.",
   "problem.microphone-refused": "The browser does not let this page use the microphone. Allow it beside the address, and record again.",
   "problem.no-speech": "Nobody speaks in this recording, as far as the model can hear. Try it louder, or name the language.",

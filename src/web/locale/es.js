@@ -157,6 +157,8 @@ export const es = {
   "problem.internal": "El servidor ha fallado. Inténtalo otra vez; si vuelve a fallar, busca la petición en su registro.",
   "problem.offline": "No se llega al servidor. Comprueba tu conexión y que el servidor esté en marcha, e inténtalo otra vez.",
   "problem.broken": "La conexión se ha cortado a medias. Lo que había llegado se queda; inténtalo otra vez para tenerlo todo.",
+  "problem.fetch-failed": "El servidor no puede obtener esa dirección ({detail}). Compruébala o envía el propio archivo.",
+  "problem.jobs-unavailable": "El servidor no puede guardar trabajos ahora. Inténtalo en {seconds} segundos; si sigue así, mira su base de datos.",
   "problem.no-microphone": "No hay micrófono. Conecta uno o elige un archivo.",
   "problem.microphone-refused": "El navegador no deja que esta página use el micrófono. Permítelo junto a la dirección y graba otra vez.",
   "problem.no-speech": "Nadie habla en esta grabación, por lo que el modelo oye. Prueba más alto, o indica el idioma.",

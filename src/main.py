@@ -1,11 +1,10 @@
 """The application: `uvicorn src.main:app`."""
 
-import asyncio
 import logging
 import shutil
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -55,6 +54,7 @@ from src.processes.allocator import limit_malloc_arenas, trim_periodically
 from src.processes.descriptors import raise_descriptor_limit
 from src.processes.workers import shared_folder
 from src.scheduling.admission import AdmissionController, UploadSpace, default_limit, default_sessions
+from src.scheduling.background_loop import in_background
 from src.scheduling.executors import TEXT
 from src.services.decoding.pool import Decoders
 from src.services.model_names import Catalogue
@@ -159,7 +159,7 @@ def create_app(settings: Settings, open_engines: OpenEngines = open_models) -> F
                 watching(engines, shutdown),
                 trim_periodically(),
                 wyoming.serving(services, settings.wyoming_host, settings.wyoming_port, app.version),
-                _in_background(TEXT.run(detect.warm_up)),
+                in_background(TEXT.run(detect.warm_up), "detect-warm-up"),
             ):
                 with shutdown.ready():
                     yield {
@@ -213,17 +213,6 @@ def create_app(settings: Settings, open_engines: OpenEngines = open_models) -> F
     app.include_router(metrics.router)
     app.include_router(files.router)
     return app
-
-
-@asynccontextmanager
-async def _in_background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Run work that the server need not wait for. If it fails, whoever needs its result gets the error."""
-    task = asyncio.create_task(work)
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
 
 
 def _limit(device: str, settings: Settings) -> int:

@@ -10,7 +10,7 @@ import random
 import secrets
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import httpx
 from sqlalchemy import Row, insert, select, update
@@ -24,6 +24,7 @@ from src.jobs.signing import owners_secret, signed_headers
 from src.jobs.tables import callbacks
 from src.jobs.tables import secrets as stored_secrets
 from src.observability import metrics
+from src.scheduling.background_loop import BackgroundLoop
 
 log = logging.getLogger(__name__)
 
@@ -127,7 +128,7 @@ class CallbackQueue:
             return str((await connection.execute(query)).scalar_one())
 
 
-class CallbackSender:
+class CallbackSender(BackgroundLoop):
     """Sends what is due. An async context manager: it does so while it is open.
 
     Args:
@@ -136,6 +137,7 @@ class CallbackSender:
     """
 
     def __init__(self, queue: CallbackQueue, guard: AddressGuard) -> None:
+        super().__init__("send-callbacks")
         self._queue = queue
         self._client = httpx.AsyncClient(
             transport=GuardedTransport(guard),
@@ -144,21 +146,14 @@ class CallbackSender:
             trust_env=False,
             headers={"User-Agent": "voz", "Content-Type": "application/json"},
         )
-        self._task: asyncio.Task[None] | None = None
-
-    async def __aenter__(self) -> Self:
-        self._task = asyncio.create_task(self._send_for_ever(), name="send-callbacks")
-        return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await super().__aexit__(kind, error, trace)
         await self._client.aclose()
 
-    async def _send_for_ever(self) -> None:
+    async def _run(self) -> None:
         while True:
             sent: Sequence[object] = ()
             try:

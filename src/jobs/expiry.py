@@ -2,8 +2,6 @@
 
 import asyncio
 import logging
-from types import TracebackType
-from typing import Self
 
 from sqlalchemy import delete, exists, select
 
@@ -12,6 +10,7 @@ from src.jobs.database import Database
 from src.jobs.model import CallbackState
 from src.jobs.objects import JobObjects
 from src.jobs.tables import callbacks, checkpoints, jobs, submissions
+from src.scheduling.background_loop import BackgroundLoop
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +20,7 @@ _CHECKPOINT_SECONDS = 600.0
 """Seconds for which the segments of an ended job are kept, for those who still read its events."""
 
 
-class Expiry:
+class Expiry(BackgroundLoop):
     """An async context manager: it deletes what is over while it is open.
 
     Args:
@@ -31,23 +30,12 @@ class Expiry:
     """
 
     def __init__(self, database: Database, objects: JobObjects, keep_seconds: float) -> None:
+        super().__init__("expire-jobs")
         self._database = database
         self._objects = objects
         self._keep_seconds = keep_seconds
-        self._task: asyncio.Task[None] | None = None
 
-    async def __aenter__(self) -> Self:
-        self._task = asyncio.create_task(self._delete_for_ever(), name="expire-jobs")
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-
-    async def _delete_for_ever(self) -> None:
+    async def _run(self) -> None:
         while True:
             more = False
             try:

@@ -4,8 +4,6 @@ import asyncio
 import logging
 import time
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Self
 
 from sqlalchemy import func, select
 
@@ -14,6 +12,7 @@ from src.jobs.database import Database
 from src.jobs.model import CallbackState, Job, JobKind, JobState
 from src.jobs.tables import callbacks, jobs
 from src.observability import metrics
+from src.scheduling.background_loop import BackgroundLoop
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +42,7 @@ class QueueState:
     callbacks_pending: int
 
 
-class QueueWatch:
+class QueueWatch(BackgroundLoop):
     """Looks at the queue as a whole. An async context manager: gauges follow the queue while it is open.
 
     Args:
@@ -52,23 +51,12 @@ class QueueWatch:
     """
 
     def __init__(self, database: Database, concurrency: int) -> None:
+        super().__init__("measure-jobs")
         self._database = database
         self._concurrency = max(1, concurrency)
         self._pace: Pace | None = None
         self._looked = 0.0
         self._lock = asyncio.Lock()
-        self._task: asyncio.Task[None] | None = None
-
-    async def __aenter__(self) -> Self:
-        self._task = asyncio.create_task(self._measure_for_ever(), name="measure-jobs")
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
 
     async def pace(self) -> Pace:
         """The recent pace."""
@@ -96,7 +84,7 @@ class QueueWatch:
         by_state |= {JobState(state): count for state, count, _, _ in rows}
         return QueueState(by_state, max(0.0, *ages, 0.0), waiting)
 
-    async def _measure_for_ever(self) -> None:
+    async def _run(self) -> None:
         while True:
             try:
                 state = await self.state()

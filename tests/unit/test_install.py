@@ -1,5 +1,6 @@
 """`make setup`: where it installs from, which PyTorch, which certificates."""
 
+import json
 import os
 import socket
 import subprocess
@@ -10,6 +11,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
 from scripts.install import locked_versions, trusted_certificates
 from scripts.package_index import parse_options, pip_options, uv_environment
@@ -122,23 +124,36 @@ def test_one_file_of_certificates_is_named_to_all(tmp_path: Path, monkeypatch: p
     assert trusted_certificates(tmp_path / ".env") == Path("/corp.pem")
 
 
-def test_the_server_names_it_to_its_libraries(tmp_path: Path) -> None:
-    """In a process of its own: the variables stay set."""
-    authority = tmp_path / "corp.pem"
-    authority.touch()
-    environment = {
-        name: value for name, value in os.environ.items() if name not in certificate_variables(Path("x"), {})
-    }
-    code = "import os; from src.config import load_settings; load_settings()"
+def started_with(certificates: str) -> dict[str, str]:
+    """What a server's environment has of these variables once it has read its settings."""
+    names = set(certificate_variables(Path("any"), {}))
+    environment = {name: value for name, value in os.environ.items() if name not in names}
+    # in a process of its own: the variables stay set
+    code = "import json, os; from src.config import load_settings; load_settings(); "
+    code += "print(json.dumps({**os.environ}))"
     found = subprocess.run(
-        [sys.executable, "-c", f"{code}; print(os.environ['AWS_CA_BUNDLE'])"],
-        env=environment | {"API_KEY": "long-enough", "SSL_CERT_FILE": str(authority)},
+        [sys.executable, "-c", code],
+        env=environment | {"API_KEY": "long-enough", "SSL_CERT_FILE": certificates},
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
         check=True,
     )
-    assert found.stdout.strip() == str(authority)
+    return {name: value for name, value in json.loads(found.stdout).items() if name in names}
+
+
+def test_the_server_names_it_to_its_libraries(tmp_path: Path) -> None:
+    authority = tmp_path / "corp.pem"
+    authority.touch()
+    assert set(started_with(str(authority)).values()) == {str(authority)}
+
+
+def test_without_one_compose_s_empty_name_counts_for_nothing() -> None:
+    """OpenSSL takes an empty name for a file without any certificate."""
+    assert started_with("") == {}
+    compose = YAML(typ="safe").load(REPOSITORY / "docker-compose.yml")["x-voz"]
+    assert compose["environment"]["SSL_CERT_FILE"] == "${SSL_CERT_FILE:+/certificates.pem}"
+    assert "${SSL_CERT_FILE:-/dev/null}:/certificates.pem:ro" in compose["volumes"]
 
 
 def test_certificates_that_are_not_there_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from voz.errors import (
 )
 from voz.jobs import Job, JobError, JobPage, SpeechJobOptions, TranscriptionJobOptions
 from voz.jobs_client import AsyncJobs, Jobs
+from voz.live import LiveEvent, LiveOptions, LiveSession
 from voz.results import (
     EngineStatus,
     LanguageGuess,
@@ -64,6 +65,9 @@ __all__ = [
     "JobPage",
     "Jobs",
     "LanguageGuess",
+    "LiveEvent",
+    "LiveOptions",
+    "LiveSession",
     "Models",
     "NotAudio",
     "NotFound",

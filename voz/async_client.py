@@ -2,16 +2,17 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
 
 import httpx
 
-from voz import calls
+from voz import calls, live
 from voz.calls import Call, SpeechOptions, TextFormat, TranscriptionOptions
 from voz.connection import DEFAULT_TIMEOUT, Connection
 from voz.jobs_client import AsyncJobs
+from voz.live import LiveOptions, LiveSession
 from voz.results import LanguageGuess, Models, Readiness, Speech, SpeechPart, Transcription, Voice
 from voz.retries import RetryPolicy
 from voz.sources import AudioSource
@@ -39,9 +40,10 @@ class AsyncClient:
         timeout: float | httpx.Timeout = DEFAULT_TIMEOUT,
         retries: int = 3,
         max_wait: float = 60.0,
-        transport: httpx.AsyncBaseTransport | None = None,
+        uds: str | None = None,
     ) -> None:
-        self._connection = Connection(url, api_key, timeout, RetryPolicy(retries, max_wait))
+        self._connection = Connection(url, api_key, timeout, RetryPolicy(retries, max_wait), uds)
+        transport = httpx.AsyncHTTPTransport(uds=uds) if uds else None
         self._http = httpx.AsyncClient(**self._connection.arguments(), transport=transport)
 
     async def __aenter__(self) -> Self:
@@ -87,6 +89,10 @@ class AsyncClient:
         """
         async with self._open(calls.stream_transcription(file, document, options)) as response:
             yield AsyncTranscriptionStream(response)
+
+    def live(self, **options: Unpack[LiveOptions]) -> AbstractAsyncContextManager[LiveSession]:
+        """Transcribe audio while it is spoken; needs the package `websockets`."""
+        return live.session(self._connection, options)
 
     async def detect_language(
         self, file: AudioSource, languages: Sequence[str] = ()

@@ -29,7 +29,7 @@ class Client:
         timeout: seconds without any progress after which a call fails, or httpx's four timeouts.
         retries: attempts after the first, for what is safe to repeat.
         max_wait: seconds between two attempts at most. A server that asks for more is not asked again.
-        transport: how to reach the server, if not by TCP.
+        uds: path of a Unix socket at which the server listens, in place of TCP.
 
     Every method may raise VozError: ConnectionFailed, TimedOut, or ApiError with the server's words.
     """
@@ -42,9 +42,10 @@ class Client:
         timeout: float | httpx.Timeout = DEFAULT_TIMEOUT,
         retries: int = 3,
         max_wait: float = 60.0,
-        transport: httpx.BaseTransport | None = None,
+        uds: str | None = None,
     ) -> None:
-        self._connection = Connection(url, api_key, timeout, RetryPolicy(retries, max_wait))
+        self._connection = Connection(url, api_key, timeout, RetryPolicy(retries, max_wait), uds)
+        transport = httpx.HTTPTransport(uds=uds) if uds else None
         self._http = httpx.Client(**self._connection.arguments(), transport=transport)
 
     def __enter__(self) -> Self:

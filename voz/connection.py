@@ -26,16 +26,22 @@ class Connection:
         api_key: None: VOZ_API_KEY.
         timeout: seconds without any progress, or httpx's four timeouts.
         policy: when requests are repeated.
+        uds: path of a Unix socket at which the server listens; None: TCP.
     """
 
     url: str | None = None
     api_key: str | None = field(default=None, repr=False)
     timeout: float | httpx.Timeout = field(default_factory=lambda: DEFAULT_TIMEOUT)
     policy: RetryPolicy = field(default_factory=RetryPolicy)
+    uds: str | None = None
 
     @property
     def address(self) -> str:
         return (self.url or os.environ.get("VOZ_URL") or DEFAULT_URL).rstrip("/")
+
+    @property
+    def key(self) -> str:
+        return self.api_key if self.api_key is not None else os.environ.get("VOZ_API_KEY", "")
 
     def arguments(self) -> dict[str, Any]:
         """Arguments of httpx's clients.
@@ -46,8 +52,7 @@ class Connection:
         parsed = httpx.URL(self.address)
         if parsed.scheme not in ("http", "https") or not parsed.host:
             raise ValueError(f"{self.address!r} is no address like {DEFAULT_URL}")
-        key = self.api_key if self.api_key is not None else os.environ.get("VOZ_API_KEY", "")
-        headers = {"User-Agent": _AGENT} | ({"X-API-Key": key} if key else {})
+        headers = {"User-Agent": _AGENT} | ({"X-API-Key": self.key} if self.key else {})
         return {"base_url": self.address, "headers": headers, "timeout": self.timeout}
 
     def after_error(self, call: Call[Any], attempt: int, error: httpx.TransportError) -> float:

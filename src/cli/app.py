@@ -11,7 +11,7 @@ from typer.core import TyperGroup
 
 import voz
 from src.cli import console
-from src.cli.commands import doctor, jobs, models, say, serve, transcribe, voices
+from src.cli.commands import doctor, jobs, live, models, say, serve, transcribe, voices
 from src.cli.exit_codes import CommandError, ExitCode
 
 
@@ -45,6 +45,7 @@ app = typer.Typer(
 )
 app.command("transcribe")(transcribe.transcribe)
 app.command("say")(say.say)
+app.command("live")(live.live)
 app.add_typer(jobs.app, name="jobs")
 app.command("voices")(voices.voices)
 app.command("models")(models.models)

@@ -122,6 +122,8 @@ def _settings(private: Private, folder: Path) -> "Settings":
         "data_dir": folder / "data",
         "jobs_database_url": None,
         "jobs_concurrency": 0,
+        "wyoming_port": 0,
+        "live_max_seconds": 10 * _DAY,
         "rate_limit": "",
         "root_path": "",
         "web_concurrency": 1,

@@ -29,17 +29,15 @@ class Target:
 
     def client(self) -> voz.Client:
         """A client that blocks."""
-        transport = httpx.HTTPTransport(uds=str(self.socket)) if self.socket else None
-        return voz.Client(self.url, self.key, transport=transport, **self._rest())
+        return voz.Client(self.url, self.key, **self._rest())
 
     def async_client(self) -> voz.AsyncClient:
         """A client for asyncio."""
-        transport = httpx.AsyncHTTPTransport(uds=str(self.socket)) if self.socket else None
-        return voz.AsyncClient(self.url, self.key, transport=transport, **self._rest())
+        return voz.AsyncClient(self.url, self.key, **self._rest())
 
     def _rest(self) -> dict[str, Any]:
         if self.socket:  # nothing stands between, so nothing can hang but the work itself
-            return {"retries": 0, "timeout": httpx.Timeout(None)}
+            return {"uds": str(self.socket), "retries": 0, "timeout": httpx.Timeout(None)}
         return {"retries": _RETRIES, "max_wait": _MAX_WAIT}
 
 

@@ -8,10 +8,12 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.support.commands import REPOSITORY, Voz, files_in
 from tests.support.server import KEY, RunningServer
+from tests.support.speech import clip, silence
 
 pytestmark = pytest.mark.models
 
@@ -117,6 +119,44 @@ def test_without_a_server(here: Voz, tmp_path: Path) -> None:
     assert done.stderr.decode().splitlines()[0] == "1 of 3 failed:"
     assert len(done.stderr.decode().splitlines()) == 2
     assert files_in(tmp_path) == ["bad.mp3"]
+
+
+def live_audio() -> bytes:
+    audio = np.concatenate([silence(0.4), clip("en-agent"), silence(1.0)])
+    return bytes((audio * 32767).astype("<i2").tobytes())
+
+
+def test_live_from_standard_input(there: Voz, tmp_path: Path) -> None:
+    done = there.run("live", "--input", "-", "-l", "en", text=live_audio())
+    assert done.returncode == 0, done.stderr
+    assert b"agent number" in done.stdout
+    assert b"Traceback" not in done.stderr
+    events = there.run("live", "--input", "-", "--json", text=live_audio())
+    kinds = [json.loads(line)["type"] for line in events.stdout.splitlines()]
+    assert (kinds[0], kinds[-1]) == ("ready", "closed")
+    assert "final" in kinds
+    there.environment["VOZ_API_KEY"] = "a-wrong-key"
+    refused = there.run("live", "--input", "-", text=live_audio())
+    assert (refused.returncode, refused.stdout) == (3, b"")
+    assert b"Traceback" not in refused.stderr
+
+
+def test_live_from_the_microphone_until_ctrl_c(there: Voz, tmp_path: Path) -> None:
+    (tmp_path / "audio.raw").write_bytes(live_audio())
+    recorder = tmp_path / "bin" / "arecord"
+    recorder.parent.mkdir()
+    recorder.write_text("#!/bin/sh\necho $$ > recorder.pid\ncat audio.raw\ntouch all.sent\nexec sleep 60\n")
+    recorder.chmod(0o755)
+    there.environment["PATH"] = f"{recorder.parent}:{there.environment['PATH']}"
+    done = there.interrupted("live", "-l", "en", when=(tmp_path / "all.sent").exists)
+    assert done.returncode == 0, done.stderr
+    assert b"agent number" in done.stdout
+    pid = int((tmp_path / "recorder.pid").read_text())
+    assert not Path(f"/proc/{pid}").exists()
+    recorder.write_text("#!/bin/sh\nexit 1\n")
+    failed = there.run("live")
+    assert failed.returncode == 1
+    assert b"is there a microphone?" in failed.stderr
 
 
 def test_interrupted_while_the_models_load(here: Voz, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import wave
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 
 import voz as client_package
 from tests.support.server import KEY, RunningServer
+from tests.support.speech import clip
 
 pytestmark = pytest.mark.models
 
@@ -71,8 +73,11 @@ def test_its_errors_are_the_server_s(client: client_package.Client, voz: Running
 def test_the_examples_of_the_documentation_run(voz: RunningServer, tmp_path: Path) -> None:
     page = (REPOSITORY / "docs" / "client.md").read_text(encoding="utf-8")
     examples = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
-    assert len(examples) == 5
+    assert len(examples) == 6
     shutil.copy(SPEECH / "en-agent.flac", tmp_path / "recording.flac")
+    with wave.open(str(tmp_path / "speech.wav"), "wb") as file:
+        file.setparams((1, 2, 16_000, 0, "NONE", ""))
+        file.writeframes((clip("en-agent") * 32767).astype("<i2").tobytes())
     said = []
     for example in examples:
         process = subprocess.run(
@@ -87,6 +92,7 @@ def test_the_examples_of_the_documentation_run(voz: RunningServer, tmp_path: Pat
     assert said[0].startswith("en ")
     assert "-->" in (tmp_path / "recording.srt").read_text()
     assert "Hello from" in said[2]
-    assert "succeeded" in said[3]
+    assert "agent" in said[3]
+    assert "succeeded" in said[4]
     assert "-->" in (tmp_path / "job.srt").read_text()
-    assert said[4].startswith("not-audio ")
+    assert said[5].startswith("not-audio ")

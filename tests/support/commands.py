@@ -1,5 +1,6 @@
 """The command `voz` as a process."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -40,8 +41,11 @@ class Voz:
         )  # fmt: skip
         if text is not None:
             assert process.stdin is not None
-            process.stdin.write(text.encode() if isinstance(text, str) else text)
-            process.stdin.close()
+            # a command that refuses its arguments reads nothing
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.write(text.encode() if isinstance(text, str) else text)
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.close()
             process.stdin = None
         return process
 

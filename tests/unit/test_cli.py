@@ -209,7 +209,7 @@ def test_play_feeds_the_player_of_the_system(voz: Voz, script: Script, tmp_path:
     [
         ["say", "   "], ["say", "Hello", "-o", "out.doc"], ["say", "Hello", "--speed", "9"], ["transcribe"],
         ["transcribe", "a.mp3", "-f", "doc"], ["unknown"], ["voices", "--url", "localhost"],
-        ["say", "Hello", "--json", "-o", "-"],
+        ["say", "Hello", "--json", "-o", "-"], ["live", "--input", "a.mp3"],
     ],
     ids=" ".join,
 )  # fmt: skip

@@ -635,5 +635,6 @@ def test_words_appear_while_they_are_spoken(browser: Browser, server: RunningSer
         assert barriers(page) == []
         button(page, words["stop"]).click()
         expect(page.get_by_text(words["off"])).to_be_visible()
+        expect(page.locator("#live .facts")).to_contain_text("whisper")
         expect(button(page, words["start"])).to_be_enabled()
     assert server.app.state.services.live_admission.in_flight == 0

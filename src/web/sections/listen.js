@@ -2,14 +2,15 @@
 
 import { uploadForEvents } from "../api.js";
 import { button, el, field, icon } from "../dom.js";
-import { language as pageLanguage, languageName, onLanguage, say } from "../i18n.js";
+import { say } from "../i18n.js";
 import { askForKey } from "../key-dialog.js";
 import { clock } from "../player.js";
 import { Failure, showFailure } from "../problems.js";
 import { Recording, canRecord } from "../recorder.js";
 import { registerSection } from "../sections.js";
-import { lookAfterAnswer, onServer, server } from "../server.js";
+import { lookAfterAnswer, server } from "../server.js";
 import { key } from "../session.js";
+import { spokenLanguage } from "../spoken-language.js";
 import { TranscriptResult } from "../transcript-result.js";
 
 const MIB = 2 ** 20;
@@ -31,7 +32,7 @@ class Listen {
         },
       },
     });
-    this.language = el("select", {});
+    this.language = spokenLanguage();
     this.task = el(
       "select",
       {},
@@ -55,8 +56,6 @@ class Listen {
       ),
       this.result,
     );
-    onServer(() => this.#drawLanguages());
-    onLanguage(() => this.#drawLanguages(true));
   }
 
   #makeDrop() {
@@ -83,20 +82,6 @@ class Listen {
       if (event.dataTransfer.files[0]) this.take(event.dataTransfer.files[0]);
     });
     return drop;
-  }
-
-  #drawLanguages(anew = false) {
-    const codes = server.models?.stt.languages ?? [];
-    if (!anew && this.language.options.length > 1) return;
-    const chosen = this.language.value;
-    const named = codes.map((code) => [languageName(code), code]);
-    const collator = new Intl.Collator(pageLanguage());
-    named.sort(([one], [other]) => collator.compare(one, other));
-    this.language.replaceChildren(
-      el("option", { value: "", text: "listen.language.auto" }),
-      ...named.map(([name, code]) => el("option", { value: code }, name)),
-    );
-    this.language.value = chosen;
   }
 
   /** Transcribe a file. Nothing is lost of the one before until this one has begun. */

@@ -1,14 +1,16 @@
 // Live: words appear while they are spoken.
 
 import { button, copyText, el, field } from "../dom.js";
-import { language as pageLanguage, languageName, number, onLanguage, say } from "../i18n.js";
+import { factList, seconds } from "../facts.js";
+import { number, say } from "../i18n.js";
 import { askForKey } from "../key-dialog.js";
 import { LiveSession } from "../live-session.js";
 import { showFailure } from "../problems.js";
 import { canRecord } from "../recorder.js";
 import { registerSection } from "../sections.js";
-import { onServer, server } from "../server.js";
+import { server } from "../server.js";
 import { key } from "../session.js";
+import { spokenLanguage } from "../spoken-language.js";
 
 registerSection({
   id: "live",
@@ -19,7 +21,7 @@ registerSection({
 
 class Live {
   constructor() {
-    this.language = el("select", {});
+    this.language = spokenLanguage();
     this.start = button("mic", "live.start", () => this.begin(), "is-primary");
     this.stop = button("stop", "live.stop", () => this.session?.stop(), "is-primary");
     this.stop.hidden = true;
@@ -31,6 +33,8 @@ class Live {
     this.text = el("div", { class: "live-text", role: "log", label: "live.text", tabIndex: 0 });
     this.copy = button("copy", "action.copy", () => copyText(this.written(), this.copy), "is-small");
     this.copy.hidden = true;
+    this.facts = el("div", {});
+    this.result = el("div", { class: "card stack", hidden: true }, this.text, el("div", { class: "actions" }, this.copy), this.facts);
     this.element = el(
       "div",
       { class: "stack" },
@@ -45,30 +49,16 @@ class Live {
         this.state,
         this.problems,
       ),
-      el("div", { class: "card stack" }, this.text, el("div", { class: "actions" }, this.copy)),
+      this.result,
     );
     say(this.state, "live.idle");
-    onServer(() => this.#drawLanguages());
-    onLanguage(() => this.#drawLanguages(true));
-  }
-
-  #drawLanguages(anew = false) {
-    const codes = server.models?.stt.languages ?? [];
-    if (!anew && this.language.options.length > 1) return;
-    const chosen = this.language.value;
-    const collator = new Intl.Collator(pageLanguage());
-    const named = codes.map((code) => [languageName(code), code]).sort(([one], [other]) => collator.compare(one, other));
-    this.language.replaceChildren(
-      el("option", { value: "", text: "listen.language.auto" }),
-      ...named.map(([name, code]) => el("option", { value: code }, name)),
-    );
-    this.language.value = chosen;
   }
 
   async begin() {
     if (!key()) return askForKey();
     this.problems.replaceChildren();
     this.text.replaceChildren();
+    this.facts.replaceChildren();
     this.items.clear();
     this.start.disabled = true;
     say(this.state, "live.opening");
@@ -83,6 +73,7 @@ class Live {
       return;
     }
     this.start.hidden = true;
+    this.result.hidden = false;
     this.stop.hidden = false;
     this.language.disabled = true;
     this.stop.focus();
@@ -118,6 +109,11 @@ class Live {
         if (!message.text) item.line.remove();
         this.copy.hidden = !this.written();
         return;
+      }
+      case "usage": {
+        const { engine, model } = server.models.stt;
+        const facts = [["fact.engine", engine], ["fact.model", model], ["fact.length", seconds(message.seconds)]];
+        return this.facts.replaceChildren(factList(facts));
       }
       case "error":
         if (message.item_id) this.item(message.item_id).line.remove();

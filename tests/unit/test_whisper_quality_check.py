@@ -110,6 +110,15 @@ def test_an_unsure_language_with_an_unsure_text_is_tried_beside_others() -> None
     assert quality_check.right_language(versions) == versions[1]
 
 
+def test_an_italian_prompt_that_is_taken_for_spanish_gets_its_language_back() -> None:
+    """`feature-not-avail-line` of Asterisk's Italian prompts, as Whisper base reads it in both languages."""
+    guesses = (("es", 0.75), ("it", 0.19), ("pt", 0.06))
+    spanish = guesses[0], Decoded((), "que la función no es activa su cuesta línea.", 2.0, -0.66, 0.0)
+    italian = guesses[1], Decoded((), "quella funzione non è attiva su questa linea", 2.0, -0.27, 0.0)
+    assert quality_check.other_language(guesses, [spanish]) == guesses[1]
+    assert quality_check.right_language([spanish, italian]) == italian
+
+
 @pytest.mark.parametrize(
     ("guesses", "first"),
     [

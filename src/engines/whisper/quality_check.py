@@ -44,7 +44,7 @@ _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 """Words without punctuation: a repeated text often lacks its full stop the second time."""
 
 
-UNSURE_LANGUAGE = 0.7
+UNSURE_LANGUAGE = 0.8
 """Probability below which the likeliest language may be the wrong one."""
 _UNSURE_TEXT = -0.45
 """Mean log-probability below which a text does not confirm an unsure language."""

@@ -227,13 +227,17 @@ class LoopRunner:
     def _wait_for_more(self, ready: Collection[DecodeState]) -> bool:
         """Whether to encode more rows before the next step: a step over few rows costs each of them more.
 
-        Short rows wait for short ones only, and no row waits for background ones but these themselves.
+        Short rows wait for short ones only, background rows for all others, and none of the others for them.
         """
-        if self._pool is None or len(ready) >= _MIN_BATCH:
+        if self._pool is None:
+            return False
+        background = all(one.row.background for one in ready)
+        if background and not self._pool.only_background:
+            return True
+        if len(ready) >= _MIN_BATCH:
             return False
         if any(_is_short(one.row) for one in ready):
             return self._pool.urgent_waiting
-        background = all(one.row.background for one in ready)
         return not (self._pool.idle if background else self._pool.only_background)
 
     def _collect_decoded(self, states: dict[int, DecodeState]) -> Results:

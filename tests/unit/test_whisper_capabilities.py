@@ -38,6 +38,7 @@ def test_where_all_works_the_fastest_is_used(folder: Path) -> None:
     assert found.many_rows is MatMulInt8OneDnn
     assert probe("float32", folder).few_rows is MatMulFloat32
     assert engine(folder).notices == ()
+    assert engine(folder).load.stall_limit == 60
 
 
 def test_a_missing_product_for_many_rows_is_replaced(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,6 +82,8 @@ def test_without_a_product_for_few_rows_ctranslate2_decodes_and_a_notice_says_so
     [notice] = fallen_back.notices
     assert "decodes with CTranslate2" in notice
     assert "no such operation" in notice
+    # its step is a whole batch, so that the first one may take minutes before any was measured
+    assert fallen_back.load.stall_limit == 300
 
 
 def test_weights_of_another_format_are_left_to_ctranslate2(folder: Path) -> None:

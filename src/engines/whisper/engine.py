@@ -34,11 +34,15 @@ from src.engines.whisper.vocabulary import ALL_LANGUAGES, Vocabulary
 from src.engines.whisper.words import partial_words, token_logprobs, words
 from src.errors import InvalidInput
 from src.scheduling.background import is_background
+from src.scheduling.batcher import STALL_SECONDS
 from src.scheduling.observer import BatchObserver
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+_BATCH_STALL_SECONDS = 300.0
+"""Minimum of the stall limit where a step decodes a whole batch: with `medium` on two slow cores, a first
+batch of long rows takes more than a minute, and nothing has been measured yet."""
 _ROW_SECONDS = FULL_WINDOW / FRAMES_PER_SECOND
 _BACKGROUND_SHARE = 3
 """One of this many rows in work may be a background row."""
@@ -86,7 +90,14 @@ class WhisperEngine(BatchedEngine[WhisperRow, Outcome]):
         self._notices: list[str] = []
         self._runner = self._loop_runner(rows) or self._ctranslate2_runner(rows)
         background = max(1, rows // _BACKGROUND_SHARE)
-        super().__init__(self._runner, "whisper", observers=observers, max_background=background)
+        whole_batches = isinstance(self._runner, CTranslate2Runner)
+        super().__init__(
+            self._runner,
+            "whisper",
+            observers=observers,
+            stall_seconds=_BATCH_STALL_SECONDS if whole_batches else STALL_SECONDS,
+            max_background=background,
+        )
         self._side: ThreadPoolExecutor | None = None
 
     def _loop_runner(self, rows: int) -> LoopRunner | None:

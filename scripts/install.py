@@ -50,7 +50,9 @@ class Installer:
         """
         arguments = (*arguments, "--constraint", self._constraints)
         if self._uv is not None:
-            command = [str(self._uv), "pip", "install", "--python", sys.executable, *arguments]
+            command = [str(self._uv), "pip", "install", "--python", sys.executable]
+            # as pip does: else each first import compiles, and warns of what is old in a package
+            command += ["--compile-bytecode", *arguments]
             for file in self._options.get("constraint", "").split():
                 command += ["--constraint", file]
             if _succeeds(command, uv_environment(self._options, os.environ, index)):

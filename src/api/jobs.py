@@ -34,6 +34,7 @@ JobIdPath = Annotated[str, Path(alias="id", max_length=64)]
     status_code=202,
     summary="Submit a job, or many",
     response_model=JobOut | BatchOut,
+    response_description="The job as it was taken, with its address in `Location`; or those of a batch",
     responses=problems(401, 408, 413, 415, 422, 429, 503),
     openapi_extra=SUBMISSION,
 )

@@ -254,6 +254,10 @@ async def test_a_key_has_so_many_sessions(models: "Models", make_settings: Calla
                 assert refused.value.response.status_code == 503, "there is no place for anybody"
                 with voz.client() as http:
                     assert http.get("/models").json()["live"] == {"sessions": 2, "max_sessions": 2}
+        for _ in range(100):  # the server learns a moment later that the client has left
+            if voz.app.state.services.live_admission.in_flight == 0:
+                break
+            await asyncio.sleep(0.05)
         async with connect(address(voz), additional_headers=headers, proxy=None):
             pass
 

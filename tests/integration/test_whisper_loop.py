@@ -171,7 +171,7 @@ def test_a_row_that_falls_down_the_ladder_says_the_same_each_time(
 ) -> None:
     seen: list[Decoded] = []
 
-    def hardly(decoded: Decoded, duration: float, fitted: bool) -> QualityIssue | None:
+    def hardly(decoded: Decoded, duration: float, fitted: bool, language: str) -> QualityIssue | None:
         seen.append(decoded)
         return QualityIssue.LOGPROB if decoded.temperature < 0.8 else None
 

@@ -38,6 +38,8 @@ class Voz:
             [*self.command, *arguments], cwd=self.folder, env=self.environment,
             stdin=subprocess.DEVNULL if text is None else subprocess.PIPE,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            # a runner in the background ignores Ctrl-C, and its children would, too
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
         )  # fmt: skip
         if text is not None:
             assert process.stdin is not None

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from src.engines.base import STT_SAMPLE_RATE, PartialTranscript, PartialWord
-from src.services.live.utterance import GUARD, Utterance
+from src.services.live.utterance import GUARD, Utterance, rest_of
 
 
 def silence(seconds: float) -> np.ndarray:
@@ -118,3 +118,16 @@ def test_stable_text_only_grows(updates: list[list[tuple[float, float]]]) -> Non
         said += progress.stable
         assert one.text == said
         assert [one_word.time for one_word in one.words] == sorted(one_word.time for one_word in one.words)
+
+
+@pytest.mark.parametrize(
+    ("final", "stable", "rest"),
+    [
+        ("That agent is logged on. Please wait.", "That age is logged on", " Please wait."),
+        ("That agent is logged on. Please wait.", "that agent is", " logged on. Please wait."),
+        ("One two three four.", "One two tree", " four."),
+        ("Good morning.", "Guten Tag", ""),
+    ],
+)
+def test_the_end_of_a_final_text_is_given_though_it_differs(final: str, stable: str, rest: str) -> None:
+    assert rest_of(final, stable) == rest

@@ -41,7 +41,7 @@ class Completed:
     end: float
     text: str
     rest: str
-    """Text after the stable text; empty if the final text does not begin with the stable text."""
+    """Text after the stable text. Where the two differ: after the last word that both have."""
     agrees: bool
     """Whether the final text begins with the stable text."""
     segments: tuple[Segment, ...]

@@ -22,7 +22,7 @@ from src.observability.metrics import live_updated
 from src.scheduling.executors import SEGMENTATION
 from src.services.live.endpointing import Edge, Endpointer, Turn, TurnDetection
 from src.services.live.events import Completed, Failed, LiveEvent, SpeechStarted, SpeechStopped, Words
-from src.services.live.utterance import GUARD, Utterance
+from src.services.live.utterance import GUARD, Utterance, rest_of
 from src.services.stt import Result, SttService
 
 log = logging.getLogger(__name__)
@@ -282,7 +282,7 @@ class LiveSession:
             start=start,
             end=start + utterance.seconds,
             text=text,
-            rest=text[len(stable) :] if agrees else "",
+            rest=text[len(stable) :] if agrees else rest_of(text, stable),
             agrees=agrees,
             segments=tuple(_moved(segment, start) for segment in result.segments),
             language=result.language,

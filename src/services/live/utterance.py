@@ -6,7 +6,9 @@ looked at audio that lies some time behind the newest. Stable words are forced o
 never change. Pure: no model, no task, no clock.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 
 import numpy as np
 
@@ -178,3 +180,22 @@ class Utterance:
 
 def _joined(words: tuple[PartialWord, ...]) -> str:
     return "".join(word.text for word in words)
+
+
+def rest_of(final: str, stable: str) -> str:
+    """What a final text has after the last word that it shares with the stable text.
+
+    A client that joins all texts of an utterance then has its end, too.
+    """
+    words, before = final.split(), stable.split()
+    blocks = SequenceMatcher(None, _plain(before), _plain(words), autojunk=False).get_matching_blocks()
+    last = max((block for block in blocks if block.size), key=lambda block: block.a, default=None)
+    if last is None:
+        return ""
+    # words of the stable text behind the last common one stand for as many of the final text
+    after = last.b + last.size + (len(before) - last.a - last.size)
+    return "".join(f" {word}" for word in words[after:])
+
+
+def _plain(words: Sequence[str]) -> list[str]:
+    return ["".join(one for one in word.lower() if one.isalnum()) for word in words]

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
 from src.config import Settings
 from src.main import create_app
@@ -239,6 +239,24 @@ def test_a_voice_that_cannot_tell_when_words_are_said_still_speaks(
             assert file.getnframes() / file.getframerate() == pytest.approx(
                 number(fact(page, "Length")), abs=0.02
             )
+
+
+def test_who_is_quicker_than_the_list_of_voices_hears_it_all_the_same(
+    browser: Browser, make_settings: Callable[..., Settings]
+) -> None:
+    app = create_app(make_settings(), open_engines)
+    with serve(app) as server, visiting(browser, server.url, expected=("422",)) as visitor:
+        page = visitor.context.new_page()
+        held: list[Route] = []
+        page.route("**/voices", held.append)
+        page.goto(server.url)
+        say(page, "Plain sound.")
+        page.wait_for_timeout(300)
+        page.unroute("**/voices")
+        for route in held:
+            route.continue_()
+        page.locator(".facts").wait_for()
+        assert fact(page, "Voice") == "speaker-en"
 
 
 LISTENING = {

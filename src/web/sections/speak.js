@@ -3,9 +3,9 @@
 import { button, el, field } from "../dom.js";
 import { language as pageLanguage, languageName, number, onLanguage, regionName, say, t } from "../i18n.js";
 import { askForKey } from "../key-dialog.js";
-import { showFailure } from "../problems.js";
+import { Failure, showFailure } from "../problems.js";
 import { registerSection } from "../sections.js";
-import { lookAfterAnswer, onServer, server } from "../server.js";
+import { lookAfterAnswer, meetServer, onServer, server } from "../server.js";
 import { key } from "../session.js";
 import { SpeechResult } from "../speech-result.js";
 import { speak } from "../speech.js";
@@ -146,7 +146,10 @@ class Speak {
   }
 
   async start() {
-    if (!key() || !server.voices) return askForKey();
+    if (!key()) return askForKey();
+    // pressed before the server has told what it has
+    if (!server.voices) await meetServer();
+    if (!server.voices) return void showFailure(this.result, new Failure("offline"), () => this.start());
     this.abort();
     this.player?.close();
     this.player = null;

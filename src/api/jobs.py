@@ -114,6 +114,7 @@ async def get_job(request: Request, services: ServicesDep, job_id: JobIdPath) ->
 @router.delete(
     "/{id}",
     status_code=204,
+    response_description="It is cancelled, or forgotten if it had ended",
     summary="Cancel a job, or delete one that has ended",
     responses=problems(401, 404, 422, 429, 503),
 )

@@ -137,8 +137,7 @@ def _hear(
             speaker.finals.append(message["text"])
             if text[: len(before)] != before:
                 speaker.contradicted += 1
-            else:
-                speaker.words += [(word, now) for word in text[len(before) :]]
+            speaker.words += [(word, now) for word in normalised(language, message["delta"]).split()]
         case "error":
             raise SystemExit(message["message"])
 

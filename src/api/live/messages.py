@@ -118,6 +118,7 @@ def message_of(event: LiveEvent, words: bool) -> dict[str, Any]:
             return {
                 "type": "final",
                 "item_id": event.item_id,
+                "delta": event.rest,
                 "text": event.text,
                 "start": round(event.start, 2),
                 "end": round(event.end, 2),

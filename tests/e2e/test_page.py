@@ -342,9 +342,12 @@ def test_record(browser: Browser, server: RunningServer) -> None:
 
 @pytest.mark.parametrize("language", ["en", "es"])
 def test_jobs(
-    browser: Browser, make_settings: Callable[..., Settings], tmp_path: Path, language: str
+    browser: Browser,
+    models: "Models",
+    make_settings: Callable[..., Settings],
+    tmp_path: Path,
+    language: str,
 ) -> None:
-    """With engines that are ready at once: other tests are about the work itself."""
     words = {
         "en": ("en-US", "Done", "Failed", "finds no sound", "Open the result", "Delete", "No job yet."),
         "es": (
@@ -360,7 +363,7 @@ def test_jobs(
     locale, done, failed, sentence, result, delete, none = words[language]
     notes = tmp_path / "notes.mp3"
     notes.write_text("This is no sound. " * 100)
-    app = create_app(make_settings(), open_engines)
+    app = app_with(models, make_settings())  # which has no job yet
     with serve(app) as server, visiting(browser, server.url, locale=locale) as visitor:
         page = visitor.open("/#jobs")
         page.set_default_timeout(WAIT_MS)
@@ -374,7 +377,9 @@ def test_jobs(
         expect(jobs.locator(".file-name")).to_have_text(["notes.mp3", "en-agent.flac"])
         assert barriers(page) == []
         url = jobs.last.get_by_role("link", name=result).get_attribute("href") or ""
-        assert "-->" in httpx.get(url, trust_env=False).text
+        subtitles = httpx.get(url, trust_env=False).text
+        assert "-->" in subtitles
+        assert "agent number" in subtitles.replace("\n", " ")
         button(jobs.first, delete).click()
         expect(jobs).to_have_count(1)
 

@@ -14,10 +14,8 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from benchmarks.speech import Clip, clips, word_error_rate
+from benchmarks.systems import open_both
 from src.engines.base import SttOptions
-from src.engines.whisper import WhisperEngine
-from src.services.decoding.pool import Decoders
-from src.services.stt import SttService
 
 Found = tuple[str, float, str]
 """Language, its probability, text."""
@@ -58,17 +56,7 @@ async def main() -> None:
 
 
 async def run(given: argparse.Namespace, stack: AsyncExitStack) -> None:
-    from faster_whisper import WhisperModel
-
-    engine = WhisperEngine(
-        given.model, name="ours", device="cpu", compute_type=given.compute_type, threads=given.threads
-    )
-    await stack.enter_async_context(engine)
-    decoders = await stack.enter_async_context(Decoders(spares=given.threads, most=64, max_seconds=1e9))
-    service = SttService(engine, decoders, max_audio_seconds=1e9)
-    model = WhisperModel(
-        str(given.model), device="cpu", compute_type=given.compute_type, cpu_threads=given.threads
-    )
+    engine, service, model = await open_both(given, stack)
     one_at_a_time = asyncio.Lock()
 
     async def ours(path: Path) -> Found:

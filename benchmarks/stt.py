@@ -28,11 +28,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks.speech import Clip, clips, long_file, word_error_rate
+from benchmarks.systems import open_both
 from src.engines.base import SttOptions
-from src.engines.whisper import WhisperEngine
 from src.processes.allocator import limit_malloc_arenas, trim_periodically
-from src.services.decoding.pool import Decoders
-from src.services.stt import SttService
 
 Read = Callable[[Path], Awaitable[str]]
 """Reads one file and gives its text."""
@@ -185,17 +183,9 @@ async def main() -> None:
 
 
 async def run(given: argparse.Namespace, stack: AsyncExitStack) -> None:
-    from faster_whisper import BatchedInferencePipeline, WhisperModel
+    from faster_whisper import BatchedInferencePipeline
 
-    engine = WhisperEngine(
-        given.model, name="ours", device="cpu", compute_type=given.compute_type, threads=given.threads
-    )
-    await stack.enter_async_context(engine)
-    decoders = await stack.enter_async_context(Decoders(spares=given.threads, most=64, max_seconds=1e9))
-    service = SttService(engine, decoders, max_audio_seconds=1e9)
-    model = WhisperModel(
-        str(given.model), device="cpu", compute_type=given.compute_type, cpu_threads=given.threads
-    )
+    engine, service, model = await open_both(given, stack)
     pipeline = BatchedInferencePipeline(model)
     one_at_a_time = asyncio.Lock()
 

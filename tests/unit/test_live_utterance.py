@@ -126,6 +126,8 @@ def test_stable_text_only_grows(updates: list[list[tuple[float, float]]]) -> Non
         ("That agent is logged on. Please wait.", "That age is logged on", " Please wait."),
         ("That agent is logged on. Please wait.", "that agent is", " logged on. Please wait."),
         ("One two three four.", "One two tree", " four."),
+        ("One two three.", "One two", " three."),
+        ("One two three.", "", "One two three."),
         ("Good morning.", "Guten Tag", ""),
     ],
 )

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import secrets
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -80,7 +81,7 @@ class _Client:
 
     async def serve(self) -> None:
         """Answer events until the client leaves."""
-        begin_request("wyoming-" + str(id(self)))
+        begin_request(secrets.token_hex(8))
         async with AsyncExitStack() as stack:
             self._stack = stack
             while (event := await self._next()) is not None:

@@ -1,7 +1,6 @@
 """One transcription of a Wyoming client: audio events in, text events out."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from typing import Self
 
 from wyoming.asr import Transcribe, Transcript, TranscriptChunk, TranscriptStart, TranscriptStop
@@ -69,7 +68,7 @@ class Transcriber:
         if self._pcm is None or chunk.rate != self._rate:
             self._rate = chunk.rate
             self._pcm = PcmStream(rate=chunk.rate)
-        converted = self._converter.convert(replace(chunk))
+        converted = self._converter.convert(chunk)
         await self._session.push(self._pcm.push(converted.audio))
 
     async def finish(self) -> None:

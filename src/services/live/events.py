@@ -42,8 +42,6 @@ class Completed:
     text: str
     rest: str
     """Text after the stable text. Where the two differ: after the last word that both have."""
-    agrees: bool
-    """Whether the final text begins with the stable text."""
     segments: tuple[Segment, ...]
     language: str
     language_probability: float

@@ -36,7 +36,7 @@ _KEPT_SECONDS = 1.5
 _MAX_UTTERANCE = 25.0
 """Seconds after which an utterance without a pause is cut, as a file is."""
 _MAX_COMMITTED = 600.0
-"""Seconds of audio between two commits, if the client ends utterances itself."""
+"""Seconds of audio without a commit, if the client ends utterances itself, after which it is ended here."""
 _DETECT_SECONDS = 2.0
 """Seconds of audio from which the detected language is kept for the utterance."""
 _MAX_EVENTS = 1000
@@ -103,10 +103,6 @@ class LiveSession:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     @property
-    def options(self) -> LiveOptions:
-        return self._options
-
-    @property
     def seconds(self) -> float:
         """Seconds of audio received."""
         return self._received / STT_SAMPLE_RATE
@@ -170,8 +166,10 @@ class LiveSession:
         if self._options.turn_detection is None:
             if self._utterance is None:
                 self._begin(before, announced=False)
-            elif self._utterance.seconds < _MAX_COMMITTED:
+            else:
                 self._utterance.append(block)
+                if self._utterance.seconds >= _MAX_COMMITTED:
+                    await self._end(self._utterance, self._received)
             self._news.set()
             return
         turns = await SEGMENTATION.run(self._endpointer.push, block)
@@ -231,6 +229,8 @@ class LiveSession:
             if utterance.unread >= wanted:
                 try:
                     await self._read(utterance)
+                except TooSlow:  # of the client, not of the update
+                    raise
                 except Overloaded:
                     self._interval = min(_MAX_INTERVAL, 1.5 * self._interval)
                 except VozError as error:  # the next update, or the final text, reads this audio again
@@ -274,16 +274,14 @@ class LiveSession:
                     result = item
         if result is None:
             raise RuntimeError("a stream ended without its result")
-        text, stable = result.text.strip(), utterance.text
-        agrees = text.startswith(stable)
+        text = result.text.strip()
         start = utterance.start / STT_SAMPLE_RATE
         return Completed(
             item_id=utterance.item_id,
             start=start,
             end=start + utterance.seconds,
             text=text,
-            rest=text[len(stable) :] if agrees else rest_of(text, stable),
-            agrees=agrees,
+            rest=rest_of(text, utterance.text),
             segments=tuple(_moved(segment, start) for segment in result.segments),
             language=result.language,
             language_probability=result.language_probability,

@@ -187,6 +187,8 @@ def rest_of(final: str, stable: str) -> str:
 
     A client that joins all texts of an utterance then has its end, too.
     """
+    if final.startswith(stable):
+        return final[len(stable) :]
     words, before = final.split(), stable.split()
     blocks = SequenceMatcher(None, _plain(before), _plain(words), autojunk=False).get_matching_blocks()
     last = max((block for block in blocks if block.size), key=lambda block: block.a, default=None)

@@ -37,7 +37,6 @@ class Narrator:
         self._announced: set[str] = set()
         """Items whose start the client was told."""
         self._previous: str | None = None
-        self._delta_sent: set[str] = set()
 
     def tell(self, happened: LiveEvent, *, logprobs: bool = False) -> Iterator[dict[str, Any]]:
         """The events for what happened."""

@@ -41,7 +41,6 @@ class AttentionRecorder:
         self._keys: dict[LayerHead, NDArray[np.float32]] = {}
         self._weights: dict[LayerHead, NDArray[np.float32]] = {}
         """Of each head, shape (tokens, encoder positions)."""
-        self._last = max(self._heads)
 
     def record(self, layer: int, query: Heads, cache: CrossAttentionCache) -> None:
         """Take the queries of new tokens in one layer, shape (tokens, heads, width), scaled already."""

@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import threading
 from types import FrameType
 from typing import Annotated, Any, NoReturn
 
@@ -70,7 +71,17 @@ def _all(
 
 def run() -> NoReturn:
     """Run a command. SIGTERM ends it as Ctrl-C does, so that nothing half done stays on the disk."""
-    signal.signal(signal.SIGTERM, _terminate)
+    terminated = threading.Event()
+
+    def terminate(number: int, frame: FrameType | None) -> None:
+        """Do what Ctrl-C does at this moment: asyncio, where it runs, cancels its task."""
+        terminated.set()
+        interrupt = signal.getsignal(signal.SIGINT)
+        if not callable(interrupt):  # SIGINT is ignored, as in a shell's background job
+            raise KeyboardInterrupt
+        interrupt(number, frame)
+
+    signal.signal(signal.SIGTERM, terminate)
     try:
         app()
         code: Any = ExitCode.DONE
@@ -78,7 +89,9 @@ def run() -> NoReturn:
         code = stop.code
     except KeyboardInterrupt:
         code = ExitCode.INTERRUPTED
-    if code == ExitCode.INTERRUPTED:
+    if terminated.is_set():
+        code = ExitCode.TERMINATED
+    elif code == ExitCode.INTERRUPTED:
         console.say("Interrupted.")
     _end(code)
 
@@ -86,10 +99,6 @@ def run() -> NoReturn:
 def _forget_output() -> None:
     """The reader has what it wanted: nothing is left to be flushed when Python ends."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _terminate(_: int, __: FrameType | None) -> NoReturn:
-    raise SystemExit(ExitCode.TERMINATED)
 
 
 def _end(code: Any) -> NoReturn:

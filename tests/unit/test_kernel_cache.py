@@ -40,7 +40,13 @@ def run(folder: Path, decorator: str, imports: str, amount: float) -> list[float
     root = Path(__file__).parent.parent.parent
     found = subprocess.run(
         [sys.executable, "-c", "import kernels.outer"],
-        env={"PYTHONPATH": f"{folder}:{root}", "PATH": "/usr/bin", "HOME": str(folder)},
+        # Python takes a source of the same second and the same size for unchanged: it must keep no bytecode
+        env={
+            "PYTHONPATH": f"{folder}:{root}",
+            "PATH": "/usr/bin",
+            "HOME": str(folder),
+            "PYTHONDONTWRITEBYTECODE": "1",
+        },
         capture_output=True,
         text=True,
         check=True,

@@ -8,6 +8,7 @@
     │   └── DatabaseUnavailable    the database of jobs cannot be opened
     ├── Unauthorized               no API key, or a wrong one
     ├── Forbidden                  a signed link that is tampered with or has expired
+    │   └── OriginRefused          a web page of an origin that is not allowed
     ├── InvalidInput               understood, but cannot be worked on (unknown language, empty text)
     ├── NotFound                   there is no such thing
     │   └── UnknownModel           no model has this name
@@ -57,6 +58,10 @@ class Unauthorized(VozError):
 
 class Forbidden(VozError):
     """A signed link has expired, or is not one that we signed."""
+
+
+class OriginRefused(Forbidden):
+    """A web page of an origin that is not allowed (CORS_ALLOW_ORIGINS) opens a WebSocket."""
 
 
 class InvalidInput(VozError):

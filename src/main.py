@@ -28,6 +28,7 @@ from src.api.middleware import (
     HeadAsGet,
     KeyCheck,
     MultipartPreamble,
+    OriginCheck,
     ProxyPrefix,
     RateLimit,
     RequestLog,
@@ -185,6 +186,7 @@ def create_app(settings: Settings, open_engines: OpenEngines = open_models) -> F
             *([Middleware(Cors, origins=settings.cors_allow_origins)] if settings.cors_allow_origins else []),
             Middleware(RequestLog, policies=policies),
             *([Middleware(RequestTrace)] if settings.otel_exporter_otlp_endpoint else []),
+            Middleware(OriginCheck, origins=settings.cors_allow_origins, public_url=settings.public_url),
             Middleware(UnreadBody),
             Middleware(SlowBody, seconds=settings.upload_timeout),
             Middleware(

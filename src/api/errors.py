@@ -43,6 +43,7 @@ _REASON_BYTES = 123
 
 _STATUS: dict[type[errors.VozError], tuple[int, str, str]] = {
     errors.Unauthorized: (401, "unauthorized", "No valid API key"),
+    errors.OriginRefused: (403, "origin-refused", "Origin not allowed"),
     errors.Forbidden: (403, "forbidden", "Link expired or not valid"),
     errors.UnknownModel: (404, "model-not-found", "No such model"),
     errors.NotFound: (404, "not-found", "Not found"),

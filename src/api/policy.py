@@ -79,6 +79,8 @@ class RoutePolicy:
     """The class in which a place is taken *before* the body is read, because the body may be large or the
     connection may live long. None: a route with a small body takes its place itself, once it knows what is
     asked for. A cached answer needs none."""
+    checks_origin: bool = True
+    """Whether a WebSocket of a web page must come from an allowed origin (CORS_ALLOW_ORIGINS)."""
     rate_limited: bool = True
     """Whether RATE_LIMIT counts the requests of a key."""
     errors: ErrorShape = ErrorShape.PROBLEM

@@ -20,6 +20,7 @@ from src.api.middleware import (
     HeadAsGet,
     KeyCheck,
     MultipartPreamble,
+    OriginCheck,
     ProxyPrefix,
     RateLimit,
     RequestLog,
@@ -39,7 +40,7 @@ from tests.support.server import KEY, RunningServer, serve
 
 GUARDS = [
     HeadAsGet,
-    ProxyPrefix, RequestLog, RequestTrace, UnreadBody, SlowBody, KeyCheck, BodyLimit, ShutdownGuard,
+    ProxyPrefix, RequestLog, RequestTrace, OriginCheck, UnreadBody, SlowBody, KeyCheck, BodyLimit, ShutdownGuard,
     RateLimit, AdmitBeforeBody, MultipartPreamble,
 ]  # fmt: skip
 

@@ -5,6 +5,7 @@
 `Cors`               for web pages of other origins, if asked for
 `RequestLog`         an id, the route's policy, one log line at the end
 `RequestTrace`       a span for OpenTelemetry, if asked for
+`OriginCheck`        WebSockets of web pages: which origins may open them
 `UnreadBody`         closes the connection after an answer that came before the body was read
 `SlowBody`           gives up on a body that comes too slowly
 `KeyCheck`           API keys
@@ -22,6 +23,7 @@ from src.api.middleware.cors import Cors
 from src.api.middleware.head import HeadAsGet
 from src.api.middleware.keys import KeyCheck
 from src.api.middleware.log import RequestLog
+from src.api.middleware.origins import OriginCheck
 from src.api.middleware.preamble import MultipartPreamble
 from src.api.middleware.prefix import ProxyPrefix
 from src.api.middleware.rate_limit import RateLimit
@@ -36,6 +38,7 @@ __all__ = [
     "HeadAsGet",
     "KeyCheck",
     "MultipartPreamble",
+    "OriginCheck",
     "ProxyPrefix",
     "RateLimit",
     "RequestLog",

@@ -44,5 +44,5 @@ class Cors(Guard):
         await self._cors(scope, receive, send)
 
     async def websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
-        # browsers ask no permission for these; the key is what guards them
+        # browsers ask no permission for these: `OriginCheck`
         await self.app(scope, receive, send)

@@ -40,8 +40,8 @@ from tests.support.server import KEY, RunningServer, serve
 
 GUARDS = [
     HeadAsGet,
-    ProxyPrefix, RequestLog, RequestTrace, OriginCheck, UnreadBody, SlowBody, KeyCheck, BodyLimit, ShutdownGuard,
-    RateLimit, AdmitBeforeBody, MultipartPreamble,
+    ProxyPrefix, RequestLog, RequestTrace, OriginCheck, UnreadBody, SlowBody, KeyCheck, BodyLimit,
+    ShutdownGuard, RateLimit, AdmitBeforeBody, MultipartPreamble,
 ]  # fmt: skip
 
 live = APIRouter()

@@ -5,6 +5,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -64,11 +65,17 @@ async def full(websocket: WebSocket) -> None:
     raise Overloaded("all is taken")
 
 
-@pytest.fixture
-def server(make_settings: Callable[..., Settings]) -> Iterator[RunningServer]:
-    app = create_app(make_settings(failed_key_limit="off"), open_engines)
+@contextmanager
+def serving(settings: Settings) -> Iterator[RunningServer]:
+    app = create_app(settings, open_engines)
     app.include_router(live)
     with serve(app) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def server(make_settings: Callable[..., Settings]) -> Iterator[RunningServer]:
+    with serving(make_settings()) as running:
         yield running
 
 
@@ -236,10 +243,11 @@ def test_errors_of_a_websocket_have_their_codes(server: RunningServer) -> None:
     asyncio.run(main())
 
 
-def test_a_stopping_server_ends_its_websockets_and_takes_no_new_ones(server: RunningServer) -> None:
-    shutdown = server.app.state.services.shutdown
-
-    async def main() -> None:
+def test_a_stopping_server_ends_its_websockets_and_takes_no_new_ones(
+    make_settings: Callable[..., Settings],
+) -> None:
+    async def main(server: RunningServer) -> None:
+        shutdown = server.app.state.services.shutdown
         url = address(server, "/live")
         async with connect(url, additional_headers=headers(KEY), proxy=None) as socket:
             await socket.send("hello")
@@ -258,7 +266,8 @@ def test_a_stopping_server_ends_its_websockets_and_takes_no_new_ones(server: Run
             assert closed.value.rcvd.code == 1012
         assert not shutdown._requests
 
-    asyncio.run(main())
+    with serving(make_settings()) as server:
+        asyncio.run(main(server))
 
 
 def test_openai_s_clients_get_errors_in_their_shape(server: RunningServer) -> None:

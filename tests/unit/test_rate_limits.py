@@ -1,6 +1,5 @@
 """Limits a key: how they are written, how they are counted, and what callers are told."""
 
-import asyncio
 import multiprocessing
 import threading
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ from src.api.usage import metered
 from src.core.security import ApiKeys
 from src.errors import EngineFailed
 from src.services.usage import Usage
+from tests.support import rate_limited
 from tests.support.server import RunningServer, serve
 
 
@@ -142,19 +142,9 @@ def test_counters_that_fail_refuse_nobody(tmp_path: Path, caplog: pytest.LogCapt
     assert "2 s of audio are not counted" in caplog.text
 
 
-def _hit(folder: Path, times: int) -> None:
-    async def main() -> None:
-        limiter = RateLimiter(parse_limits("1000000/day"), folder)
-        for _ in range(times):
-            assert (await limiter.acquire("k")).windows
-        limiter.close()
-
-    asyncio.run(main())
-
-
 def test_processes_that_count_at_once_lose_nothing(tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
-    workers = [context.Process(target=_hit, args=(tmp_path, 100)) for _ in range(3)]
+    workers = [context.Process(target=rate_limited.hit, args=(tmp_path, 100)) for _ in range(3)]
     for worker in workers:
         worker.start()
     for worker in workers:

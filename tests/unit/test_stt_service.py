@@ -2,11 +2,11 @@
 
 import asyncio
 import io
-import wave
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import replace
-from typing import Any, TypeVar, cast
+from functools import cache
+from typing import Any, Protocol, TypeVar, cast
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ from src.services.decoding.pool import Decoders
 from src.services.stt import Progress, Result, SttService
 from src.services.transcription.finished import FinishedChunk
 from src.services.usage import UsageMeter
-from tests.support.speech import clip
+from tests.support.speech import clip, wav
 
 T = TypeVar("T")
 UNSURE = LanguageGuess("en", 0.2)
@@ -62,53 +62,63 @@ class Engine:
         raise AssertionError("it was not cancelled")
 
 
-def speech() -> io.BytesIO:
+@cache
+def recording() -> bytes:
     """Some minutes, so that there are several chunks."""
-    audio = np.tile(np.concatenate([clip("en-busy"), np.zeros(32_000, np.float32)]), 12)
-    file = io.BytesIO()
-    with wave.open(file, "wb") as written:
-        written.setparams((1, 2, 16_000, 0, "NONE", ""))
-        written.writeframes((audio * 32767).astype(np.int16).tobytes())
-    file.seek(0)
-    return file
+    audio = np.tile(np.concatenate([clip("en-busy"), np.zeros(32_000, np.float32)]), 8)
+    return wav(audio).getvalue()
 
 
-def run(engine: Engine, settings: Settings, use: Callable[[SttService], Coroutine[Any, Any, T]]) -> T:
+def speech() -> io.BytesIO:
+    return io.BytesIO(recording())
+
+
+Use = Callable[[SttService], Coroutine[Any, Any, T]]
+
+
+class Run(Protocol):
     """What `use` makes of a service with that engine."""
 
-    async def main() -> T:
-        async with Decoders(spares=1, most=2, max_seconds=settings.max_audio_seconds) as decoders:
-            return await use(stt_service(cast(Any, engine), decoders, settings))
+    def __call__(self, engine: Engine, use: Use[T]) -> T: ...
 
-    return asyncio.run(main())
+
+@pytest.fixture(scope="module")
+def run(make_settings: Callable[..., Settings]) -> Iterator[Run]:
+    """All services read from the same decoders."""
+    settings = make_settings()
+    decoders = Decoders(spares=1, most=2, max_seconds=settings.max_audio_seconds)
+    with asyncio.Runner() as runner:
+        stack = AsyncExitStack()
+        runner.run(stack.enter_async_context(decoders))
+        try:
+            yield lambda engine, use: runner.run(use(stt_service(cast(Any, engine), decoders, settings)))
+        finally:
+            runner.run(stack.aclose())
 
 
 @pytest.mark.parametrize(
     "failure", [Overloaded("1024 rows wait"), EngineFailed("no")], ids=["full", "failed"]
 )
-def test_a_vote_that_fails_fails_with_the_engines_error(
-    failure: VozError, make_settings: Callable[..., Settings]
-) -> None:
+def test_a_vote_that_fails_fails_with_the_engines_error(failure: VozError, run: Run) -> None:
     """An `ExceptionGroup` would be answered with 500 where 503 and Retry-After are meant."""
     engine = Engine(failure=failure)
     with pytest.raises(type(failure)) as raised:
-        run(engine, make_settings(), lambda service: service.detect_language(speech(), ()))
+        run(engine, lambda service: service.detect_language(speech(), ()))
     assert raised.value is failure
     assert engine.cancelled == engine.asked - 2, "the other votes are given back"
 
     engine = Engine(failure=failure)
     engine.asked = 1
     with pytest.raises(type(failure)):
-        run(engine, make_settings(), lambda service: service.transcribe(speech(), SttOptions()))
+        run(engine, lambda service: service.transcribe(speech(), SttOptions()))
 
 
-def test_what_is_read_again_has_a_floor(make_settings: Callable[..., Settings]) -> None:
+def test_what_is_read_again_has_a_floor(run: Run) -> None:
     """A text that ends at once is taken as it is; one that ends early is continued three times at most."""
     for seconds, calls_a_chunk in ((0.02, 1), (0.9, 1), (1.5, 4)):
         engine = Engine(seconds)
         result = run(
             engine,
-            make_settings(),
             lambda service: service.transcribe(speech(), SttOptions(language="en")),
         )
         assert isinstance(result, Result)
@@ -133,9 +143,9 @@ class Looping(Engine):
         return replace(found, looped=looped, language_probability=0.9, language=options.language or "es")
 
 
-def test_what_goes_round_in_a_loop_is_read_in_pieces(make_settings: Callable[..., Settings]) -> None:
+def test_what_goes_round_in_a_loop_is_read_in_pieces(run: Run) -> None:
     engine = Looping(longest=5.0)
-    result = run(engine, make_settings(), lambda service: service.transcribe(speech(), SttOptions()))
+    result = run(engine, lambda service: service.transcribe(speech(), SttOptions()))
     whole = [rows for rows in engine.rows if rows > 5 * 16_000]
     pieces = [rows for rows in engine.rows if rows <= 5 * 16_000]
     assert sum(pieces) == sum(whole), "each chunk is read again, all of it"
@@ -146,11 +156,11 @@ def test_what_goes_round_in_a_loop_is_read_in_pieces(make_settings: Callable[...
     assert starts == sorted(starts)
 
     hopeless = Looping(longest=0.0)
-    run(hopeless, make_settings(), lambda service: service.transcribe(speech(), SttOptions()))
+    run(hopeless, lambda service: service.transcribe(speech(), SttOptions()))
     assert len(hopeless.rows) == len(engine.rows), "pieces are not cut again"
 
 
-def test_usage_is_what_was_read_also_of_what_is_left(make_settings: Callable[..., Settings]) -> None:
+def test_usage_is_what_was_read_also_of_what_is_left(run: Run) -> None:
     async def whole(service: SttService) -> None:
         meter = UsageMeter()
         result = await service.transcribe(speech(), SttOptions(language="en"), meter)
@@ -163,11 +173,11 @@ def test_usage_is_what_was_read_also_of_what_is_left(make_settings: Callable[...
             await anext(items)
         assert meter.usage.audio_seconds > 5
 
-    run(Engine(), make_settings(), whole)
-    run(Engine(), make_settings(), left)
+    run(Engine(), whole)
+    run(Engine(), left)
 
 
-def test_a_recording_that_goes_on_is_read_as_it_comes(make_settings: Callable[..., Settings]) -> None:
+def test_a_recording_that_goes_on_is_read_as_it_comes(run: Run) -> None:
     """Segments come before the source has ended, from blocks of any length."""
     audio = np.concatenate([clip("en-busy"), np.zeros(32_000, np.float32)])
 
@@ -192,13 +202,11 @@ def test_a_recording_that_goes_on_is_read_as_it_comes(make_settings: Callable[..
             assert isinstance(result, Result)
             assert result.duration == pytest.approx(12 * len(audio) / 16_000)
 
-    run(Engine(), make_settings(), use)
+    run(Engine(), use)
 
 
 @pytest.mark.parametrize("stopped_after", [0, 1, 3])
-def test_work_that_broke_off_goes_on_after_the_last_finished_chunk(
-    make_settings: Callable[..., Settings], stopped_after: int
-) -> None:
+def test_work_that_broke_off_goes_on_after_the_last_finished_chunk(run: Run, stopped_after: int) -> None:
     """Another process, with what the first one had stored: the same text, and no chunk is read again."""
 
     async def first(service: SttService) -> list[FinishedChunk]:
@@ -219,15 +227,14 @@ def test_work_that_broke_off_goes_on_after_the_last_finished_chunk(
                 progress.append(item)
         raise AssertionError("no result")
 
-    settings = make_settings()
-    done = run(Engine(seconds=30.0), settings, first)
+    done = run(Engine(seconds=30.0), first)
     assert len(done) == stopped_after
     stored = TypeAdapter(list[FinishedChunk])
     done = stored.validate_json(stored.dump_json(done))
 
     at_once, resumed = Engine(seconds=30.0), Engine(seconds=30.0)
-    progress, expected = run(at_once, settings, whole)
-    went_on, result = run(resumed, settings, lambda service: whole(service, done))
+    progress, expected = run(at_once, whole)
+    went_on, result = run(resumed, lambda service: whole(service, done))
     assert [one.chunk for one in went_on] == [one.chunk for one in progress]
     assert result == expected
     assert len(resumed.rows) == len(at_once.rows) - stopped_after
@@ -239,5 +246,5 @@ def test_work_that_broke_off_goes_on_after_the_last_finished_chunk(
         FinishedChunk(one.start, one.samples, one.end, "other", one.transcripts, ()) for one in done
     ]
     again = Engine(seconds=30.0)
-    run(again, settings, lambda service: whole(service, other_model))
+    run(again, lambda service: whole(service, other_model))
     assert len(again.rows) == len(at_once.rows), "what another model has read is read again"

@@ -1,4 +1,4 @@
-"""Kokoro-82M on onnxruntime: English and Spanish where Coqui's weights are not available."""
+"""Kokoro-82M: English and Spanish where Coqui's weights are not available."""
 
 from src.engines.kokoro.engine import KokoroEngine
 

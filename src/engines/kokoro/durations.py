@@ -17,14 +17,16 @@ _GRAPH, _OUTPUT, _NAME = b"\x3a", b"\x62", b"\x0a"
 
 
 def with_durations(model: bytes) -> bytes:
-    """The ONNX file with `DURATIONS` as one more output; as it is, if the graph has no such tensor.
+    """The ONNX file with `DURATIONS` as one more output; as it is, if the graph has no such tensor."""
+    return with_output(model, DURATIONS) if DURATIONS.encode() in model else model
+
+
+def with_output(model: bytes, tensor: str) -> bytes:
+    """The ONNX file with a tensor of its graph as one more output.
 
     Protocol buffers merge what is appended: a second `graph` field with an output alone adds that output.
     """
-    name = DURATIONS.encode()
-    if name not in model:
-        return model
-    return model + _field(_GRAPH, _field(_OUTPUT, _field(_NAME, name)))
+    return model + _field(_GRAPH, _field(_OUTPUT, _field(_NAME, tensor.encode())))
 
 
 _LEAD = 2

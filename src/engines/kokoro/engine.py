@@ -19,7 +19,7 @@ class KokoroEngine(BatchedEngine[KokoroRow, Utterance]):
         voices: by name (`af_heart`), raw float32 of shape (510, 1, 256): a style for each number of
             phonemes. The first of a language is its default.
         threads: of one model call.
-        device: `cuda` is taken if this onnxruntime has it.
+        device: on `cuda` the weights are run by PyTorch, on `cpu` by onnxruntime.
         max_waiting: rows that may wait.
         observers: of the batcher.
 

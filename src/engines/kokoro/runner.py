@@ -4,19 +4,24 @@ So rows may each have a voice of their own at no cost. Phonemes, batches and tri
 `kokoro-onnx` package, whose own class wants its voices in one file and makes a session with every core.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from src.engines.base import Audio, Utterance, Voice, WordSpan
-from src.engines.kokoro.durations import DURATIONS, edges, with_durations, words_with_spaces
+from src.engines.kokoro.durations import edges, words_with_spaces
+from src.engines.kokoro.onnx_model import OnnxModel
 from src.engines.kokoro.phonemes import Phonemizer
+from src.engines.kokoro.speech_model import SpeechModel
 from src.engines.kokoro.styles import SAMPLE_RATE, Styles
+from src.engines.kokoro.torch_model import TorchModel
 from src.engines.word_spans import spans_of_words, without_pauses
 from src.errors import EngineFailed, ModelUnavailable
+
+log = logging.getLogger(__name__)
 
 MAX_PHONEMES = 510
 """Maximum number of phonemes in one model call."""
@@ -53,27 +58,28 @@ class Runner:
     """The model as a `BatchModel`: one row in work, one part of it a step.
 
     Args:
+        model: the ONNX file.
         files: styles by voice name.
         voices: the same voices, described.
+        threads: of a model call on the CPU.
+        device: `cpu` or `cuda`.
     """
-
-    compute_type = "int8"
 
     def __init__(
         self, model: Path, files: Mapping[str, Path], voices: Sequence[Voice], threads: int, device: str
     ) -> None:
-        self._model = model
+        self._file = model
         self._files = dict(files)
         self._described = voices
         self._threads = threads
         self._wanted_device = device
-        self.device = "cpu"
+        self.device, self.compute_type = "cpu", "int8"
         self._work: _Work | None = None
-        self._session: Any = None
+        self._model: SpeechModel | None = None
         self._styles = Styles({})
         self._phonemizers: dict[str, Phonemizer] = {}
         """By locale."""
-        self._vocabulary: dict[str, int] = {}
+        self._vocabulary: Mapping[str, int] = {}
 
     @property
     def symbols(self) -> str:
@@ -82,9 +88,11 @@ class Runner:
 
     def open(self) -> None:
         try:
-            self._open_session()
+            self._model = self._open_model()
         except Exception as error:
-            raise ModelUnavailable(f"{self._model} cannot be opened as an ONNX model: {error}") from error
+            raise ModelUnavailable(f"{self._file} cannot be opened as an ONNX model: {error}") from error
+        self.device, self.compute_type = self._model.device, self._model.compute_type
+        self._vocabulary = self._model.vocabulary
         self._styles = Styles(self._files)
         firsts = {voice.locale: voice for voice in reversed(self._described)}
         try:
@@ -95,28 +103,13 @@ class Runner:
             self.add(-1, KokoroRow(_WARM_UP[voice.language], voice))
             self.step()
 
-    def _open_session(self) -> None:
-        import onnxruntime
-        from kokoro_onnx.config import DEFAULT_VOCAB
-        from kokoro_onnx.session import embedded_vocab, input_dtypes
-
-        providers = ["CPUExecutionProvider"]
-        if self._wanted_device == "cuda" and "CUDAExecutionProvider" in onnxruntime.get_available_providers():
-            providers.insert(0, "CUDAExecutionProvider")
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = self._threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        self._session = onnxruntime.InferenceSession(
-            with_durations(self._model.read_bytes()), options, providers=providers
-        )
-        self._outputs = [output.name for output in self._session.get_outputs()]
-        # where the GPU's libraries do not load, ONNX Runtime goes on without a word
-        self.device = "cuda" if "CUDAExecutionProvider" in self._session.get_providers() else "cpu"
-        self._types = input_dtypes(self._session)
-        # older exports name the phonemes "tokens", newer ones "input_ids"
-        self._tokens = "input_ids" if "input_ids" in self._types else "tokens"
-        self._vocabulary = embedded_vocab(self._session) or DEFAULT_VOCAB
+    def _open_model(self) -> SpeechModel:
+        if self._wanted_device == "cuda":
+            try:
+                return TorchModel(self._file, "cuda")
+            except ValueError as problem:
+                log.warning("Kokoro runs on the CPU, since the GPU's network cannot be filled: %s", problem)
+        return OnnxModel(self._file, self._threads)
 
     def admit(self, waiting: Sequence[KokoroRow]) -> Sequence[int]:
         return () if self._work else (0,)
@@ -157,7 +150,7 @@ class Runner:
 
     def close(self) -> None:
         self._work = None
-        self._session = None
+        self._model = None
         self._styles = Styles({})
         self._phonemizers.clear()
 
@@ -165,21 +158,17 @@ class Runner:
         """Sound of phonemes, and the seconds in it at which each begins; none if the model does not tell."""
         from kokoro_onnx.trim import trim
 
+        if self._model is None:
+            raise RuntimeError("the runner is not open")
         tokens = [self._vocabulary[sound] for sound in phonemes]
-        inputs = {
-            self._tokens: np.array([[0, *tokens, 0]], self._types[self._tokens]),
-            "style": self._styles.style(voice, len(tokens)).astype(self._types["style"]),
-            "speed": np.ones(1, self._types["speed"]),
-        }
-        made = dict(zip(self._outputs, self._session.run(None, inputs), strict=True))
-        audio = np.asarray(made[self._outputs[0]], np.float32).ravel()
+        audio, durations = self._model.speak(tokens, self._styles.style(voice, len(tokens)))
         # the model puts silence around what it says; a cut at 60 dB under the loudest moment, a window of
         # 2048 samples early and late, leaves the first sound and the last word whole
         trimmed, (first, last) = trim(audio)
         starts: list[float] = []
-        if DURATIONS in made:
+        if durations is not None:
             length = (last - first) / SAMPLE_RATE
-            shifted = (edge - first / SAMPLE_RATE for edge in edges(made[DURATIONS]))
+            shifted = (edge - first / SAMPLE_RATE for edge in edges(durations))
             # without the symbols that begin and end every sequence
             starts = [float(min(max(edge, 0.0), length)) for edge in shifted][1:-2]
         return np.clip(np.asarray(trimmed, np.float32), -1.0, 1.0), starts

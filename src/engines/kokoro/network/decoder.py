@@ -1,0 +1,125 @@
+"""From frames to samples: the decoder, and iSTFTNet's generator with its harmonic source."""
+
+import math
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from src.engines.kokoro.network.layers import SnakeBlock, StyledBlock
+
+_SAMPLE_RATE = 24_000
+_RATES = (10, 6)
+"""By which each stage of the generator lengthens its input."""
+_KERNELS = (3, 7, 11)
+_FFT, _HOP = 20, 5
+_HARMONICS = 9
+_CURVE_HOP = math.prod(_RATES) * _HOP
+"""Samples of one value of the pitch: half a frame."""
+_VOICED_HZ = 10
+_EXPORT_GAIN = 1.5
+"""The export's inverse STFT leaves out the sum of squared windows, which is 1.5."""
+
+
+class Decoder(nn.Module):
+    """From text features, pitch and energy to samples."""
+
+    def __init__(self, width: int, inner: int = 1024) -> None:
+        super().__init__()
+        beside = 64 + 2
+        self.encode = StyledBlock(width + 2, inner)
+        self.decode = nn.ModuleList(StyledBlock(inner + beside, inner) for _ in range(3))
+        self.decode.append(StyledBlock(inner + beside, width, upsample=True))
+        self.F0_conv = nn.Conv1d(1, 1, 3, 2, padding=1)
+        self.N_conv = nn.Conv1d(1, 1, 3, 2, padding=1)
+        self.asr_res = nn.Sequential(nn.Conv1d(width, 64, 1))
+        self.generator = Generator(width)
+
+    def forward(self, text: Tensor, pitch: Tensor, energy: Tensor, style: Tensor) -> Tensor:
+        """Samples (n,).
+
+        Args:
+            text: (1, width, frames).
+            pitch: in Hz, (1, 2 x frames).
+            energy: (1, 2 x frames).
+            style: (1, 128).
+        """
+        x = self.before_generator(text, pitch, energy, style)
+        return self.generator.samples(self.generator(x, style, self.generator.source(pitch)))
+
+    def before_generator(self, text: Tensor, pitch: Tensor, energy: Tensor, style: Tensor) -> Tensor:
+        """What the generator makes a spectrum of, (1, width, 2 x frames); arguments as for `forward`."""
+        curves = [self.F0_conv(pitch[:, None]), self.N_conv(energy[:, None])]
+        x: Tensor = self.encode(torch.cat([text, *curves], 1), style)
+        beside = [self.asr_res(text), *curves]
+        for block in self.decode:
+            x = block(torch.cat([x, *beside], 1), style)
+        return x
+
+
+class _Source(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.l_linear = nn.Linear(_HARMONICS, 1)
+
+    def forward(self, pitch: Tensor) -> Tensor:
+        """The pitch as a sum of harmonics, (1, samples); a constant where it is not voiced."""
+        # float64: the phase grows to 100,000, of which float32 has two digits behind the point
+        harmonics = torch.arange(1, _HARMONICS + 1, device=pitch.device, dtype=torch.float64)
+        turns = (pitch.double()[:, None] * harmonics[:, None] / _SAMPLE_RATE) % 1
+        phase = turns.cumsum(2) * (2 * math.pi * _CURVE_HOP)
+        phase = functional.interpolate(phase, scale_factor=_CURVE_HOP, mode="linear")
+        voiced = (pitch > _VOICED_HZ).float().repeat_interleave(_CURVE_HOP, 1)
+        sines = 0.1 * torch.sin(phase).float() * voiced[:, None]
+        return torch.tanh(self.l_linear(sines.transpose(1, 2)))[..., 0]
+
+
+class Generator(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        widths = [width, width // 2, width // 4]
+        self.m_source = _Source()
+        self.ups = nn.ModuleList(
+            nn.ConvTranspose1d(inputs, outputs, 2 * rate, rate, padding=rate // 2)
+            for (inputs, outputs), rate in zip(pairwise(widths), _RATES, strict=True)
+        )
+        self.resblocks = nn.ModuleList(
+            SnakeBlock(channels, kernel) for channels in widths[1:] for kernel in _KERNELS
+        )
+        last = _RATES[-1]
+        self.noise_convs = nn.ModuleList(
+            [
+                nn.Conv1d(_FFT + 2, widths[1], 2 * last, last, padding=(last + 1) // 2),
+                nn.Conv1d(_FFT + 2, widths[2], 1),
+            ]
+        )
+        self.noise_res = nn.ModuleList([SnakeBlock(widths[1], 7), SnakeBlock(widths[2], 11)])
+        self.conv_post = nn.Conv1d(widths[2], _FFT + 2, 7, padding=3)
+
+    def source(self, pitch: Tensor) -> Tensor:
+        """Magnitudes and phases of the harmonic source, (1, 22, columns)."""
+        window = torch.hann_window(_FFT, device=pitch.device)
+        spectrum = torch.stft(self.m_source(pitch), _FFT, _HOP, window=window, return_complex=True)
+        return torch.cat([spectrum.abs(), spectrum.angle()], 1)
+
+    def forward(self, x: Tensor, style: Tensor, source: Tensor) -> Tensor:
+        """Log magnitudes and phases of the sound, (1, 22, columns)."""
+        for stage, (up, noise_conv, noise_res) in enumerate(
+            zip(self.ups, self.noise_convs, self.noise_res, strict=True)
+        ):
+            x = up(functional.leaky_relu(x, 0.1))
+            if stage == len(_RATES) - 1:
+                x = functional.pad(x, (1, 0), "reflect")
+            x = x + noise_res(noise_conv(source), style)
+            blocks = self.resblocks[stage * len(_KERNELS) : (stage + 1) * len(_KERNELS)]
+            x = torch.stack([block(x, style) for block in blocks]).mean(0)
+        columns: Tensor = self.conv_post(functional.leaky_relu(x))
+        return columns
+
+    def samples(self, columns: Tensor) -> Tensor:
+        """Samples (n,), by the inverse STFT."""
+        magnitude, phase = columns.chunk(2, 1)
+        spectrum = torch.polar(magnitude.exp(), phase.sin())
+        window = torch.hann_window(_FFT, device=columns.device)
+        return _EXPORT_GAIN * torch.istft(spectrum, _FFT, _HOP, window=window)[0]

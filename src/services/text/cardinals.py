@@ -177,6 +177,13 @@ def scales(language: Language) -> list[Rule]:
             money = re.match(rf"\s(?:de\s)?(?:{language.currency_words}|won)\b", match.string[match.end() :])
             if not money and (not counted_next or scale != "M"):
                 return None
+        if (
+            scale in ("k", "K")
+            and not value.fraction
+            and re.search(rf"\b(?:{language.race_before})\s$", match.string[: match.start()])
+            and not re.match(r"\s(?:de\s)?[a-zñ]+(?:s|people)\b", match.string[match.end() :])
+        ):
+            return None  # a distance: `a 5k`
         of = language.words["scale of"]
         scale_noun = language.scales[scale] if scale in language.scales else language.money_scales[scale]
         noun = re.match(r"\s[a-zñáéíóú]{3,}", match.string[match.end() :])
@@ -190,7 +197,7 @@ def scales(language: Language) -> list[Rule]:
 
     short = alternatives(name for name in language.scales if len(name) <= 3 and name != "mil")
     found = [
-        rule("cardinal", rf"(?<![\w.,])(?:(?P<low>{NUMBER})\s?[-–]\s?)?(?P<number>{NUMBER})(?P<dot>)(?P<scale>{short})(?!\w)(?!\s(?:run|race)\b)", one, "multiplier", near=r"\d\s?[a-zA-Z]"),
+        rule("cardinal", rf"(?<![\w.,])(?:(?P<low>{NUMBER})\s?[-–]\s?)?(?P<number>{NUMBER})(?P<dot>)(?P<scale>{short})(?!\w)", one, "multiplier", near=r"\d\s?[a-zA-Z]"),
     ]  # fmt: skip
     if "mill" in language.scales:
         found.append(rule("cardinal", rf"(?<![\w.,])(?P<number>{NUMBER})\s(?P<scale>MM?)(?P<dot>)(?=\sde\b)", one, "multiplier", near=r"\dM|\d\sM"))  # fmt: skip

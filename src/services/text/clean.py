@@ -84,7 +84,7 @@ def _unmark(text: str) -> str:
     text = re.sub(r"^[ \t]*([-*_=])(?:[ \t]?\1){2,}[ \t]*$", "\n", text, flags=re.MULTILINE)  # rules
     text = re.sub(r"^[ \t|:-]{3,}$", "", text, flags=re.MULTILINE)  # table rulers
     text = re.sub(r"^[ \t]*#{1,6}[ \t]+([^\n]*)", r"\n\1\n", text, flags=re.MULTILINE)
-    text = re.sub(r"^[ \t]*(?:>[ \t]?){1,5}", "", text, flags=re.MULTILINE)
+    text = re.sub(r"^[ \t]*(?:>[ \t]?){1,5}(?!\d)", "", text, flags=re.MULTILINE)
     text = re.sub(r"^[ \t]*[-*+][ \t]+(?:\[[ xX]\][ \t]*)?(?=\S)", "\n", text, flags=re.MULTILINE)
     text = re.sub(r"^[ \t]*(\d{1,3})[.)][ \t]+(?=\S)", r"\n\1. ", text, flags=re.MULTILINE)
     text = _STRONG.sub(r"\2", text)

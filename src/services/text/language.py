@@ -130,6 +130,8 @@ class Language:
     """Whether the half follows what is counted: `una hora y media`."""
     million_before: str
     """What makes a small `m` behind a number a million: `3.2m units`; empty for nothing."""
+    race_before: str
+    """Words before `5k` that make it a distance to run."""
     factor: Noun
     """`3x`: three times."""
 

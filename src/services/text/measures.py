@@ -14,6 +14,7 @@ _SINGULAR_BEFORE = re.compile(r"(?:\b(?:per|por|cada|each|un|el|the|a|one)\s)$",
 _ADJECTIVE_AFTER = re.compile(r"\s([A-Za-z]{2,})\b")
 _TECHNICAL = words("V W kW GB TB MB MHz GHz mAh MP mm cc Mbps")
 """Units that stand before their noun without an article, too: `12V battery`."""
+_FEET = "'′"
 _SPACED = words("A B t T J N ac AU ly bar lx lm kn kt ct atm")
 
 
@@ -106,8 +107,10 @@ def rules(language: Language) -> list[Rule]:  # noqa: PLR0915 - one function a f
     def size(match: re.Match[str]) -> str | None:
         if re.match(r"\s?=", match.string[match.end() :]):
             return None
-        numbers = re.split(r"[\"″]?\s?[x×]\s?", match["numbers"].rstrip('"″'))
+        numbers = re.split(r"[\"″'′]?\s?[x×]\s?", match["numbers"].rstrip("\"″'′"))
         words = [_in_size(number, language) for number in numbers]
+        if match["numbers"][-1] in _FEET:
+            return f" {foot_noun.many} {said['by']} ".join(words) + f" {foot_noun.many}"
         if match["numbers"].endswith(('"', "″")):
             return f" {said['by']} ".join(words) + f" {inch.many}"
         if match["unit"]:
@@ -140,7 +143,7 @@ def rules(language: Language) -> list[Rule]:  # noqa: PLR0915 - one function a f
         return words and words + stop(match)
 
     def feet_alone(match: re.Match[str]) -> str:
-        number = match["number"] or match["second"]
+        number = match["number"]
         return f"{integer(number, language)} {foot_noun.one if number == '1' else foot_noun.many}"
 
     def direction(match: re.Match[str]) -> str:
@@ -185,21 +188,21 @@ def rules(language: Language) -> list[Rule]:  # noqa: PLR0915 - one function a f
     )
     return [
         rule("measure", r"(?<![\w.,'])(?P<feet>\d)(?:'|′)\s?(?P<inches>\d{1,2})(?:\"|″|'')", height, "feet and inches", "['′]"),
-        rule("measure", rf"{left}{number}\s?[°º]\s?(?:(?P<minutes>\d{{1,2}})['′]\s?(?:(?P<seconds>\d{{1,2}}(?:[.,]\d+)?)(?:[\"″]|'')\s?)?)?(?P<point>{alternatives(language.points)})(?![\w.])", direction, "point of the compass", "[°º]"),
+        rule("measure", rf"{left}{number}\s?[°º]\s?(?:(?P<minutes>\d{{1,2}})['′]\s?(?:(?P<seconds>\d{{1,2}}(?:[.,]\d+)?)(?:[\"″]|'')\s?)?)?(?P<point>{alternatives(language.points)})(?!\w|\.\w)", direction, "point of the compass", "[°º]"),
         rule("measure", rf"{left}{number}\s?°\s?(?P<minutes>\d{{1,2}})['′]\s?(?:(?P<seconds>\d{{1,2}}(?:[.,]\d+)?)(?:[\"″]|'')\s?)?(?P<point>)", direction, "minutes of arc", "°"),
         rule("measure", rf"{left}(?:(?P<low>{NUMBER})\s?°?{_DASH})?{number}\s?[°º]\s?(?P<scale>[CFKcfk])(?![\w/])", temperature, "temperature", "[°º]"),
         rule("measure", rf"(?<![\w.,/])(?P<top>\d{{2,3}})/(?P<bottom>\d{{2,3}})\s?(?P<unit>mmHg){end}", over, "blood pressure", "mmHg"),
         rule("measure", rf"(?i:\b(?:{language.pressure_before})\s)(?P<own>(?P<top>\d{{2,3}})/(?P<bottom>\d{{2,3}})(?P<unit>))(?![\w/]|[.,]\d)", over, "blood pressure behind a word", r"\d/\d"),
-        rule("measure", rf"(?<![\w.,])(?P<numbers>{NUMBER}(?:[\"″]?\s?[x×]\s?{NUMBER}){{1,3}}[\"″]?)(?:\s?(?P<unit>in|{units.pattern(language)}){dot}{end})?(?![\w×]|\sx\s)", size, "size", r"\d[\"″]?\s?[x×]\s?\d"),
+        rule("measure", rf"(?<![\w.,])(?P<numbers>{NUMBER}(?:[\"″'′]?\s?[x×]\s?{NUMBER}){{1,3}}[\"″'′]?)(?:\s?(?P<unit>in|{units.pattern(language)}){dot}{end})?(?![\w×]|\sx\s)", size, "size", r"\d[\"″'′]?\s?[x×]\s?\d"),
         rule("measure", rf"{left}(?:(?P<whole>\d{{1,4}})[\s-])?(?P<top>\d{{1,3}})/(?P<bottom>\d{{1,3}})\s?(?P<mark>[\"″])(?!\w)", inch_part, "fraction of an inch", r"\d/\d"),
-        rule("measure", rf"{left}(?:(?P<whole>\d{{1,4}})[\s-])?(?P<top>\d{{1,3}})/(?P<bottom>\d{{1,4}})\s?(?P<unit>in\.|{units.pattern(language)}){dot}{end}", part, "fraction and unit", r"\d/\d"),
+        rule("measure", rf"{left}(?:(?P<whole>\d{{1,4}})[\s-])?(?P<top>\d{{1,3}})/(?P<bottom>\d{{1,4}})\s?(?P<unit>in\.|in(?=$|[,;)\n])|{units.pattern(language)}){dot}{end}", part, "fraction and unit", r"\d/\d"),
         rule("measure", rf"(?<![\w.,/])(?P<low>{NUMBER})\s?(?P<unit0>{units.pattern(language)}){_DASH}{number}\s?(?P<unit>(?P=unit0)){end}", full_range, "range", "[-–]"),
         rule("measure", rf"{left}{number}\s?{unit}/(?P<count>\d{{2,4}})\s?(?P<below>{units.pattern(language)}){end}", per_many, "so much for so many", r"/\d"),
         rule("measure", rf"{left}(?:(?P<low>{NUMBER}){_DASH})?{number}(?P<gap>[\s-]?){unit}{dot}{end}", one, "number and unit"),
         rule("measure", rf"(?<![\w.,/]){number}(?P<per>/(?:{alternatives(u for u in {**units.simple(language), **language.per_names} if len(u) > 1 or u == 's')})){end}", lambda m: _per_unit(m, language), "rate", r"\d/"),
         rule("measure", rf"(?<![\w.,/]){number}(?P<mark>\"|″|'')(?!\w)", inches, "inches", "[\"″']"),
         rule("measure", r"(?<=ft )(?P<number>\d{1,2})\s?in\b(?:\.(?!\s?[A-Z]|\w))?", inch_word, "inches in letters", r"\d\s?in\b"),
-        rule("measure", r"(?<![\w.,'])(?P<number>\d{1,2})['′](?=\s(?:tall|high|long|wide|deep)\b|\s?[x×]\s?\d)|(?<=\d' x )(?P<second>\d{1,2})'", feet_alone, "feet and inches", "['′]"),
+        rule("measure", r"(?<![\w.,'])(?P<number>\d{1,2})['′](?=\s(?:tall|high|long|wide|deep)\b)", feet_alone, "feet and inches", "['′]"),
         rule("measure", rf"(?<![\w.,/]){number}\s?in(?:\.(?!\s?[A-Z]|\w)|(?=\s(?:wide|long|tall|high|deep|thick|diameter|across)\b))", inch_word, "inches in letters", r"\d\s?in\b"),
         rule("measure", rf"(?<![\w.,/]){number}[x×](?=\s[a-záéíóúñ])", factor, "factor", r"\d[x×]"),
         rule("measure", rf"(?<![\w/]) ?(?P<own>(?P<unit>{plain}))(?![\w/²³])", alone, "unit without a number", ""),

@@ -39,10 +39,10 @@ def rules(language: Language) -> list[Rule]:
     followed = rf"(?=(?:\s(?:{compass})(?=\s))?(?:\s{name}){{1,3}},?\s(?i:{suffix}|street|avenue|road|drive|lane|court|boulevard|highway|place|way)\b)"
     return [
         rule("address", rf"(?<![\w.,/-])(?P<own>(?P<number>\d{{1,5}})(?P<letter>[A-Z])?){followed}", number, "number of a house"),
-        rule("address", rf"(?<=\d)\s(?P<own>(?P<point>{compass}))(?=(?:\s{name}){{1,3}}\s(?i:{suffix}|street|avenue|road|drive)\b)", lambda m: points[m["point"]], "direction of a street"),
+        rule("address", rf"(?<=[\da-z])\s(?P<own>(?P<point>{compass}))(?=(?:\s{name}){{1,3}}\s(?i:{suffix}|street|avenue|road|drive)\b)", lambda m: points[m["point"]], "direction of a street"),
         rule("address", rf"(?:(?<=\d)|(?<=\d[A-Z]))(?:\s(?:{compass}))?(?:\s{name}){{1,3}}\s(?P<own>(?i:{suffix})\b\.?)(?!\w)(?! (?!Apt|Suite|Ste|Unit)[A-Z][a-z]+ (?:{suffix})\b)", street, "street behind a number"),
-        rule("address", rf"(?<=[a-z]) (?P<own>(?:{suffix})\.)(?=\s*$|\s[a-z\d(]|[,;:)]|\s(?:{starters(language)})\b)", street, "street behind a name", near=_STREETS),
-        rule("address", r"\b[A-Z][a-z]+ (?P<own>Ave|Blvd|Rd|Hwy|Pkwy|Expy|Fwy|Ln)(?!\w|\.)", street, "street behind a name", near=_STREETS),
+        rule("address", rf"\b{name} (?P<own>(?:{suffix})\.)(?=\s*$|\s[a-z\d(]|[,;:)]|\s(?:{starters(language)})\b)", street, "street behind a name", near=_STREETS),
+        rule("address", r"\b[A-Z][a-z]+ (?P<own>Ave|Blvd|Rd|Hwy|Pkwy|Expy|Fwy|Ln|(?:St|Dr|Ct|Pl)(?=,\s[A-Z]))(?!\w|\.)", street, "street behind a name", near=_STREETS),
         rule("address", rf"[A-Z][a-z.]+, (?P<own>(?P<state>{alternatives(language.states)})(?P<comma>,)?(?: (?P<zip>\d{{5}}(?:-\d{{4}})?))?)(?=\s*$|[,.;)]|\s*\n)(?!\w)", state, "state", near=r", [A-Z]{2}(?![A-Za-z])"),
         rule("address", rf"\b(?P<own>(?P<state>{alternatives(language.states)})(?P<comma>,)? (?P<zip>\d{{5}}(?:-\d{{4}})?))(?![\w,.]\d|\w)", state, "postcode", near=r"[A-Z]{2},? \d{5}"),
     ]  # fmt: skip

@@ -47,8 +47,9 @@ def rules(language: Language) -> list[Rule]:
     def ordinal(match: re.Match[str]) -> str | None:
         if not re.fullmatch(_ROMAN, match["roman"]):
             return None
-        feminine = match["noun"].lower().endswith(("a", "as", "ión", "re", "ura"))
-        return language.say_ordinal(value(match["roman"]), "ª" if feminine else "º", match["noun"].lower())
+        noun = match["noun"].lower()
+        mark = "ª" if noun.endswith(("a", "as", "ión", "re", "ura")) else "º"
+        return language.say_ordinal(value(match["roman"]), mark + "s" * noun.endswith("s"), noun)
 
     def alone(match: re.Match[str]) -> str | None:
         return cardinal(match) if len(match["roman"]) >= 3 else None

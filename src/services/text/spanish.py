@@ -85,7 +85,7 @@ def _say_ordinal(number: int, mark: str, word: str) -> str:
     )  # fmt: skip
     if number == 11 and mark.endswith("er"):
         return "decimoprimer"
-    if short and said.endswith(("primero", "tercero")):
+    if short and not plural and said.endswith(("primero", "tercero")):
         said = said[:-1]
     if not plural:
         return said

@@ -89,7 +89,7 @@ def rules(language: Language) -> list[Rule]:
         return f"{integer(low, language)} {said['to']} {integer(high, language)}"
 
     hours = language.hours_mark
-    start = r"(?:(?<![\w.:])(?<!\d,)|(?<=\d\dT))"
+    start = r"(?:(?<![\w.:])(?:(?<!\d,)|(?<=:\d\d,))|(?<=\d\dT))"
     mark = rf"(?:\s?(?:{hours}|Z)\b\.?(?!\s?\d))?"
     point = r"(?::|\.(?=\d\d\s?(?:[ap]\.?\s?m|[epc]st|gmt|utc)\b))"
     found = [
@@ -98,7 +98,7 @@ def rules(language: Language) -> list[Rule]:
         any_case("duration", rf"{start}(?P<h>\d{{1,3}})\s?h(?:rs?|\s?oras)?\.?\s?(?P<m>\d{{1,2}})\s?m(?:in\.?|ins)?(?:\s?(?P<s>\d{{1,2}})\s?(?:s|segs?|secs?)\.?)?(?!\w)", long_clock, "hours and minutes", r"\d\s?[hH]"),
         any_case("duration", rf"{start}(?P<h>)(?P<m>\d{{1,3}})\s?m(?:in)?\s?(?P<s>\d{{1,2}})\s?s(?:e[cg])?(?!\w)", long_clock, "minutes and seconds", r"\d\s?[mM]"),
         any_case("time", rf"{start}(?P<hour>\d{{1,2}})(?:[:.](?P<minute>\d\d))?\s?[-–](?=\s?\d{{1,2}}(?:[:.]\d\d)?\s?(?P<half>[ap])\.?\s?m\b)", half_range, "range of hours", r"[-–]"),
-        any_case("time", rf"{start}(?P<hour>\d{{1,2}}){point}(?P<minute>\d{{2}})(?::(?P<second>\d{{2}})(?:\.\d{{1,6}})?)?(?![\d:]|[.,]\d){_HALF_DAY}?{mark}", clock, "clock", r"\d[:.]\d\d"),
+        any_case("time", rf"{start}(?P<hour>\d{{1,2}}){point}(?P<minute>\d{{2}})(?::(?P<second>\d{{2}})(?:\.\d{{1,6}})?)?(?![\d:]|[.,]\d(?!\d?:\d\d)){_HALF_DAY}?{mark}", clock, "clock", r"\d[:.]\d\d"),
         any_case("time", rf"(?<![\w.:$€£])(?<!\d,)(?P<hour>\d{{1,2}}){_HALF_DAY}(?![\w'])", bare, "hour and half of the day", r"\d\s?[aApP]"),
     ]  # fmt: skip
     if not language.hour_before:

@@ -63,7 +63,7 @@ def pattern(language: Language) -> str:
     """A regular expression for a unit, powers and `per` included."""
     names = alternatives(name for name in simple(language) if name not in ("in",))
     per = alternatives([*simple(language), *language.per_names, "H", "S"])
-    return rf"(?:(?:sq|cu)\.?\s)?(?:{names}){_POWER}?(?:/(?:{per}){_POWER}?(?!\w))?"
+    return rf"(?:(?:sq|cu)\.?\s)?(?:{names}){_POWER}?(?:\.?/(?:{per}){_POWER}?(?!\w))?"
 
 
 @lru_cache(maxsize=64)
@@ -77,7 +77,7 @@ def rate(language: Language) -> str:
 def noun(written: str, language: Language) -> Noun:
     """`km/h`, `m/s²`, `sq ft`: kilometer per hour..."""
     head, _, bottom = written.partition("/")
-    top = _powered(head, language)
+    top = _powered(head.rstrip(".") if bottom else head, language)
     if not bottom:
         return top
     below = per_name(bottom, language)
@@ -90,10 +90,13 @@ def per_name(written: str, language: Language) -> str:
         language.per_names.get(written.lower()) if written in "HS" else None
     )
     if known is None:
-        power = 2 if written[-1] in "2²" else 3 if written[-1] in "3³" else 0
-        base = _powered(re.sub(r"[\^23²³]+$", "", written) if power else written, language).one
-        suffix = {2: language.words["squared"], 3: language.words["cubed"], 0: ""}[power]
-        known = f"{base} {suffix}".strip()
+        plain = re.sub(r"[\^23²³]+$", "", written)
+        if plain != written and plain in language.per_names:  # a second squared, but a square meter
+            known = (
+                f"{language.per_names[plain]} {language.words['squared' if written[-1] in '2²' else 'cubed']}"
+            )
+        else:
+            known = _powered(written, language).one
     return f"{language.words['per']} {known}"
 
 

@@ -1,25 +1,120 @@
-"""The composition root: builds storage and services from `Settings`.
+"""The composition root: builds storage, services and limits from `Settings`.
 
 Only this module, `main.py` and `core/loader.py` know both the settings and the parts. All other modules take
 plain arguments, so that each can be read, tested and reused alone.
 """
 
-from collections.abc import Sequence
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from pydantic import SecretStr
 
+from src.access.client_secrets import ClientSecrets
+from src.access.rate_limits import RateLimiter
+from src.access.sessions import SessionsPerKey
+from src.api.dependencies import LiveLimits, Services
+from src.api.errors import explained
+from src.api.graceful_shutdown import GracefulShutdown
+from src.api.transcripts import written
 from src.config import Settings, TruncatedAudio
 from src.core.s3_handler import S3Storage
 from src.engines.base import SpeechToText, TextToSpeech, Voice
+from src.engines.models import Models
 from src.errors import ConfigurationError
-from src.jobs.service import JobsConfig
+from src.jobs.addresses import AddressGuard, parse_networks
+from src.jobs.service import JobsConfig, open_jobs
+from src.scheduling.admission import AdmissionController, UploadSpace, default_limit, default_sessions
 from src.services.decoding.pool import Decoders
+from src.services.model_names import Catalogue
 from src.services.stt import SttService
 from src.services.text.lexicon import EMPTY, Lexicon, from_file
 from src.services.tts import TtsConfig, TtsService
 from src.storage.base import Storage
 from src.storage.local import LocalStorage
+from src.storage.measured import MeasuredStorage
 from src.storage.s3_errors import S3Bucket
+
+OpenEngines = Callable[[Settings], AbstractAsyncContextManager[Models]]
+
+_UPLOAD_SHARE = 0.75
+"""Share of the free disk space for temporary files that uploads may take."""
+_MAX_JOB_REQUESTS = 256
+"""Jobs that are being submitted, and readers of events, in a worker process."""
+_SPARE_DECODERS = 2
+"""Number of idle decoder processes besides one per core. Forking one takes milliseconds."""
+
+
+@asynccontextmanager
+async def open_services(
+    settings: Settings,
+    open_engines: OpenEngines,
+    *,
+    shutdown: GracefulShutdown,
+    limiter: RateLimiter,
+    secrets: ClientSecrets,
+    space: UploadSpace,
+) -> AsyncIterator[Services]:
+    """Open storage, engines, decoder processes and jobs, and yield all that routes use.
+
+    Args:
+        settings: all of them.
+        open_engines: an async context manager that yields the engines.
+        shutdown: of this process; jobs end with it.
+        limiter: counts the audio of jobs.
+        secrets: makes keys of live sessions.
+        space: disk space for uploads, which recordings of jobs share.
+
+    Raises:
+        ConfigurationError: a setting cannot be used.
+        ModelUnavailable: no source of some weights worked.
+    """
+    lexicon = read_lexicon(settings)
+    async with (
+        open_storage(settings) as opened,
+        open_engines(settings) as models,
+        Decoders(
+            spares=_SPARE_DECODERS + settings.threads,
+            most=_limit(models.stt.info.device, settings),
+            max_seconds=settings.max_audio_seconds,
+        ) as decoders,
+    ):
+        check_lexicon(lexicon, models.tts.voices)
+        storage = MeasuredStorage(opened)
+        stt = stt_service(models.stt, decoders, settings)
+        tts = tts_service(models.tts, storage, settings, lexicon)
+        async with open_jobs(
+            jobs_config(settings),
+            AddressGuard(parse_networks(settings.jobs_allowed_networks)),
+            storage,
+            stt,
+            tts,
+            space,
+            stopping=lambda: shutdown.begun,
+            explain=explained,
+            render=written,
+            charge=limiter.consume_audio,
+        ) as jobs:
+            yield Services(
+                models=models,
+                storage=opened,
+                stt=stt,
+                tts=tts,
+                stt_admission=_admission("speech-to-text", models.stt.info.device, settings),
+                tts_admission=_admission("text-to-speech", models.tts.info.device, settings),
+                live_admission=_live_admission(models.stt.info.device, settings),
+                live_limits=LiveLimits(settings.live_idle_timeout, settings.live_max_seconds),
+                live_per_key=SessionsPerKey(settings.live_sessions_per_key),
+                client_secrets=secrets,
+                jobs_admission=AdmissionController("job", _MAX_JOB_REQUESTS, settings.request_timeout),
+                jobs=jobs,
+                shutdown=shutdown,
+                catalogue=Catalogue(models.stt.info, models.tts.voices, settings.model_aliases),
+                stt_languages=tuple(settings.stt_languages),
+                openai_markup=settings.openai_markup,
+                public_url=settings.public_url,
+            )
 
 
 def open_storage(settings: Settings) -> Storage:
@@ -80,7 +175,30 @@ def jobs_config(settings: Settings) -> JobsConfig:
         fetch_seconds=settings.jobs_fetch_timeout,
         callback_secret=secret.get_secret_value() if secret else "",
         max_bytes=settings.max_upload_mb * 2**20,
+        certificates=settings.ssl_cert_file,
     )
+
+
+def upload_bytes(settings: Settings) -> int:
+    """Bytes that the uploads in flight of this worker may take on the disk."""
+    if settings.upload_space_mb is not None:
+        return settings.upload_space_mb * 2**20
+    free = shutil.disk_usage(tempfile.gettempdir()).free
+    return int(free * _UPLOAD_SHARE) // settings.web_concurrency
+
+
+def _limit(device: str, settings: Settings) -> int:
+    return settings.max_queue or default_limit(device, settings.threads)
+
+
+def _admission(name: str, device: str, settings: Settings) -> AdmissionController:
+    return AdmissionController(name, _limit(device, settings), settings.request_timeout)
+
+
+def _live_admission(device: str, settings: Settings) -> AdmissionController:
+    sessions = settings.live_sessions
+    most = default_sessions(device, settings.threads) if sessions is None else sessions
+    return AdmissionController("live transcription", most, settings.live_max_seconds)
 
 
 def s3_bucket(settings: Settings) -> S3Bucket:

@@ -101,7 +101,7 @@ class Settings(BaseSettings):
     """Where weights are kept; filled once, then never fetched again."""
 
     ssl_cert_file: Path | None = None
-    """Certificates to trust (PEM), behind a proxy that opens TLS: for pip, npm, the hub, S3 and traces."""
+    """Certificates to trust (PEM), behind a proxy that opens TLS: for pip, npm, the hub, S3, traces, jobs."""
 
     storage: StorageKind = StorageKind.AUTO
     """`auto`: S3 as soon as S3_BUCKET_NAME is set, else the local folder."""

@@ -1,11 +1,9 @@
 """The application: `uvicorn src.main:app`."""
 
 import logging
-import shutil
 import sys
-import tempfile
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI
@@ -14,9 +12,7 @@ from fastapi.middleware import Middleware
 from src.access.client_secrets import ClientSecrets
 from src.access.failed_keys import FailedKeys
 from src.access.rate_limits import RateLimiter, parse_limits
-from src.access.sessions import SessionsPerKey
 from src.api import docs, errors, files, health, jobs, metrics, openai, page, stt, tts, voices
-from src.api.dependencies import LiveLimits, Services
 from src.api.engine_watch import watching
 from src.api.graceful_shutdown import GracefulShutdown
 from src.api.live import socket as live
@@ -39,41 +35,26 @@ from src.api.middleware import (
 )
 from src.api.policy import route_policies
 from src.api.protocol import HEAD_TIMEOUT, PAUSE_TIMEOUT
-from src.api.transcripts import written
 from src.api.wyoming import server as wyoming
-from src.composition import check_lexicon, jobs_config, open_storage, read_lexicon, stt_service, tts_service
+from src.composition import OpenEngines, open_services, upload_bytes
 from src.config import LogFormat, Settings, load_settings, unknown_keys
 from src.core.loader import open_models
 from src.core.security import ApiKeys
-from src.engines.models import Models
 from src.errors import ConfigurationError
-from src.jobs.addresses import AddressGuard, parse_networks
-from src.jobs.service import open_jobs
 from src.observability.telemetry import configure_logging
 from src.observability.tracing import tracing
 from src.processes.allocator import limit_malloc_arenas, trim_periodically
 from src.processes.descriptors import raise_descriptor_limit
 from src.processes.workers import shared_folder
-from src.scheduling.admission import AdmissionController, UploadSpace, default_limit, default_sessions
+from src.scheduling.admission import UploadSpace
 from src.scheduling.background_loop import in_background
 from src.scheduling.executors import TEXT
-from src.services.decoding.pool import Decoders
-from src.services.model_names import Catalogue
 from src.services.text import detect
-from src.storage.measured import MeasuredStorage
 
 log = logging.getLogger(__name__)
 
-OpenEngines = Callable[[Settings], AbstractAsyncContextManager[Models]]
-
 _FORM_LIMITS = {"max_files": 1, "max_fields": 128, "max_part_size": 16_384}
 """Limits on forms. Fields are parsed on the event loop and kept in memory; `prompt` has up to 8 KB."""
-_UPLOAD_SHARE = 0.75
-"""Share of the free disk space for temporary files that uploads may take."""
-_MAX_JOB_REQUESTS = 256
-"""Jobs that are being submitted, and readers of events, in a worker process."""
-_SPARE_DECODERS = 2
-"""Number of idle decoder processes besides one per core. Forking one takes milliseconds."""
 
 
 def create_app(settings: Settings, open_engines: OpenEngines = open_models) -> FastAPI:
@@ -85,9 +66,10 @@ def create_app(settings: Settings, open_engines: OpenEngines = open_models) -> F
     """
     shutdown = GracefulShutdown(settings.shutdown_timeout)
     keys = ApiKeys(settings.api_key, settings.api_keys_file)
+    secrets = ClientSecrets(keys.digest_of)
     policies = route_policies(settings.max_upload_mb, settings.max_text_chars, settings.metrics_public)
     limiter = RateLimiter(parse_limits(settings.rate_limit), shared_folder())
-    space = UploadSpace(_upload_space(settings))
+    space = UploadSpace(upload_bytes(settings))
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, float]]:
@@ -98,63 +80,15 @@ def create_app(settings: Settings, open_engines: OpenEngines = open_models) -> F
             settings.log_format is LogFormat.JSON,
             settings.secrets,
         )
-        lexicon = read_lexicon(settings)
         async with (
             shutdown.on_signals(),
             tracing(settings.otel_exporter_otlp_endpoint, settings.otel_headers, app.version),
-            open_storage(settings) as storage,
-            open_engines(settings) as models,
-            Decoders(
-                spares=_SPARE_DECODERS + settings.threads,
-                most=_limit(models.stt.info.device, settings),
-                max_seconds=settings.max_audio_seconds,
-            ) as decoders,
-            AsyncExitStack() as stack,
+            open_services(
+                settings, open_engines, shutdown=shutdown, limiter=limiter, secrets=secrets, space=space
+            ) as services,
         ):
-            check_lexicon(lexicon, models.tts.voices)
-            to_text = stt_service(models.stt, decoders, settings)
-            to_speech = tts_service(models.tts, MeasuredStorage(storage), settings, lexicon)
-            work = await stack.enter_async_context(
-                open_jobs(
-                    jobs_config(settings),
-                    AddressGuard(parse_networks(settings.jobs_allowed_networks)),
-                    MeasuredStorage(storage),
-                    to_text,
-                    to_speech,
-                    space,
-                    stopping=lambda: shutdown.begun,
-                    explain=errors.explained,
-                    render=written,
-                    charge=limiter.consume_audio,
-                )
-            )
-            services = Services(
-                models=models,
-                storage=storage,
-                stt=to_text,
-                tts=to_speech,
-                stt_admission=_admission("speech-to-text", models.stt.info.device, settings),
-                tts_admission=_admission("text-to-speech", models.tts.info.device, settings),
-                live_admission=AdmissionController(
-                    "live transcription",
-                    default_sessions(models.stt.info.device, settings.threads)
-                    if settings.live_sessions is None
-                    else settings.live_sessions,
-                    settings.live_max_seconds,
-                ),
-                live_limits=LiveLimits(settings.live_idle_timeout, settings.live_max_seconds),
-                live_per_key=SessionsPerKey(settings.live_sessions_per_key),
-                client_secrets=ClientSecrets(keys.digest_of),
-                jobs_admission=AdmissionController("job", _MAX_JOB_REQUESTS, settings.request_timeout),
-                jobs=work,
-                shutdown=shutdown,
-                catalogue=Catalogue(models.stt.info, models.tts.voices, settings.model_aliases),
-                stt_languages=tuple(settings.stt_languages),
-                openai_markup=settings.openai_markup,
-                public_url=settings.public_url,
-            )
             app.state.services = services
-            engines = {"speech to text": models.stt, "text to speech": models.tts}
+            engines = {"speech to text": services.models.stt, "text to speech": services.models.tts}
             async with (
                 measuring(services),
                 watching(engines, shutdown),
@@ -192,6 +126,7 @@ def create_app(settings: Settings, open_engines: OpenEngines = open_models) -> F
             Middleware(
                 KeyCheck,
                 keys=keys,
+                secrets=secrets,
                 failed=FailedKeys(settings.failed_keys),
             ),
             Middleware(BodyLimit),
@@ -215,23 +150,6 @@ def create_app(settings: Settings, open_engines: OpenEngines = open_models) -> F
     app.include_router(metrics.router)
     app.include_router(files.router)
     return app
-
-
-def _limit(device: str, settings: Settings) -> int:
-    return settings.max_queue or default_limit(device, settings.threads)
-
-
-def _admission(name: str, device: str, settings: Settings) -> AdmissionController:
-    limit = _limit(device, settings)
-    return AdmissionController(name, limit, settings.request_timeout)
-
-
-def _upload_space(settings: Settings) -> int:
-    """Bytes that the uploads in flight of this worker may take on the disk."""
-    if settings.upload_space_mb is not None:
-        return settings.upload_space_mb * 2**20
-    free = shutil.disk_usage(tempfile.gettempdir()).free
-    return int(free * _UPLOAD_SHARE) // settings.web_concurrency
 
 
 def _app_from_environment() -> FastAPI:

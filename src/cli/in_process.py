@@ -14,6 +14,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from enum import Flag, auto
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,14 @@ _NOT_INSTALLED = (
 _thread: threading.Thread | None = None
 
 
+class Needs(Flag):
+    """Models that a command needs."""
+
+    STT = auto()
+    TTS = auto()
+    BOTH = STT | TTS
+
+
 @dataclass(frozen=True, slots=True)
 class Private:
     """Where the server of this process is."""
@@ -47,8 +56,8 @@ def is_running() -> bool:
 
 
 @contextmanager
-def private_server() -> Iterator[Private]:
-    """Load the models, and serve while the block runs.
+def private_server(needs: Needs) -> Iterator[Private]:
+    """Load the models that a command needs, and serve while the block runs.
 
     Raises:
         CommandError: the server cannot start; the message says what to do.
@@ -57,7 +66,7 @@ def private_server() -> Iterator[Private]:
     with tempfile.TemporaryDirectory(prefix="voz-") as folder:
         private = Private(Path(folder) / "socket", secrets.token_urlsafe(24))
         failures: list[BaseException] = []
-        server = _server(private, Path(folder), failures)
+        server = _server(private, Path(folder), needs, failures)
         _thread = threading.Thread(target=server.run, name="server", daemon=True)
         with console.errors.status("Loading the models..."):
             _thread.start()
@@ -73,7 +82,7 @@ def private_server() -> Iterator[Private]:
             _thread.join(_STOP_SECONDS)
 
 
-def _server(private: Private, folder: Path, failures: list[BaseException]) -> Any:
+def _server(private: Private, folder: Path, needs: Needs, failures: list[BaseException]) -> Any:
     try:
         import uvicorn
 
@@ -86,7 +95,7 @@ def _server(private: Private, folder: Path, failures: list[BaseException]) -> An
     @asynccontextmanager
     async def opening(settings: "Settings") -> "AsyncIterator[Models]":
         # uvicorn only logs why a start failed
-        models = open_models(settings)
+        models = open_models(settings, transcribes=Needs.STT in needs, speaks=Needs.TTS in needs)
         try:
             opened = await models.__aenter__()
         except Exception as error:

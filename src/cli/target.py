@@ -11,7 +11,7 @@ import httpx
 
 import voz
 from src.cli.exit_codes import CommandError, ExitCode
-from src.cli.in_process import private_server
+from src.cli.in_process import Needs, private_server
 
 _LOOK_SECONDS = 15.0
 _RETRIES = 8
@@ -42,8 +42,12 @@ class Target:
 
 
 @contextmanager
-def reached(url: str | None) -> Iterator[Target]:
+def reached(url: str | None, needs: Needs = Needs.BOTH) -> Iterator[Target]:
     """The server at `url`, or one in this process while the block runs.
+
+    Args:
+        url: of the server; None: it is to run in this process.
+        needs: models that a server in this process loads.
 
     Raises:
         CommandError: `url` is no address, or the models cannot run here.
@@ -53,7 +57,7 @@ def reached(url: str | None) -> Iterator[Target]:
         _look_for(target)
         yield target
         return
-    with private_server() as private:
+    with private_server(needs) as private:
         yield Target("http://voz", private.key, private.socket)
 
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from src.config import Device, Settings
 from src.engines import cpu
-from src.engines.base import EngineInfo, TextToSpeech
+from src.engines.absent import AbsentEngine
+from src.engines.base import EngineInfo, SpeechToText, TextToSpeech
 from src.engines.models import Models
 from src.engines.side_by_side import SideBySide
 from src.errors import ConfigurationError, ModelUnavailable
@@ -37,13 +38,19 @@ def default_observers() -> tuple[BatchObserver, ...]:
 
 @asynccontextmanager
 async def open_models(
-    settings: Settings, observers: Sequence[BatchObserver] | None = None
+    settings: Settings,
+    observers: Sequence[BatchObserver] | None = None,
+    *,
+    transcribes: bool = True,
+    speaks: bool = True,
 ) -> AsyncIterator[Models]:
     """Fetch what is missing, load and warm every model, and release all of it at the end.
 
     Args:
         settings: which models, and where they run.
         observers: observers of the engines' batchers; `default_observers` if None.
+        transcribes: whether speech to text is wanted; if not, an `AbsentEngine` is in its place.
+        speaks: whether text to speech is wanted.
 
     Raises:
         ModelUnavailable: no source of some weights worked.
@@ -54,15 +61,20 @@ async def open_models(
     log.info("CPU: %d threads of %s", settings.threads, cpu.in_words())
     store = ModelStore(settings.models_dir)
     async with AsyncExitStack() as stack:
-        stt = await stack.enter_async_context(
-            await asyncio.to_thread(_speech_to_text, settings, store, device, observers)
-        )
-        tts, tts_notices = await _text_to_speech(settings, store, device, observers, stack)
-        notices = (*stt.notices, *tts_notices)
+        stt: SpeechToText = AbsentEngine()
+        tts: TextToSpeech = AbsentEngine()
+        notices: tuple[str, ...] = ()
+        if transcribes:
+            whisper = await asyncio.to_thread(_speech_to_text, settings, store, device, observers)
+            stt = await stack.enter_async_context(whisper)
+            notices = whisper.notices
+            log.info("ready: %s", _in_words(stt.info))
+        if speaks:
+            tts, tts_notices = await _text_to_speech(settings, store, device, observers, stack)
+            notices += tts_notices
+            log.info("ready: %s", _in_words(tts.info))
         for notice in notices:
             log.warning(notice)
-        for opened in (stt, tts):
-            log.info("ready: %s", _in_words(opened.info))
         yield Models(stt, tts, notices)
 
 

@@ -12,6 +12,7 @@ import socket
 import ssl
 from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -122,18 +123,34 @@ class _GuardedBackend(httpcore.AsyncNetworkBackend):
         await self._inner.sleep(seconds)
 
 
+def tls_context(certificates: Path | None = None) -> ssl.SSLContext:
+    """How the certificates of other servers are checked: by the public authorities, and by those in a file.
+
+    Args:
+        certificates: PEM, e.g. of an organisation's own authority; None: the public ones alone.
+
+    Raises:
+        ssl.SSLError: the file holds no certificate.
+        OSError: the file cannot be read.
+    """
+    context = httpx.create_ssl_context(trust_env=False)
+    if certificates:
+        context.load_verify_locations(certificates)
+    return context
+
+
 class GuardedTransport(httpx.AsyncBaseTransport):
     """A transport for httpx that connects to permitted addresses alone; it looks at no proxy setting.
 
     Args:
         guard: which addresses are permitted.
-        tls: how certificates are checked; None: by the system's authorities.
+        tls: how certificates are checked.
     """
 
-    def __init__(self, guard: AddressGuard, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, guard: AddressGuard, tls: ssl.SSLContext) -> None:
         self._transports: dict[str, httpx.AsyncHTTPTransport] = {}
         for scheme, encrypted in (("https", True), ("http", False)):
-            transport = httpx.AsyncHTTPTransport(verify=tls or True, trust_env=False)
+            transport = httpx.AsyncHTTPTransport(verify=tls, trust_env=False)
             backend = _GuardedBackend(guard, encrypted=encrypted)
             transport._pool._network_backend = backend  # httpx has no argument for it
             self._transports[scheme] = transport

@@ -8,6 +8,7 @@ import contextlib
 import logging
 import random
 import secrets
+import ssl
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
@@ -134,13 +135,14 @@ class CallbackSender(BackgroundLoop):
     Args:
         queue: of messages.
         guard: which addresses may be connected to.
+        tls: how certificates are checked.
     """
 
-    def __init__(self, queue: CallbackQueue, guard: AddressGuard) -> None:
+    def __init__(self, queue: CallbackQueue, guard: AddressGuard, tls: ssl.SSLContext) -> None:
         super().__init__("send-callbacks")
         self._queue = queue
         self._client = httpx.AsyncClient(
-            transport=GuardedTransport(guard),
+            transport=GuardedTransport(guard, tls),
             timeout=_ANSWER_SECONDS,
             follow_redirects=False,
             trust_env=False,

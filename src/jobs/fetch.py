@@ -1,6 +1,7 @@
 """Fetches recordings from the web, within bounds."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncGenerator
 from types import TracebackType
 from typing import Self
@@ -23,12 +24,13 @@ class Fetcher:
     Args:
         guard: which addresses may be connected to; redirects too.
         seconds: that one recording may take.
+        tls: how certificates are checked.
     """
 
-    def __init__(self, guard: AddressGuard, seconds: float) -> None:
+    def __init__(self, guard: AddressGuard, seconds: float, tls: ssl.SSLContext) -> None:
         self._seconds = seconds
         self._client = httpx.AsyncClient(
-            transport=GuardedTransport(guard),
+            transport=GuardedTransport(guard, tls),
             timeout=_SILENT_SECONDS,
             follow_redirects=True,
             max_redirects=_MAX_REDIRECTS,

@@ -4,8 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 
-from src.jobs.addresses import AddressGuard
+from src.errors import ConfigurationError
+from src.jobs.addresses import AddressGuard, tls_context
 from src.jobs.callbacks import CallbackQueue, CallbackSender
 from src.jobs.database import Database, parse_address
 from src.jobs.expiry import Expiry
@@ -45,6 +47,8 @@ class JobsConfig:
     callback_secret: str
     max_bytes: int
     """Of a recording."""
+    certificates: Path | None = None
+    """PEM file of authorities to trust besides the public ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +112,13 @@ async def open_jobs(
     Raises:
         ConfigurationError, DatabaseUnavailable: the database cannot be used.
     """
+    try:
+        tls = tls_context(config.certificates)
+    except OSError as error:
+        raise ConfigurationError(f"SSL_CERT_FILE cannot be used: {error}") from None
     async with (
         Database(parse_address(config.database_url)) as database,
-        Fetcher(guard, config.fetch_seconds) as fetcher,
+        Fetcher(guard, config.fetch_seconds, tls) as fetcher,
     ):
         objects = JobObjects(database, storage)
         leases = Leases(database, config.lease_seconds, MAX_ATTEMPTS, config.keep_seconds, explain)
@@ -130,7 +138,7 @@ async def open_jobs(
         )
         async with (
             jobs.watch,
-            CallbackSender(callbacks, guard),
+            CallbackSender(callbacks, guard, tls),
             Expiry(database, objects, config.keep_seconds),
             runner,
         ):

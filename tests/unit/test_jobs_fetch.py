@@ -2,18 +2,22 @@
 
 import asyncio
 import ipaddress
+import shutil
 import socket
+import ssl
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import aclosing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from src.errors import FetchFailed, TooLarge
-from src.jobs.addresses import AddressGuard, is_public, parse_networks
+from src.jobs.addresses import AddressGuard, is_public, parse_networks, tls_context
 from src.jobs.fetch import Fetcher
 
 LOOPBACK = parse_networks(["127.0.0.0/8"])
@@ -52,19 +56,30 @@ class _Site(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def site() -> Iterator[str]:
+def site(certificate: Path | None = None) -> Iterator[str]:
+    """A web server; with TLS if there is a certificate, which has its private key in the same file."""
     with ThreadingHTTPServer(("127.0.0.1", 0), _Site) as server:
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            server.socket = context.wrap_socket(server.socket, server_side=True)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         try:
-            yield f"http://127.0.0.1:{server.server_port}"
+            yield f"http{'s' if certificate else ''}://127.0.0.1:{server.server_port}"
         finally:
             server.shutdown()
 
 
-def fetch(url: str, max_bytes: int = 10_000, seconds: float = 10, guard: AddressGuard | None = None) -> bytes:
+def fetch(
+    url: str,
+    max_bytes: int = 10_000,
+    seconds: float = 10,
+    guard: AddressGuard | None = None,
+    certificates: Path | None = None,
+) -> bytes:
     async def main() -> bytes:
         async with (
-            Fetcher(guard or AddressGuard(LOOPBACK), seconds) as fetcher,
+            Fetcher(guard or AddressGuard(LOOPBACK), seconds, tls_context(certificates)) as fetcher,
             aclosing(fetcher.fetch(url, max_bytes)) as pieces,
         ):
             return b"".join([piece async for piece in pieces])
@@ -101,6 +116,25 @@ def test_a_network_is_allowed_by_name() -> None:
         assert not guard.permits("10.2.0.1", encrypted=encrypted)
         assert not guard.permits("127.0.0.1", encrypted=encrypted)
     assert is_public(ipaddress.ip_address("8.8.8.8"))
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="makes the certificate")
+def test_an_organisations_own_certificate_is_trusted_besides_the_public_ones(tmp_path: Path) -> None:
+    certificate = tmp_path / "own.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+         "-days", "2", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1",
+         "-keyout", tmp_path / "key.pem", "-out", certificate],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    served = tmp_path / "served.pem"
+    served.write_text(certificate.read_text() + (tmp_path / "key.pem").read_text())
+    with site(served) as url:
+        with pytest.raises(FetchFailed, match="cannot be reached: ConnectError"):
+            fetch(f"{url}/bytes/7")
+        assert fetch(f"{url}/bytes/7", certificates=certificate) == b"x" * 7
+    public = tls_context().cert_store_stats()["x509_ca"]
+    assert tls_context(certificate).cert_store_stats()["x509_ca"] == public + 1 > 100
 
 
 def test_what_is_there_is_fetched_over_redirects_too() -> None:

@@ -29,13 +29,20 @@ class KeyCheck(Guard):
 
     Args:
         keys: the valid keys.
+        secrets: reads client secrets; None: none is valid.
         failed: counts wrong keys by address; None: they are not limited.
     """
 
-    def __init__(self, app: ASGIApp, keys: ApiKeys, failed: FailedKeys | None = None) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        keys: ApiKeys,
+        secrets: ClientSecrets | None = None,
+        failed: FailedKeys | None = None,
+    ) -> None:
         super().__init__(app)
         self._keys = keys
-        self._secrets = ClientSecrets(keys.digest_of)
+        self._secrets = secrets
         self._failed = failed or FailedKeys(None)
 
     async def http(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -83,7 +90,7 @@ class KeyCheck(Guard):
             )
         await self._keys.refresh()
         name = self._keys.name_of(key)
-        if name is None and policy_of(scope).takes_client_secrets:
+        if name is None and self._secrets and policy_of(scope).takes_client_secrets:
             secret = self._secrets.read(key)
             if secret is not None:
                 name = secret.key_name

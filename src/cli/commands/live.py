@@ -12,6 +12,7 @@ from rich.text import Text
 import voz
 from src.cli import console, recorder
 from src.cli.exit_codes import CommandError, ExitCode
+from src.cli.in_process import Needs
 from src.cli.options import Json, Language, Url
 from src.cli.target import Target, reached
 
@@ -42,7 +43,7 @@ def live(
         raise CommandError(f"--input is - or absent; for a file: voz transcribe {source}", ExitCode.USAGE)
     if source is None:
         recorder.chosen()
-    with reached(url) as target:
+    with reached(url, Needs.STT) as target:
         asyncio.run(_run(target, source is not None, language, json))
 
 

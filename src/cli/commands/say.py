@@ -12,6 +12,7 @@ import typer
 import voz
 from src.cli import console, player, wav
 from src.cli.exit_codes import CommandError, ExitCode
+from src.cli.in_process import Needs
 from src.cli.options import Json, Language, Url
 from src.cli.outputs import whole_file
 from src.cli.target import reached
@@ -80,7 +81,7 @@ def say(
         "format": chosen.value,
         "speed": speed,
     }
-    with reached(url) as target, target.client() as client, ExitStack() as open_until_whole:
+    with reached(url, Needs.TTS) as target, target.client() as client, ExitStack() as open_until_whole:
         sinks = [open_until_whole.enter_context(sink) for sink in _sinks(output, play)]
         size = 0
         with client.stream_speech(words, **options) as audio:

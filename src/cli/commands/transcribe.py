@@ -8,6 +8,7 @@ import typer
 from src.cli import inputs
 from src.cli.exit_codes import CommandError, ExitCode
 from src.cli.formats import Format
+from src.cli.in_process import Needs
 from src.cli.options import Language, Url
 from src.cli.target import reached
 from src.cli.transcription import Batch, Wanted
@@ -66,7 +67,7 @@ def transcribe(
         )
     batch = Batch(found, wanted, force=force, as_json=json)
     if batch.left:
-        with reached(url) as target:
+        with reached(url, Needs.STT) as target:
             batch.run(target, parallel)
     batch.report()
     if batch.failed:

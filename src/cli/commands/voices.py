@@ -6,6 +6,7 @@ import typer
 from rich.table import Table
 
 from src.cli import console
+from src.cli.in_process import Needs
 from src.cli.options import Json, Url
 from src.cli.target import reached
 
@@ -18,7 +19,7 @@ def voices(
     url: Url = None,
 ) -> None:
     """List who can speak."""
-    with reached(url) as target, target.client() as client:
+    with reached(url, Needs.TTS) as target, target.client() as client:
         found = [voice for voice in client.voices() if language in (None, voice.language, voice.locale)]
     if json:
         console.write_json(found)

@@ -13,8 +13,8 @@ from typing import Any
 
 from src.errors import ModelUnavailable
 from src.weights.archives import unpack_release
-from src.weights.download import Downloader
 from src.weights.hub import Repository, cached, hub
+from src.weights.network import Network
 from src.weights.source import Component, Model, Source, SourceFailed
 
 VOCODER = "vocoder"
@@ -114,20 +114,23 @@ def localise(config: dict[str, Any], folder: Path) -> bool:
     return changed
 
 
-def model(name: str, downloader: Downloader, releases: str, endpoint: str | None) -> Model:
+def model(name: str, network: Network) -> Model:
     """A model of Coqui's catalogue, e.g. `tts_models/en/ljspeech/tacotron2-DDC`, with its vocoder.
 
-    Args:
-        releases: address to use in place of the release host's, without a path.
-        endpoint: address of the Hugging Face hub; None: as `huggingface_hub` has it.
+    Raises:
+        ModelUnavailable: that is no name of a model.
     """
+    if not re.fullmatch(r"tts_models(/\w[\w.-]*){3}", name):
+        raise ModelUnavailable(
+            f"{name} is neither a folder nor a name of Coqui's catalogue, such as "
+            "tts_models/en/ljspeech/tacotron2-DDC"
+        )
 
     def components() -> tuple[Component, ...]:
         entry = _entry(name)
-        found = [Component(name, _sources(entry, downloader, releases, endpoint))]
+        found = [Component(name, _sources(entry, network))]
         if vocoder := entry.get("default_vocoder"):
-            sources = _sources(_entry(vocoder), downloader, releases, endpoint)
-            found.append(Component(vocoder, sources, subfolder=VOCODER))
+            found.append(Component(vocoder, _sources(_entry(vocoder), network), subfolder=VOCODER))
         return tuple(found)
 
     return Model(
@@ -159,18 +162,16 @@ def _entry(name: str) -> Mapping[str, Any]:
     return entry
 
 
-def _sources(
-    entry: Mapping[str, Any], downloader: Downloader, releases: str, endpoint: str | None
-) -> tuple[Source, ...]:
+def _sources(entry: Mapping[str, Any], network: Network) -> tuple[Source, ...]:
     if "repo_id" in entry:
         repository = Repository(entry["repo_id"], entry.get("allow"), entry.get("ignore"))
-        return cached(repository), hub(repository, downloader, endpoint)
+        return cached(repository), hub(repository, network)
     urls = entry.get("github_rls_url", [])
 
     def fetch(folder: Path) -> None:
         for url in [urls] if isinstance(urls, str) else urls:
             target = folder / url.rpartition("/")[2]
-            downloader.file(releases + url.removeprefix(_GITHUB) if _GITHUB in url else url, target)
+            network.download(url.replace(_GITHUB, network.releases), target)
             if target.suffix == ".zip":
                 unpack_release(target, folder)
                 target.unlink()

@@ -1,17 +1,16 @@
 """From a list of sources to a finished model in the cache: the first source that works fills a component.
 
-Own code: no library tries several kinds of sources, nor takes over files that a person put there.
+Own code: no library tries several kinds of sources.
 """
 
 import logging
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 from src.errors import ModelUnavailable
 from src.weights.model_cache import ModelCache
-from src.weights.progress import megabytes
 from src.weights.source import Component, Model, Source, SourceFailed, verify
+from src.weights.tools import megabytes
 
 log = logging.getLogger(__name__)
 
@@ -24,89 +23,69 @@ class DownloadFailed(ModelUnavailable):
         self.tried = "; ".join(line.strip() for line in tried.splitlines())
 
 
-def fetch(cache: ModelCache, model: Model, *, verify: bool = False) -> Path:
+def fetch(cache: ModelCache, model: Model, *, verify: bool = False, ask_again: bool = True) -> Path:
     """The model's folder, fetched if it is not there yet.
 
     One that is whole costs a few `stat` calls: no lock, no write, no network.
 
     Args:
         verify: hash every file of a model that is there, and fetch it again if one differs.
+        ask_again: try to fetch it even if that failed within the last day.
 
     Raises:
         DownloadFailed: no source worked; the message lists each with its reason, and what to do.
         ModelUnavailable: there is no such model.
     """
-    if cache.fault(model.key, needs=model.checksums, hashes=verify) is None:
-        return cache.folder(model.key)
+    folder = cache.folder(model.key)
+    if cache.fault(model.key, model.checksums, hashes=verify) is None:
+        return folder
+    if not ask_again and (failed := cache.recent_failure(model.key)):
+        raise DownloadFailed(model, failed)
     try:
         with cache.lock(model.key):
-            fault = cache.fault(model.key, needs=model.checksums, hashes=verify)
-            if fault is not None and not _adopt(cache, model):
-                if cache.folder(model.key).exists():
-                    log.warning("%s is not whole (%s): fetching it again", cache.folder(model.key), fault)
+            # another process may have fetched it meanwhile
+            fault = cache.fault(model.key, model.checksums, hashes=verify)
+            if fault is not None:
+                if folder.exists():
+                    log.warning("%s is not whole (%s): fetching it again", folder, fault)
                 _fill(cache, model)
-    except OSError as error:
-        if cache.matches(model.key, model.checksums):  # whole, on a disk that takes no manifest
-            return cache.folder(model.key)
-        raise DownloadFailed(
-            model, f"  {model.key}: the folder {cache.root} cannot be filled ({error})"
-        ) from None
-    return cache.folder(model.key)
-
-
-def _adopt(cache: ModelCache, model: Model) -> bool:
-    """Take files that a person put there for the model, if every one has its known SHA-256."""
-    if not cache.matches(model.key, model.checksums):
-        return False
-    cache.write_manifest(cache.folder(model.key), "found in place")
-    log.info("%s: files found in %s, checksums right", model.key, cache.folder(model.key))
-    return True
+    except (SourceFailed, OSError) as error:
+        tried = str(error) if isinstance(error, SourceFailed) else f"  {folder} cannot be filled ({error})"
+        cache.note_failure(model.key, tried)
+        raise DownloadFailed(model, tried) from None
+    return folder
 
 
 def _fill(cache: ModelCache, model: Model) -> None:
     with cache.staging(model.key) as stage:
         whole = stage / "whole"
         whole.mkdir()
-        try:
-            components = [
-                _with_what_is_there(component, cache.folder(model.key)) for component in model.components()
-            ]
-            origins = [_fetch_component(component, whole, stage / "scratch") for component in components]
-            model.check(whole)
-        except SourceFailed as error:
-            raise DownloadFailed(model, str(error)) from None
+        here = cache.folder(model.key)
+        origins = [_fetch_component(each, here, whole, stage / "scratch") for each in model.components()]
+        model.check(whole)
         size = sum(path.stat().st_size for path in whole.rglob("*") if path.is_file())
         cache.put(model.key, whole, "; ".join(origins))
-    log.info("%s: %s kept in %s", model.key, megabytes(size), cache.folder(model.key))
+    log.info("%s: %s kept in %s", model.key, megabytes(size), here)
 
 
-def _with_what_is_there(component: Component, folder: Path) -> Component:
-    """The component, with the model's own folder as its first source: only another may be missing."""
-    here = folder / component.subfolder
-
-    def copy(scratch: Path) -> None:
-        for name in component.checksums:
-            shutil.copy2(here / name, scratch / name)
-
-    if not component.checksums or not all((here / name).is_file() for name in component.checksums):
-        return component
-    return replace(component, sources=(Source(str(here), copy), *component.sources))
-
-
-def _fetch_component(component: Component, whole: Path, scratch: Path) -> str:
+def _fetch_component(component: Component, here: Path, whole: Path, scratch: Path) -> str:
     """Fill `whole` with this component from the first source that works; gives the source's name.
+
+    Args:
+        here: the model's own folder. What it holds is not fetched again, if its checksums are known.
+        scratch: a folder to work in.
 
     Raises:
         SourceFailed: none did; a line for each with its reason.
     """
     tried = []
-    for source in component.sources:
+    for source in (*_what_is_there(component, here / component.subfolder), *component.sources):
         shutil.rmtree(scratch, ignore_errors=True)
         scratch.mkdir()
         log.info("%s: fetching from %s", component.what, source.name)
         try:
             source.fetch(scratch)
-            verify(scratch, component.checksums)
+            verify(scratch, source.checksums)
         except (SourceFailed, OSError) as error:
             log.info("%s: not from %s: %s", component.what, source.name, error)
             tried.append(f"  {component.what}, from {source.name}: {error}")
@@ -117,3 +96,15 @@ def _fetch_component(component: Component, whole: Path, scratch: Path) -> str:
             path.rename(target / path.name)
         return source.name
     raise SourceFailed("\n".join(tried))
+
+
+def _what_is_there(component: Component, folder: Path) -> list[Source]:
+    """The model's own folder as a source, where all files of the component are in it."""
+    sums = component.sources[0].checksums
+
+    def copy(scratch: Path) -> None:
+        for name in sums:
+            shutil.copy2(folder / name, scratch / name)
+
+    whole = bool(sums) and all((folder / name).is_file() for name in sums)
+    return [Source(str(folder), copy, sums)] if whole else []

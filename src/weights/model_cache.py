@@ -6,9 +6,11 @@ Own code: the hub's cache knows only the hub, and neither GitHub's releases nor 
         whisper/base/            a finished model: its files, and manifest.json
         .tmp/whisper--base/...   one on its way; wiped by the next process that fetches this model
         .locks/whisper--base     held by the process that fetches it
+        .failed/whisper--base    why it could not be had, for a day
 
 A model is filled in `.tmp`, hashed, written through to the disk, given its manifest and renamed into
-place. Without a manifest, or with a file of another size than it says, a folder is not a model.
+place. Without a manifest (unless its checksums are known), or with a file of another size than the manifest
+says, a folder is not a model.
 """
 
 import datetime
@@ -18,30 +20,26 @@ import logging
 import os
 import secrets
 import shutil
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from src.weights.source import digest
+from src.weights.source import SourceFailed, digest, verify
 
 log = logging.getLogger(__name__)
 
 MANIFEST = "manifest.json"
+_ASK_AGAIN_SECONDS = 24 * 3600.0
 
 
 def write_atomically(target: Path, text: str) -> None:
     """Write a small file so that a reader sees the old one or the new one, never a part."""
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f"{target.name}.{secrets.token_hex(4)}")
-    try:
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(target)
 
 
 class ModelCache:
@@ -53,35 +51,22 @@ class ModelCache:
     def folder(self, key: str) -> Path:
         return self.root / key
 
-    def fault(self, key: str, *, needs: Collection[str] = (), hashes: bool = False) -> str | None:
+    def fault(
+        self, key: str, checksums: Mapping[str, str] | None = None, *, hashes: bool = False
+    ) -> str | None:
         """Why the folder is not a finished model; None if it is one.
 
-        Sizes only, unless `hashes` is set: this runs at every start.
+        Sizes only, unless `hashes` is set or a person put the files there: this runs at every start.
 
         Args:
-            needs: names of files that must be among those of the manifest.
+            checksums: SHA-256 of files that must be there. A folder without a manifest is a finished model if
+                these are right.
         """
-        folder = self.folder(key)
-        if not folder.is_dir():
-            return "it is not there"
         try:
-            manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-            files: dict[str, dict[str, Any]] = manifest["files"]
-            if lacking := sorted(set(needs) - set(files)):
-                return f"it was fetched without {lacking[0]}"
-            return next(filter(None, (_damage(folder, *item, hashes) for item in files.items())), None)
-        except FileNotFoundError as error:
-            return f"{Path(error.filename).name} is missing"
-        except (ValueError, KeyError, TypeError, AttributeError):
-            return f"{MANIFEST} is damaged"
-
-    def matches(self, key: str, checksums: Mapping[str, str]) -> bool:
-        """Whether the folder holds files with exactly these SHA-256."""
-        folder = self.folder(key)
-        return bool(checksums) and all(
-            (folder / name).is_file() and digest(folder / name) == sha256
-            for name, sha256 in checksums.items()
-        )
+            _check(self.folder(key), checksums or {}, hashes)
+        except SourceFailed as error:
+            return str(error)
+        return None
 
     @contextmanager
     def lock(self, key: str) -> Iterator[None]:
@@ -89,7 +74,7 @@ class ModelCache:
 
         The kernel gives the lock back when its holder dies, however it dies.
         """
-        path = self.root / ".locks" / _flat(key)
+        path = self._hidden("locks", key)
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("w") as file:
             try:
@@ -102,7 +87,7 @@ class ModelCache:
     @contextmanager
     def staging(self, key: str) -> Iterator[Path]:
         """An empty folder on the same file system to fill; gone at the end. Call it with the lock held."""
-        around = self.root / ".tmp" / _flat(key)
+        around = self._hidden("tmp", key)
         shutil.rmtree(around, ignore_errors=True)  # left by a process that was killed
         # not mkdtemp: its mode would follow the folder into place and shut other users out
         folder = around / secrets.token_hex(4)
@@ -128,8 +113,7 @@ class ModelCache:
     def put(self, key: str, staged: Path, origin: str) -> None:
         """Move a staged folder into its place, whole or not at all. Call it with the lock held."""
         self.write_manifest(staged, origin)
-        for path in [staged, *staged.rglob("*")]:
-            _to_disk(path)
+        os.sync()  # after a power cut, no file has its length but not its content
         place = self.folder(key)
         place.parent.mkdir(parents=True, exist_ok=True)
         if place.exists():
@@ -140,25 +124,47 @@ class ModelCache:
             else:  # not ours to delete
                 log.warning("%s was not put there by this program: kept as %s", place, aside)
         staged.rename(place)
-        _to_disk(place.parent)
+        self._hidden("failed", key).unlink(missing_ok=True)
+
+    def note_failure(self, key: str, reason: str) -> None:
+        """Remember for a day that a model could not be had, if MODELS_DIR can be written to."""
+        with suppress(OSError):
+            write_atomically(self._hidden("failed", key), reason)
+
+    def recent_failure(self, key: str) -> str | None:
+        """Why the model could not be had, if that was noted within the last day."""
+        note = self._hidden("failed", key)
+        try:
+            age = time.time() - note.stat().st_mtime
+            reason = note.read_text(encoding="utf-8")
+        except OSError:
+            return None
+        return f"{reason} ({age / 3600:.1f} hours ago)" if 0 <= age < _ASK_AGAIN_SECONDS else None
+
+    def _hidden(self, folder: str, key: str) -> Path:
+        return self.root / f".{folder}" / key.replace("/", "--")
 
 
-def _damage(folder: Path, name: str, expected: Mapping[str, Any], hashes: bool) -> str | None:
-    size = (folder / name).stat().st_size
-    if size != expected["size"]:
-        return f"{name} has {size} bytes instead of {expected['size']}"
-    if hashes and digest(folder / name) != expected["sha256"]:
-        return f"{name} does not have the SHA-256 that it arrived with"
-    return None
-
-
-def _flat(key: str) -> str:
-    return key.replace("/", "--")
-
-
-def _to_disk(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
+def _check(folder: Path, checksums: Mapping[str, str], hashes: bool) -> None:
+    """Raise SourceFailed unless the folder is a finished model; see `ModelCache.fault`."""
+    if not folder.is_dir():
+        raise SourceFailed("it is not there")
+    if checksums and not (folder / MANIFEST).is_file():
+        verify(folder, checksums)
+        return
     try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        files: dict[str, dict[str, Any]] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))[
+            "files"
+        ]
+        if lacking := sorted(set(checksums) - set(files)):
+            raise SourceFailed(f"it was fetched without {lacking[0]}")
+        for name, expected in files.items():
+            size = (folder / name).stat().st_size
+            if size != expected["size"]:
+                raise SourceFailed(f"{name} has {size} bytes instead of {expected['size']}")
+            if hashes and digest(folder / name) != expected["sha256"]:
+                raise SourceFailed(f"{name} does not have the SHA-256 that it arrived with")
+    except FileNotFoundError as error:
+        raise SourceFailed(f"{Path(error.filename).name} is missing") from None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise SourceFailed(f"{MANIFEST} is damaged") from None

@@ -18,6 +18,8 @@ class Source:
     """For the log and for the error that lists what was tried."""
     fetch: Callable[[Path], None]
     """Fills the empty folder it is given, or raises SourceFailed or OSError."""
+    checksums: Mapping[str, str] = field(default_factory=dict)
+    """SHA-256 by file name, where it is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +28,6 @@ class Component:
 
     what: str
     sources: tuple[Source, ...]
-    checksums: Mapping[str, str] = field(default_factory=dict)
-    """SHA-256 by file name, where it is known whatever the source."""
     subfolder: str = ""
     """Where the files go inside the model's folder."""
 
@@ -62,13 +62,3 @@ def verify(folder: Path, checksums: Mapping[str, str]) -> None:
         found = digest(folder / name)
         if found != expected:
             raise SourceFailed(f"{name} has SHA-256 {found}, expected {expected}")
-
-
-def verified(source: Source, checksums: Mapping[str, str]) -> Source:
-    """The source, whose files must have these SHA-256."""
-
-    def fetch(folder: Path) -> None:
-        source.fetch(folder)
-        verify(folder, checksums)
-
-    return Source(source.name, fetch)

@@ -12,17 +12,14 @@ import json
 import logging
 import re
 import textwrap
-import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from src.errors import ModelUnavailable
 from src.weights import coqui, kokoro, whisper
-from src.weights.download import Downloader, Timeouts
 from src.weights.fetch import DownloadFailed, fetch
 from src.weights.model_cache import ModelCache, write_atomically
+from src.weights.network import Network
 from src.weights.source import Model, SourceFailed
 from src.weights.tts_engine import TtsEngine
 
@@ -31,8 +28,6 @@ log = logging.getLogger(__name__)
 _AGAIN = "`python -m src.weights` tries again"
 _REASON_LENGTH = 1000
 """Characters of the reason why Kokoro speaks."""
-_ASK_AGAIN = 24 * 3600.0
-"""Seconds for which what could not be had is not asked for again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,37 +65,19 @@ class CoquiModels:
     """Each is a voice; the first of a language is its default."""
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoints:
-    """Addresses of the hosts that publish the models. The defaults are the public ones."""
-
-    releases: str = "https://github.com"
-    hub: str | None = None
-    """None: as `huggingface_hub` has it (HF_ENDPOINT)."""
-
-
 class ModelStore:
     """Finds weights, fetching them where they are missing. Blocking: run it in a thread.
 
     Args:
         folder: MODELS_DIR.
         verify: hash what is there, and fetch again what has changed.
+        network: where models are fetched from; the public hosts by default.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        *,
-        verify: bool = False,
-        endpoints: Endpoints | None = None,
-        timeouts: Timeouts | None = None,
-    ) -> None:
+    def __init__(self, folder: Path, *, verify: bool = False, network: Network | None = None) -> None:
         self._cache = ModelCache(folder)
         self._verify = verify
-        self._endpoints = endpoints or Endpoints()
-        self._downloader = Downloader(timeouts)
-        self._no_coqui = _Note(self._cache.root / "coqui" / "unreachable.json")
-        self._no_voices = _Note(self._cache.root / ".kokoro-voices-unreachable")
+        self._network = network or Network()
 
     def whisper(self, name: str) -> WhisperFiles:
         """Whisper's files.
@@ -120,14 +97,13 @@ class ModelStore:
             return WhisperFiles(given, given.name)
         if not re.fullmatch(r"\w[\w.-]*(/\w[\w.-]*)?", name):
             raise ModelUnavailable(f"STT_MODEL={name}: there is no such folder")
-        model = whisper.model(name, self._downloader, self._endpoints.hub)
-        return WhisperFiles(self._fetch(model), name)
+        return WhisperFiles(self._fetch(whisper.model(name, self._network)), name)
 
     def kokoro(self, *, ask_again: bool = False) -> KokoroFiles:
         """Kokoro's model and voices.
 
-        A folder of an earlier version, with fewer voices, is filled up. Where that fails it is used as it
-        is, and the next start that tries is a day later.
+        A folder with fewer voices is filled up. Where that fails it is used as it is, and the next start that
+        tries is a day later.
 
         Args:
             ask_again: try to fill it up even if that failed lately.
@@ -135,41 +111,32 @@ class ModelStore:
         Raises:
             ModelUnavailable: as `whisper`.
         """
-        model = kokoro.model(self._downloader, self._endpoints.releases, self._endpoints.hub)
+        model = kokoro.model(self._network)
         folder = self._cache.folder(model.key)
-        whole = self._cache.fault(model.key, needs=model.checksums) is None
-        usable = whole or self._has(model.key, kokoro.fewest())
-        if (
-            self._verify
-            or not usable
-            or (not whole and (ask_again or self._no_voices.read([kokoro.KEY]) is None))
-        ):
-            try:
-                self._fetch(model)
-            except DownloadFailed as error:
-                if not usable:
-                    raise
-                log.warning("Kokoro has only the voices that are there: %s (%s)", error.tried, _AGAIN)
-                self._no_voices.write([kokoro.KEY], error.tried)
+        usable = self._cache.fault(model.key, kokoro.fewest()) is None
+        try:
+            self._fetch(model, ask_again=ask_again or not usable)
+        except DownloadFailed as error:
+            if not usable:
+                raise
+            log.warning("Kokoro has only the voices that are there: %s (%s)", error.tried, _AGAIN)
         voices = {name: folder / f"{name}.bin" for name in kokoro.VOICES}
         found = {name: file for name, file in voices.items() if file.is_file()}
         return KokoroFiles(folder / kokoro.MODEL, found)
 
-    def _has(self, key: str, checksums: Mapping[str, str]) -> bool:
-        return self._cache.fault(key, needs=checksums) is None or self._cache.matches(key, checksums)
-
-    def coqui(self, name: str) -> CoquiFiles:
+    def coqui(self, name: str, *, ask_again: bool = True) -> CoquiFiles:
         """A Coqui model's files.
 
         Args:
             name: a name of Coqui's catalogue (its vocoder comes with it), or a folder with config.json,
                 one checkpoint, and the vocoder's in the sub-folder `vocoder`.
+            ask_again: try to fetch it even if that failed lately.
 
         Raises:
             ModelUnavailable: as `whisper`.
         """
         given = _given_folder(name)
-        folder = given or self._fetch(self._coqui_model(name))
+        folder = given or self._fetch(coqui.model(name, self._network), ask_again=ask_again)
         try:
             return self._coqui_files(folder, name if given is None else folder.name)
         except SourceFailed as error:
@@ -199,20 +166,16 @@ class ModelStore:
         if engine is TtsEngine.KOKORO:
             return self.kokoro(ask_again=ask_again)
         wanted = [(name, "en") for name in _names(model_en)] + [(name, "es") for name in _names(model_es)]
-        names = [name for name, _ in wanted]
-        if engine in (TtsEngine.COQUI, TtsEngine.BOTH):
-            return self._coqui_models(wanted)
-        reason = None if ask_again or self._have(names) else self._no_coqui.read(names)
-        if reason is None:
-            try:
-                models = self._coqui_models(wanted)
-            except DownloadFailed as error:
-                reason = self._no_coqui.write(names, error.tried)
-            except ModelUnavailable as error:
-                reason = str(error)
-            else:
-                self._no_coqui.clear()
-                return models
+        always = ask_again or engine is not TtsEngine.AUTO
+        try:
+            found = [
+                replace(self.coqui(name, ask_again=always), language=language) for name, language in wanted
+            ]
+            return CoquiModels(tuple(found))
+        except ModelUnavailable as error:
+            if engine is not TtsEngine.AUTO:
+                raise
+            reason = f"{error.tried} ({_AGAIN})" if isinstance(error, DownloadFailed) else str(error)
         return self.kokoro_instead(reason, ask_again=ask_again)
 
     def kokoro_instead(self, reason: str, *, ask_again: bool = False) -> KokoroFiles:
@@ -234,20 +197,8 @@ class ModelStore:
         except ModelUnavailable as error:
             raise ModelUnavailable(f"Coqui: {reason}\nKokoro: {error}") from None
 
-    def _coqui_models(self, wanted: Sequence[tuple[str, str]]) -> CoquiModels:
-        """Files of models, given by name and language."""
-        return CoquiModels(tuple(replace(self.coqui(name), language=language) for name, language in wanted))
-
-    def _fetch(self, model: Model) -> Path:
-        return fetch(self._cache, model, verify=self._verify)
-
-    def _coqui_model(self, name: str) -> Model:
-        if not re.fullmatch(r"tts_models(/\w[\w.-]*){3}", name):
-            raise ModelUnavailable(
-                f"{name} is neither a folder nor a name of Coqui's catalogue, such as "
-                "tts_models/en/ljspeech/tacotron2-DDC"
-            )
-        return coqui.model(name, self._downloader, self._endpoints.releases, self._endpoints.hub)
+    def _fetch(self, model: Model, *, ask_again: bool = True) -> Path:
+        return fetch(self._cache, model, verify=self._verify, ask_again=ask_again or self._verify)
 
     def _coqui_files(self, folder: Path, name: str) -> CoquiFiles:
         acoustic = coqui.find(folder)
@@ -281,65 +232,27 @@ class ModelStore:
             engine, model_en, model_es: as for `tts_files`.
         """
         lacking = []
-        if _given_folder(stt) is None:
-            key = whisper.model(stt, self._downloader, self._endpoints.hub).key
-            if self._cache.fault(key) is not None:
-                lacking.append(f"Whisper {stt}")
-        coqui_names = [*_names(model_en), *_names(model_es)]
-        no_coqui = [name for name in coqui_names if not self._usable(name)]
+        reads = whisper.model(stt, self._network)
+        if _given_folder(stt) is None and self._cache.fault(reads.key, reads.checksums):
+            lacking.append(f"Whisper {stt}")
+        no_coqui = [name for name in (*_names(model_en), *_names(model_es)) if not self._usable(name)]
         if engine in (TtsEngine.COQUI, TtsEngine.BOTH):
             lacking += no_coqui
-        if engine in (TtsEngine.KOKORO, TtsEngine.BOTH) or (engine is TtsEngine.AUTO and no_coqui):
-            key = kokoro.model(self._downloader, self._endpoints.releases, self._endpoints.hub).key
-            if self._cache.fault(key) is not None and not self._has(key, kokoro.fewest()):
-                lacking.append("Kokoro")
+        speaks = engine in (TtsEngine.KOKORO, TtsEngine.BOTH) or (engine is TtsEngine.AUTO and no_coqui)
+        if speaks and self._cache.fault(kokoro.KEY, kokoro.fewest()):
+            lacking.append("Kokoro")
         return lacking
-
-    def _have(self, names: Sequence[str]) -> bool:
-        return all(map(self._usable, names))
 
     def _usable(self, name: str) -> bool:
         """Whether Coqui's model is here, whole, without asking anyone."""
         given = _given_folder(name)
         try:
             if given is None:
-                return self._cache.fault(self._coqui_model(name).key) is None
+                return self._cache.fault(coqui.model(name, self._network).key) is None
             self._coqui_files(given, name)
         except (ModelUnavailable, SourceFailed, OSError):
             return False
         return True
-
-
-class _Note:
-    """A file that remembers for a day which models could not be had, so that not every start waits for it."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def write(self, models: Sequence[str], reason: str) -> str:
-        """Note it, if MODELS_DIR can be written to; gives the reason with what to do."""
-        try:
-            write_atomically(
-                self._path, json.dumps({"models": list(models), "time": time.time(), "reason": reason})
-            )
-        except OSError as error:
-            log.info("cannot note in %s what could not be had: %s", self._path, error)
-        return f"{reason} ({_AGAIN})"
-
-    def read(self, models: Sequence[str]) -> str | None:
-        """The reason, if there is one of the last day."""
-        try:
-            note = json.loads(self._path.read_text(encoding="utf-8"))
-            age = time.time() - float(note["time"])
-            if note["models"] == list(models) and 0 <= age < _ASK_AGAIN:
-                return f"{note['reason']} ({age / 3600:.1f} hours ago; {_AGAIN})"
-        except (OSError, ValueError, KeyError, TypeError):
-            pass
-        return None
-
-    def clear(self) -> None:
-        with suppress(OSError):  # MODELS_DIR may be read-only by now
-            self._path.unlink()
 
 
 def _names(setting: str) -> list[str]:

@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 
 from src.errors import ModelUnavailable
-from src.weights.download import Downloader
 from src.weights.hub import Repository, cached, hub
+from src.weights.network import Network
 from src.weights.packages import from_wheels
-from src.weights.source import Component, Model, SourceFailed, verified
+from src.weights.source import Component, Model, SourceFailed
 
 FILES = ("config.json", "model.bin", "tokenizer.json", "vocabulary.*", "preprocessor_config.json")
 
@@ -40,11 +40,11 @@ def sizes() -> dict[str, str]:
     return dict(_MODELS)
 
 
-def model(name: str, downloader: Downloader, endpoint: str | None) -> Model:
+def model(name: str, network: Network) -> Model:
     """A size that `faster-whisper` knows, or a repository on the hub."""
     return Model(
         key=f"whisper/{name.replace('/', '--')}",
-        components=lambda: _components(name, downloader, endpoint),
+        components=lambda: _components(name, network),
         check=check,
         checksums=_BASE if name == "base" else {},
         advice=(
@@ -69,7 +69,7 @@ def check(folder: Path) -> None:
             raise SourceFailed(f"{name} is not JSON") from None
 
 
-def _components(name: str, downloader: Downloader, endpoint: str | None) -> tuple[Component, ...]:
+def _components(name: str, network: Network) -> tuple[Component, ...]:
     known = sizes()
     repository_name = name if "/" in name else known.get(name)
     if repository_name is None:
@@ -77,8 +77,8 @@ def _components(name: str, downloader: Downloader, endpoint: str | None) -> tupl
             f"STT_MODEL={name} is no folder, no repository (owner/name), and none of: {', '.join(known)}"
         )
     repository = Repository(repository_name, allow=FILES)
-    sources = [cached(repository), hub(repository, downloader, endpoint)]
+    sources = [cached(repository), hub(repository, network)]
     if name == "base":
         # the hub's file may change, these never do
-        sources.append(verified(from_wheels("Whisper base", _PACKAGES, _MEMBERS), _BASE))
+        sources.append(from_wheels("Whisper base", _PACKAGES, _MEMBERS, _BASE))
     return (Component(f"Whisper {name}", tuple(sources)),)

@@ -126,6 +126,7 @@ def serve_host() -> Iterator[Host]:
 
         def _send_fields(self, page: Page) -> None:
             self.send_header("X-Repo-Commit", COMMIT)  # as the hub does
+            self.send_header("Connection", "close")
             if page.etag:
                 self.send_header("ETag", page.etag)
             if page.location:

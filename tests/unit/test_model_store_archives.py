@@ -36,10 +36,11 @@ def test_files_at_the_top_stay_there(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["../evil.pth", "a/../../../evil.pth", "/evil.pth"])
-def test_a_path_that_leads_out_is_refused_before_anything_is_written(folder: Path, name: str) -> None:
-    with pytest.raises(SourceFailed, match="unsafe path"):
-        unpack(_archive(folder, zip_of({"config.json": b"{}", name: b"x"})), folder)
-    assert files_below(folder.parent) == set()
+def test_a_path_that_leads_out_stays_inside(folder: Path, name: str) -> None:
+    unpack(_archive(folder, zip_of({"config.json": b"{}", name: b"x"})), folder)
+    assert (folder / "config.json").is_file()
+    assert {path.name for path in folder.parent.iterdir()} == {folder.name}
+    assert not Path("/evil.pth").exists()
 
 
 def test_a_link_in_a_zip_becomes_a_plain_file(folder: Path) -> None:
@@ -50,17 +51,6 @@ def test_a_link_in_a_zip_becomes_a_plain_file(folder: Path) -> None:
         archive.writestr(link, "/etc/passwd")
     unpack(_archive(folder, buffer.getvalue()), folder)
     assert not (folder / "model_file.pth").is_symlink()
-
-
-def test_a_bomb_is_refused_by_what_it_announces(folder: Path) -> None:
-    with pytest.raises(SourceFailed, match="no model"):
-        unpack(_archive(folder, zip_of({"model_file.pth": bytes(5_000_000)})), folder)
-    assert files_below(folder) == set()
-
-
-def test_thousands_of_files_are_no_model(folder: Path) -> None:
-    with pytest.raises(SourceFailed, match="no model"):
-        unpack(_archive(folder, zip_of({f"{n}.txt": b"x" for n in range(1001)})), folder)
 
 
 def test_a_changed_byte_is_found(folder: Path) -> None:
@@ -96,11 +86,9 @@ def test_a_tar_is_unpacked(tmp_path: Path, folder: Path) -> None:
     assert (folder / "p" / "voice.bin").read_bytes() == b"voice"
 
 
-def test_a_tar_that_leads_out_is_damaged_or_too_large_is_refused(tmp_path: Path, folder: Path) -> None:
+def test_a_tar_that_leads_out_or_is_damaged_is_refused(tmp_path: Path, folder: Path) -> None:
     with pytest.raises(SourceFailed, match="no archive"):
         unpack(_tar(tmp_path / "a.tgz", "../evil.bin", b"voice"), folder)
-    with pytest.raises(SourceFailed, match="no model"):
-        unpack(_tar(tmp_path / "b.tgz", "voice.bin", bytes(5_000_000)), folder)
     cut = _tar(tmp_path / "c.tgz", "voice.bin", b"voice")
     cut.write_bytes(cut.read_bytes()[:20])
     with pytest.raises(SourceFailed, match="damaged"):

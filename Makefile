@@ -3,13 +3,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast system-packages browser lint lock format models bench-stt bench-live bench-tts screenshots check-coqui setup setup-dev clean
+.PHONY: help run run-ray setup-ray test test-fast system-packages browser lint lock format models bench-stt bench-live bench-tts screenshots check-coqui setup setup-dev clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
 
 run: setup ## install, fetch the weights, serve on 127.0.0.1:8000
 	@$(BIN)/python -m scripts.run
+
+run-ray: setup-ray ## the same on Ray Serve: two replicas of each engine here; several machines: docs/scale.md
+	@$(BIN)/python -m scripts.run_ray
 
 ONE_THREAD := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE KMP_BLOCKTIME=0
 
@@ -74,15 +77,22 @@ lock: setup-dev ## write the lock files anew, after a change in requirements*.tx
 	# for the CPU image, which takes torch from another index
 	$(LOCK) requirements.txt --output-file requirements-cpu.lock --constraint requirements.lock \
 		$$(sed -nE 's/^(torch[a-z]*|triton|(cuda|nvidia)-[a-z0-9-]+)==.*/--no-emit-package \1/p' requirements.lock)
-	$(LOCK) requirements-dev.txt --output-file requirements-dev.lock --constraint requirements.lock
+	$(LOCK) requirements-ray.txt --output-file requirements-ray.lock --constraint requirements.lock
+	$(LOCK) requirements-dev.txt --output-file requirements-dev.lock --constraint requirements.lock \
+		--constraint requirements-ray.lock
 
 setup: $(VENV)/installed ## make .venv
 setup-dev: $(VENV)/installed-dev
+setup-ray: $(VENV)/installed-ray ## add Ray to .venv
 
 $(VENV)/installed: requirements.txt requirements.lock
 	@test -x $(BIN)/python || scripts/make_venv.sh $(VENV) $(PYTHON)
 	@echo "Installing into $(VENV): a minute or more and up to 8 GB the first time, then never again."
 	@$(BIN)/python -m scripts.install requirements.txt requirements.lock
+	@touch $@
+
+$(VENV)/installed-ray: requirements-ray.txt requirements-ray.lock $(VENV)/installed
+	@$(BIN)/python -m scripts.install requirements-ray.txt requirements-ray.lock
 	@touch $@
 
 $(VENV)/installed-dev: requirements-dev.txt requirements-dev.lock $(VENV)/installed

@@ -49,6 +49,7 @@ check() {
     need openssh-server "a host to deploy to" command -v sshd
     need nginx "a real proxy, for the tests of what stands behind one" command -v nginx
     need postgresql "a real database server, for the tests of jobs" compgen -G '/usr/lib/postgresql/*/bin/initdb'
+    need redis-server "the counters of several machines, for the tests of limits" command -v redis-server
     need espeak-ng "Coqui's own way to phonemes, to compare with" command -v espeak-ng
     need shellcheck "the linter of the scripts" command -v shellcheck
     # Ubuntu's package `chromium-browser` is a snap; there the tests use Playwright's own browser (tests/support/browser.py)

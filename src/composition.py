@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 
 from pydantic import SecretStr
 
@@ -20,7 +21,7 @@ from src.api.graceful_shutdown import GracefulShutdown
 from src.api.transcripts import written
 from src.config import Settings, TruncatedAudio
 from src.core.s3_handler import S3Storage
-from src.engines.base import SpeechToText, TextToSpeech, Voice
+from src.engines.base import Engine, SpeechToText, TextToSpeech, Voice
 from src.engines.models import Models
 from src.errors import ConfigurationError
 from src.jobs.addresses import AddressGuard, parse_networks
@@ -76,7 +77,7 @@ async def open_services(
         open_engines(settings) as models,
         Decoders(
             spares=_SPARE_DECODERS + settings.threads,
-            most=_limit(models.stt.info.device, settings),
+            most=_limit(models.stt, models, settings),
             max_seconds=settings.max_audio_seconds,
         ) as decoders,
     ):
@@ -101,9 +102,9 @@ async def open_services(
                 storage=opened,
                 stt=stt,
                 tts=tts,
-                stt_admission=_admission("speech-to-text", models.stt.info.device, settings),
-                tts_admission=_admission("text-to-speech", models.tts.info.device, settings),
-                live_admission=_live_admission(models.stt.info.device, settings),
+                stt_admission=_admission("speech-to-text", models.stt, models, settings),
+                tts_admission=_admission("text-to-speech", models.tts, models, settings),
+                live_admission=_live_admission(models, settings),
                 live_limits=LiveLimits(settings.live_idle_timeout, settings.live_max_seconds),
                 live_per_key=SessionsPerKey(settings.live_sessions_per_key),
                 client_secrets=secrets,
@@ -187,18 +188,36 @@ def upload_bytes(settings: Settings) -> int:
     return int(free * _UPLOAD_SHARE) // settings.web_concurrency
 
 
-def _limit(device: str, settings: Settings) -> int:
-    return settings.max_queue or default_limit(device, settings.threads)
+def _limit(engine: Engine, models: Models, settings: Settings) -> int:
+    """Requests in flight that this process admits for an engine."""
+    return settings.max_queue or _share(default_limit, engine, models, settings)
 
 
-def _admission(name: str, device: str, settings: Settings) -> AdmissionController:
-    return AdmissionController(name, _limit(device, settings), settings.request_timeout)
+def _live_sessions(models: Models, settings: Settings) -> int:
+    given = settings.live_sessions
+    return _share(default_sessions, models.stt, models, settings) if given is None else given
 
 
-def _live_admission(device: str, settings: Settings) -> AdmissionController:
-    sessions = settings.live_sessions
-    most = default_sessions(device, settings.threads) if sessions is None else sessions
-    return AdmissionController("live transcription", most, settings.live_max_seconds)
+def _share(total: Callable[[str, int, int], int], engine: Engine, models: Models, settings: Settings) -> int:
+    """This process's share of what all replicas of an engine take.
+
+    It is at least one: while the only replica is replaced, a request waits for the next.
+    """
+    load, device = engine.load, engine.info.device
+    if load.replicas is None or load.threads is None:
+        return total(device, settings.threads, 1)
+    return max(1, total(device, max(1, load.threads), max(1, load.replicas)) // models.sharers)
+
+
+def _admission(name: str, engine: Engine, models: Models, settings: Settings) -> AdmissionController:
+    # asked each time, because replicas come and go
+    return AdmissionController(name, partial(_limit, engine, models, settings), settings.request_timeout)
+
+
+def _live_admission(models: Models, settings: Settings) -> AdmissionController:
+    return AdmissionController(
+        "live transcription", partial(_live_sessions, models, settings), settings.live_max_seconds
+    )
 
 
 def s3_bucket(settings: Settings) -> S3Bucket:

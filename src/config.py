@@ -154,6 +154,8 @@ class Settings(BaseSettings):
     wyoming_host: str = "127.0.0.1"
     """Address that it listens on."""
 
+    rate_limit_storage: SecretStr | None = None
+    """`redis://host:6379/0`: where RATE_LIMIT counts, for several machines; empty: on each machine."""
     rate_limit: str = ""
     """Limits of each key on requests and seconds of audio, e.g. `60/minute,600s/minute`; empty: no limit."""
 
@@ -195,6 +197,8 @@ class Settings(BaseSettings):
     """Public address of the server, for links to local files; empty: that of the request."""
     web_concurrency: int = Field(default=1, ge=1)
     """Worker processes; CPU threads are shared out among them."""
+    cpu_threads: int | None = Field(default=None, ge=1)
+    """CPU threads of one process's engines; empty: the cores, shared out among the workers."""
     shutdown_timeout: float = Field(default=30, ge=0)
     """Seconds in which requests in flight may end when the server stops."""
     metrics_public: bool = False
@@ -205,6 +209,11 @@ class Settings(BaseSettings):
     """Address of the OpenTelemetry collector (OTLP over HTTP); empty: no traces."""
     otel_exporter_otlp_headers: SecretStr | None = None
     """Headers of the exports to the collector: `name=value` pairs, comma-separated."""
+
+    cluster_open: bool = False
+    """On Ray: start although its token authentication is off, and whoever reaches its ports runs any code."""
+    cluster_shared_folders: bool = False
+    """On Ray, with several machines: STORAGE_DIR is one folder that all of them share."""
 
     @field_validator("api_key", "stt_languages", "jobs_allowed_networks", mode="before")
     @classmethod
@@ -262,6 +271,13 @@ class Settings(BaseSettings):
     @classmethod
     def _readable_limit(cls, value: str) -> str:
         parse_limits(value)
+        return value
+
+    @field_validator("rate_limit_storage")
+    @classmethod
+    def _known_storage(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and urlsplit(value.get_secret_value()).scheme not in ("redis", "rediss"):
+            raise ValueError("must be an address like redis://host:6379/0")
         return value
 
     @field_validator("failed_key_limit")
@@ -359,8 +375,8 @@ class Settings(BaseSettings):
         aws = (self.aws_access_key_id, self.aws_secret_access_key, self.aws_session_token)
         given = (*self.api_key, *aws, self.jobs_callback_secret)
         own = [secret.get_secret_value() for secret in given if secret]
-        if self.jobs_database_url is not None:
-            password = urlsplit(self.jobs_database_url.get_secret_value()).password
+        for url in (self.jobs_database_url, self.rate_limit_storage):
+            password = urlsplit(url.get_secret_value()).password if url else None
             own += [password] if password else []
         # a collector's header may also be a mere word, and striking that out would spoil other lines
         return own + [value for value in self.otel_headers.values() if len(value) >= MIN_KEY_LENGTH]
@@ -374,8 +390,8 @@ class Settings(BaseSettings):
 
     @property
     def threads(self) -> int:
-        """CPU threads for one worker process: the cores this server may use, shared out, at least one."""
-        return max(1, usable_cores() // self.web_concurrency)
+        """CPU threads for one worker process: CPU_THREADS, or its share of the cores, at least one."""
+        return self.cpu_threads or max(1, usable_cores() // self.web_concurrency)
 
 
 def load_settings(**fixed: Any) -> Settings:

@@ -68,7 +68,12 @@ def create_app(settings: Settings, open_engines: OpenEngines = open_models) -> F
     keys = ApiKeys(settings.api_key, settings.api_keys_file)
     secrets = ClientSecrets(keys.digest_of)
     policies = route_policies(settings.max_upload_mb, settings.max_text_chars, settings.metrics_public)
-    limiter = RateLimiter(parse_limits(settings.rate_limit), shared_folder())
+    counters = settings.rate_limit_storage
+    limiter = RateLimiter(
+        parse_limits(settings.rate_limit),
+        shared_folder(),
+        counters.get_secret_value() if counters else "",
+    )
     space = UploadSpace(upload_bytes(settings))
 
     @asynccontextmanager

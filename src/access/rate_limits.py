@@ -9,8 +9,8 @@ than the whole limit makes the window longer (1200 s of audio at `600s/minute`: 
 files do not get round the limit.
 
 The counters are in an SQLite file in the folder that the workers of this server share. A single process keeps
-them in memory. Only one thread uses the file, so that a lock held by another worker never blocks the event
-loop.
+them in memory. Servers on several machines keep them in Redis (RATE_LIMIT_STORAGE). Only one thread uses
+them, so that a lock held by another worker, or a slow answer, never blocks the event loop.
 """
 
 import asyncio
@@ -27,8 +27,12 @@ from pathlib import Path
 from typing import ClassVar
 
 import limits
+import limits.errors
 from limits.storage import Storage
 from limits.strategies import FixedWindowRateLimiter
+
+from src.access.redis_counters import RedisCounters
+from src.errors import ConfigurationError
 
 log = logging.getLogger(__name__)
 
@@ -174,18 +178,25 @@ class Counters(Storage):
 class RateLimiter:
     """Counts what each key uses.
 
-    If the counters fail (a full disk), requests are admitted without a limit, and an error is logged.
+    If the counters fail (a full disk, Redis is down), requests are admitted without a limit, and an error is
+    logged.
 
     Args:
         allowed: the limits, the same for every key.
         folder: folder of the counters that the workers share; None for a single process.
+        url: address of the Redis that has the counters instead; empty: none.
+
+    Raises:
+        ConfigurationError: there is a `url`, but the package `redis` is not installed.
     """
 
-    def __init__(self, allowed: Limits, folder: Path | None) -> None:
+    def __init__(self, allowed: Limits, folder: Path | None, url: str = "") -> None:
         self._allowed = allowed
+        self._shared = _in_redis(url) if url and allowed != Limits() else None
+        self._failures = (sqlite3.Error,) if self._shared is None else self._shared.failures
         self._path = None if folder is None else folder / "rate_limits.sqlite"
         self._thread = ThreadPoolExecutor(1, "rate-limits")
-        self._opened: Counters | None = None
+        self._opened: Counters | RedisCounters | None = self._shared
 
     @property
     def is_unlimited(self) -> bool:
@@ -197,7 +208,7 @@ class RateLimiter:
         loop = asyncio.get_running_loop()
         try:
             return await loop.run_in_executor(self._thread, self._acquire, key_name)
-        except sqlite3.Error:
+        except self._failures:
             log.exception("requests are not counted: RATE_LIMIT does not hold now")
             return QuotaStatus(())
 
@@ -213,7 +224,7 @@ class RateLimiter:
 
     # Everything below runs on the thread.
 
-    def _counters(self) -> Counters:
+    def _counters(self) -> Counters | RedisCounters:
         if self._opened is None:
             self._opened = Counters(self._path)
         return self._opened
@@ -236,7 +247,7 @@ class RateLimiter:
     def _consume_audio(self, key_name: str, item: limits.RateLimitItem, seconds: int) -> None:
         try:
             self._counters().consume(item.key_for(key_name), item.get_expiry(), seconds, item.amount)
-        except sqlite3.Error:
+        except self._failures:
             log.exception("%d s of audio are not counted", seconds)
 
     def _close(self) -> None:
@@ -244,7 +255,16 @@ class RateLimiter:
             self._opened.close()
 
 
-def _window(counters: Counters, unit: str, item: limits.RateLimitItem, key_name: str) -> Window:
+def _in_redis(url: str) -> RedisCounters:
+    try:
+        return RedisCounters(url)
+    except limits.errors.ConfigurationError:
+        raise ConfigurationError(
+            "RATE_LIMIT_STORAGE needs the package redis, which requirements-ray.txt pins"
+        ) from None
+
+
+def _window(counters: Storage, unit: str, item: limits.RateLimitItem, key_name: str) -> Window:
     ends, remaining = FixedWindowRateLimiter(counters).get_window_stats(item, key_name)
     reset = max(0, math.ceil(ends - time.time()))
     return Window(unit, item.amount, item.get_expiry(), remaining, reset)

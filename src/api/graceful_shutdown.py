@@ -134,6 +134,12 @@ class GracefulShutdown:
             self._requests.discard(task)
             self._cut.discard(task)
 
+    def announce(self) -> None:
+        """Say that this process is about to stop: `/health/ready` answers 503, and every answer closes its
+        connection. Work is still taken. For a process that another part of it stops, without a signal.
+        """
+        self._begun = True
+
     def fail(self) -> None:
         """Stop as at SIGTERM, but with an exit code that says that this process failed.
 

@@ -27,7 +27,7 @@ async def prometheus(services: ServicesDep) -> Response:
     """Metrics of all workers. Needs a key (`X-API-Key`, or `Authorization: Bearer`) unless METRICS_PUBLIC is
     set."""
     _sample(services)
-    text = await METRICS.run(metrics.exposition)
+    text = await METRICS.run(metrics.exposition, services.models.replica_metrics)
     return Response(text, headers={"Content-Type": metrics.CONTENT_TYPE})
 
 
@@ -51,6 +51,8 @@ async def _sample_for_ever(services: Services) -> None:
 def _sample(services: Services) -> None:
     for task, engine in (("stt", services.models.stt), ("tts", services.models.tts)):
         info, load = engine.info, engine.load
+        if load.replicas is not None:
+            continue  # each replica has gauges of its own
         metrics.engine_state(
             info.engine, load.waiting, load.active, load.stalled_for, load.stall_limit, load.problem is None
         )

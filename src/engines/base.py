@@ -47,10 +47,28 @@ class Load:
     """Seconds of `stalled_for` after which the model is taken to hang."""
     alive: bool = True
     """False once the engine can serve no more rows: its thread has ended, and the process must start anew."""
+    replicas: int | None = None
+    """Processes that run the engine, if they are others than this one; None: it runs in this process."""
+    threads: int | None = None
+    """CPU threads of all replicas; None: those of this process."""
+
+    @classmethod
+    def together(cls, loads: Sequence[Self]) -> Self:
+        """The load of several engines as one: the sum of their rows, and the worst stall."""
+        slowest = max(loads, key=lambda load: load.stalled_for / load.stall_limit, default=None)
+        return cls(
+            sum(load.waiting for load in loads),
+            sum(load.active for load in loads),
+            slowest.stalled_for if slowest else 0.0,
+            slowest.stall_limit if slowest else 60.0,
+            alive=all(load.alive for load in loads),
+        )
 
     @property
     def problem(self) -> str | None:
         """Why the engine cannot take work; None if it can."""
+        if self.replicas == 0:
+            return "no replica of the engine answers"
         if not self.alive:
             return "the engine has stopped; the process must start anew"
         if self.stalled_for > self.stall_limit:

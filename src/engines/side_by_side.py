@@ -55,15 +55,7 @@ class SideBySide:
 
     @property
     def load(self) -> Load:
-        loads = [engine.load for engine in self._engines]
-        slowest = max(loads, key=lambda load: load.stalled_for / load.stall_limit)
-        return Load(
-            sum(load.waiting for load in loads),
-            sum(load.active for load in loads),
-            slowest.stalled_for,
-            slowest.stall_limit,
-            alive=all(load.alive for load in loads),
-        )
+        return Load.together([engine.load for engine in self._engines])
 
     @property
     def voices(self) -> tuple[Voice, ...]:

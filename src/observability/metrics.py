@@ -9,10 +9,11 @@ import contextlib
 import os
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from src.observability.families import Family, Merged, families
 from src.observability.memory import memory_in_use
 from src.processes.workers import is_alive, shared_folder
 from src.scheduling.observer import BatchObserver, Outcome
@@ -341,15 +342,39 @@ def process_state() -> None:
         _descriptors.set(sum(1 for _ in Path("/proc/self/fd").iterdir()))
 
 
-def exposition() -> bytes:
-    """All metrics of all workers in Prometheus' text format. Blocks for some milliseconds."""
+_OF_ENGINES = (
+    "voz_queue_seconds",
+    "voz_batch_rows",
+    "voz_engine_seconds",
+    "voz_rows",
+    "voz_retried_rows",
+    "voz_queue_rows",
+    "voz_progress_age_seconds",
+    "voz_stall_limit_seconds",
+    "voz_engine_up",
+    "voz_engine_info",
+)
+
+
+def engine_families() -> tuple[Family, ...]:
+    """The metrics of the engines of this process, for another process to show."""
+    return families(_registry, _OF_ENGINES)
+
+
+def exposition(of_replicas: Callable[[], Mapping[str, Sequence[Family]]] = dict) -> bytes:
+    """All metrics of all workers in Prometheus' text format. Blocks for some milliseconds.
+
+    Args:
+        of_replicas: gives `engine_families` of other processes, by the name of the process. They are shown
+            beside those of this one.
+    """
     folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
     if folder is None:
-        return generate_latest(_registry)
+        return generate_latest(Merged(_registry, of_replicas))
     for file in Path(folder).glob("gauge_live*.db"):
         pid = re.search(r"_(\d+)\.db$", file.name)
         if pid is not None and not is_alive(int(pid[1])):
             mark_process_dead(int(pid[1]), folder)  # type: ignore[no-untyped-call]
     together = CollectorRegistry()
     MultiProcessCollector(together, path=folder)  # type: ignore[no-untyped-call]
-    return generate_latest(together)
+    return generate_latest(Merged(together, of_replicas))

@@ -114,6 +114,7 @@ def _hide(stacks: list[dict[str, Any]], kinds: set[str]) -> None:
 
 def _drop_color_message(_logger: Any, _name: str, event: EventDict) -> EventDict:
     event.pop("color_message", None)  # uvicorn repeats its message there, with terminal codes
+    event.pop("_ray_timestamp_ns", None)  # Ray adds it to every record of its processes
     return event
 
 

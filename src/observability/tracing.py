@@ -105,6 +105,36 @@ def request_span(method: str, headers: Mapping[str, str]) -> Iterator[Span | Non
         yield span if span.is_recording() else None
 
 
+def carrier() -> dict[str, str] | None:
+    """The trace context of this task (`traceparent`), for a part of its request in another process.
+
+    None if the request is not traced.
+    """
+    if _tracer is None or not trace.get_current_span().is_recording():
+        return None
+    headers: dict[str, str] = {}
+    TraceContextTextMapPropagator().inject(headers)
+    return headers
+
+
+@contextmanager
+def continued(name: str, headers: Mapping[str, str] | None) -> Iterator[None]:
+    """A span of a request that began in another process, current in this task while the block runs.
+
+    Args:
+        name: name of the span.
+        headers: what `carrier` gave there; None: it is not traced.
+    """
+    if _tracer is None or headers is None:
+        yield
+        return
+    parent = TraceContextTextMapPropagator().extract(headers)
+    with _tracer.start_as_current_span(
+        name, parent, SpanKind.SERVER, record_exception=False, set_status_on_exception=False
+    ):
+        yield
+
+
 def record(
     name: str,
     began: float,

@@ -14,13 +14,15 @@ from pathlib import Path
 _LOCK = "lock"
 MASTER_PID = "VOZ_MASTER_PID"
 """Environment variable in which gunicorn.conf.py puts the process id of gunicorn's master."""
+SIBLINGS = "VOZ_SIBLINGS"
+"""Environment variable of processes that another supervisor started, one parent for all of them."""
 _MEMORY = Path("/dev/shm")  # noqa: S108 - the names in it are checked as those in /tmp are
 _ENOUGH_BYTES = 32 * 2**20
 
 
 def is_worker() -> bool:
-    """Whether a supervisor of several workers started this process (gunicorn, uvicorn's `--workers`)."""
-    return multiprocessing.parent_process() is not None or is_gunicorn()
+    """Whether a supervisor of several workers started this process (gunicorn, uvicorn's `--workers`, Ray)."""
+    return multiprocessing.parent_process() is not None or is_gunicorn() or SIBLINGS in os.environ
 
 
 def is_gunicorn() -> bool:

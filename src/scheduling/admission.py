@@ -10,7 +10,7 @@ Uploads also share the disk that they are spooled to. `UploadSpace` bounds their
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 from src.errors import DeadlineExceeded, Overloaded
@@ -20,18 +20,18 @@ _SMOOTHING = 0.2
 _UPLOAD_RETRY_SECONDS = 10.0
 
 
-def default_limit(device: str, threads: int) -> int:
-    """Requests that an engine may hold at once.
+def default_limit(device: str, threads: int, replicas: int = 1) -> int:
+    """Requests that an engine may hold at once, on `replicas` GPUs or `threads` CPU threads altogether.
 
     A CPU core finishes about one short request per second. With 16 requests per core, the last one waits some
     tens of seconds, well below REQUEST_TIMEOUT. For a GPU, 256 requests give about the same wait.
     """
-    return 256 if device == "cuda" else 16 * threads
+    return 256 * replicas if device == "cuda" else 16 * threads
 
 
-def default_sessions(device: str, threads: int) -> int:
-    """Live sessions that an engine may serve at once."""
-    return 64 if device == "cuda" else 6 * threads
+def default_sessions(device: str, threads: int, replicas: int = 1) -> int:
+    """Live sessions that an engine may serve at once; see `default_limit`."""
+    return 64 * replicas if device == "cuda" else 6 * threads
 
 
 class WorkTime:
@@ -94,17 +94,22 @@ class AdmissionController:
 
     Args:
         name: the kind of requests, for error messages.
-        limit: maximum number of requests in flight.
+        limit: maximum number of requests in flight; a function where it changes while the server runs.
         timeout: seconds that the work of one request may take.
     """
 
-    def __init__(self, name: str, limit: int, timeout: float) -> None:
+    def __init__(self, name: str, limit: int | Callable[[], int], timeout: float) -> None:
         self.name = name
-        self.limit = limit
+        self._limit = limit
         self.timeout = timeout
         self.in_flight = 0
         self._interval = 1.0
         self._last_end: float | None = None
+
+    @property
+    def limit(self) -> int:
+        """Maximum number of requests in flight."""
+        return self._limit if isinstance(self._limit, int) else self._limit()
 
     def admit(self) -> Place:
         """Take a place; the caller must release it.

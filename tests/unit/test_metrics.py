@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import multiprocessing
+import pickle
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -66,7 +67,8 @@ class Engine:
 def services() -> Any:
     names = ("stt_admission", "tts_admission", "jobs_admission", "live_admission")
     admissions = {name: AdmissionController(name, 7, 60) for name in names}
-    return SimpleNamespace(models=SimpleNamespace(stt=Engine(), tts=Engine()), **admissions)
+    models = SimpleNamespace(stt=Engine(), tts=Engine(), replica_metrics=dict)
+    return SimpleNamespace(models=models, **admissions)
 
 
 router = APIRouter(prefix="/tts")
@@ -390,3 +392,17 @@ def test_workers_are_added_up_and_the_dead_forgotten(tmp_path: Path, monkeypatch
     workers[1][1].send("end")
     workers[1][0].join()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_metrics_of_replicas_stand_beside_our_own() -> None:
+    metrics.BatchMetrics().started("reader", 0.2)
+    metrics.engine_state("reader", 3, 2, 0.0, 60.0, up=True)
+    theirs = metrics.engine_families()
+    assert {family.name for family in theirs} >= {"voz_queue_seconds", "voz_queue_rows", "voz_engine_up"}
+    assert "voz_requests" not in {family.name for family in theirs}, "requests are not counted there"
+    text = metrics.exposition(lambda: {"abc": pickle.loads(pickle.dumps(theirs)), "def": theirs}).decode()
+    assert text.count("# TYPE voz_queue_rows gauge") == 1
+    for replica in ("abc", "def"):
+        assert f'voz_queue_rows{{engine="reader",replica="{replica}",state="waiting"}} 3.0' in text
+        assert f'voz_queue_seconds_bucket{{engine="reader",le="0.25",replica="{replica}"}}' in text
+    list(text_string_to_metric_families(text))

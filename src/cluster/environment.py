@@ -1,0 +1,24 @@
+"""The environment of Ray's processes. Ray reads it when it is imported, so nothing here imports it."""
+
+import os
+import secrets
+
+_DEFAULTS = {
+    "RAY_AUTH_MODE": "token",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    # a node that hangs is taken for dead after some 5 s, not after half a minute
+    "RAY_health_check_initial_delay_ms": "5000",
+    "RAY_health_check_period_ms": "1000",
+    "RAY_health_check_timeout_ms": "2000",
+    "RAY_health_check_failure_threshold": "3",
+    # Serve's own lines are in its log files
+    "RAY_SERVE_LOG_TO_STDERR": "0",
+}
+
+
+def secure_environment() -> None:
+    """Set what is not set: token authentication, with a token for this run alone; no usage statistics."""
+    for name, value in _DEFAULTS.items():
+        os.environ.setdefault(name, value)
+    if "RAY_AUTH_TOKEN_PATH" not in os.environ:
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))

@@ -1,0 +1,87 @@
+"""Chooses the replica for a row: the one whose queue is shortest in seconds of work.
+
+Ray's own router compares numbers of requests. A row of 30 s is then as good as one of 1 s, and a replica may
+get all of the long ones.
+
+A process knows which rows it has sent itself. What others have sent, the replicas report about twice a second
+(`ReplicaStatus.queued`), and `replicas.py` notes it here.
+"""
+
+import heapq
+import random
+from typing import Any
+
+from ray.serve.request_router import PendingRequest, ReplicaID, ReplicaResult, RequestRouter, RunningReplica
+
+from src.engines.remote import RowCall
+
+_CANDIDATES = 16
+"""How many replicas are tried in turn. Those that have MAX_ONGOING_REQUESTS rows are passed over."""
+
+_from_others: dict[str, float] = {}
+
+
+def note_others(queued: dict[str, float], gone: set[str]) -> None:
+    """Note the seconds of work that other processes have sent to replicas.
+
+    Args:
+        queued: seconds by replica.
+        gone: replicas that are there no longer.
+    """
+    _from_others.update(queued)
+    for replica in gone:
+        _from_others.pop(replica, None)
+
+
+class ShortestQueue(RequestRouter):
+    """See the module. Ray creates one for each deployment in every process that sends rows to it."""
+
+    def initialize_state(self, **_: Any) -> None:
+        self._sent: dict[str, tuple[str, float]] = {}
+        """Replica and seconds of each row that is on its way or being worked on, by Ray's id of the call."""
+        self._seconds: dict[str, float] = {}
+        """Seconds that this process has sent to each replica."""
+
+    async def choose_replicas(
+        self, candidate_replicas: list[RunningReplica], pending_request: PendingRequest | None = None
+    ) -> list[list[RunningReplica]]:
+        """The best replicas for a row, each a rank of its own."""
+        best = heapq.nsmallest(_CANDIDATES, candidate_replicas, key=self._rank)
+        row = pending_request.args[0] if pending_request is not None and pending_request.args else None
+        if best and pending_request is not None and isinstance(row, RowCall):
+            call = pending_request.metadata.internal_request_id
+            # counted at once: two rows that are routed at the same time should not choose the same replica
+            self._count(call, best[0].replica_id.unique_id, row.seconds)
+            pending_request.future.add_done_callback(
+                lambda future: self._forget(call) if future.cancelled() else None
+            )
+        return [[replica] for replica in best]
+
+    def on_request_routed(
+        self, pending_request: PendingRequest, replica_id: ReplicaID, result: ReplicaResult
+    ) -> None:
+        """A replica has accepted a row: it need not be the first choice."""
+        row = pending_request.args[0] if pending_request.args else None
+        if isinstance(row, RowCall):
+            self._count(pending_request.metadata.internal_request_id, replica_id.unique_id, row.seconds)
+
+    def on_request_completed(self, replica_id: ReplicaID, internal_request_id: str) -> None:
+        """A row has ended, in whatever way."""
+        self._forget(internal_request_id)
+
+    def _rank(self, replica: RunningReplica) -> tuple[float, float]:
+        name = replica.replica_id.unique_id
+        return self._seconds.get(name, 0.0) + _from_others.get(name, 0.0), random.random()
+
+    def _count(self, call: str, replica: str, seconds: float) -> None:
+        self._forget(call)
+        self._sent[call] = (replica, seconds)
+        self._seconds[replica] = self._seconds.get(replica, 0.0) + seconds
+
+    def _forget(self, call: str) -> None:
+        replica, seconds = self._sent.pop(call, ("", 0.0))
+        left = self._seconds.get(replica, 0.0) - seconds
+        if left > 1e-6:
+            self._seconds[replica] = left
+        else:
+            self._seconds.pop(replica, None)

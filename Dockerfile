@@ -1,6 +1,7 @@
 # The image of Voz. By default for the CPU:            docker build -t voz .
 # With CUDA (every pinned file checked by its hash):   docker build -t voz:cuda --build-arg TORCH_INDEX_URL= .
 # With the weights inside (no volume needed):          docker build -t voz --build-arg BAKE_MODELS=1 .
+# With Ray, for several machines (docs/scale.md):      docker build -t voz-ray --target ray .
 
 # ---- build: every package into /opt/venv ------------------------------------------------------------
 FROM python:3.11-slim AS build
@@ -26,8 +27,8 @@ RUN if [ -n "$TORCH_INDEX_URL" ]; then \
     fi \
  && pip check
 
-# ---- serve ------------------------------------------------------------------------------------------
-FROM python:3.11-slim AS serve
+# ---- what both images are made of ---------------------------------------------------------------------
+FROM python:3.11-slim AS common
 
 # hadolint ignore=DL3008
 RUN apt-get update \
@@ -57,7 +58,7 @@ ENV PATH=/opt/venv/bin:$PATH \
 
 WORKDIR /app
 COPY gunicorn.conf.py ./
-COPY deploy/make_bucket.py deploy/worker.py deploy/
+COPY deploy/make_bucket.py deploy/worker.py deploy/ray_serve.py deploy/
 COPY src src
 COPY voz voz
 
@@ -81,3 +82,25 @@ HEALTHCHECK --interval=15s --timeout=5s --start-period=15m --retries=3 \
 
 ENTRYPOINT ["tini", "--"]
 CMD ["gunicorn", "src.main:app"]
+
+# ---- serve on Ray: `ray start ...` of KubeRay or of docs/scale.md ---------------------------------------
+FROM common AS ray
+
+USER root
+COPY requirements-ray.lock /tmp/requirements/
+RUN pip install --no-cache-dir --require-hashes --no-deps --requirement /tmp/requirements/requirements-ray.lock \
+ && pip check \
+ && rm -r /tmp/requirements
+USER 10001:10001
+
+COPY deploy/ray deploy/ray
+# what `ray start` hands on to the replicas
+ENV PYTHONPATH=/app \
+    RAY_AUTH_MODE=token \
+    RAY_USAGE_STATS_ENABLED=0
+# nodes without HTTP processes have no /health/ready; KubeRay and `ray health-check` watch them
+HEALTHCHECK NONE
+CMD ["bash"]
+
+# ---- serve --------------------------------------------------------------------------------------------
+FROM common AS serve

@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run run-ray setup-ray test test-fast system-packages browser lint lock format models bench-stt bench-live bench-tts screenshots check-coqui setup setup-dev clean
+.PHONY: help run run-ray setup-ray bench-ray test test-fast system-packages browser lint lock format models bench-stt bench-live bench-tts screenshots check-coqui setup setup-dev clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -20,12 +20,15 @@ test: system-packages setup-dev browser lint ## lint, types and every test, with
 	# two processes on two cores: one thread each where nothing else is set, and none that spins while it waits.
 	# The long files first, so that no process is left with one of them at the end
 	$(ONE_THREAD) $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not alone" \
-		tests/hostile tests/integration tests/e2e tests/faults tests/deploy tests/unit
+		tests/hostile tests/integration tests/cluster tests/e2e tests/faults tests/deploy tests/unit
 	$(ONE_THREAD) $(BIN)/python -m scripts.test_narrower
 	$(BIN)/python -m pytest -m alone tests/faults
 
 test-fast: setup-dev ## units alone: no models, no PyTorch, half a minute
 	$(BIN)/python -m pytest -n 2 -m "not models and not slow" --engines=without tests/unit
+
+bench-ray: setup-dev ## what a row costs through a handle of Ray Serve; throughput and memory
+	$(BIN)/python -m benchmarks.ray
 
 system-packages:
 	@PYTHON=$(PYTHON) scripts/system_packages.sh

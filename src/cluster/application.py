@@ -9,8 +9,9 @@ from ray.serve.config import RequestRouterConfig
 from ray.serve.schema import LoggingConfig
 
 from src.cluster import fences
-from src.cluster.deployments import ApiReplica, SpeechToTextReplica, TextToSpeechReplica
+from src.cluster.deployments import ApiReplica, OpenEngines, SpeechToTextReplica, TextToSpeechReplica
 from src.config import load_settings
+from src.core.loader import open_models
 from src.processes.workers import SIBLINGS
 
 NAME = "voz"
@@ -29,6 +30,8 @@ class Arguments(BaseModel):
     api_processes: int = Field(default=2, ge=1)
     """HTTP processes on all machines together."""
     api_processes_per_machine: int = Field(default=2, ge=1)
+    api_resource: str = ""
+    """Resource of the machines with HTTP processes (`ray start --resources`); empty: any machine."""
     stt_replicas: int = Field(default=1, ge=1)
     tts_replicas: int = Field(default=1, ge=1)
     threads: float = Field(default=1, gt=0)
@@ -37,8 +40,12 @@ class Arguments(BaseModel):
     """Any text; a new one replaces every replica, one after the other."""
 
 
-def build(args: dict[str, Any]) -> Application:
-    """The application, for `serve run` and for `import_path` of a configuration file.
+def build(args: dict[str, Any], open_engines: OpenEngines = open_models) -> Application:
+    """The application, for `import_path` of a configuration file.
+
+    Args:
+        args: see `Arguments`.
+        open_engines: opens the engine of a replica.
 
     Raises:
         ConfigurationError: a setting is missing or wrong, or Ray is open to everybody.
@@ -65,6 +72,7 @@ def build(args: dict[str, Any]) -> Application:
     to_speech = serve.deployment(
         TextToSpeechReplica, name="TextToSpeech", num_replicas=given.tts_replicas, **engine
     )
+    on_machines = {given.api_resource: 0.001} if given.api_resource else {}
     api = serve.deployment(
         ApiReplica,
         logging_config=LOGGING,
@@ -76,11 +84,15 @@ def build(args: dict[str, Any]) -> Application:
         graceful_shutdown_timeout_s=stop + 60,
         graceful_shutdown_wait_loop_s=0.5,
         # the replicas of one machine share their counters, as gunicorn's workers do
-        ray_actor_options={"num_cpus": 0, "runtime_env": {"env_vars": {SIBLINGS: "1"}}},
+        ray_actor_options={
+            "num_cpus": 0,
+            "resources": on_machines,
+            "runtime_env": {"env_vars": {SIBLINGS: "1"}},
+        },
     )
     return api.bind(
-        to_text.bind(given.release),
-        to_speech.bind(given.release),
+        to_text.bind(open_engines, given.release),
+        to_speech.bind(open_engines, given.release),
         given.api_processes,
         min(given.api_processes, given.api_processes_per_machine),
         given.release,

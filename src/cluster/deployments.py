@@ -3,8 +3,8 @@
 import logging
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import Any, Protocol
 
 import ray
 from ray import serve
@@ -14,7 +14,6 @@ from src.cluster import fences
 from src.cluster.http import HttpServer, listener
 from src.cluster.replicas import ServeReplicas
 from src.config import LogFormat, Settings, load_settings
-from src.core.loader import open_models
 from src.engines.base import SpeechToText, TextToSpeech
 from src.engines.models import Models
 from src.engines.remote import (
@@ -34,6 +33,14 @@ from src.processes.allocator import limit_malloc_arenas
 log = logging.getLogger(__name__)
 
 
+class OpenEngines(Protocol):
+    """Such as `core/loader.open_models`."""
+
+    def __call__(
+        self, settings: Settings, *, transcribes: bool, speaks: bool
+    ) -> AbstractAsyncContextManager[Models]: ...
+
+
 class EngineUnhealthy(Exception):
     """The engine cannot go on. Ray replaces the replica."""
 
@@ -49,14 +56,14 @@ class EngineReplica:
         self._engine: SpeechToText | TextToSpeech | None = None
         self._server: EngineServer | None = None
 
-    async def open(self) -> None:
+    async def open(self, open_engines: OpenEngines) -> None:
         """Load and warm the engine."""
         settings = load_settings(cpu_threads=_assigned_threads())
         _configure_process(settings)
         await self._stack.enter_async_context(
             tracing(settings.otel_exporter_otlp_endpoint, settings.otel_headers, "0.1.0")
         )
-        opened = open_models(settings, transcribes=self.task == "stt", speaks=self.task == "tts")
+        opened = open_engines(settings, transcribes=self.task == "stt", speaks=self.task == "tts")
         models = await self._stack.enter_async_context(opened)
         self._engine = models.stt if self.task == "stt" else models.tts
         replica = serve.get_replica_context().replica_id.unique_id
@@ -110,9 +117,11 @@ class SpeechToTextReplica(EngineReplica):
 
     task = "stt"
 
-    async def __init__(self, release: str = "") -> None:  # type: ignore[misc]  # Ray awaits it
+    async def __init__(  # type: ignore[misc]  # Ray awaits it
+        self, open_engines: OpenEngines, release: str
+    ) -> None:
         super().__init__()
-        await self.open()
+        await self.open(open_engines)
 
 
 class TextToSpeechReplica(EngineReplica):
@@ -120,9 +129,11 @@ class TextToSpeechReplica(EngineReplica):
 
     task = "tts"
 
-    async def __init__(self, release: str = "") -> None:  # type: ignore[misc]  # Ray awaits it
+    async def __init__(  # type: ignore[misc]  # Ray awaits it
+        self, open_engines: OpenEngines, release: str
+    ) -> None:
         super().__init__()
-        await self.open()
+        await self.open(open_engines)
 
 
 class ApiReplica:

@@ -3,7 +3,7 @@
 import os
 import secrets
 
-_DEFAULTS = {
+DEFAULTS = {
     "RAY_AUTH_MODE": "token",
     "RAY_USAGE_STATS_ENABLED": "0",
     # a node that hangs is taken for dead after some 5 s, not after half a minute
@@ -14,11 +14,12 @@ _DEFAULTS = {
     # Serve's own lines are in its log files
     "RAY_SERVE_LOG_TO_STDERR": "0",
 }
+"""Of every process, on every machine."""
 
 
 def secure_environment() -> None:
     """Set what is not set: token authentication, with a token for this run alone; no usage statistics."""
-    for name, value in _DEFAULTS.items():
+    for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
     if "RAY_AUTH_TOKEN_PATH" not in os.environ:
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))

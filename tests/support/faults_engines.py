@@ -47,7 +47,8 @@ CRAWL = 200
 class _Model:
     """Takes a moment for a batch, as a model does."""
 
-    def __init__(self) -> None:
+    def __init__(self, step_seconds: float = 0.02) -> None:
+        self._step_seconds = step_seconds
         self._rows: dict[int, Any] = {}
         self._steps = 0
 
@@ -61,7 +62,7 @@ class _Model:
         self._rows[job_id] = row
 
     def step(self) -> list[tuple[int, Any]]:
-        time.sleep(0.02)
+        time.sleep(self._step_seconds)
         words = " ".join(str(row) for row in self._rows.values())
         if "poison" in words:
             raise RuntimeError(f"the model does not like {words}")
@@ -135,9 +136,11 @@ class _Engine(BatchedEngine[Any, Any]):
 
 
 @asynccontextmanager
-async def open_engines(settings: Settings, stall_seconds: float = STALL_SECONDS) -> AsyncIterator[Models]:
+async def open_engines(
+    settings: Settings, stall_seconds: float = STALL_SECONDS, step_seconds: float = 0.02
+) -> AsyncIterator[Models]:
     async with (
-        _Engine("reader", _Reader(), stall_seconds) as stt,
-        _Engine("speaker", _Model(), stall_seconds) as tts,
+        _Engine("reader", _Reader(step_seconds), stall_seconds) as stt,
+        _Engine("speaker", _Model(step_seconds), stall_seconds) as tts,
     ):
         yield Models(stt, tts)

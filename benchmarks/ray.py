@@ -1,0 +1,196 @@
+"""What Ray Serve costs: a row through a handle, throughput of one replica, memory of each process.
+
+    python -m benchmarks.ray [--rounds 3] [--seconds 15] [--threads 2]
+
+Everything is paired: the same rows on the same cores, in this process and in a replica, in turn. The cost of
+a handle is measured with an engine that answers at once, so that nothing else is in it; throughput with
+Whisper `base` and 8 callers.
+"""
+
+import argparse
+import asyncio
+import os
+import statistics
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from src.cluster.environment import secure_environment
+from src.config import Settings, load_settings
+from src.core.loader import open_models
+from src.engines import cpu
+from src.engines.absent import AbsentEngine
+from src.engines.base import STT_SAMPLE_RATE, Audio, SttOptions, Transcript, Utterance, Voice
+from src.engines.models import Models
+from src.engines.remote import RemoteSpeechToText, RemoteTextToSpeech
+
+CALLERS = 8
+ROWS = 200
+"""Of each kind, for the cost of a handle."""
+
+
+class Instant(AbsentEngine):
+    """An engine that answers at once."""
+
+    voices = (Voice("tone", "en", "en", "instant", "instant", 24_000),)
+
+    async def transcribe(self, audio: Audio, options: SttOptions, request_id: str) -> Transcript:
+        return Transcript((), "en", 1.0)
+
+    async def utter(self, text: str, voice: Voice, request_id: str, *, timed: bool = False) -> Utterance:
+        return Utterance(np.zeros(len(text) * 1600, np.float32))
+
+
+@asynccontextmanager
+async def open_instant(settings: Settings, *, transcribes: bool, speaks: bool) -> AsyncIterator[Models]:
+    yield Models(Instant(), Instant())
+
+
+async def in_turn(
+    first: Callable[[], Awaitable[Any]], second: Callable[[], Awaitable[Any]], times: int
+) -> tuple[list[float], list[float]]:
+    """Seconds of each call, one after the other."""
+    taken: tuple[list[float], list[float]] = ([], [])
+    for number in range(times + 20):
+        for which, call in enumerate((first, second)):
+            began = time.perf_counter()
+            await call()
+            if number >= 20:
+                taken[which].append(time.perf_counter() - began)
+    return taken
+
+
+async def handle_cost(stt: RemoteSpeechToText, tts: RemoteTextToSpeech) -> None:
+    here, options = Instant(), SttOptions()
+    print("\n| row | here p50 ms | handle p50 ms | difference p50 ms | p95 ms |")
+    print("| --- | --- | --- | --- | --- |")
+    kinds: dict[str, tuple[Callable[[], Awaitable[Any]], Callable[[], Awaitable[Any]]]] = {}
+    for seconds in (1, 10, 30):
+        audio = np.zeros(seconds * STT_SAMPLE_RATE, np.float32)
+        kinds[f"{seconds} s of audio in"] = (
+            lambda audio=audio: here.transcribe(audio, options, "r"),  # type: ignore[misc]
+            lambda audio=audio: stt.transcribe(audio, options, "r"),  # type: ignore[misc]
+        )
+    text = "x" * 75
+    kinds["5 s of speech out"] = (
+        lambda: here.utter(text, here.voices[0], "r"),
+        lambda: tts.utter(text, tts.voices[0], "r"),
+    )
+    for name, (local, remote) in kinds.items():
+        ours, theirs = await in_turn(local, remote, ROWS)
+        paired = sorted(b - a for a, b in zip(ours, theirs, strict=True))
+        print(
+            f"| {name} | {1e3 * statistics.median(ours):.2f} | {1e3 * statistics.median(theirs):.2f}"
+            f" | {1e3 * statistics.median(paired):.2f} | {1e3 * paired[int(len(paired) * 0.95)]:.2f} |"
+        )
+
+
+async def rows_per_second(engine: Any, audio: Audio, seconds: float) -> float:
+    end = time.perf_counter() + seconds
+    began, done = time.perf_counter(), 0
+
+    async def caller(number: int) -> None:
+        nonlocal done
+        while time.perf_counter() < end:
+            await engine.transcribe(audio, SttOptions(language="en"), f"caller-{number}")
+            done += 1
+
+    await asyncio.gather(*(caller(number) for number in range(CALLERS)))
+    return done / (time.perf_counter() - began)
+
+
+async def throughput(here: Any, remote: Any, audio: Audio, rounds: int, seconds: float) -> None:
+    for engine in (here, remote):
+        await rows_per_second(engine, audio, 3)
+    ours, theirs = [], []
+    for _ in range(rounds):
+        ours.append(await rows_per_second(here, audio, seconds))
+        theirs.append(await rows_per_second(remote, audio, seconds))
+    ratio = statistics.median(b / a for a, b in zip(ours, theirs, strict=True))
+    print(f"\n{CALLERS} callers, rows of {len(audio) / STT_SAMPLE_RATE:.1f} s, rows per second, in turn:")
+    print(f"- in this process: {', '.join(f'{value:.2f}' for value in ours)}")
+    print(f"- in one replica: {', '.join(f'{value:.2f}' for value in theirs)}")
+    print(f"- median of the ratios: {ratio:.3f}")
+
+
+def memory() -> None:
+    """Proportional set size of each process of Ray on this machine."""
+    print("\n| process | MB (PSS) |\n| --- | --- |")
+    for folder in sorted(Path("/proc").glob("[0-9]*"), key=lambda path: int(path.name)):
+        try:
+            words = (folder / "cmdline").read_bytes().decode().split("\0")
+            rollup = (folder / "smaps_rollup").read_text()
+        except OSError:
+            continue
+        title = next((word for word in words if "ray::" in word or "/ray/" in word), None)
+        if title is not None and "benchmarks.ray" not in words:
+            pss = next(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:"))
+            print(f"| {title.rpartition('/')[2][:40]} | {pss // 1024} |")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=15)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--temp-dir", help="where Ray keeps its sockets; a short path")
+    given = parser.parse_args()
+    secure_environment()
+    os.environ.setdefault("API_KEY", "benchmark-key")
+    os.environ["PYTHONPATH"] = os.getcwd()  # noqa: PTH109 - as a string
+
+    import ray
+    from ray import serve
+
+    from src.cluster.deployments import SpeechToTextReplica, TextToSpeechReplica
+    from src.cluster.replicas import ServeReplicas
+    from tests.support.speech import clip
+
+    ray.init(
+        num_cpus=8, include_dashboard=False, object_store_memory=200 * 2**20, _temp_dir=given.temp_dir,
+        logging_level="ERROR", log_to_driver=False,
+    )  # fmt: skip
+    serve.start(proxy_location="Disabled")
+
+    def deploy(kind: Any, name: str, engines: Any, threads: int) -> ServeReplicas:
+        made = serve.deployment(
+            kind,
+            name=name,
+            max_ongoing_requests=48,
+            logging_config={"log_level": "WARNING", "enable_access_log": False},
+            request_router_config={"request_router_class": "src.cluster.router:ShortestQueue"},
+            ray_actor_options={"num_cpus": threads},
+        )
+        return ServeReplicas(serve.run(made.bind(engines, ""), name=name, route_prefix=None))
+
+    async def run() -> None:
+        async with (
+            RemoteSpeechToText("stt", deploy(SpeechToTextReplica, "in", open_instant, 1)) as stt,
+            RemoteTextToSpeech("tts", deploy(TextToSpeechReplica, "out", open_instant, 1)) as tts,
+        ):
+            await handle_cost(stt, tts)
+        serve.delete("in")
+        serve.delete("out")
+        settings = load_settings(cpu_threads=given.threads)
+        replicas = deploy(SpeechToTextReplica, "whisper", open_models, given.threads)
+        async with (
+            open_models(settings, speaks=False) as models,
+            RemoteSpeechToText("stt", replicas) as remote,
+        ):
+            await throughput(models.stt, remote, clip("en-agent"), given.rounds, given.seconds)
+            memory()
+
+    print(f"{cpu.in_words()}, {os.cpu_count()} cores; {given.threads} threads for Whisper")
+    try:
+        asyncio.run(run())
+    finally:
+        serve.shutdown()
+        ray.shutdown()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,227 @@
+"""The service on a real cluster of Ray, with two nodes on this machine: nodes are killed, replicas replaced,
+queues filled, and no request fails.
+
+The engines are ready at once (`tests/support/ray_app.py`), so the minutes go to the cluster. test_ray_long.py
+has the real models.
+"""
+
+import asyncio
+import importlib.util
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.support.audio import decode
+from tests.support.faults_engines import RATE, SECONDS
+from tests.support.ray_cluster import Node, RayCluster, ray_cluster
+from tests.support.server import KEY
+from tests.support.speech import clip_path
+
+pytestmark = pytest.mark.skipif(
+    importlib.util.find_spec("ray") is None, reason="requirements-ray.txt is not installed"
+)
+
+SENTENCES = (
+    "This is the first sentence. And this one is the second. A third one follows it. The fourth is the last."
+)
+
+
+def config(release: str, **speech: Any) -> dict[str, Any]:
+    engine = {"max_replicas_per_node": 1, "ray_actor_options": {"num_cpus": 1}}
+    return {
+        "proxy_location": "Disabled",
+        "applications": [
+            {
+                "name": "voz",
+                "route_prefix": None,
+                "import_path": "tests.support.ray_app:build",
+                "args": {
+                    "release": release,
+                    "api_processes": 2,
+                    "api_processes_per_machine": 2,
+                    "api_resource": "http",
+                    "stt_replicas": 2,
+                    "tts_replicas": 2,
+                },
+                "deployments": [
+                    {"name": "SpeechToText", **engine},
+                    {"name": "TextToSpeech", **engine, **speech},
+                ],
+            }
+        ],
+    }
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[RayCluster]:
+    with ray_cluster({"MAX_QUEUE": "1000", "TTS_CACHE": "false", "SHUTDOWN_TIMEOUT": "20"}) as made:
+        made.start_head(cpus=2)
+        made.start_worker(cpus=2)
+        made.deploy(config("1"))
+        made.wait_ready(replicas=2)
+        yield made
+
+
+def client(cluster: RayCluster) -> httpx.AsyncClient:
+    return httpx.AsyncClient(
+        base_url=cluster.url,
+        headers={"X-API-Key": KEY},
+        timeout=90,
+        trust_env=False,
+        limits=httpx.Limits(max_connections=100, max_keepalive_connections=0),
+    )
+
+
+async def transcribe(http: httpx.AsyncClient) -> None:
+    upload = {"file": ("en.flac", clip_path("en-agent").read_bytes())}
+    answer = await http.post("/stt", files=upload, data={"language": "en"})
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["text"] == "a tone"
+
+
+async def transcribe_stream(http: httpx.AsyncClient) -> None:
+    upload = {"file": ("en.flac", clip_path("en-agent").read_bytes())}
+    answer = await http.post("/stt", files=upload, data={"language": "en", "stream": "true"})
+    assert answer.status_code == 200, answer.text
+    assert answer.text.count("event: segment") == 1
+    assert "event: done" in answer.text
+
+
+async def speak_stream(http: httpx.AsyncClient) -> None:
+    answer = await http.post("/tts/stream", json={"text": SENTENCES, "language": "en"})
+    assert answer.status_code == 200, answer.text
+    audio, rate = decode(answer.content)
+    assert rate == RATE
+    # four tones and the pauses between them: not one more or less
+    assert 4 * SECONDS <= len(audio) / rate < 5 * SECONDS
+
+
+async def speak(http: httpx.AsyncClient) -> None:
+    answer = await http.post("/tts", json={"text": SENTENCES, "language": "en"})
+    assert answer.status_code == 200, answer.text
+
+
+KINDS = (transcribe, speak_stream, transcribe_stream, speak)
+
+
+def test_the_whole_is_told(cluster: RayCluster) -> None:
+    with cluster.client() as http:
+        models = http.get("/models").json()
+        metrics = http.get("/metrics").text
+    assert models["stt"]["engine"] == "reader"
+    # MAX_QUEUE: for each process
+    assert models["stt"]["max_requests"] == 1000
+    replicas = {
+        line.partition('replica="')[2].partition('"')[0]
+        for line in metrics.splitlines()
+        if line.startswith("voz_engine_up{")
+    }
+    assert len(replicas) == 4
+
+
+def test_a_leaving_caller_s_row_is_gone_at_once(cluster: RayCluster) -> None:
+    def rows(http: httpx.Client) -> int:
+        found = http.get("/models").json()["tts"]
+        return int(found["rows_active"]) + int(found["rows_waiting"])
+
+    with cluster.client() as http:
+        with pytest.raises(httpx.ReadTimeout), cluster.client(timeout=2) as leaving:
+            leaving.post("/tts", json={"text": "crawl", "language": "en"})
+        left = time.monotonic()
+        # the state is asked for every half second, and the step of the model takes 0.2 s
+        while rows(http):
+            assert time.monotonic() - left < 5
+            time.sleep(0.05)
+
+
+def test_a_killed_node_loses_no_request(cluster: RayCluster) -> None:
+    worker = cluster.nodes[1]
+    assert set(cluster.replicas(worker)) == {"SpeechToText", "TextToSpeech"}
+
+    async def run() -> None:
+        async with client(cluster) as http:
+            asked = [asyncio.create_task(KINDS[number % 4](http)) for number in range(20)]
+            await asyncio.sleep(0.8)
+            assert not all(task.done() for task in asked), "the kill would come too late"
+            await asyncio.to_thread(worker.kill)
+            await asyncio.gather(*asked)
+
+    asyncio.run(run())
+    _restart(cluster, worker)
+
+
+def _restart(cluster: RayCluster, node: Node) -> None:
+    cluster.nodes.remove(node)
+    cluster.start_worker(cpus=2)
+    cluster.wait_ready(replicas=2)
+
+
+def test_a_new_release_replaces_every_replica_and_fails_no_request(cluster: RayCluster) -> None:
+    before = cluster.replicas()
+    assert {name: len(pids) for name, pids in before.items()} == {
+        "Api": 2,
+        "SpeechToText": 2,
+        "TextToSpeech": 2,
+    }
+    replaced = False
+
+    async def load(number: int) -> int:
+        count = 0
+        async with client(cluster) as http:
+            while not replaced:
+                await KINDS[(number + count) % 4](http)
+                count += 1
+        return count
+
+    async def run() -> list[int]:
+        nonlocal replaced
+        asking = [asyncio.create_task(load(number)) for number in range(4)]
+        try:
+            await asyncio.to_thread(cluster.deploy, config("2"))
+            end = time.monotonic() + 150
+            while time.monotonic() < end and not replaced:
+                await asyncio.sleep(1)
+                now = await asyncio.to_thread(cluster.replicas)
+                gone = not any(set(before[name]) & set(now.get(name, ())) for name in before)
+                replaced = gone and all(len(now.get(name, ())) == 2 for name in before)
+                if any(task.done() for task in asking):
+                    break
+        finally:
+            done, replaced = replaced, True
+            counts = await asyncio.gather(*asking, return_exceptions=True)
+        failed = [count for count in counts if isinstance(count, BaseException)]
+        assert not failed, f"{failed}\n{cluster.logs()}"
+        assert done, f"{before} {cluster.replicas()}\n{cluster.logs()}"
+        return [count for count in counts if isinstance(count, int)]
+
+    counts = asyncio.run(run())
+    assert all(counts)
+    cluster.wait_ready(replicas=2)
+
+
+def test_a_full_queue_is_our_503(cluster: RayCluster) -> None:
+    cluster.deploy(config("2", max_ongoing_requests=1, max_queued_requests=1))
+
+    async def run() -> list[httpx.Response]:
+        async with client(cluster) as http:
+            body = {"text": "crawl", "language": "en"}
+            asked = [asyncio.create_task(http.post("/tts", json=body)) for _ in range(12)]
+            done, waiting = await asyncio.wait(asked, timeout=20)
+            for task in waiting:
+                task.cancel()
+            return [task.result() for task in done]
+
+    end = time.monotonic() + 60
+    while True:  # until every process has the new limits
+        refused = [answer for answer in asyncio.run(run()) if answer.status_code != 200]
+        if refused:
+            break
+        assert time.monotonic() < end
+    for answer in refused:
+        assert answer.status_code == 503
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.json()["type"] == "urn:voz:overloaded"
+        assert int(answer.headers["retry-after"]) >= 1

@@ -86,7 +86,7 @@ CMD ["gunicorn", "src.main:app"]
 # ---- serve on Ray: `ray start ...` of KubeRay or of docs/scale.md ---------------------------------------
 FROM common AS ray
 
-USER root
+USER 0:0
 COPY requirements-ray.lock /tmp/requirements/
 RUN pip install --no-cache-dir --require-hashes --no-deps --requirement /tmp/requirements/requirements-ray.lock \
  && pip check \

@@ -55,7 +55,8 @@ def test_the_manifest_has_the_version_that_is_pinned() -> None:
 
 
 def settings(tmp_path: Path, **given: Any) -> Settings:
-    return Settings(_env_file=None, **({"api_key": "a-key-of-the-test", "data_dir": tmp_path} | given))
+    values: dict[str, Any] = {"api_key": "a-key-of-the-test", "data_dir": tmp_path}
+    return Settings(_env_file=None, **(values | given))
 
 
 def test_without_authentication_of_ray_it_does_not_start(

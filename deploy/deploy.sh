@@ -9,6 +9,7 @@
 #   API_KEY  APP_AWS_ACCESS_KEY_ID  APP_AWS_SECRET_ACCESS_KEY  AWS_REGION (the last three only with S3)
 # Optional:
 #   S3_BUCKET_NAME        without it audio is kept on the host
+#   DOMAIN                the environment's name in DNS: HTTPS, with certificates that the proxy gets by itself
 #   VOZ_SETTINGS          further lines for .env, NAME=value each
 #   LIGHTSAIL_HOST_KEY    the host's public key ("ssh-ed25519 AAAA..."): then no other is trusted;
 #                         without it, a host that was never seen before is trusted
@@ -79,6 +80,10 @@ env_file() {
   line AWS_SECRET_ACCESS_KEY "${APP_AWS_SECRET_ACCESS_KEY:-}"
   line AWS_REGION "${AWS_REGION:-us-east-1}"
   line LOG_FORMAT json
+  # only the proxy of the host reaches the release's port
+  line FORWARDED_ALLOW_IPS '*'
+  line DOMAIN "${DOMAIN:-}"
+  [[ -z ${DOMAIN:-} ]] || line PUBLIC_URL "https://$DOMAIN"
   line VOZ_RELEASE "$environment-$release"
   further_lines
   # the host checks for this line: without it, the file is incomplete

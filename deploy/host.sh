@@ -6,6 +6,10 @@
 #   ~/voz/ENVIRONMENT/history        every release that became ready, the newest last
 #   ~/voz/ENVIRONMENT/logs/          the log of each deployment
 #   ~/voz/ENVIRONMENT/lock           held by the running deployment
+#   ~/voz/proxy/                     the proxy that listens on the ports of all environments (deploy/proxy)
+#
+# A release listens on one of two ports of 127.0.0.1, the one that the release before does not use, so that
+# both can run at once. The proxy sends requests to one of them.
 #
 # host.sh run ENVIRONMENT RELEASE|previous RUN PORT READY_TIMEOUT LOCK_TIMEOUT
 #   runs the deployment RUN, detached from the connection, and shows its log until it ends; if RUN is
@@ -16,12 +20,23 @@ KEEP=3
 CRASHES=3
 # for the release before, which was ready once
 BACK_TIMEOUT=600
+# for the proxy, which loads no models
+PROXY_TIMEOUT=60
+# memory that stays free beside two releases, in MiB
+SPARE_MEMORY=256
 
 action=$1 environment=$2 target=$3 run=$4 port=$5 ready_timeout=$6 lock_timeout=$7
 root=$HOME/voz/$environment
 log=$root/logs/$run.log
 status=$root/logs/$run.status
 worker=$root/logs/$run.pid
+# shellcheck source=deploy/host_proxy.sh
+source "$(dirname "$0")/host_proxy.sh"
+if ((port <= 45535)); then
+  release_ports=($((port + 10000)) $((port + 20000)))
+else
+  release_ports=($((port - 10000)) $((port - 20000)))
+fi
 
 say() { printf '[%s] %s\n' "$environment" "$*"; }
 fail() {
@@ -48,12 +63,13 @@ run() {
 
 # ------------------------------------------------------------------------------------------------ docker
 
-# compose for one release: `compose RELEASE ARGUMENTS`. The lock's descriptor is not for it.
+# compose for one release: `compose RELEASE ARGUMENTS`. The lock's descriptor is not for it. The port of .env is
+# the proxy's: what stands in the environment takes precedence.
 compose() {
   local folder=$root/releases/$1
   shift
-  "${compose_command[@]}" --project-name "voz-$environment" --project-directory "$folder" \
-    --file "$folder/docker-compose.yml" --env-file "$folder/.env" "$@" 9>&-
+  PORT=${release_port:-$port} BIND_ADDRESS=127.0.0.1 "${compose_command[@]}" --project-name "voz-$environment" \
+    --project-directory "$folder" --file "$folder/docker-compose.yml" --env-file "$folder/.env" "$@" 9>&-
 }
 
 check_host() {
@@ -67,19 +83,27 @@ check_host() {
   docker info >/dev/null 2>&1 || fail "$(id -un) may not use Docker here: sudo usermod -aG docker $(id -un)"
 }
 
-crashes() {
-  local container
-  container=$(compose "$1" ps --quiet voz 2>/dev/null) || return 0
-  [[ -z $container ]] || docker inspect --format '{{.RestartCount}}' "$container" 2>/dev/null || true
+# Lines of a container's id and ports, for each container of this environment that serves
+containers() {
+  docker ps "$@" --filter "label=com.docker.compose.project=voz-$environment" \
+    --filter label=com.docker.compose.service=voz --format '{{.ID}} {{.Ports}}' 9>&-
 }
 
-# 0 once /health/ready says so within so many seconds; else 1, and the reason in $why
+crashes() {
+  docker inspect --format '{{.RestartCount}}' "$1" 2>/dev/null || echo 0
+}
+
+ready_status() {
+  curl -s --noproxy '*' -o /dev/null -w '%{http_code}' --max-time 5 "http://127.0.0.1:$1/health/ready" || true
+}
+
+# 0 once /health/ready of a container says so within so many seconds; else 1, and the reason in $why
 wait_until_ready() {
-  local release=$1 seconds=$2 end=$((SECONDS + $2)) answer=000
+  local container=$1 seconds=$2 end=$((SECONDS + $2)) answer=000
   while ((SECONDS < end)); do
-    answer=$(curl -s --noproxy '*' -o /dev/null -w '%{http_code}' --max-time 5 "http://127.0.0.1:$port/health/ready") || true
+    answer=$(ready_status "$release_port")
     [[ $answer != 200 ]] || return 0
-    if (($(crashes "$release") + 0 >= CRASHES)); then
+    if (($(crashes "$container") + 0 >= CRASHES)); then
       why="it starts and ends again and again"
       return 1
     fi
@@ -88,6 +112,11 @@ wait_until_ready() {
   [[ $answer != 000 ]] || answer="no answer"
   why="/health/ready did not say 200 within $seconds s (last: $answer)"
   return 1
+}
+
+# A setting of a release; an empty line if it has none
+setting() {
+  sed -n "s/^$2='\\(.*\\)'\$/\\1/p" "$root/releases/$1/.env" | tail -n 1
 }
 
 # ---------------------------------------------------------------------------------------------- activate
@@ -127,9 +156,24 @@ activate() {
     [[ -n $release ]] || fail "there is no release before the one in service"
   fi
   prepare "$release"
-  put_into_service "$release" "$current"
+  find_port
+  put_into_service "$release" "$current" "$serving"
   clean_up
   say "$release is in service on port $port"
+}
+
+# The port for the new release, and the container that serves now. What else runs was left by a deployment that
+# was killed.
+find_port() {
+  local id in_service
+  in_service=$(port_in_service)
+  [[ -n $in_service ]] || in_service=$port
+  serving=''
+  for id in $(containers --all | cut -d' ' -f1); do
+    if [[ $(port_of "$id") == "$in_service" ]]; then serving=$id; else take_down "$id"; fi
+  done
+  release_port=${release_ports[0]}
+  [[ $in_service != "$release_port" ]] || release_port=${release_ports[1]}
 }
 
 # Everything that can be done while the old release still serves
@@ -139,35 +183,108 @@ prepare() {
   say "fetching missing weights"
   compose "$1" run --rm --no-deps -T voz python -m src.weights ||
     fail "the weights could not be fetched; ${current:-nothing} is still in service"
+  fetch_proxy || fail "the proxy's image could not be fetched; ${current:-nothing} is still in service"
 }
 
 put_into_service() {
-  local release=$1 current=$2 why=''
-  say "starting $release"
-  if ! compose "$release" up --detach --no-build --remove-orphans; then
-    why="its containers could not be started"
-  elif wait_until_ready "$release" "$ready_timeout"; then
-    ln -sfn "releases/$release" "$root/current.new"
-    mv -T "$root/current.new" "$root/current"
-    echo "$release" >>"$root/history"
-    return
+  local release=$1 current=$2 serving=$3 why=''
+  if [[ -z $serving ]] || fits_beside "$release" "$serving"; then
+    start_beside "$release" && wait_until_ready "$container" "$ready_timeout" && serve "$release" "$current" && return
+    [[ -z $container ]] || docker logs --tail 40 "$container" 2>&1 || true
+    take_down "$container"
+    [[ -n $serving ]] || fail "$release was taken down: $why. There is no release before it to go back to"
+    [[ $(port_in_service) != "$release_port" ]] || point_proxy_at "$current" "$(port_of "$serving")" || true
+    fail "$release: $why. $current, the release before, is still in service"
   fi
-  say "$release is not ready: $why. Its last lines:"
-  compose "$release" logs --no-color --tail 40 voz || true
+  start_instead "$release" && wait_until_ready "$container" "$ready_timeout" && serve "$release" "$current" && return
+  [[ -z $container ]] || docker logs --tail 40 "$container" 2>&1 || true
   go_back "$release" "$current" "$why"
 }
 
+# Memory for a second release: as much as the first one uses now, and a quarter for its start; or what
+# DEPLOY_MEMORY_MB says
+fits_beside() {
+  local release=$1 used needed available
+  used=$(docker stats --no-stream --format '{{.MemUsage}}' "$2" 9>&- | sed 's/ .*//' |
+    numfmt --from=auto --suffix=B --to-unit=Mi | tr -d B) || used=0
+  needed=$(setting "$release" DEPLOY_MEMORY_MB)
+  needed=${needed:-$((used * 5 / 4))}
+  available=$(($(sed -n 's/^MemAvailable: *\([0-9]*\) kB$/\1/p' "${MEMINFO:-/proc/meminfo}") / 1024))
+  if ((available - SPARE_MEMORY >= needed)); then
+    say "a second release needs $needed MiB; $available MiB are free: the new one starts beside the old one"
+    return 0
+  fi
+  say "a second release needs $needed MiB beside $SPARE_MEMORY MiB to spare; only $available MiB are free"
+  say "so the old one stops first, and nobody answers until the new one is ready"
+  return 1
+}
+
+# The containers that serve stay as they are; compose makes one more. Its id is in $container.
+start_beside() {
+  local before status=0
+  before=$(containers --all | cut -d' ' -f1)
+  say "starting $1"
+  compose "$1" up --detach --no-build --no-deps --no-recreate \
+    --scale "voz=$(($(wc -w <<<"$before") + 1))" voz || status=$?
+  container=$(containers --all | cut -d' ' -f1 | grep -vxF "${before:-none}" | head -n 1 || true)
+  [[ $status == 0 && -n $container ]] && return
+  why="its containers could not be started"
+  return 1
+}
+
+start_instead() {
+  say "starting $1"
+  container=''
+  compose "$1" up --detach --no-build --no-deps voz || why="its containers could not be started"
+  container=$(containers | cut -d' ' -f1 | head -n 1)
+  [[ -z $why && -n $container ]]
+}
+
+# Send the requests to the container that is ready, then end the one before: it finishes what it has begun
+serve() {
+  local release=$1 current=$2 old other others
+  for old in $(containers --all | cut -d' ' -f1); do
+    # a release of before there was a proxy has the proxy's port
+    [[ $old == "$container" || $(port_of "$old") != "$port" ]] || take_down "$old"
+  done
+  if ! point_proxy_at "$release" "$release_port"; then
+    why="the proxy does not reach it"
+    return 1
+  fi
+  ln -sfn "releases/$release" "$root/current.new"
+  mv -T "$root/current.new" "$root/current"
+  echo "$release" >>"$root/history"
+  say "requests go to $release; ${current:-nothing} finishes what it has begun"
+  for old in $(containers --all | cut -d' ' -f1); do
+    [[ $old == "$container" ]] || take_down "$old"
+  done
+  # what else COMPOSE_PROFILES asks for
+  others=$(compose "$release" config --services | grep -vxF voz || true)
+  for other in $others; do
+    compose "$release" up --detach --no-build --no-deps "$other" || say "$other could not be started"
+  done
+}
+
+take_down() {
+  [[ -n $1 ]] || return 0
+  docker stop "$1" >/dev/null 2>&1 9>&- || true
+  docker rm --force "$1" >/dev/null 2>&1 9>&- || true
+}
+
+# The port of 127.0.0.1 (before there was a proxy: of the host) that a container publishes
+port_of() {
+  containers --all | sed -n "s/^$1 .*:\([0-9]*\)->.*/\1/p" | head -n 1
+}
+
+# The release before has been stopped, so it starts anew
 go_back() {
   local release=$1 current=$2 reason=$3 why=''
-  if [[ -z $current ]]; then
-    compose "$release" down || true
-    fail "$release was taken down: $reason. There is no release before it to go back to"
-  fi
   say "rolling back to $current"
-  compose "$current" up --detach --no-build --remove-orphans || true
-  wait_until_ready "$current" "$BACK_TIMEOUT" ||
-    fail "$release: $reason. $current, the release before, does not answer either: $why"
-  fail "$release: $reason. $current, the release before, is in service again"
+  if start_instead "$current" && wait_until_ready "$container" "$BACK_TIMEOUT" &&
+    point_proxy_at "$current" "$release_port"; then
+    fail "$release: $reason. $current, the release before, is in service again"
+  fi
+  fail "$release: $reason. $current, the release before, does not answer either: $why"
 }
 
 # Releases that became ready: the last few are kept for rollback. The others are kept for a day, for inspection.

@@ -2,11 +2,17 @@
 
 import contextlib
 import os
+import re
+import signal
+import socket
 import subprocess
+import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -69,11 +75,53 @@ def ask(host: Host, path: str, key: str, branch: str = "develop") -> tuple[int, 
             return refused.code, ""
 
 
+def answers(host: Host) -> bool:
+    with contextlib.suppress(urllib.error.URLError):
+        return ask(host, "/health/ready", KEY)[0] == 200
+    return False
+
+
 def mark(host: Host) -> str:
     """Which release answers, asked with the key that was sent."""
     status, text = ask(host, "/mark", KEY)
     assert status == 200
     return text.strip('"')
+
+
+class Visitor:
+    """Asks thirty times a second which release answers."""
+
+    def __init__(self, port: int, key: str) -> None:
+        self.answers: list[str] = []
+        self.failures: list[str] = []
+        self._request = urllib.request.Request(f"http://127.0.0.1:{port}/mark", headers={"X-API-Key": key})
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._visit)
+
+    def __enter__(self) -> "Visitor":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _visit(self) -> None:
+        while not self._over.wait(0.03):
+            try:
+                with urllib.request.urlopen(self._request, timeout=30) as answer:
+                    self.answers.append(answer.read().decode().strip('"'))
+            except OSError as error:
+                self.failures.append(repr(error))
+
+
+def own_address() -> str:
+    """An address of this machine that is not the loopback's; else one that nobody answers at."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        with contextlib.suppress(OSError):
+            probe.connect(("192.0.2.1", 9))
+        address: str = probe.getsockname()[0]
+        return address if address != "0.0.0.0" else "192.0.2.1"
 
 
 def eventually(what: Callable[[], object]) -> None:
@@ -114,9 +162,10 @@ def test_one_that_never_gets_ready_is_taken_back(served: Host, release: Release)
     release.commit(mark="second", stalls="")
     said = failed(release.deploy(served, "develop", **SECRETS, READY_TIMEOUT="5"))
     assert "/health/ready did not say 200 within 5 s" in said
-    assert f"{first}, the release before, is in service again" in said
+    assert f"{first}, the release before, is still in service" in said
     assert mark(served) == "first"
     assert served.current("development") == first
+    assert len(served.containers("development")) == 1
 
 
 def test_one_that_crashes_is_taken_back_without_waiting(served: Host, release: Release) -> None:
@@ -128,11 +177,11 @@ def test_one_that_crashes_is_taken_back_without_waiting(served: Host, release: R
 
 
 def test_one_that_does_not_build_touches_nothing(served: Host, release: Release) -> None:
-    before = served.calls("up", "down")
+    before = served.calls("up", "stop")
     release.commit(**{"mark": "second", "does-not-build": ""})
     said = failed(release.deploy(served, "develop", **SECRETS))
     assert "the image could not be built" in said
-    assert served.calls("up", "down") == before
+    assert served.calls("up", "stop") == before
     assert mark(served) == "first"
 
 
@@ -152,7 +201,7 @@ def test_the_first_release_of_all_fails(host: Host, release: Release) -> None:
     release.commit(stalls="")
     said = failed(release.deploy(host, "develop", **SECRETS, READY_TIMEOUT="3"))
     assert "There is no release before it to go back to" in said
-    assert host.calls("down"), "it does not stay, neither ready nor gone"
+    assert not host.containers("development"), "it does not stay, neither ready nor gone"
     said = failed(release.deploy(host, "develop", "--rollback"))
     assert "no release has ever been in service here" in said
 
@@ -195,6 +244,96 @@ def test_three_environments_side_by_side(host: Host, release: Release) -> None:
     for branch in ("develop", "quality", "main"):
         assert ask(host, "/models", f"key-of-{branch}", branch)[0] == 200
         assert ask(host, "/models", KEY, branch)[0] == 401
+
+
+def test_three_deployments_without_a_gap(host: Host, release: Release) -> None:
+    deployed(release.deploy(host, "develop", **SECRETS))
+    with Visitor(host.ports["develop"], KEY) as visitor, ThreadPoolExecutor() as pool:
+        slow = pool.submit(ask, host, "/mark?after=12", KEY)
+        release.commit(mark="second")
+        said = deployed(release.deploy(host, "develop", **SECRETS))
+        release.commit(mark="third", stalls="")
+        failed(release.deploy(host, "develop", **SECRETS, READY_TIMEOUT="3"))
+        release.commit(mark="fourth", stalls=None)
+        deployed(release.deploy(host, "develop", **SECRETS))
+        slow_answer = slow.result()
+    assert not visitor.failures
+    assert len(visitor.answers) > 50
+    assert [mark for mark, _ in groupby(visitor.answers)] == ["first", "second", "fourth"]
+    assert slow_answer == (200, '"first"'), "a release finishes what it has begun"
+    assert re.search(r"a second release needs 101 MiB; \d+ MiB are free: the new one starts beside", said)
+    assert len(host.containers("development")) == 1
+
+
+def test_too_little_memory_for_two(host: Host, release: Release) -> None:
+    deployed(release.deploy(host, "develop", **SECRETS))
+    (host.state / "memory").write_text("900.5GiB / 2TiB\n")
+    release.commit(mark="second")
+    said = deployed(release.deploy(host, "develop", **SECRETS))
+    assert re.search(r"needs 1152640 MiB beside 256 MiB to spare; only \d+ MiB are free", said)
+    assert "nobody answers until the new one is ready" in said
+    assert mark(host) == "second"
+    release.commit(mark="third", stalls="")
+    said = failed(release.deploy(host, "develop", **SECRETS, READY_TIMEOUT="3"))
+    assert "the release before, is in service again" in said
+    assert mark(host) == "second"
+    said = deployed(release.deploy(host, "develop", "--rollback", **SECRETS))
+    assert mark(host) == "first"
+    release.commit(mark="fourth", stalls=None)
+    said = deployed(release.deploy(host, "develop", **SECRETS, VOZ_SETTINGS="DEPLOY_MEMORY_MB=64"))
+    assert "a second release needs 64 MiB" in said
+    assert mark(host) == "fourth"
+
+
+def test_what_a_killed_deployment_left_is_removed(host: Host, release: Release) -> None:
+    deployed(release.deploy(host, "develop", **SECRETS))
+    release.commit(mark="second", stalls="")
+    process = release.deploy(host, "develop", **SECRETS)
+    eventually(lambda: len(host.containers("development")) == 2)
+    (worker,) = [
+        int(file.read_text())
+        for file in (host.home / "voz/development/logs").glob("*.pid")
+        if Path(f"/proc/{file.read_text().strip()}").exists()
+    ]
+    os.killpg(worker, signal.SIGKILL)
+    assert "the deployment was killed" in failed(process)
+    assert mark(host) == "first"
+    release.commit(mark="third", stalls=None)
+    deployed(release.deploy(host, "develop", **SECRETS))
+    assert mark(host) == "third"
+    assert len(host.containers("development")) == 1
+
+
+def test_a_release_of_before_there_was_a_proxy(host: Host, release: Release) -> None:
+    """It holds the port that the proxy listens on from now on."""
+    deployed(release.deploy(host, "develop", **SECRETS))
+    (folder,) = (host.home / "voz/development/releases").iterdir()
+    host.forget_proxy()
+    options = ["--project-name", "voz-development", "--project-directory", str(folder)]
+    options += ["--file", str(folder / "docker-compose.yml"), "--env-file", str(folder / ".env")]
+    host.docker("compose", *options, "up", "--detach", PORT=str(host.ports["develop"]))
+    eventually(lambda: answers(host))
+    release.commit(mark="second")
+    deployed(release.deploy(host, "develop", **SECRETS))
+    assert mark(host) == "second"
+    deployed(release.deploy(host, "develop", "--rollback"))
+    assert mark(host) == "first"
+
+
+def test_a_domain_has_https_and_the_port_stays_on_the_host(host: Host, release: Release) -> None:
+    deployed(release.deploy(host, "develop", **SECRETS))
+    deployed(
+        release.deploy(host, "quality", **SECRETS, DOMAIN="voz.invalid", VOZ_SETTINGS="MAX_UPLOAD_MB=300")
+    )
+    assert mark(host) == "first"
+    site = (host.home / "voz/proxy/sites/qa.caddy").read_text()
+    assert "voz.invalid {\n" in site
+    assert f"http://:{host.ports['quality']} {{\n\tbind 127.0.0.1\n" in site
+    assert site.count("max_size 600MB") == 2
+    env_file = next((host.home / "voz/qa/releases").glob("*/.env")).read_text()
+    assert "PUBLIC_URL='https://voz.invalid'" in env_file
+    with pytest.raises(OSError), socket.create_connection((own_address(), host.ports["quality"])):
+        pass
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,23 @@ class Host:
     def current(self, environment: str) -> str:
         return (self.home / "voz" / environment / "current").readlink().name
 
+    def containers(self, environment: str) -> list[dict[str, Any]]:
+        """Of the service `voz` in an environment."""
+        found = [json.loads(file.read_text()) for file in sorted(self.state.glob("c[0-9]*.json"))]
+        return [container for container in found if container["project"] == f"voz-{environment}"]
+
+    def docker(self, *arguments: str, **environment: str) -> None:
+        """Call the fake `docker`."""
+        variables = os.environ | {"STANDIN_STATE": str(self.state)} | environment
+        subprocess.run([self.state.parent / "bin" / "docker", *arguments], env=variables, check=True)
+
+    def forget_proxy(self) -> None:
+        """As if none had ever been here."""
+        for file in self.state.glob("c[0-9]*.json"):
+            if json.loads(file.read_text())["project"] == "voz-proxy":
+                self.docker("rm", file.stem)
+        shutil.rmtree(self.home / "voz" / "proxy")
+
     def everything_written(self) -> str:
         """All logs and records on the host, but not the `.env` files."""
         files = [*self.state.glob("*.log"), *self.state.glob("*.jsonl"), *self.home.glob("voz/*/logs/*")]

@@ -4,6 +4,7 @@ It is sent as a part of a release. The release's `mark` is answered at /mark; wi
 release, an engine reports work that does not move, and the service never gets ready.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -36,5 +37,7 @@ app = create_app(load_settings(), _open_engines)
 
 
 @app.get("/mark")
-def mark() -> str:
+async def mark(after: float = 0.0) -> str:
+    """The release's mark, after so many seconds."""
+    await asyncio.sleep(after)
     return (_HERE / "mark").read_text()

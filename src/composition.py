@@ -13,6 +13,7 @@ from functools import partial
 from pydantic import SecretStr
 
 from src.access.client_secrets import ClientSecrets
+from src.access.kept_sessions import KeptSessions
 from src.access.rate_limits import RateLimiter
 from src.access.sessions import SessionsPerKey
 from src.api.dependencies import LiveLimits, Services
@@ -79,6 +80,7 @@ async def open_services(
             spares=_SPARE_DECODERS + settings.threads,
             most=_limit(models.stt, models, settings),
             max_seconds=settings.max_audio_seconds,
+            stream_seconds=settings.live_max_seconds,
         ) as decoders,
     ):
         check_lexicon(lexicon, models.tts.voices)
@@ -107,6 +109,7 @@ async def open_services(
                 live_admission=_live_admission(models, settings),
                 live_limits=LiveLimits(settings.live_idle_timeout, settings.live_max_seconds),
                 live_per_key=SessionsPerKey(settings.live_sessions_per_key),
+                live_kept=KeptSessions(settings.live_resume_seconds),
                 client_secrets=secrets,
                 jobs_admission=AdmissionController("job", _MAX_JOB_REQUESTS, settings.request_timeout),
                 jobs=jobs,

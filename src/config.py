@@ -148,6 +148,8 @@ class Settings(BaseSettings):
     """Seconds for which the client of a live session may send nothing."""
     live_max_seconds: float = Field(default=7200, gt=0)
     """Longest live session."""
+    live_resume_seconds: float = Field(default=30, ge=0, le=600)
+    """Seconds for which a live session whose connection broke waits for its client; 0: it ends."""
 
     wyoming_port: int = Field(default=0, ge=0, le=65535)
     """TCP port of the Wyoming protocol, which has no authentication; 0: closed."""

@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from src.access.client_secrets import ClientSecrets
+from src.access.kept_sessions import KeptSessions
 from src.access.sessions import SessionsPerKey
 from src.api.graceful_shutdown import GracefulShutdown
 from src.api.middleware.admission import place_of
@@ -42,6 +43,7 @@ class Services:
     live_admission: AdmissionController
     live_limits: LiveLimits
     live_per_key: SessionsPerKey
+    live_kept: KeptSessions
     client_secrets: ClientSecrets
     jobs_admission: AdmissionController
     jobs: Jobs

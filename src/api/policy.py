@@ -166,6 +166,8 @@ def route_policies(
             "/stt": upload,
             "/stt/language": upload,
             "/stt/live": live,
+            # a session that has its place already
+            "/stt/live/*": replace(live, admission=None, rate_limited=False),
             "/v1/realtime": replace(live, key_in_message=False, errors=ErrorShape.OPENAI),
             "/realtime": replace(live, key_in_message=False, errors=ErrorShape.OPENAI),
             "/tts": text,

@@ -8,8 +8,10 @@ from typing import BinaryIO
 from src.engines.base import Audio, LanguageGuess, PartialTranscript, Segment, SpeechToText, SttOptions
 from src.errors import InvalidInput
 from src.observability.telemetry import current_request_id
+from src.services.audio.stream import Container
 from src.services.decoding.decoding import Decoding
 from src.services.decoding.pool import Decoders
+from src.services.decoding.stream import StreamDecoding
 from src.services.ordered import ordered
 from src.services.transcription.builder import TranscriptBuilder
 from src.services.transcription.chunks import ChunkReader
@@ -192,6 +194,10 @@ class SttService:
         if not guesses:
             raise InvalidInput("there is no speech in this file, so its language cannot be told", "file")
         return guesses
+
+    def follow(self, container: Container) -> AbstractAsyncContextManager[StreamDecoding]:
+        """Decode a recording while it is made. Raises as `Decoders.follow` does."""
+        return self._decoders.follow(container)
 
     def _decode(self, file: BinaryIO, track: int | None) -> AbstractAsyncContextManager[Decoding]:
         return self._decoders.decode(file, self._max_audio_seconds, track, whole_only=self._whole_only)

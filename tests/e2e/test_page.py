@@ -640,7 +640,10 @@ LIVE = {
 @pytest.mark.parametrize("language", ["en", "es"])
 def test_words_appear_while_they_are_spoken(browser: Browser, server: RunningServer, language: str) -> None:
     words = LIVE[language]
-    with visiting(browser, server.url, locale=words["locale"]) as visitor:
+    with ExitStack() as stack:
+        proxy = stack.enter_context(proxy_to(urlsplit(server.url).port or 0))
+        url = f"http://127.0.0.1:{proxy.port}"
+        visitor = stack.enter_context(visiting(browser, url, locale=words["locale"], expected=("WebSocket",)))
         page = visitor.open()
         page.set_default_timeout(WAIT_MS)
         page.get_by_role("tab", name=words["tab"]).click()
@@ -651,9 +654,16 @@ def test_words_appear_while_they_are_spoken(browser: Browser, server: RunningSer
                 if (now?.textContent) window.grey.push(now.textContent);
             }).observe(document.body, { subtree: true, characterData: true, childList: true });
         """)
+        sockets: list[str] = []
+        page.on("websocket", lambda socket: sockets.append(socket.url))
         button(page, words["start"]).click()
+        grey = page.locator(".is-tentative", has_text=re.compile(r"\w"))
+        grey.first.wait_for()
+        proxy.fault = Fault.NONE  # the connection breaks in the middle of the sentence
         final = page.locator(".live-text .is-final").first
         expect(final).to_contain_text("agent number", timeout=WAIT_MS)
+        expect(final).to_contain_text("already logged on")
+        assert sum("/stt/live" in address for address in sockets) == 2, sockets
         assert page.evaluate("window.grey.length") > 0, "no words before the end of the utterance"
         assert barriers(page) == []
         button(page, words["stop"]).click()

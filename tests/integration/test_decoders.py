@@ -264,7 +264,7 @@ if os.fork() == 0:
     decoder.serve(theirs)
     os._exit(0)
 with tempfile.TemporaryFile() as file:
-    socket.send_fds(ours, [JOB.pack(60, 0, False)], [file.fileno()])
+    socket.send_fds(ours, [JOB.pack(60, 0, False, b"")], [file.fileno()])
     print(signal.Signals(os.waitstatus_to_exitcode(os.wait()[1]) * -1).name)
 """
 

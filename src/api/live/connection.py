@@ -1,22 +1,28 @@
 """One client of a live session: its messages in, events out, and its limits."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+import json
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 from fastapi import WebSocket
 from starlette.websockets import WebSocketDisconnect
 
-from src.api.dependencies import Services
-from src.api.usage import metered
+from src.api.errors import close
 from src.errors import InvalidInput, TooSlow
-from src.services.usage import UsageMeter
 
-PROTOCOL = "realtime"
-"""The sub-protocol that browsers offer beside their key; the answer must name it."""
+_ABNORMAL = 1006
 _SEND_SECONDS = 20.0
 """Seconds that a message may take to leave: a client that does not read is cut off then."""
+
+
+class Left(ConnectionResetError):
+    """The client has closed the connection, as one does who does not come back."""
+
+
+class Broken(ConnectionResetError):
+    """The connection has ended without a word of the client."""
 
 
 class Connection:
@@ -25,71 +31,86 @@ class Connection:
     Args:
         socket: accepted already.
         idle_seconds: longest wait for a message.
-        max_seconds: longest time that the connection may be open.
+        until: time of the event loop at which the session must be over.
     """
 
-    def __init__(self, socket: WebSocket, idle_seconds: float, max_seconds: float) -> None:
+    def __init__(self, socket: WebSocket, idle_seconds: float, until: float) -> None:
         self._socket = socket
         self._idle_seconds = idle_seconds
-        self._until = asyncio.get_running_loop().time() + max_seconds
+        self.until = until
+        self._closed = False
+        self._unread: str | bytes | None = None
 
-    async def receive(self) -> str | bytes | None:
-        """The next message; None when the client has left.
+    def unread(self, message: str | bytes) -> None:
+        """Let `receive` return a message again."""
+        self._unread = message
+
+    async def receive(self) -> str | bytes:
+        """The next message.
 
         Raises:
+            Left, Broken: the client has gone.
             TooSlow: nothing came for too long, or the session is over.
         """
-        left = self._until - asyncio.get_running_loop().time()
+        if self._unread is not None:
+            message, self._unread = self._unread, None
+            return message
+        left = self.until - asyncio.get_running_loop().time()
         if left <= 0:
             raise TooSlow("the session has lasted as long as it may (LIVE_MAX_SECONDS); open another one")
         try:
             async with asyncio.timeout(min(left, self._idle_seconds)):
-                message = await self._socket.receive()
+                event = await self._socket.receive()
         except TimeoutError:
             if left <= self._idle_seconds:
                 return await self.receive()
             raise TooSlow(f"no message came for {self._idle_seconds:g} s (LIVE_IDLE_TIMEOUT)") from None
-        if message["type"] == "websocket.disconnect":
-            return None
-        data: str | bytes | None = message.get("bytes")
+        if event["type"] == "websocket.disconnect":
+            # uvicorn gives a lost connection the code of a close frame without one, but no reason
+            if "reason" in event and event.get("code") != _ABNORMAL:
+                raise Left("the client has left")
+            raise Broken("the connection was lost")
+        data: str | bytes | None = event.get("bytes")
         if data is None:
-            data = message.get("text")
+            data = event.get("text")
         if data is None:
             raise InvalidInput("a message has neither text nor bytes")
         return data
 
     async def send(self, message: dict[str, Any]) -> None:
-        """Send a JSON message.
+        """Send a JSON message. Raises as `send_text` does."""
+        await self.send_text(json.dumps(message, ensure_ascii=False, separators=(",", ":")))
+
+    async def send_text(self, text: str) -> None:
+        """Send a message.
 
         Raises:
             TooSlow: the client does not read.
+            ConnectionResetError: it has gone.
         """
         try:
             async with asyncio.timeout(_SEND_SECONDS):
-                await self._socket.send_json(message)
+                await self._socket.send_text(text)
         except TimeoutError:
             raise TooSlow("the client does not read what it is sent") from None
         except (WebSocketDisconnect, RuntimeError):
             raise ConnectionResetError("the client has left") from None
 
+    async def close(self, code: int = 1000, reason: str = "") -> None:
+        """Close it, unless it is closed."""
+        if not self._closed:
+            self._closed = True
+            with suppress(WebSocketDisconnect, RuntimeError):
+                await self._socket.close(code, reason)
 
-@asynccontextmanager
-async def opened(socket: WebSocket) -> AsyncIterator[tuple[Connection, UsageMeter]]:
-    """Accept a live session of the caller's key, count it and meter it.
-
-    Raises:
-        RateLimited: the key has as many sessions as it may.
-    """
-    services: Services = socket.app.state.services
-    with services.live_per_key.one_more(socket.scope["state"]["key_name"]):
-        await socket.accept(PROTOCOL if PROTOCOL in socket.scope["subprotocols"] else None)
-        connection = Connection(socket, services.live_limits.idle, services.live_limits.total)
-        with metered(socket) as meter:
-            try:
-                yield connection, meter
-            except ConnectionResetError:
-                return
-        await socket.close()
+    async def end(self, error: Exception | None) -> None:
+        """Close it because the session is over: with the code that fits the error, if that is why."""
+        if error is None:
+            await self.close()
+        elif not self._closed:
+            self._closed = True
+            with suppress(WebSocketDisconnect, RuntimeError):
+                await close(self._socket.send, error)
 
 
 async def both(reading: Callable[[], Awaitable[None]], writing: Callable[[], Awaitable[None]]) -> None:
@@ -97,9 +118,11 @@ async def both(reading: Callable[[], Awaitable[None]], writing: Callable[[], Awa
     reader = asyncio.ensure_future(reading())
     writer = asyncio.ensure_future(writing())
     try:
-        await asyncio.wait({reader, writer}, return_when=asyncio.FIRST_EXCEPTION)
+        await asyncio.wait({reader, writer}, return_when=asyncio.FIRST_COMPLETED)
+        if reader.done() and reader.exception() is None:
+            await asyncio.wait({writer})
         for task in (reader, writer):
-            if task.done() and not task.cancelled() and (error := task.exception()) is not None:
+            if task.done() and (error := task.exception()) is not None:
                 raise error
     finally:
         for task in (reader, writer):

@@ -2,16 +2,25 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
+from src.api.errors import failure_of
 from src.api.languages import language_code
 from src.api.live.pcm import RATES, Encoding
 from src.api.transcripts import segment_out
 from src.engines.base import STT_SAMPLE_RATE, SttOptions
 from src.errors import InvalidInput
+from src.services.audio.stream import Container
 from src.services.live.endpointing import TurnDetection
 from src.services.live.events import Completed, Failed, LiveEvent, SpeechStarted, SpeechStopped, Words
 from src.services.live.session import LiveOptions
+
+
+def _container(given: object) -> object:
+    """`webm` for `audio/webm;codecs=opus`, as browsers name it."""
+    if not isinstance(given, str) or not given.startswith(("audio/", "video/")):
+        return given
+    return given.partition("/")[2].partition(";")[0].strip()
 
 
 class Start(BaseModel):
@@ -25,13 +34,27 @@ class Start(BaseModel):
     languages: list[str] = Field(default_factory=list, description="Detection chooses among these.")
     prompt: str = Field("", max_length=2000, description="Spelling and context hints.")
     sample_rate: int = Field(STT_SAMPLE_RATE, ge=RATES[0], le=RATES[-1], description="Hz.")
-    encoding: Encoding = Field(Encoding.PCM_S16LE, description="Of the binary messages; mono.")
+    encoding: Annotated[Encoding | Container, BeforeValidator(_container)] = Field(
+        Encoding.PCM_S16LE,
+        validation_alias=AliasChoices("encoding", "format"),
+        description="Of the binary messages. Raw audio is mono; `webm` and `ogg` say their own rate.",
+    )
     vad: bool = Field(True, description="Find the end of an utterance. False: `commit` ends it.")
     silence_ms: int = Field(500, ge=100, le=10_000, description="Silence that ends an utterance.")
     threshold: float = Field(0.5, ge=0.05, le=0.95, description="Probability of speech that begins one.")
     interval_ms: int = Field(400, ge=100, le=5_000, description="New audio between two updates.")
     partial: bool = Field(True, description="Send words before an utterance has ended.")
     word_timestamps: bool = Field(False, description="Words with their times in `final`.")
+
+
+class Resume(BaseModel):
+    """The first message of a connection that takes a session over."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    type: Literal["resume"]
+    api_key: str = Field("", description="For clients that can set no header.")
+    seq: int = Field(ge=0, description="`seq` of the last message that the client has.")
 
 
 class Command(BaseModel):
@@ -42,10 +65,12 @@ class Command(BaseModel):
     type: Literal["commit", "clear", "stop", "ping"]
 
 
-_MESSAGE: TypeAdapter[Start | Command] = TypeAdapter(Annotated[Start | Command, Field(discriminator="type")])
+_KINDS = ("start", "resume", "commit", "clear", "stop", "ping")
+_Message = Start | Resume | Command
+_MESSAGE: TypeAdapter[_Message] = TypeAdapter(Annotated[_Message, Field(discriminator="type")])
 
 
-def parse(text: str) -> Start | Command:
+def parse(text: str) -> Start | Resume | Command:
     """A text message of the client.
 
     Raises:
@@ -127,10 +152,16 @@ def message_of(event: LiveEvent, words: bool) -> dict[str, Any]:
                 "segments": [one.model_dump(exclude=None if words else {"words"}) for one in segments],
             }
         case Failed(item_id, error):
-            return {"type": "error", "item_id": item_id, "message": str(error)}
+            return error_message(error) | {"item_id": item_id}
+
+
+def error_message(error: Exception) -> dict[str, Any]:
+    """The message for an error; `code` is the kind that answers over HTTP have as well."""
+    failure = failure_of(error)
+    return {"type": "error", "code": failure.kind, "message": failure.detail}
 
 
 def _in_words(error: ValidationError) -> str:
     first = error.errors()[0]
-    field = ".".join(str(part) for part in first["loc"] if part not in ("start", "commit")) or "message"
+    field = ".".join(str(part) for part in first["loc"] if part not in _KINDS) or "message"
     return f"{field[:100]}: {first['msg']}"

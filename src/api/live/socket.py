@@ -1,23 +1,23 @@
 """`WS /stt/live`: audio in while it is spoken, words out while it is spoken."""
 
 import json
-from typing import Any
+from typing import Any, cast
 
 from fastapi import APIRouter, WebSocket
 
 from src.api.dependencies import Services
-from src.api.live.connection import Connection, both, opened
-from src.api.live.messages import Command, Start, message_of, options_of, parse, start_of
+from src.api.live.audio_input import AudioInput, ContainerInput, RawInput
+from src.api.live.connection import Connection
+from src.api.live.conversation import Conversation
+from src.api.live.messages import Resume, Start, error_message, options_of, parse, start_of
+from src.api.live.opening import accept, opened
 from src.api.live.pcm import PcmStream
-from src.engines.base import STT_SAMPLE_RATE
 from src.errors import InvalidInput, VozError
+from src.services.audio.stream import Container
 from src.services.live.session import LiveSession
-from src.services.usage import Usage, UsageMeter
+from src.services.usage import UsageMeter
 
 router = APIRouter()
-
-_MAX_MESSAGE = 2**20
-"""Bytes of audio in one message: 32 s at 16 kHz."""
 
 
 @router.websocket("/stt/live")
@@ -26,70 +26,72 @@ async def live(socket: WebSocket) -> None:
     services: Services = socket.app.state.services
     async with opened(socket) as (connection, meter):
         try:
-            await _Client(services, connection, meter, start_of(dict(socket.query_params))).serve()
+            start = await _start(connection, dict(socket.query_params))
+            conversation = _conversation(services, start, meter, socket, connection)
         except VozError as error:
-            await connection.send({"type": "error", "message": str(error)})
-            raise
+            await _refuse(connection, error)
+            return
+        with services.live_kept.holding(conversation):
+            shown = {"session": conversation.id, "resumable": services.live_kept.resumable}
+            model = {"model": services.models.stt.info.model}
+            conversation.outbox.put({"type": "ready"} | shown | model | _shown(start))
+            await conversation.serve(
+                connection, services.live_kept.resumable, lambda: services.shutdown.begun
+            )
 
 
-class _Client:
-    def __init__(self, services: Services, connection: Connection, meter: UsageMeter, start: Start) -> None:
-        self._services = services
-        self._connection = connection
-        self._meter = meter
-        self._start = start
-        self._first: str | bytes | None = None
+@router.websocket("/stt/live/{session_id}")
+async def resume(socket: WebSocket, session_id: str) -> None:
+    """Go on with a session whose connection broke, or take it over from another connection."""
+    services: Services = socket.app.state.services
+    found = services.live_kept.find(session_id, socket.scope["state"]["key_name"])
+    conversation = cast(Conversation, found)
+    connection = await accept(socket, conversation.until)
+    try:
+        message = await connection.receive()
+        wanted = parse(message) if isinstance(message, str) else None
+        if not isinstance(wanted, Resume):
+            raise InvalidInput("`resume` must be the first message")
+        await conversation.talk(connection, wanted.seq)
+    except VozError as error:
+        await _refuse(connection, error)
+    except ConnectionResetError:
+        return
 
-    async def serve(self) -> None:
-        """The whole conversation."""
-        self._first = await self._connection.receive()
-        if isinstance(self._first, str) and isinstance(message := parse(self._first), Start):
-            self._start, self._first = message, b""
-        engine = self._services.models.stt
-        options = options_of(self._start, engine.info.languages, self._services.stt_languages)
-        self._pcm = PcmStream(self._start.encoding, self._start.sample_rate)
-        async with LiveSession(self._services.stt, options) as self._session:
-            await self._connection.send({"type": "ready", "model": engine.info.model} | _shown(self._start))
-            await both(self._read, self._write)
-            await self._connection.send({"type": "usage", "seconds": round(self._session.seconds, 2)})
-            await self._connection.send({"type": "closed"})
 
-    async def _read(self) -> None:
-        message = self._first
-        while message is not None:
-            if isinstance(message, bytes):
-                await self._take(message)
-            elif await self._obey(parse(message)):
-                return
-            message = await self._connection.receive()
-        raise ConnectionResetError("the client has left")
+async def _start(connection: Connection, query: dict[str, Any]) -> Start:
+    """The options: those of the first message, if it is `start`, else those of the query."""
+    start = start_of(query)
+    first = await connection.receive()
+    if isinstance(first, str) and isinstance(message := parse(first), Start):
+        return message
+    connection.unread(first)
+    return start
 
-    async def _take(self, data: bytes) -> None:
-        if len(data) > _MAX_MESSAGE:
-            raise InvalidInput(f"a message of audio may have {_MAX_MESSAGE} bytes at most")
-        audio = self._pcm.push(data)
-        self._meter.add(Usage(audio_seconds=len(audio) / STT_SAMPLE_RATE))
-        await self._session.push(audio)
 
-    async def _obey(self, message: Start | Command) -> bool:
-        """Carry out a message; whether it was the last one."""
-        match message:
-            case Start():
-                raise InvalidInput("`start` must be the first message")
-            case Command(type="commit"):
-                await self._session.commit()
-            case Command(type="clear"):
-                self._session.clear()
-            case Command(type="ping"):
-                await self._connection.send({"type": "pong"})
-            case Command(type="stop"):
-                await self._session.finish()
-                return True
-        return False
+def _conversation(
+    services: Services, start: Start, meter: UsageMeter, socket: WebSocket, connection: Connection
+) -> Conversation:
+    options = options_of(start, services.models.stt.info.languages, services.stt_languages)
+    return Conversation(
+        LiveSession(services.stt, options),
+        _input(services, start),
+        meter,
+        words=start.word_timestamps,
+        key_name=socket.scope["state"]["key_name"],
+        until=connection.until,
+    )
 
-    async def _write(self) -> None:
-        async for event in self._session:
-            await self._connection.send(message_of(event, self._start.word_timestamps))
+
+def _input(services: Services, start: Start) -> AudioInput:
+    if isinstance(start.encoding, Container):
+        return ContainerInput(services.stt.follow(start.encoding))
+    return RawInput(PcmStream(start.encoding, start.sample_rate))
+
+
+async def _refuse(connection: Connection, error: VozError) -> None:
+    await connection.send(error_message(error))
+    await connection.end(error)
 
 
 def _shown(start: Start) -> dict[str, Any]:

@@ -12,7 +12,9 @@ from src.errors import Unauthorized
 _SECONDS = 10.0
 """In which the first message must come."""
 _MAX_CHARS = 16_384
-_TRY_AGAIN_LATER, _POLICY_VIOLATION = 1013, 1008
+_TRY_AGAIN_LATER, _POLICY_VIOLATION, _NOT_FOUND = 1013, 1008, 4404
+_CODES = {404: _NOT_FOUND, 429: _TRY_AGAIN_LATER, 503: _TRY_AGAIN_LATER}
+"""Close codes for the statuses of refusals."""
 
 
 class FirstMessage:
@@ -63,8 +65,7 @@ class FirstMessage:
             case "websocket.accept" | "websocket.http.response.body":
                 return
             case "websocket.http.response.start":
-                busy = message["status"] in (429, 503)
-                code = _TRY_AGAIN_LATER if busy else _POLICY_VIOLATION
+                code = _CODES.get(message["status"], _POLICY_VIOLATION)
                 await self._send({"type": "websocket.close", "code": code})
             case _:
                 await self._send(message)

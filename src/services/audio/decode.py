@@ -68,7 +68,7 @@ _OPTIONS = {
     "max_streams": "64",
 }
 TOO_MUCH_MEMORY = "the file takes more memory to decode than any recording should"
-_RATES = range(1_000, 768_001)
+RATES = range(1_000, 768_001)
 _MAX_CHANNELS = 64
 _MAX_FRAME_VALUES = 2**24
 """Maximum number of samples times channels in one frame."""
@@ -152,7 +152,7 @@ class AudioSource:
             context = stream.codec_context
             if context is None:
                 reason = "the audio track is in a codec that cannot be decoded"
-            elif context.sample_rate not in _RATES or not 0 < context.channels <= _MAX_CHANNELS:
+            elif context.sample_rate not in RATES or not 0 < context.channels <= _MAX_CHANNELS:
                 reason = (
                     f"the audio track claims {context.channels} channels at {context.sample_rate} Hz, "
                     "which is no recording"
@@ -286,7 +286,7 @@ class AudioSource:
                 self._timeline.lost(min(max(seconds, 0.0), _MAX_LOST_SECONDS))
                 continue
             for frame in frames:
-                _check_frame(frame)
+                check_frame(frame)
                 self._stats.frame(frame)
                 yield frame
 
@@ -320,9 +320,14 @@ class AudioSource:
             yield packet
 
 
-def _check_frame(frame: av.AudioFrame) -> None:
+def check_frame(frame: av.AudioFrame) -> None:
+    """Refuse a frame that no recording has.
+
+    Raises:
+        NotAudio: it claims an impossible rate or length.
+    """
     rate = frame.sample_rate
-    if rate not in _RATES or frame.samples > _MAX_FRAME_SECONDS * rate:
+    if rate not in RATES or frame.samples > _MAX_FRAME_SECONDS * rate:
         raise NotAudio(f"the audio claims a frame of {frame.samples} samples at {rate} Hz")
 
 

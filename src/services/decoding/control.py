@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from src.errors import StartupError
-from src.services.decoding.forkserver import COMMAND, FORK, KILL, LOWER, READY, REPORT
+from src.services.decoding.forkserver import COMMAND, FOLLOW, FORK, KILL, LOWER, READY, REPORT
 
 _ROOT = Path(__file__).parents[3]
 _KEPT_VARIABLES = ("LD_LIBRARY_PATH", "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
@@ -23,15 +23,21 @@ class ForkServer:
     """Starts the process, sends it commands and receives its reports.
 
     Args:
-        cpu_seconds: maximum CPU seconds of a decoder.
+        cpu_seconds: maximum CPU seconds of a decoder of a file.
+        stream_cpu_seconds: of a decoder of a stream.
         on_exit: called with the number and the exit code of a decoder that ended.
         on_gone: called when the process has ended by itself.
     """
 
     def __init__(
-        self, cpu_seconds: int, on_exit: Callable[[int, int], None], on_gone: Callable[[], None]
+        self,
+        cpu_seconds: int,
+        stream_cpu_seconds: int,
+        on_exit: Callable[[int, int], None],
+        on_gone: Callable[[], None],
     ) -> None:
         self._cpu_seconds = cpu_seconds
+        self._stream_cpu_seconds = stream_cpu_seconds
         self._on_exit = on_exit
         self._on_gone = on_gone
         self._process: subprocess.Popen[bytes] | None = None
@@ -66,15 +72,16 @@ class ForkServer:
             )
         loop.add_reader(ours.fileno(), self._hear)
 
-    def fork(self, number: int, connection: socket.socket) -> None:
-        """Fork a decoder that serves `connection`.
+    def fork(self, number: int, connection: socket.socket, *, follows: bool = False) -> None:
+        """Fork a decoder that serves `connection`; `follows`: a stream.
 
         Raises:
             OSError: the process has ended, or does not accept commands.
         """
         if self._control is None:
             raise ConnectionError("there is no process to fork from")
-        socket.send_fds(self._control, [COMMAND.pack(FORK, number, 0)], [connection.fileno()])
+        order = COMMAND.pack(FOLLOW if follows else FORK, number, 0)
+        socket.send_fds(self._control, [order], [connection.fileno()])
 
     def kill(self, number: int) -> None:
         """Kill a decoder if it has not ended."""
@@ -111,7 +118,7 @@ class ForkServer:
         self._process = subprocess.Popen(  # noqa: S603
             [
                 sys.executable, "-m", "src.services.decoding.forkserver",
-                str(descriptor), str(self._cpu_seconds),
+                str(descriptor), str(self._cpu_seconds), str(self._stream_cpu_seconds),
             ],
             cwd=_ROOT,
             # no key and no password; one thread, since a fork has only the one that forks

@@ -1,4 +1,4 @@
-"""The main loop of a decoder process: it decodes one file from a descriptor to a socket, then ends."""
+"""The main loop of a decoder process: it decodes one file or stream to a socket, then ends."""
 
 import os
 import signal
@@ -8,7 +8,9 @@ from typing import BinaryIO, NamedTuple
 
 from src.errors import InvalidInput, NotAudio, TooLarge
 from src.services.audio.decode import TOO_MUCH_MEMORY, AudioSource
+from src.services.audio.stream import Container, StreamSource
 from src.services.decoding.frames import JOB, MAX_DECLARED, Kind, frame
+from src.services.decoding.pipe import Pipe
 
 STUCK_SECONDS = 1.5
 """CPU seconds without audio after which decoding is stopped."""
@@ -27,10 +29,12 @@ class Job(NamedTuple):
     """From 1; 0: to be chosen."""
     whole_only: bool
     """Refuse a file that is cut off."""
+    container: bytes
+    """Of a stream, whose bytes come while they are made; empty: a file."""
 
 
 def serve(connection: socket.socket) -> None:
-    """Wait for a file, decode it, send its audio. A caller who closes the connection ends the process."""
+    """Wait for a file or a stream, decode it, send its audio. A caller who closes the connection ends it."""
     job, descriptors, _, _ = socket.recv_fds(connection, JOB.size, 1)
     if not descriptors:
         return
@@ -43,7 +47,9 @@ def _outcome(connection: socket.socket, descriptor: int, job: Job) -> tuple[Kind
     try:
         signal.setitimer(signal.ITIMER_PROF, cpu_seconds)
         with os.fdopen(descriptor, "rb") as file:
-            for kind, content in decode(file, job):
+            name = job.container.rstrip(b"\0").decode()
+            frames = follow(connection, descriptor, Container(name), job) if name else decode(file, job)
+            for kind, content in frames:
                 connection.sendall(frame(kind, content))
                 signal.setitimer(signal.ITIMER_PROF, cpu_seconds)
     except (NotAudio, InvalidInput, TooLarge) as error:
@@ -79,6 +85,28 @@ def decode(file: BinaryIO, job: Job) -> Iterator[tuple[Kind, bytes | str]]:
             yield Kind.AUDIO, b""
     with _source(file, job) as source:
         yield from _frames(source)
+
+
+def follow(
+    connection: socket.socket, descriptor: int, container: Container, job: Job
+) -> Iterator[tuple[Kind, bytes | str]]:
+    """The frames for a stream: its audio, as soon as it is decoded. Between them, `WAITS` is sent.
+
+    Raises:
+        NotAudio: the stream is broken.
+    """
+
+    def waits(taken: int) -> None:
+        connection.sendall(frame(Kind.WAITS, str(taken)))
+
+    def goes_on() -> None:
+        signal.setitimer(signal.ITIMER_PROF, STUCK_SECONDS)
+
+    pipe = Pipe(descriptor, waits, goes_on)
+    with StreamSource(pipe, container, job.max_seconds) as source:
+        for block in source.blocks():
+            pipe.has_audio()
+            yield Kind.AUDIO, block.tobytes()
 
 
 def _source(file: BinaryIO, job: Job) -> AudioSource:

@@ -24,6 +24,7 @@ _READ_BYTES = 128 * 1024
 _BLOCKS_AT_ONCE = 8
 _MAX_WARNINGS = 8
 _NUMBER = re.compile(r"[0-9]{1,4}")
+_COUNT = re.compile(r"[0-9]{1,15}")
 _SECONDS = re.compile(r"[0-9]{1,8}\.[0-9]{2}")
 
 
@@ -55,6 +56,8 @@ class Decoding:
         self._samples = 0
         self._data = bytearray()
         self._ended = False
+        self._waits = False
+        self._taken = 0
         self.warnings: list[str] = []
         """What a caller should know of the file. Complete at its end."""
         self.declared_seconds: float | None = None
@@ -105,9 +108,10 @@ class Decoding:
             Overloaded: all decoders have ended; another try may succeed.
         """
         blocks: list[Audio] = []
-        while not blocks and not self._ended:
+        self._waits = False
+        while not blocks and not self._ended and not self._waits:
             self._take(blocks)
-            if blocks or self._ended:
+            if blocks or self._ended or self._waits:
                 break
             try:
                 data = await self._reader.read(_READ_BYTES)
@@ -118,9 +122,26 @@ class Decoding:
             self._data += data
         return blocks
 
+    async def read_of(self, count: int) -> list[Audio]:
+        """All blocks that are in the first `count` bytes of a stream and were not read before.
+
+        Raises as `read` does.
+        """
+        blocks: list[Audio] = []
+        while self._taken < count and not self._ended:
+            blocks += await self.read()
+        return blocks
+
+    async def read_rest(self) -> list[Audio]:
+        """All blocks to the end of a stream. Raises as `read` does."""
+        blocks: list[Audio] = []
+        while not self._ended:
+            blocks += await self.read()
+        return blocks
+
     def _take(self, blocks: list[Audio]) -> None:
         """Move whole frames from what was received to `blocks`."""
-        while len(self._data) >= HEADER.size and len(blocks) < _BLOCKS_AT_ONCE:
+        while len(self._data) >= HEADER.size and len(blocks) < _BLOCKS_AT_ONCE and not self._waits:
             name, length = HEADER.unpack_from(self._data)
             try:
                 kind = Kind(name)
@@ -164,7 +185,7 @@ class Decoding:
             case Kind.WARNING:
                 if len(self.warnings) < _MAX_WARNINGS:
                     self.warnings.append(text)
-            case Kind.LENGTH | Kind.TRACK:
+            case Kind.LENGTH | Kind.TRACK | Kind.WAITS:
                 self._learn(kind, text)
             case Kind.UNREADABLE:
                 raise OSError(text)
@@ -176,12 +197,15 @@ class Decoding:
                 self._ended = True
 
     def _learn(self, kind: Kind, text: str) -> None:
-        """Take what the decoder says of the file, if it is what a decoder may say."""
+        """Take what the decoder says of the file or stream, if it is what a decoder may say."""
+        if kind is Kind.WAITS and _COUNT.fullmatch(text):
+            self._waits, self._taken = True, int(text)
+            return
         if kind is Kind.LENGTH and _SECONDS.fullmatch(text):
             self.declared_seconds = float(text)
             return
         numbers = text.split()
-        if kind is Kind.LENGTH or len(numbers) != 2 or not all(map(_NUMBER.fullmatch, numbers)):
+        if kind is not Kind.TRACK or len(numbers) != 2 or not all(map(_NUMBER.fullmatch, numbers)):
             raise self._nonsense()
         self.track, self.tracks = map(int, numbers)
 

@@ -1,12 +1,14 @@
-"""The process from which decoders are forked: `python -m src.services.decoding.forkserver FD CPU_SECONDS`.
+"""The process from which decoders are forked: `python -m src.services.decoding.forkserver FD FILE STREAM`.
+
+FILE and STREAM are the CPU seconds that a decoder of a file or of a stream may use.
 
 It has loaded FFmpeg, so a new decoder starts in a millisecond and shares its memory. Its environment is
 empty, so a decoder finds no secrets there. It never sees an upload.
 
-On the socket FD it receives `fork` (an id, with the socket that the decoder is to serve) and `kill` (an id).
-It reports which decoders ended, and how. When the socket closes, because the server has ended or was killed,
-it kills all decoders and ends. (`multiprocessing`'s fork server inherits the environment, with its keys, and
-imports the server's main module.)
+On the socket FD it receives `fork` and `follow` (an id, with the socket that the decoder of a file or of a
+stream is to serve) and `kill` (an id). It reports which decoders ended, and how. When the socket closes,
+because the server has ended or was killed, it kills all decoders and ends. (`multiprocessing`'s fork server
+inherits the environment, with its keys, and imports the server's main module.)
 """
 
 import contextlib
@@ -29,14 +31,14 @@ from src.services.decoding.frames import Kind, frame
 
 COMMAND = struct.Struct("!cIB")
 """What to do, the number of a decoder, and its new priority (as `nice` counts) for `LOWER`."""
-FORK, KILL, LOWER = b"f", b"k", b"l"
+FORK, FOLLOW, KILL, LOWER = b"f", b"s", b"k", b"l"
 REPORT = struct.Struct("!Ii")
 """Id of a decoder and its exit code; the negative number of the signal if a signal ended it."""
 READY = REPORT.pack(0, 0)
 COULD_NOT_FORK = 255
 
 
-def main(control: socket.socket, cpu_seconds: int) -> None:
+def main(control: socket.socket, cpu_seconds: int, stream_cpu_seconds: int) -> None:
     """Serve until the other end of `control` closes."""
     _use_once()
     calls = prepare_filter()
@@ -51,6 +53,7 @@ def main(control: socket.socket, cpu_seconds: int) -> None:
     gc.collect()
     gc.freeze()
     decoders: dict[int, int] = {}
+    limits = {FORK: cpu_seconds, FOLLOW: stream_cpu_seconds}
     control.sendall(READY)
     with selectors.DefaultSelector() as selector:
         selector.register(control, selectors.EVENT_READ)
@@ -61,7 +64,7 @@ def main(control: socket.socket, cpu_seconds: int) -> None:
                 with contextlib.suppress(BlockingIOError):
                     os.read(woken, 4096)
                 _report_ended(control, decoders)
-            if control.fileno() in ready and not _obey(control, decoders, calls, cpu_seconds):
+            if control.fileno() in ready and not _obey(control, decoders, calls, limits):
                 break
     for pid in decoders:
         os.kill(pid, signal.SIGKILL)
@@ -69,13 +72,15 @@ def main(control: socket.socket, cpu_seconds: int) -> None:
         os.waitpid(pid, 0)
 
 
-def _obey(control: socket.socket, decoders: dict[int, int], calls: Filter | str, cpu_seconds: int) -> bool:
+def _obey(
+    control: socket.socket, decoders: dict[int, int], calls: Filter | str, limits: dict[bytes, int]
+) -> bool:
     """Carry out one command of the server; False if the socket is closed."""
     said, descriptors, _, _ = socket.recv_fds(control, COMMAND.size, 1)
     if len(said) < COMMAND.size:
         return False
     order, number, nice = COMMAND.unpack(said)
-    if order != FORK:
+    if order not in limits:
         # a decoder that has ended keeps its pid until it is waited for, so no other process has it
         for pid in [pid for pid, known in decoders.items() if known == number]:
             if order == KILL:
@@ -93,7 +98,7 @@ def _obey(control: socket.socket, decoders: dict[int, int], calls: Filter | str,
         control.sendall(REPORT.pack(number, COULD_NOT_FORK))
         pid = -1
     if pid == 0:
-        _become_decoder(connection, server, calls, cpu_seconds)
+        _become_decoder(connection, server, calls, limits[order])
     connection.close()
     if pid > 0:
         decoders[pid] = number
@@ -161,4 +166,4 @@ def _decode(content: bytes) -> None:
 
 if __name__ == "__main__":
     with contextlib.suppress(ConnectionError):
-        main(socket.socket(fileno=int(sys.argv[1])), int(sys.argv[2]))
+        main(socket.socket(fileno=int(sys.argv[1])), int(sys.argv[2]), int(sys.argv[3]))

@@ -8,9 +8,9 @@ import struct
 from enum import Enum
 
 HEADER = struct.Struct("!cI")
-JOB = struct.Struct("!dH?")
-"""What a decoder is told, along with the file's descriptor: the most seconds of audio that are allowed, the
-audio track (0: to be chosen), whether a file that is cut off is refused."""
+JOB = struct.Struct("!dH?4s")
+"""What a decoder is told, along with a descriptor: the most seconds of audio that are allowed, the audio
+track (0: to be chosen), whether a file that is cut off is refused, the container of a stream."""
 MAX_AUDIO_BYTES = 2 * 16_000
 """Of a frame: one second."""
 MAX_TEXT_BYTES = 2000
@@ -29,6 +29,8 @@ class Kind(Enum):
     """Seconds of audio that the file declares, a number. It may be wrong."""
     TRACK = b"t"
     """Which audio track was read, of how many: two whole numbers."""
+    WAITS = b"p"
+    """All audio of a stream has been sent that is in the bytes so far; how many bytes, a number."""
     END = b"e"
     """The file has ended."""
     NOT_AUDIO = b"n"

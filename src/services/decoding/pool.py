@@ -17,10 +17,12 @@ from typing import BinaryIO, Self
 
 from src.errors import Overloaded, StartupError
 from src.observability.metrics import decoder_died
+from src.services.audio.stream import Container
 from src.services.decoding.control import ForkServer
 from src.services.decoding.decoder import cpu_seconds
 from src.services.decoding.decoding import Decoding, ended_by
 from src.services.decoding.frames import JOB
+from src.services.decoding.stream import StreamDecoding
 from src.services.decoding.upload import descriptor_of
 
 log = logging.getLogger(__name__)
@@ -44,12 +46,17 @@ class Decoders:
         spares: decoders that are forked ahead.
         most: decoders at work at a time; more files wait for one.
         max_seconds: of audio in a file; bounds the CPU time that one may take.
+        stream_seconds: longest stream; None: as a file.
     """
 
-    def __init__(self, spares: int, most: int, max_seconds: float) -> None:
+    def __init__(
+        self, spares: int, most: int, max_seconds: float, stream_seconds: float | None = None
+    ) -> None:
         self._wanted = spares
         self._places = asyncio.Semaphore(most)
-        self._server = ForkServer(cpu_seconds(max_seconds), self._on_exit, self._on_gone)
+        self._stream_seconds = stream_seconds or max_seconds
+        limits = cpu_seconds(max_seconds), cpu_seconds(self._stream_seconds)
+        self._server = ForkServer(*limits, self._on_exit, self._on_gone)
         self._up = asyncio.Event()
         self._spares: deque[tuple[int, socket.socket]] = deque()
         self._exits: dict[int, asyncio.Future[int | None]] = {}
@@ -112,8 +119,9 @@ class Decoders:
 
             try:
                 # if it has just died, reading from it tells why
+                job = JOB.pack(max_seconds, track or 0, whole_only, b"")
                 with contextlib.suppress(ConnectionError), descriptor_of(file) as descriptor:
-                    socket.send_fds(connection, [JOB.pack(max_seconds, track or 0, whole_only)], [descriptor])
+                    socket.send_fds(connection, [job], [descriptor])
                 async with Decoding(
                     connection,
                     max_seconds,
@@ -128,17 +136,44 @@ class Decoders:
                 self._forget(number)
                 self._refill()  # not before: a short file need not share its core with the fork
 
+    @asynccontextmanager
+    async def follow(self, container: Container) -> AsyncIterator[StreamDecoding]:
+        """Decode a stream while it is made; leaving the block kills the decoder.
+
+        Raises:
+            Overloaded: no decoder could be started.
+        """
+        await self._wait_until_up()
+        number, connection = self._fork(follows=True)
+        ours, theirs = socket.socketpair()
+        try:
+            with theirs, contextlib.suppress(ConnectionError):
+                job = JOB.pack(self._stream_seconds, 0, False, container.value.encode())
+                socket.send_fds(connection, [job], [theirs.fileno()])
+            decoding = Decoding(
+                connection, self._stream_seconds, lambda: self._exit_code(number), self._unconfined, _nothing
+            )
+            async with decoding, StreamDecoding(decoding, ours) as stream:
+                yield stream
+        finally:
+            ours.close()
+            connection.close()
+            self._forget(number)
+
     async def _start(self) -> None:
         await self._server.start()
         self._up.set()
         self._refill()
 
     async def _take(self) -> tuple[int, socket.socket]:
+        await self._wait_until_up()
+        return self._spares.popleft() if self._spares else self._fork()
+
+    async def _wait_until_up(self) -> None:
         try:
             await asyncio.wait_for(self._up.wait(), _WAIT_SECONDS)
         except TimeoutError:
             raise Overloaded("audio cannot be decoded at the moment") from None
-        return self._spares.popleft() if self._spares else self._fork()
 
     def _refill(self) -> None:
         self._refilling = None
@@ -146,13 +181,13 @@ class Decoders:
             while self._up.is_set() and len(self._spares) < self._wanted:
                 self._spares.append(self._fork())
 
-    def _fork(self) -> tuple[int, socket.socket]:
+    def _fork(self, *, follows: bool = False) -> tuple[int, socket.socket]:
         self._last += 1
         ours, theirs = socket.socketpair()
         with theirs:
             ours.setblocking(False)
             try:
-                self._server.fork(self._last, theirs)
+                self._server.fork(self._last, theirs, follows=follows)
             except OSError as error:
                 ours.close()
                 raise Overloaded("audio cannot be decoded at the moment") from error
@@ -224,3 +259,7 @@ class Decoders:
             if not exited.done():
                 exited.set_result(None)
         self._exits.clear()
+
+
+def _nothing() -> None:
+    pass

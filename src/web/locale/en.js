@@ -107,6 +107,7 @@ export const en = {
   "live.idle": "The microphone is off.",
   "live.opening": "Opening the microphone…",
   "live.listening": "Listening.",
+  "live.reconnecting": "The connection broke; your words are kept while it is made again…",
   "live.behind": "Listening, {seconds} s behind.",
 
   "jobs.title": "Jobs",

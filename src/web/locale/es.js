@@ -107,6 +107,7 @@ export const es = {
   "live.idle": "El micrófono está apagado.",
   "live.opening": "Abriendo el micrófono…",
   "live.listening": "Escuchando.",
+  "live.reconnecting": "Se ha perdido la conexión; tus palabras se guardan mientras se restablece…",
   "live.behind": "Escuchando, con {seconds} s de retraso.",
 
   "jobs.title": "Trabajos",

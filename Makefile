@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run run-ray setup-ray bench-ray test test-fast system-packages browser lint lock format models bench-stt bench-live bench-tts screenshots check-coqui setup setup-dev clean
+.PHONY: help run run-ray setup-ray bench-ray test test-fast test-gpu system-packages browser lint lock format models bench-stt bench-live bench-tts screenshots check-coqui setup setup-dev clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -29,6 +29,11 @@ test-fast: setup-dev ## units alone: no models, no PyTorch, half a minute
 
 bench-ray: setup-dev ## what a row costs through a handle of Ray Serve; throughput and memory
 	$(BIN)/python -m benchmarks.ray
+
+test-gpu: setup-dev ## on a machine with CUDA: each engine on it, against the CPU and over a socket
+	$(BIN)/python -m pytest --device=cuda tests/gpu tests/integration/test_whisper_engine.py \
+		tests/integration/test_stt_service.py tests/e2e/test_round_trip.py tests/e2e/test_word_times.py \
+		tests/e2e/test_voices.py tests/e2e/test_live.py
 
 system-packages:
 	@PYTHON=$(PYTHON) scripts/system_packages.sh

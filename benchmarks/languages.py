@@ -50,6 +50,7 @@ async def main() -> None:
     arguments.add_argument("--root", type=Path, default=Path("/"), help="where Debian's packages are")
     arguments.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     arguments.add_argument("--compute-type", default="int8")
+    arguments.set_defaults(device="cpu")
     given = arguments.parse_args()
     async with AsyncExitStack() as stack:
         await run(given, stack)

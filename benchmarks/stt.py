@@ -5,6 +5,7 @@ The systems take turns. The results are printed; nothing is asserted.
     python -m benchmarks.stt --model models/whisper/base                       # clips and load, in process
     python -m benchmarks.stt --model models/whisper/base --minutes 10          # and a long file
     python -m benchmarks.stt ... --url http://127.0.0.1:8000 --key KEY         # Voz through HTTP, too
+    python -m benchmarks.stt ... --device cuda --clients 1 8 32 128            # all of them on a GPU
 
 Peers are faster-whisper's `WhisperModel.transcribe` (one call at a time, language detection on, beam 5),
 its `BatchedInferencePipeline`, and a batcher that works as WhisperLive's does.
@@ -12,6 +13,7 @@ its `BatchedInferencePipeline`, and a batcher that works as WhisperLive's does.
 
 import argparse
 import asyncio
+import math
 import os
 import queue
 import statistics
@@ -29,7 +31,9 @@ import numpy as np
 
 from benchmarks.speech import Clip, clips, long_file, word_error_rate
 from benchmarks.systems import open_both
+from src.engines import cpu
 from src.engines.base import SttOptions
+from src.engines.compute_types import for_whisper
 from src.processes.allocator import limit_malloc_arenas, trim_periodically
 
 Read = Callable[[Path], Awaitable[str]]
@@ -42,6 +46,8 @@ class Measurements:
 
     texts: dict[str, str] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+    waits: list[float] = field(default_factory=list)
+    """Latencies under load, where a clip is sent more than once."""
 
 
 async def timed(read: Read, path: Path, name: str, measured: Measurements) -> None:
@@ -61,14 +67,23 @@ async def clips_in_turn(systems: dict[str, Read], pool: Sequence[Clip]) -> dict[
     return results
 
 
+def load(pool: Sequence[Clip], clients: int) -> list[Clip]:
+    """The clips that so many clients send."""
+    return list(pool) * math.ceil(2 * clients / len(pool))
+
+
 async def under_load(read: Read, pool: Sequence[Clip], clients: int) -> tuple[float, Measurements]:
-    """`clients` clients send clips, each as soon as its last one is answered. Gives the total seconds."""
-    waiting, measured = list(reversed(pool)), Measurements()
+    """`clients` clients send clips, each as soon as its last one is answered. Gives the total seconds.
+
+    Where there are fewer than two clips for each client, the clips are sent again.
+    """
+    waiting, measured = list(reversed(load(pool, clients))), Measurements()
 
     async def client() -> None:
         while waiting:
             clip = waiting.pop()
-            await timed(read, clip.path, clip.name, measured)
+            await timed(read, clip.path, f"{clip.language} {clip.name}", measured)
+            measured.waits.append(measured.seconds[f"{clip.language} {clip.name}"])
 
     start = time.perf_counter()
     await asyncio.gather(*(client() for _ in range(clients)))
@@ -163,6 +178,12 @@ def percentile(values: Sequence[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
+def _machine(device: str) -> str:
+    import torch
+
+    return torch.cuda.get_device_name() if device == "cuda" else cpu.in_words()
+
+
 async def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     arguments.add_argument("--model", type=Path, required=True, help="a CTranslate2 Whisper folder")
@@ -172,11 +193,14 @@ async def main() -> None:
     arguments.add_argument("--minutes", type=float, nargs="*", default=[])
     arguments.add_argument("--batch", type=int, nargs="+", default=[1, 8], help="batch sizes of the pipeline")
     arguments.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
-    arguments.add_argument("--compute-type", default="int8")
+    arguments.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    arguments.add_argument("--compute-type", default="auto")
     arguments.add_argument("--only", nargs="+", help="systems, by the names that are printed")
     arguments.add_argument("--url", help="of a running server")
     arguments.add_argument("--key", default="")
     given = arguments.parse_args()
+    given.compute_type = for_whisper(given.compute_type, given.device)
+    print(f"{_machine(given.device)}, {given.compute_type}", flush=True)
     limit_malloc_arenas()  # as the server does, and `trim_periodically` as well
     async with AsyncExitStack() as stack, trim_periodically():
         await run(given, stack)
@@ -207,6 +231,9 @@ async def run(given: argparse.Namespace, stack: AsyncExitStack) -> None:
     if given.url:
         systems["ours, HTTP"] = through_http(stack, given.url, given.key)
     systems_under_load = systems | {"like WhisperLive": WhisperLive(model).read}
+    if given.device == "cuda":
+        rows = max(given.batch)
+        systems_under_load[f"Batched, {rows} rows"] = theirs(pipeline.transcribe, batch_size=rows)
     if given.only:
         systems = {name: read for name, read in systems.items() if name in given.only}
         systems_under_load = {name: read for name, read in systems_under_load.items() if name in given.only}
@@ -223,17 +250,28 @@ async def run(given: argparse.Namespace, stack: AsyncExitStack) -> None:
     for clients in given.clients:
         for name, read in systems_under_load.items():
             took, measured = await under_load(read, everything, clients)
-            waits = list(measured.seconds.values())
+            sent, waits = load(everything, clients), measured.waits
             print(
-                f"{clients:3} clients  {name:24} {took:7.1f} s   "
-                f"{sum(clip.seconds for clip in everything) / took:5.1f} s of audio a second   "
-                f"p50 {statistics.median(waits):5.2f} s  p95 {percentile(waits, 0.95):5.2f} s",
+                f"{clients:3} clients  {name:24} {took:7.1f} s   {len(sent) / took:6.1f} clips and "
+                f"{sum(clip.seconds for clip in sent) / took:6.1f} s of audio a second   "
+                f"p50 {statistics.median(waits):5.2f} s  p95 {percentile(waits, 0.95):5.2f} s   "
+                f"WER {_errors(everything, measured)}",
                 flush=True,
             )
     for minutes in given.minutes:
         for language in given.languages:
             await long(language, minutes, systems, pipeline, theirs, given.batch)
     print(f"decoded again, in all: {engine.stats.retry_rate:.1%} of rows: {engine.stats}")
+
+
+def _errors(pool: Sequence[Clip], measured: Measurements) -> str:
+    """Word error rate of each language."""
+    rates = []
+    for language in dict.fromkeys(clip.language for clip in pool):
+        some = [clip for clip in pool if clip.language == language]
+        said = [measured.texts[f"{language} {clip.name}"] for clip in some]
+        rates.append(f"{language} {word_error_rate(language, [clip.text for clip in some], said):.2f} %")
+    return ", ".join(rates)
 
 
 async def long(

@@ -26,6 +26,20 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 REPOSITORY = Path(__file__).parent.parent
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--device", choices=["cpu", "cuda"], default="cpu", help="where the shared models of the tests run"
+    )
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("gpu") is not None:
+        from src.core.loader import cuda_problem
+
+        if (problem := cuda_problem()) is not None:
+            pytest.skip(f"it needs a GPU: {problem}")
+
+
 def pytest_report_header() -> str:
     """Name the engines' code paths in the report."""
     return f"CPU instructions in use: {cpu.in_words()}"
@@ -37,7 +51,13 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture(scope="session")
-def make_settings(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Settings]:
+def device(request: pytest.FixtureRequest) -> str:
+    """`cpu`, or `cuda` with `--device=cuda`."""
+    return str(request.config.getoption("--device"))
+
+
+@pytest.fixture(scope="session")
+def make_settings(tmp_path_factory: pytest.TempPathFactory, device: str) -> Callable[..., Settings]:
     """Makes settings that ignore the machine's environment and `.env`."""
     from tests.support.server import KEY, OTHER_KEY
 
@@ -49,7 +69,7 @@ def make_settings(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Set
             "data_dir": tmp_path_factory.mktemp("data"),
             "storage": "local",
             "tts_engine": TtsEngine.KOKORO,
-            "device": "cpu",
+            "device": device,
             "failed_key_limit": "off",  # all callers of all tests have one address
         }
         return Settings(_env_file=None, **(values | overrides))

@@ -159,7 +159,7 @@ def pick_device(wanted: Device) -> str:
     """
     if wanted is Device.CPU:
         return "cpu"
-    problem = _cuda_problem()
+    problem = cuda_problem()
     if problem is None:
         return "cuda"
     if wanted is Device.CUDA:
@@ -168,7 +168,8 @@ def pick_device(wanted: Device) -> str:
     return "cpu"
 
 
-def _cuda_problem() -> str | None:
+def cuda_problem() -> str | None:
+    """Why CUDA cannot be used; None if it can."""
     import ctranslate2
     import torch
 

@@ -14,6 +14,7 @@ import pytest
 from src.composition import stt_service
 from src.config import Settings
 from src.engines.base import Audio, Segment, SttOptions, Transcript
+from src.engines.compute_types import for_whisper
 from src.engines.whisper import WhisperEngine
 from src.errors import InvalidInput, NotAudio, TooLarge
 from src.services.decoding.pool import Decoders
@@ -28,11 +29,12 @@ Use = Callable[[Scenario], object]
 
 
 @pytest.fixture(scope="module")
-def use(make_settings: Callable[..., Settings]) -> Iterator[Use]:
+def use(make_settings: Callable[..., Settings], device: str) -> Iterator[Use]:
     """Runs a scenario with one service that stays open for all of them."""
     settings = make_settings(max_audio_seconds=300)
     files = ModelStore(settings.models_dir).whisper("base")
-    engine = WhisperEngine(files.folder, name=files.name, device="cpu", compute_type="int8", threads=2)
+    compute_type = for_whisper("auto", device)
+    engine = WhisperEngine(files.folder, name=files.name, device=device, compute_type=compute_type, threads=2)
 
     async def opened() -> Decoders:
         return await Decoders(spares=2, most=16, max_seconds=300).__aenter__()

@@ -60,9 +60,10 @@ class Both:
         model = CTranslate2Model(folder, "cpu", "float32", 2, 2)
         vocabulary = Vocabulary(folder, model.multilingual)
         self._features = Features(folder, model.mels)
+        self.load = lambda: (model, vocabulary)
         self._runners: tuple[Runner, Runner] = (
-            LoopRunner(lambda: (model, vocabulary), folder, probe("float32", folder), 16, 2),
-            CTranslate2Runner(lambda: (model, vocabulary), 8),
+            LoopRunner(self.load, folder, probe("float32", folder), 16, 2),
+            CTranslate2Runner(self.load, 8),
         )
 
     def __enter__(self) -> Self:
@@ -177,3 +178,19 @@ def test_an_unsure_language_is_settled_by_the_text(both: Both, monkeypatch: pyte
     assert [one.language for one in loop.attempts[0]] == ["it", "es"]
     assert loop.languages == batches.languages == ["es"]
     assert loop.texts == batches.texts
+
+
+def test_batches_of_short_rows_are_read_side_by_side(both: Both) -> None:
+    """As on a GPU. Rows of different windows cannot share a batch."""
+    names = ["en-extended", "es-expelled"]
+    rows = [both.row(clip(name)) for name in names]
+    assert rows[0].window != rows[1].window
+    runner = CTranslate2Runner(both.load, 8, short_batches=2)
+    runner.open()
+    try:
+        found = _decode(runner, rows)
+    finally:
+        runner.close()
+    plain = BasicTextNormalizer(remove_diacritics=True)
+    assert [plain(text) for text in found.texts] == [plain(SAID[name]) for name in names]
+    assert found.languages == ["en", "es"]

@@ -11,6 +11,7 @@ import pytest
 
 from src.config import Settings
 from src.engines.base import SttOptions, Transcript
+from src.engines.compute_types import for_whisper
 from src.engines.whisper import WhisperEngine, quality_check
 from src.engines.whisper.quality_check import QualityIssue
 from src.errors import EngineFailed, InvalidInput
@@ -32,16 +33,19 @@ def folder(make_settings: Callable[..., Settings]) -> Path:
 
 
 @pytest.fixture(scope="module", params=["loop", "batches"])
-def use(folder: Path, request: pytest.FixtureRequest) -> Iterator["Use"]:
+def use(folder: Path, device: str, request: pytest.FixtureRequest) -> Iterator["Use"]:
     """Runs scenarios with one engine that stays open; one engine for each of the two ways to decode."""
+    if device != "cpu" and request.param == "loop":
+        pytest.skip("the loop is for a CPU")
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "batches":
             patch.setattr("src.engines.whisper.engine.is_meant_for", lambda *_: False)  # as on a GPU
-        yield from opened(folder)
+        yield from opened(folder, device)
 
 
-def opened(folder: Path) -> Iterator["Use"]:
-    engine = WhisperEngine(folder, name="base", device="cpu", compute_type="int8", threads=2)
+def opened(folder: Path, device: str) -> Iterator["Use"]:
+    compute_type = for_whisper("auto", device)
+    engine = WhisperEngine(folder, name="base", device=device, compute_type=compute_type, threads=2)
     with asyncio.Runner() as runner:
         runner.run(engine.__aenter__())
         yield lambda scenario: runner.run(scenario(engine))

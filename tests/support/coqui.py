@@ -28,6 +28,7 @@ from TTS.config import load_config
 from TTS.tts.models.tacotron2 import Tacotron2
 from TTS.vocoder.models import setup_generator
 
+from src.engines.coqui import phonemes
 from src.weights.store import CoquiFiles, ModelStore
 
 STEPS_PER_CHARACTER = 3
@@ -245,6 +246,7 @@ def _tacotron(folder: Path, audio: dict[str, Any], settings: dict[str, Any], r: 
     } | settings
     _write(folder / "config.json", written)
     config = load_config(folder / "config.json")
+    phonemes.register()  # the model looks for a phonemizer, and espeak's program may not be installed
     config.audio["stats_path"] = None
     config.num_chars = len(symbols(bool(written["use_phonemes"])))
     torch.manual_seed(seed)

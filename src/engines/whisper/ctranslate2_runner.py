@@ -5,11 +5,15 @@ decoded on the batcher's own thread, and long ones (with those that must be deco
 it. A voice note then shares the cores with a two-hour file instead of waiting for it. Two batches side by
 side also use two cores better than one batch does: while one is being encoded, which scales with threads, the
 other is being decoded, which does not.
+
+A GPU that decodes one batch of a small model waits most of the time for the CPU, which starts each operation.
+So there short rows are decoded on threads, too, several batches at a time.
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
+from dataclasses import dataclass
 
 from src.engines.whisper.batch_decoder import BatchDecoder, RowState
 from src.engines.whisper.ctranslate2_model import CTranslate2Model
@@ -19,20 +23,32 @@ from src.engines.whisper.stats import Stats
 from src.engines.whisper.vocabulary import Vocabulary
 
 MAX_LONG_BATCHES = 2
-"""Batches of long rows that are decoded at the same time."""
+"""Batches of long rows that a CPU decodes at the same time."""
+GPU_BATCHES = 4
+"""Batches of long rows, and of short ones, that a GPU decodes at the same time.
+
+On an NVIDIA H200, `base` read 14 clips a second from 32 clients with 1, 33 with 4, and 32 with 8.
+"""
 _POLL = 0.005
 """Seconds that a step waits for the threads beside it when it has nothing to do itself."""
 
 States = dict[int, RowState]
 
 
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    states: States
+    is_short: bool
+
+
 class CTranslate2Runner:
-    """A step decodes one batch of short rows, and hands batches of long rows to threads beside it.
+    """A step hands batches to threads beside it; a batch of short rows it decodes itself, or hands over, too.
 
     Args:
         load: loads the model and its vocabulary.
         max_rows: number of rows in a batch.
         long_batches: batches of long rows at a time.
+        short_batches: batches of short rows at a time on threads; 0: one at a time, on the batcher's own.
         on_retry: is called when a row is decoded again for the first time.
     """
 
@@ -42,11 +58,14 @@ class CTranslate2Runner:
         max_rows: int,
         long_batches: int = MAX_LONG_BATCHES,
         on_retry: Callable[[], None] = lambda: None,
+        *,
+        short_batches: int = 0,
     ) -> None:
         self._on_retry = on_retry
         self._load = load
         self._max_rows = max_rows
         self._long_batches = long_batches
+        self._short_batches = short_batches
         self._decoder: BatchDecoder | None = None
         self._short: States = {}
         self._long: States = {}
@@ -54,7 +73,7 @@ class CTranslate2Runner:
         """Rows that are decoded again, one by one."""
         self._again_next = False
         self._threads: ThreadPoolExecutor | None = None
-        self._running: dict[Future[None], States] = {}
+        self._running: dict[Future[None], _Batch] = {}
         """What the threads decode. A row whose caller has left is removed."""
         self.stats = Stats()
 
@@ -62,7 +81,8 @@ class CTranslate2Runner:
         model, vocabulary = self._load()
         model.warm(vocabulary)
         self._decoder = BatchDecoder(model, vocabulary)
-        self._threads = ThreadPoolExecutor(self._long_batches, thread_name_prefix="whisper-long")
+        threads = self._long_batches + self._short_batches
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="whisper-batch")
 
     def close(self) -> None:
         self.clear()
@@ -73,8 +93,8 @@ class CTranslate2Runner:
     def admit(self, waiting: Sequence[WhisperRow]) -> Sequence[int]:
         """For each batch that there is room for: the first row, and those that can share its batch."""
         joining: list[int] = []
-        for is_short, full in ((True, bool(self._short)), (False, len(self._running) >= self._long_batches)):
-            if full or (not is_short and self._long):
+        for is_short in (True, False):
+            if (self._short if is_short else self._long) or not self._has_room(is_short):
                 continue
             suited = [index for index, row in enumerate(waiting) if _is_short(row) is is_short]
             if suited:
@@ -89,7 +109,8 @@ class CTranslate2Runner:
         self.stats.rows += 1
 
     def remove(self, job_id: int) -> None:
-        for states in (self._short, self._long, self._again, *self._running.values()):
+        running = (batch.states for batch in self._running.values())
+        for states in (self._short, self._long, self._again, *running):
             states.pop(job_id, None)
 
     def clear(self) -> None:
@@ -98,22 +119,33 @@ class CTranslate2Runner:
         self._running.clear()  # the threads go on, but nobody waits for their results
 
     def step(self) -> Iterable[tuple[int, Outcome | Exception]] | None:
-        self._start_long()
+        started = self._start()
         advanced: list[States] = []
-        if self._short:
+        if self._short and not self._short_batches:
             states, self._short = self._short, {}
             self._advance(list(states.values()))
             advanced.append(states)
-        elif self._running:
+        elif self._running and not started:
             wait_for(self._running, timeout=_POLL, return_when=FIRST_COMPLETED)
         for future in [future for future in self._running if future.done()]:
-            advanced.append(self._running.pop(future))
+            advanced.append(self._running.pop(future).states)
             future.result()
         return [result for states in advanced for result in self._collect(states)] if advanced else None
 
-    def _start_long(self) -> None:
-        """Give the threads work: long rows and rows that are decoded again take turns."""
-        while self._threads is not None and len(self._running) < self._long_batches:
+    def _has_room(self, is_short: bool) -> bool:
+        if is_short and not self._short_batches:
+            return True
+        running = sum(batch.is_short is is_short for batch in self._running.values())
+        return running < (self._short_batches if is_short else self._long_batches)
+
+    def _start(self) -> bool:
+        """Give the threads work, and tell whether there was any."""
+        before = len(self._running)
+        if self._short and self._short_batches and self._has_room(is_short=True):
+            states, self._short = self._short, {}
+            self._submit(states, is_short=True)
+        while self._has_room(is_short=False):
+            # long rows and rows that are decoded again take turns
             if self._again and (self._again_next or not self._long):
                 self._again_next = False
                 job_id = next(iter(self._again))
@@ -122,8 +154,15 @@ class CTranslate2Runner:
                 self._again_next = True
                 states, self._long = self._long, {}
             else:
-                return
-            self._running[self._threads.submit(self._advance, list(states.values()))] = states
+                break
+            self._submit(states, is_short=False)
+        return len(self._running) > before
+
+    def _submit(self, states: States, *, is_short: bool) -> None:
+        if self._threads is None:
+            raise RuntimeError("the runner is not open")
+        future = self._threads.submit(self._advance, list(states.values()))
+        self._running[future] = _Batch(states, is_short)
 
     def _advance(self, states: Sequence[RowState]) -> None:
         self._opened.advance(states)

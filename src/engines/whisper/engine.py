@@ -23,7 +23,7 @@ from src.engines.base import (
 from src.engines.batched import BatchedEngine
 from src.engines.whisper import quality_check
 from src.engines.whisper.ctranslate2_model import CTranslate2Model
-from src.engines.whisper.ctranslate2_runner import MAX_LONG_BATCHES, CTranslate2Runner
+from src.engines.whisper.ctranslate2_runner import GPU_BATCHES, MAX_LONG_BATCHES, CTranslate2Runner
 from src.engines.whisper.features import LIVE_MARGIN, SHORTEST_LIVE_WINDOW, Features, window_for
 from src.engines.whisper.loop import LoopRunner, Unsupported, is_meant_for, probe
 from src.engines.whisper.loops import without_excess
@@ -86,7 +86,7 @@ class WhisperEngine(BatchedEngine[WhisperRow, Outcome]):
         self._features: Features | None = None
         self._vocabulary: Vocabulary | None = None
         self._workers = 0
-        rows = max_rows or (16 if device == "cuda" else 12)
+        rows = max_rows or (32 if device == "cuda" else 12)
         self._notices: list[str] = []
         self._runner = self._loop_runner(rows) or self._ctranslate2_runner(rows)
         background = max(1, rows // _BACKGROUND_SHARE)
@@ -114,6 +114,11 @@ class WhisperEngine(BatchedEngine[WhisperRow, Outcome]):
         return LoopRunner(self._load_model, self._folder, capabilities, rows, self._threads, self._retried)
 
     def _ctranslate2_runner(self, rows: int) -> CTranslate2Runner:
+        if self._device == "cuda":
+            self._workers = 2 * GPU_BATCHES
+            return CTranslate2Runner(
+                self._load_model, rows, GPU_BATCHES, self._retried, short_batches=GPU_BATCHES
+            )
         batches = min(MAX_LONG_BATCHES, self._threads)
         self._workers = batches + 1  # the batcher's own thread decodes short rows beside the long batches
         return CTranslate2Runner(self._load_model, rows, batches, self._retried)

@@ -37,7 +37,7 @@ def state_of(graph: Graph) -> dict[str, torch.Tensor]:
         elif node.kind in ("Conv", "ConvTranspose", "MatMul") and node.inputs[1] in graph.tensors:
             weight = graph.tensors[node.inputs[1]]
             state[f"{_module(node)}.weight"] = weight.T if node.kind == "MatMul" else weight
-    return {name: torch.from_numpy(np.array(value, np.float32)) for name, value in state.items()}
+    return {name: torch.from_numpy(np.array(value, np.float32, order="C")) for name, value in state.items()}
 
 
 def _module(node: Node) -> str:

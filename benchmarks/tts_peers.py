@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from src.engines.base import Audio
-from src.weights.coqui import read_config
+from src.engines.coqui.local_files import localise
 from src.weights.store import CoquiFiles
 
 if TYPE_CHECKING:
@@ -96,22 +96,29 @@ def synthesizer(files: CoquiFiles) -> "Synthesizer":
 
     It refuses a phoneme model whose config names no phonemizer. So espeak is named, its tokenizer's default.
     """
+    from TTS.config import read_json_with_comments
     from TTS.utils.synthesizer import Synthesizer
 
     from src.engines.coqui import phonemes
 
     phonemes.register()
-    settings = read_config(files.config)
+    settings = read_json_with_comments(files.config)
+    localise(settings, files.config.parent)
+    vocoder = None if files.vocoder_config is None else read_json_with_comments(files.vocoder_config)
+    if vocoder is not None and files.vocoder_config is not None:
+        localise(vocoder, files.vocoder_config.parent)
     if settings.get("use_phonemes") and not settings.get("phonemizer"):
         settings["phonemizer"] = "espeak"
     with TemporaryDirectory() as scratch:
         config = Path(scratch) / "config.json"
         config.write_text(json.dumps(settings))
+        vocoder_config = Path(scratch) / "vocoder.json"
+        vocoder_config.write_text(json.dumps(vocoder))
         return Synthesizer(
             tts_checkpoint=files.checkpoint,
             tts_config_path=config,
             vocoder_checkpoint=files.vocoder_checkpoint,
-            vocoder_config=files.vocoder_config,
+            vocoder_config=vocoder_config if vocoder else None,
         )
 
 

@@ -4,10 +4,8 @@ Own code: Coqui's downloader has no timeout and no checksum, takes any folder th
 and leaves one behind when an archive is bad. Only its catalogue is used.
 """
 
-import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,29 +21,10 @@ VOCODER = "vocoder"
 _GITHUB = "https://github.com"
 _USUAL_NAMES = ("model_file.pth", "model_file.pth.tar", "model.pth", "checkpoint.pth")
 _SPEAKER_ENCODER = ("model_se.pth", "model_se.pth.tar")
-_COMMENT = re.compile(r'("(?:[^"\\]|\\.)*")|(/\*(?:.|\n)*?\*/)|(//.*)')
-
-_PATHS: Mapping[str, tuple[str, ...]] = {
-    "audio.stats_path": ("scale_stats.npy",),
-    "d_vector_file": ("speakers.json", "speakers.pth"),
-    "speakers_file": ("speaker_ids.json", "speaker_ids.pth"),
-    "language_ids_file": ("language_ids.json",),
-    "speaker_encoder_model_path": _SPEAKER_ENCODER,
-    "speaker_encoder_config_path": ("config_se.json",),
-}
-"""Settings of a Coqui config that name a file, and what that file is called beside a released model."""
 
 
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
-    """The two files of a Coqui network."""
-
-    weights: Path
-    config: Path
-
-
-def find(folder: Path) -> Checkpoint:
-    """The checkpoint and config at the top of a folder.
+def find(folder: Path) -> tuple[Path, Path]:
+    """The checkpoint and the config at the top of a folder.
 
     Raises:
         SourceFailed: there is no config.json, or not exactly one checkpoint.
@@ -55,11 +34,11 @@ def find(folder: Path) -> Checkpoint:
         raise SourceFailed(f"{folder} holds no config.json")
     for name in _USUAL_NAMES:
         if (folder / name).is_file():
-            return Checkpoint(folder / name, config)
+            return folder / name, config
     others = [path for path in folder.glob("*.pt*") if path.is_file() and path.name not in _SPEAKER_ENCODER]
     if len(others) != 1:
         raise SourceFailed(f"{folder} holds {len(others)} checkpoints (*.pth), expected one")
-    return Checkpoint(others[0], config)
+    return others[0], config
 
 
 def check(folder: Path) -> None:
@@ -68,50 +47,20 @@ def check(folder: Path) -> None:
     Weights are opened with `weights_only=True`: a checkpoint that would run code is refused.
     """
     import torch  # seconds to import, and not needed where Whisper alone is fetched
+    from TTS.config import read_json_with_comments
 
     for place in (folder, folder / VOCODER):
         if place == folder or place.is_dir():
-            found = find(place)
-            read_config(found.config)
+            weights, config = find(place)
             try:
-                torch.load(found.weights, map_location="cpu", weights_only=True)
+                read_json_with_comments(config)
+            except ValueError as error:
+                raise SourceFailed(f"{config.name} is not JSON ({error})") from None
+            try:
+                torch.load(weights, map_location="cpu", weights_only=True)
             except Exception as error:  # torch raises whatever the damage makes it stumble over
                 first = (str(error).splitlines() or [type(error).__name__])[0]
-                raise SourceFailed(f"{found.weights.name} cannot be opened as weights ({first})") from None
-
-
-def read_config(path: Path) -> dict[str, Any]:
-    """A Coqui config: JSON, in older releases with comments."""
-    text = path.read_text(encoding="utf-8")
-    try:
-        config = json.loads(_COMMENT.sub(lambda match: match[1] or "", text))
-    except ValueError as error:
-        raise SourceFailed(f"{path} is not JSON ({error})") from None
-    if not isinstance(config, dict):
-        raise SourceFailed(f"{path} is not a Coqui config")
-    return config
-
-
-def localise(config: dict[str, Any], folder: Path) -> bool:
-    """Point the settings that name a file to the file of this folder; True if anything changed.
-
-    A release names files by their place on the machine it was trained on. This follows
-    `ModelManager._update_paths` of `TTS`, on the JSON itself.
-    """
-    changed = False
-    for field, usual in _PATHS.items():
-        *outer, last = field.split(".")
-        settings: list[Any] = [config.get(outer[0]) if outer else config]
-        if not outer:
-            settings.append(config.get("model_args"))
-        settings = [each for each in settings if isinstance(each, dict) and last in each]
-        named = [_file_name(each[last]) for each in settings]
-        file = next((folder / name for name in (*named, *usual) if name and (folder / name).is_file()), None)
-        for each in settings if file is not None else ():
-            value: Any = [str(file)] if isinstance(each[last], list) else str(file)
-            changed |= each[last] != value
-            each[last] = value
-    return changed
+                raise SourceFailed(f"{weights.name} cannot be opened as weights ({first})") from None
 
 
 def model(name: str, network: Network) -> Model:
@@ -179,8 +128,3 @@ def _sources(entry: Mapping[str, Any], network: Network) -> tuple[Source, ...]:
     if not urls:
         raise ModelUnavailable("Coqui's catalogue gives no address for this model: choose another one")
     return (Source("Coqui's releases on GitHub", fetch),)
-
-
-def _file_name(value: Any) -> str:
-    value = value[0] if isinstance(value, list) and value else value
-    return Path(value).name if isinstance(value, str) else ""

@@ -34,14 +34,6 @@ MANIFEST = "manifest.json"
 _ASK_AGAIN_SECONDS = 24 * 3600.0
 
 
-def write_atomically(target: Path, text: str) -> None:
-    """Write a small file so that a reader sees the old one or the new one, never a part."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f"{target.name}.{secrets.token_hex(4)}")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(target)
-
-
 class ModelCache:
     """MODELS_DIR. A key is a folder below it, e.g. `whisper/base`."""
 
@@ -108,7 +100,7 @@ class ModelCache:
                 for path in files
             },
         }
-        write_atomically(folder / MANIFEST, json.dumps(manifest, indent=1) + "\n")
+        (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
 
     def put(self, key: str, staged: Path, origin: str) -> None:
         """Move a staged folder into its place, whole or not at all. Call it with the lock held."""
@@ -128,8 +120,10 @@ class ModelCache:
 
     def note_failure(self, key: str, reason: str) -> None:
         """Remember for a day that a model could not be had, if MODELS_DIR can be written to."""
+        note = self._hidden("failed", key)
         with suppress(OSError):
-            write_atomically(self._hidden("failed", key), reason)
+            note.parent.mkdir(parents=True, exist_ok=True)
+            note.write_text(reason, encoding="utf-8")
 
     def recent_failure(self, key: str) -> str | None:
         """Why the model could not be had, if that was noted within the last day."""

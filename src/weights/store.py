@@ -7,8 +7,6 @@ again, and needs no network. To fetch ahead of time, for an image or a machine w
     python -m src.weights --stt base --tts auto --models-dir models
 """
 
-import hashlib
-import json
 import logging
 import re
 import textwrap
@@ -18,7 +16,7 @@ from pathlib import Path
 from src.errors import ModelUnavailable
 from src.weights import coqui, kokoro, whisper
 from src.weights.fetch import DownloadFailed, fetch
-from src.weights.model_cache import ModelCache, write_atomically
+from src.weights.model_cache import ModelCache
 from src.weights.network import Network
 from src.weights.source import Model, SourceFailed
 from src.weights.tts_engine import TtsEngine
@@ -51,7 +49,6 @@ class KokoroFiles:
 class CoquiFiles:
     checkpoint: Path
     config: Path
-    """Every file that it names is named by its place on this machine."""
     vocoder_checkpoint: Path | None
     vocoder_config: Path | None
     name: str
@@ -138,7 +135,7 @@ class ModelStore:
         given = _given_folder(name)
         folder = given or self._fetch(coqui.model(name, self._network), ask_again=ask_again)
         try:
-            return self._coqui_files(folder, name if given is None else folder.name)
+            return _coqui_files(folder, name if given is None else folder.name)
         except SourceFailed as error:
             raise ModelUnavailable(
                 f"{name} is no Coqui model: {error}. A folder needs config.json, one checkpoint, and the "
@@ -200,30 +197,6 @@ class ModelStore:
     def _fetch(self, model: Model, *, ask_again: bool = True) -> Path:
         return fetch(self._cache, model, verify=self._verify, ask_again=ask_again or self._verify)
 
-    def _coqui_files(self, folder: Path, name: str) -> CoquiFiles:
-        acoustic = coqui.find(folder)
-        config = self._localised(acoustic.config)
-        if not (folder / coqui.VOCODER).is_dir():
-            return CoquiFiles(acoustic.weights, config, None, None, name)
-        vocoder = coqui.find(folder / coqui.VOCODER)
-        return CoquiFiles(acoustic.weights, config, vocoder.weights, self._localised(vocoder.config), name)
-
-    def _localised(self, path: Path) -> Path:
-        """The config, or a copy in MODELS_DIR in which the files it names are those beside it.
-
-        The original stays as it came: it may be the user's, and its checksum is known.
-        """
-        config = coqui.read_config(path)
-        if not coqui.localise(config, path.parent):
-            return path
-        text = json.dumps(config, indent=1)
-        # named for the place: the same model at another path needs another copy
-        name = hashlib.sha256(str(path).encode()).hexdigest()[:16]
-        copy = self._cache.root / "coqui" / "configs" / f"{name}.json"
-        if not copy.is_file() or copy.read_text(encoding="utf-8") != text:
-            write_atomically(copy, text)
-        return copy
-
     def missing(self, stt: str, engine: TtsEngine, model_en: str, model_es: str) -> list[str]:
         """Names of the models that a start would have to fetch. It asks no host, and changes nothing.
 
@@ -249,10 +222,17 @@ class ModelStore:
         try:
             if given is None:
                 return self._cache.fault(coqui.model(name, self._network).key) is None
-            self._coqui_files(given, name)
+            _coqui_files(given, name)
         except (ModelUnavailable, SourceFailed, OSError):
             return False
         return True
+
+
+def _coqui_files(folder: Path, name: str) -> CoquiFiles:
+    checkpoint, config = coqui.find(folder)
+    if not (folder / coqui.VOCODER).is_dir():
+        return CoquiFiles(checkpoint, config, None, None, name)
+    return CoquiFiles(checkpoint, config, *coqui.find(folder / coqui.VOCODER), name)
 
 
 def _names(setting: str) -> list[str]:

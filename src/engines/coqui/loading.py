@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from src.engines.coqui import hifigan, melgan, phonemes
+from src.engines.coqui.local_files import localise
 from src.engines.coqui.stats import read_stats
 from src.engines.coqui.vocoder import GanVocoder, GriffinLim, Vocoder
 from src.errors import ModelUnavailable
@@ -57,6 +58,7 @@ def _load(files: "CoquiFiles", device: str, compute_type: str) -> Networks:
     from TTS.tts.models import setup_model
 
     config = load_config(files.config)
+    localise(config, files.config.parent)
     phonemes.prepare(config, files.name)
     stats = _take_stats(config.audio)
     model = setup_model(config)
@@ -92,6 +94,7 @@ def _load_vocoder(
     from TTS.vocoder.models import setup_generator
 
     config = load_config(config_file)
+    localise(config, config_file.parent)
     if "generator_model" not in config:
         raise ModelUnavailable(f"{checkpoint} is no GAN vocoder (HiFi-GAN, MelGAN, ...): {config.model}")
     stats = _take_stats(config.audio)

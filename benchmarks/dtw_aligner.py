@@ -1,5 +1,7 @@
-"""Alignment without any model of speech, as aeneas does it: espeak-ng says the same text and tells when, and
-dynamic time warping of both sounds' cepstra (MFCC) leads from its times to those of the other voice.
+"""Alignment without an acoustic model, as in aeneas.
+
+espeak-ng speaks the same text and reports when each word begins. Dynamic time warping (DTW) between the MFCCs
+of both recordings maps these times to the other recording.
 """
 
 import ctypes
@@ -16,7 +18,7 @@ _SAMPLE_RATE = 16_000
 _HOP = 160
 _VOICES = {"en": "en-us", "es": "es"}
 _RATE = 150
-"""Words a minute at first; then what makes both sounds equally long."""
+"""Words per minute of the first attempt. The second makes both recordings equally long."""
 
 # of espeak-ng's speak_lib.h
 _RETRIEVAL, _PHONEME_EVENTS, _UTF8, _RATE_PARAMETER = 1, 1, 1, 1
@@ -51,7 +53,7 @@ class _Spoken:
 
 
 class DtwAligner:
-    """Finds the words of a known text in its sound. One instance a process: espeak is initialized once."""
+    """Finds the words of a known text in audio. One instance per process: espeak is initialised once."""
 
     def __init__(self) -> None:
         self._library = ctypes.CDLL(get_library_path())
@@ -68,7 +70,7 @@ class DtwAligner:
     ) -> tuple[list[float | None], list[float | None]]:
         """Starts and ends of the words, in seconds.
 
-        None where espeak runs words together (`of the`), and tells the first one's time alone.
+        None where espeak joins words (`of the`) and reports the time of the first one only.
         """
         self._library.espeak_SetVoiceByName(_VOICES[language].encode())
         text = " ".join(words)
@@ -123,7 +125,7 @@ class DtwAligner:
 def _times(
     spoken: _Spoken, words: Sequence[str], length: float
 ) -> tuple[list[float | None], list[float | None]]:
-    """Starts and ends of words in espeak's own sound."""
+    """Starts and ends of words in espeak's own audio."""
     starts: list[float | None] = []
     at = 1
     for word in words:

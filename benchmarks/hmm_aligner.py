@@ -1,8 +1,8 @@
 """Forced alignment by hidden Markov models of phones: PocketSphinx with the model that its package brings.
 
 The model is of American English. Pronunciations of English words are those of CMU's dictionary. Those of
-other words, and of Spanish ones, are espeak's, with each sound replaced by the nearest English one: so it is
-done where a language has no acoustic model of its own.
+other words, and of Spanish ones, are espeak's, with each phone replaced by the nearest English one. That is
+usual for a language without an acoustic model.
 """
 
 import re
@@ -35,7 +35,7 @@ _ENGLISH = {
     "s": "S", "ʃ": "SH", "t": "T", "θ": "TH", "ð": "DH", "v": "V", "w": "W", "j": "Y", "z": "Z", "ʒ": "ZH",
     "ʔ": "T",
 }  # fmt: skip
-"""Sounds of espeak to phones of the model."""
+"""espeak's phones to phones of the model."""
 _SPANISH = _ENGLISH | {
     "ɲ": "N Y", "ɣ": "G", "β": "B", "x": "HH", "ʝ": "Y", "ʎ": "Y", "ɾ": "D", "e": "EH", "ei": "EY",
     "ai": "AY", "oi": "OY", "au": "AW",
@@ -43,7 +43,7 @@ _SPANISH = _ENGLISH | {
 
 
 class HmmAligner:
-    """Finds the words of a known text in its sound. One language; not thread-safe."""
+    """Finds the words of a known text in audio. One language; not thread-safe."""
 
     def __init__(self, language: str) -> None:
         self._phonemizer = Phonemizer(_LOCALES[language])
@@ -67,10 +67,10 @@ class HmmAligner:
         """Start and end of each word, in seconds.
 
         Args:
-            words: as they are said, in order; punctuation counts for nothing.
+            words: as they are said, in order; punctuation is ignored.
 
         Raises:
-            ValueError: they cannot be aligned with the sound.
+            ValueError: they cannot be aligned with the audio.
         """
         names = [self._name(word) for word in words]
         pad = np.zeros(round(_PAD_SECONDS * _SAMPLE_RATE), np.float32)

@@ -1,4 +1,4 @@
-"""Jobs under load: how quickly they are taken, what they cost requests, and what a kill costs them.
+"""Jobs under load: how fast they are accepted, how much they slow requests, and what a killed worker loses.
 
     python -m benchmarks.jobs latency               # POST and GET /jobs with 100,000 jobs in the database
     python -m benchmarks.jobs kills                 # 500 clips; a worker is killed with -9 every 20 s
@@ -6,7 +6,7 @@
     python -m benchmarks.jobs resume --minutes 60   # a long recording whose worker is killed half way
 
 Each starts a server of its own, with the models in ./models (`latency`: with engines that do nothing), and
-SQLite or, with `--database postgresql://...`, an empty database. Exits 1 if a bar is missed.
+SQLite or, with `--database postgresql://...`, an empty database. Exits 1 if a limit is exceeded.
 """
 
 import argparse
@@ -139,7 +139,7 @@ async def _fill(connection: Any, count: int, owner: str) -> None:
 
 
 def kills(options: argparse.Namespace) -> bool:
-    """Submit clips and wait for their results, while one worker after the other is killed."""
+    """Submit clips and wait for their results. Meanwhile one worker after the other is killed."""
     audio = {name: clip_path(name).read_bytes() for name in CLIPS}
     app = APP if options.tone else REAL
     with server_with(options, app, options.workers, JOBS_LEASE="10") as server, server.client(60) as client:
@@ -172,7 +172,7 @@ def kills(options: argparse.Namespace) -> bool:
 
 @contextmanager
 def _killing(server: Server, every: float) -> Iterator[list[int]]:
-    """Kill a worker every so many seconds while the block runs; yields those that were killed."""
+    """Kill a worker every so many seconds while the block runs. Yields the list of those killed."""
     stop = threading.Event()
     killed: list[int] = []
 
@@ -192,7 +192,7 @@ def _killing(server: Server, every: float) -> Iterator[list[int]]:
 
 
 def requests(options: argparse.Namespace) -> bool:
-    """The time of a voice note on an idle server, and beside `--jobs` recordings that wait as jobs."""
+    """Latency of a short clip on an idle server, and while `--jobs` recordings wait as jobs."""
     note = wav_of(clip("en-extended"))
     with server_with(options, REAL) as server, server.client(300) as client:
 
@@ -222,7 +222,7 @@ def requests(options: argparse.Namespace) -> bool:
 
 
 def resume(options: argparse.Namespace) -> bool:
-    """What of a long recording is read twice when its worker is killed half way."""
+    """How much of a long recording is transcribed twice if its worker is killed half way."""
     recording = _recording(options.minutes)
     app = APP if options.tone else REAL
     with server_with(options, app, JOBS_LEASE="5", MAX_UPLOAD_MB="500") as server:
@@ -256,7 +256,7 @@ def _recording(minutes: float) -> bytes:
 
 
 def _patiently(client: httpx.Client, method: str, path: str, **rest: Any) -> httpx.Response:
-    """A request whose worker may be killed under it."""
+    """A request whose worker may be killed before it answers."""
     for _ in range(240):
         try:
             answer = client.request(method, path, **rest)

@@ -1,4 +1,4 @@
-"""Which language a clip is taken for, and what is read in it: ours against faster-whisper, same weights.
+"""Compare language detection and word error rate with faster-whisper, on the same weights.
 
     python -m benchmarks.languages --model models/whisper/base --languages fr it ru --clips 60
     python -m benchmarks.languages ... --root /tmp/unpacked          # packages unpacked with dpkg -x

@@ -1,4 +1,4 @@
-"""Live transcription: how long after it is spoken a word is there, and how right it is.
+"""Live transcription: the delay of words, and the word error rate.
 
     make run                                        # or any other server
     python -m benchmarks.live --key KEY             # http://127.0.0.1:8000
@@ -8,7 +8,7 @@ Each speaker is a WebSocket that is fed recorded clips with pauses in real time.
 of the words in the whole file (`POST /stt` with word times). A word's delay is the time at which it became
 stable, minus the time at which it had been spoken. Reported: the delay of the first word of an utterance and
 of every word, the word error rate of the final texts, of the stable words and of the same file sent whole,
-the share of utterances whose final text contradicts the stable words, and how the lag grew.
+the share of utterances whose final text contradicts the stable words, and the growth of the delay.
 """
 
 import argparse
@@ -35,7 +35,7 @@ _PIECE = 0.1
 
 @dataclass
 class Speaker:
-    """What one speaker was told."""
+    """Events that one speaker received."""
 
     words: list[tuple[str, float]] = field(default_factory=list)
     """Stable words, and the seconds of audio that had been sent when each came."""
@@ -92,7 +92,7 @@ def _clock(asked: argparse.Namespace, path: Path) -> tuple[list[tuple[str, float
 async def _run(asked: argparse.Namespace, path: Path, count: int) -> list[Speaker]:
     with wave.open(str(path)) as file:
         rate, audio = file.getframerate(), file.readframes(file.getnframes())
-    # speakers do not breathe in time with each other
+    # the pauses of speakers are not synchronised
     return await asyncio.gather(
         *(_speak(asked, audio, rate, 3.7 * number / max(1, count)) for number in range(count))
     )

@@ -1,4 +1,4 @@
-"""Round trip: a server speaks sentences with numbers, dates, money, addresses, and transcribes its speech.
+"""Round trip: a server speaks sentences with numbers, dates, money and addresses, and transcribes the result.
 
     make run                                             # or any other server
     python -m benchmarks.round_trip --key KEY            # http://127.0.0.1:8000

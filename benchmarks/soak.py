@@ -3,8 +3,8 @@
     make run                                             # or any other server
     python -m benchmarks.soak --key KEY                  # ten thousand requests to http://127.0.0.1:8000
 
-Every answer must be right, or an honest 429 or 503 with `Retry-After`: a text must be, to the letter, the one
-that the same audio gave on an idle server. Memory must come back to within 5 % of what it was after the first
+Every answer must be right, or a 429 or 503 with `Retry-After`. A transcript must equal the one that the same
+audio gave on an idle server. Memory must come back to within 5 % of what it was after the first
 tenth, and `/health/live` must answer within 100 ms in 99 of 100 cases. The server's memory is read
 from `/metrics`, so it need not run on this machine.
 """
@@ -47,7 +47,7 @@ _KINDS = {
 }
 """Kinds of requests, and the share of each in per cent."""
 _LONGEST_PAUSE = 2.0
-"""Seconds that a refused client waits at most, whatever `Retry-After` says: the load must stay."""
+"""Longest wait of a refused client in seconds, whatever `Retry-After` says: the load must not fall."""
 _REFUSED = (429, 503)
 
 
@@ -65,7 +65,7 @@ class Tally:
 
 
 Ask = Callable[[], Awaitable[httpx.Response | None]]
-"""Sends one request; None if it left before the answer."""
+"""Sends one request; None if it disconnected before the answer."""
 
 
 class Mix:
@@ -164,7 +164,7 @@ async def soak(client: httpx.AsyncClient, mix: Mix, requests: int, clients: int,
     with _probing(f"{client.base_url}".rstrip("/") + "/health/live") as waits:
         await asyncio.gather(*(caller() for _ in range(clients)))
     tally.live = waits
-    await asyncio.sleep(5)  # those who left are still being cleared away
+    await asyncio.sleep(5)  # work of clients that disconnected is still being cancelled
     tally.memory.append((sum(tally.statuses.values()), await _memory(client)))
     return tally
 

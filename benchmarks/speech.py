@@ -43,7 +43,7 @@ class Clip:
 
 
 def clips(language: str, root: Path = Path("/")) -> list[Clip]:
-    """Half of the prompts that are sentences: long enough, spelled out, picked by a hash of their names.
+    """Prompts that are sentences (long enough, no abbreviations): half of them, chosen by a hash of the name.
 
     Args:
         language: ISO 639-1.

@@ -1,7 +1,7 @@
-"""How written text is read: the given forms by kind, ordinary prose, the time, and NVIDIA's suite.
+"""Accuracy and speed of text normalisation: written forms by kind, ordinary prose, and NVIDIA's test suite.
 
     python -m benchmarks.text                          # forms, prose, time
-    python -m benchmarks.text --wrong                  # and what is read wrongly
+    python -m benchmarks.text --wrong                  # and lists the errors
     python -m benchmarks.text --nemo FOLDER            # FOLDER: a clone of NVIDIA/NeMo-text-processing
 
 A form is right if it is said in the words of one of its right readings; case, punctuation, hyphens, and

@@ -1,6 +1,6 @@
 """Compare the speed of text to speech with its peers, in one run on the same cores.
 
-    python -m benchmarks.tts coqui                      # random weights, wired to speak to the end
+    python -m benchmarks.tts coqui                      # random weights that speak each text to its end
     python -m benchmarks.tts coqui --folder DIR         # a Coqui model folder, its vocoder in DIR/vocoder
     python -m benchmarks.tts kokoro --models-dir models
     python -m benchmarks.tts http --url http://127.0.0.1:8000 --key KEY
@@ -35,7 +35,7 @@ from src.storage.local import LocalStorage
 from src.weights.store import CoquiFiles, ModelStore
 
 WAV_HEADER = 44
-"""Bytes that are no sound."""
+"""Bytes of the header."""
 
 PARAGRAPHS = {
     "en": [
@@ -69,7 +69,7 @@ def _voice(engine: TextToSpeech, language: str) -> Voice:
 
 
 async def compare(engine: TextToSpeech, peer: Peer, language: str, rounds: int) -> None:
-    """One sentence, a paragraph, eight clients: seconds of both, in turn."""
+    """Times of both systems, in turn: one sentence, a paragraph, eight clients."""
     voice = _voice(engine, language)
     for name, count in CASES.items():
         texts = PARAGRAPHS[language][:count]

@@ -34,9 +34,9 @@ class Spoken:
     audio: list[Audio]
     seconds: float
     cpu: float
-    """Seconds of all threads together."""
+    """CPU seconds of all threads."""
     memory: float
-    """MB: the most that the process ever held."""
+    """Peak memory of the process in MB."""
 
 
 class Peer:

@@ -13,7 +13,7 @@ class Rounds:
     def __init__(self) -> None:
         self.seconds: list[float] = []
         self.cpu: list[float] = []
-        """Of all threads together."""
+        """CPU seconds of all threads."""
 
     def add(self, seconds: float, cpu: float = 0.0) -> None:
         self.seconds.append(seconds)

@@ -1,4 +1,4 @@
-"""What a voice for each of eight clients costs, against one voice for all of them.
+"""The cost of eight clients with eight voices, compared with eight clients with one voice.
 
     python -m benchmarks.voices                    # Kokoro, English
 

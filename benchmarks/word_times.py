@@ -1,4 +1,4 @@
-"""How near the word times of synthesised speech are to those that two other methods find in the sound.
+"""Compare word times of synthesised speech with those that two other methods find in the audio.
 
     pip install -r requirements-dev.txt
     python -m benchmarks.word_times                             # Kokoro, fifty sentences a language
@@ -6,9 +6,9 @@
     python -m benchmarks.word_times --coqui DIR                 # a Coqui folder, its vocoder in DIR/vocoder
 
 The methods: forced alignment by PocketSphinx (`hmm_aligner`), and dynamic time warping against espeak's own
-speech (`dtw_aligner`). How far these two are apart says how exactly such times can be known at all.
+speech (`dtw_aligner`). The difference between these two shows how exactly such times can be known.
 
-Random weights have no speech to align: for Coqui, trained ones are needed.
+Coqui needs trained weights here: audio of random weights has no speech to align.
 """
 
 import argparse

@@ -44,7 +44,7 @@ KINDS: dict[str, tuple[int, str, str, str, bool]] = {
     "film": (44_100, "mp4", "aac", "mono", True),
     "matroska film": (48_000, "matroska", "ac3", "stereo", True),
 }
-"""What people record with: name -> rate, container, codec, layout, whether there are pictures, too."""
+"""Recording formats: name -> rate, container, codec, layout, whether there is video."""
 
 
 def tone(seconds: float, rate: int = 16_000, frequency: float = 440.0, level: float = 0.4) -> Audio:

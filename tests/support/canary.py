@@ -1,4 +1,4 @@
-"""A canary: a file and an address that nothing may read, with a count of the reads."""
+"""A canary: a file and an address that nothing may read. It counts the reads."""
 
 import ctypes
 import os
@@ -30,7 +30,7 @@ class Canary:
 
         class Handler(BaseHTTPRequestHandler):
             def setup(self) -> None:
-                visits[0] += 1  # whoever connects, and says nothing
+                visits[0] += 1  # a connection without a request counts, too
                 super().setup()
 
             def do_GET(self) -> None:

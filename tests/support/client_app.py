@@ -32,7 +32,7 @@ SEGMENT = {
 
 @dataclass
 class Script:
-    """What the server answers next, and what it has got."""
+    """The next answers of the server, and the requests that it has received."""
 
     answers: deque[Response] = field(default_factory=deque)
     """Taken one by one; with none left, a call succeeds."""

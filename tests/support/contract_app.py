@@ -1,7 +1,7 @@
-"""Real Whisper, and a tone in place of a voice.
+"""The application with real Whisper, and a tone in place of a voice.
 
-For tests that send hundreds of requests and look at the answers' form: what a text becomes before an engine
-speaks it is the same, and a tone costs no second of CPU time.
+For tests that send hundreds of requests and check the form of the answers. Text normalisation is the real
+one, and a tone costs no CPU time.
 """
 
 from collections.abc import AsyncIterator

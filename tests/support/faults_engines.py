@@ -1,4 +1,4 @@
-"""Engines that are ready at once: a tone instead of a voice, behind the real batcher.
+"""Engines that start at once: a tone instead of a voice, behind the real batcher.
 
 A sentence that contains one of these words makes the model fail:
 
@@ -35,9 +35,9 @@ from src.scheduling.batcher import STALL_SECONDS
 
 RATE = 24_000
 PHONEMES = "ˈˌːabdefhijklmnoprstuvwzæðŋɑɔəɛɜɡɪɹɾʃʊʌʒβɣθ"
-"""That its voices take. A tone is a tone, whatever they are."""
+"""Phonemes that its voices take. They have no effect on a tone."""
 SECONDS = 2.0
-"""Of audio for every sentence."""
+"""Seconds of audio for every sentence."""
 
 
 FREEZE = 4.0
@@ -45,7 +45,7 @@ CRAWL = 200
 
 
 class _Model:
-    """Takes a moment for a batch, as a model does."""
+    """A model that needs some time for each batch."""
 
     def __init__(self, step_seconds: float = 0.02) -> None:
         self._step_seconds = step_seconds

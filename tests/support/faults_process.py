@@ -123,7 +123,7 @@ class Server:
         return httpx.Client(base_url=self.url, headers={"X-API-Key": KEY}, timeout=timeout, trust_env=False)
 
     def works(self) -> None:
-        """Alive, ready, and able to speak and to read."""
+        """Check that it is alive and ready, and that both engines work."""
         with self.client() as client:
             for path in ("/health/live", "/health/ready"):
                 answer = client.get(path)
@@ -135,7 +135,7 @@ class Server:
             assert read.status_code == 200, read.text
 
     def warm(self) -> Footprint:
-        """The footprint of its only worker after some requests of each kind."""
+        """Resources of its only worker after some requests of each kind."""
         for _ in range(3):
             self.works()
         found = Footprint.of(self.worker)

@@ -1,7 +1,7 @@
 """Phonemes of many texts by Coqui's own wrapper, with the program `espeak-ng` on the data that Voz uses.
 
-A system's program may be of another version than the library of `espeakng-loader`, and says some words
-otherwise. So the program is run on the loader's library and data. What it said is kept in
+The system's program may differ in version from the library of `espeakng-loader`, and then some phonemes
+differ. So the program runs on the loader's library and data. Its output is kept in
 `tests/data/phonemes.json`, for machines without the program. To write it anew:
 
     python -m tests.support.phonemes
@@ -60,7 +60,7 @@ CORNERS = {
         "palabra " * 300,
     ],
 }
-"""Numbers, words of other languages, marks, empty pieces, and whatever else could be read in two ways."""
+"""Numbers, foreign words, punctuation, empty pieces, and other ambiguous text."""
 
 
 def texts(language: str) -> list[str]:

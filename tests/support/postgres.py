@@ -1,4 +1,4 @@
-"""A real PostgreSQL, and the databases of jobs that tests are run with.
+"""A real PostgreSQL server, and the job databases for tests.
 
 Fixtures: `postgres` (one server for all tests) and `jobs_url` (an empty database for one test: each such test
 runs with SQLite and with PostgreSQL).
@@ -41,7 +41,7 @@ class Postgres:
 
 
 def _program(name: str) -> str:
-    """One of PostgreSQL's programs, which Debian keeps away from PATH."""
+    """Path of one of PostgreSQL's programs. Debian does not put them on PATH."""
     folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda folder: -float(folder.parts[-2]))
     path = os.pathsep.join([*map(str, folders), os.environ["PATH"]])
     found = shutil.which(name, path=path)

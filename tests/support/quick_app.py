@@ -1,7 +1,7 @@
-"""The application with engines that are ready at once. The fake `docker` serves it.
+"""The application with engines that start at once. The fake `docker` serves it.
 
-It is sent as a part of a release. The release's `mark` is answered at /mark; with the file `stalls` in the
-release, an engine reports work that does not move, and the service never gets ready.
+It is part of a deployed release. /mark answers with the release's `mark`. If the release has the file
+`stalls`, an engine reports a hanging step, and the service never becomes ready.
 """
 
 import asyncio

@@ -25,7 +25,7 @@ SERVE = Path(__file__).parent / "swift" / "serve.py"
 
 @dataclass
 class S3Server:
-    """A server process; its data outlive `stop`."""
+    """A server process. Its data survive `stop`."""
 
     folder: Path
     port: int
@@ -64,7 +64,7 @@ class S3Server:
             self._process = None
 
     def pause(self) -> None:
-        """Stop answering, but keep listening."""
+        """Stop answering, but keep listening (SIGSTOP)."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
 
@@ -96,7 +96,7 @@ class S3Server:
 
 @dataclass(frozen=True)
 class S3Bucket:
-    """A bucket, and what it takes to open it."""
+    """A bucket, with its address and credentials."""
 
     server: S3Server
     name: str

@@ -1,7 +1,7 @@
-"""`--engines=without`, `--engines=only`: tests by what their file imports.
+"""`--engines=without`, `--engines=only`: selects tests by what their file imports.
 
-`without` are the tests that are quick to import and to run (`make test-fast`). `only` are those whose outcome
-may hang on the CPU's instructions.
+`without` selects tests that are quick to import and to run (`make test-fast`). `only` selects those whose
+outcome may depend on the CPU's instructions.
 """
 
 import ast

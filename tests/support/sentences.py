@@ -1,8 +1,7 @@
 """Fifty sentences of each language, of the kinds that people send, with the words that are to be spoken.
 
-`said` is written by hand, letters that are spelled out as single letters (`f b i`). `normalise` brings what a
-recogniser wrote down (`$3.50`, `FBI`) to the same form, so that a word error rate counts words and not habits
-of spelling.
+`said` is written by hand; spelled-out words are single letters (`f b i`). `normalise` brings a transcript
+(`$3.50`, `FBI`) to the same form, so that a word error rate counts words and not spelling.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""A real uvicorn on a real socket, and models in an event loop of their own that many apps share."""
+"""A real uvicorn server on a real socket, and models in an event loop of their own, shared by many apps."""
 
 import asyncio
 import threading

@@ -1,4 +1,4 @@
-"""Hostile files: some name other files and addresses, some are small but long, or claim to be long."""
+"""Hostile files: references to other files and addresses, and small files of hours, real or claimed."""
 
 import struct
 

@@ -1,4 +1,4 @@
-"""Somebody who visits the web page with a real browser, and sees everything that goes wrong there."""
+"""A real browser on the web page, which records every error."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -25,7 +25,7 @@ class Watchdog:
     async def longest(self) -> float:
         """Longest time in seconds that the loop was blocked since the last call. The first call starts it."""
         self._task = self._task or asyncio.create_task(self._watch())
-        await asyncio.sleep(2 * _PAUSE)  # until it has seen what was before
+        await asyncio.sleep(2 * _PAUSE)  # until what was before is measured
         found, self._longest = self._longest, 0.0
         return found
 

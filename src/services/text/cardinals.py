@@ -99,7 +99,7 @@ def fractions(language: Language) -> list[Rule]:
         ):
             return None
         if not whole and next_word(match) in _SCORED:
-            return f"{integer(match['top'], language)} {said['out of']} {integer(match['bottom'], language)}"
+            return mark(match)
         if not whole:
             words = language.fraction(top, bottom)
             if not words:
@@ -122,7 +122,10 @@ def fractions(language: Language) -> list[Rule]:
         top, bottom = match["top"], match["bottom"]
         if top != bottom and top.isdigit() and top != "0":
             return None
-        return f"{number_or_year(top, '', language)} {said['out of']} {integer(bottom, language)}"
+        return mark(match)
+
+    def mark(match: re.Match[str]) -> str:
+        return f"{number_or_year(match['top'], '', language)} {said['out of']} {integer(match['bottom'], language)}"
 
     def slashed(match: re.Match[str]) -> str:
         parts = match[0].split("/")
@@ -152,6 +155,7 @@ def fractions(language: Language) -> list[Rule]:
     return [
         *halves,
         rule("fraction", rf"{left}(?P<top>\d{{1,3}}(?:[.,]\d)?)/(?P<bottom>\d{{1,3}}){end}", score, "score", near=r"\d/\d"),
+        rule("fraction", rf"(?i:\b(?:{language.score_before})\b)(?::|\s\w{{1,3}})?\s(?P<own>(?P<top>\d{{1,3}})/(?P<bottom>\d{{1,3}})){end}", mark, "score behind a word", near=r"\d/\d"),
         rule("fraction", rf"{left}{whole}(?P<top>\d{{1,3}})/(?P<bottom>{big}){suffix}{end}", one, "fraction", near=r"\d/\d"),
         rule("fraction", rf"{left}\d{{1,15}}(?:/\d{{1,15}})+{end}", slashed, "slash between numbers", near=r"\d/\d"),
     ]  # fmt: skip

@@ -132,6 +132,8 @@ class Language:
     """What makes a small `m` behind a number a million: `3.2m units`; empty for nothing."""
     race_before: str
     """Words before `5k` that make it a distance to run."""
+    score_before: str
+    """Words before 9/10 that make it a mark: `rated 9/10`."""
     factor: Noun
     """`3x`: three times."""
 

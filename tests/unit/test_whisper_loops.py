@@ -1,10 +1,14 @@
 """What a decoder that goes round in a loop wrote beyond what fits into the time, in any script."""
 
 from collections.abc import Sequence
+from functools import partial
 
+import numpy as np
 import pytest
 
-from src.engines.whisper.loops import without_excess
+from src.engines.whisper.loop.logit_filter import LogitFilter
+from src.engines.whisper.loop.search import BeamSearch, Sampling
+from src.engines.whisper.loops import is_endless, without_excess
 from src.engines.whisper.quality_check import too_fast
 from src.engines.whisper.row import Alignment
 
@@ -56,3 +60,40 @@ def test_the_alignment_loses_the_same_tokens() -> None:
     assert aligned.probabilities[-1] == 121 / 200
     assert [token for token, _ in aligned.pairs] == list(range(len(left) + 1))
     assert aligned.pairs[-2] == (len(left) - 1, 242)
+
+
+def test_a_loop_that_nobody_can_say_is_seen_while_it_is_written() -> None:
+    assert not is_endless([2, 3] * 26, 3.0, TIMES)  # 52 tokens of 54
+    assert is_endless([2, 3] * 27, 3.0, TIMES)
+    assert is_endless([1, 4, 5, *[6] * 54], 3.0, TIMES)
+    assert is_endless([*[TIMES + 1, 2, 3, TIMES + 2] * 27], 3.0, TIMES)
+    assert not is_endless([*[2, 3] * 27, 4], 3.0, TIMES)
+    assert not is_endless(list(range(500)), 3.0, TIMES)
+
+
+END, SIZE = 7, 1664
+
+
+class _FirstTokens(LogitFilter):
+    """Finds the likeliest tokens, and asks no vocabulary what is allowed."""
+
+    def __init__(self) -> None:
+        """There is nothing to keep."""
+
+
+def _written(search: BeamSearch | Sampling, token: int) -> tuple[int, float]:
+    """Steps until a search ends that is offered one token again and again, and the length of its text."""
+    logprobs = np.full((1, SIZE), -20.0, np.float32)
+    logprobs[0, token] = 0.0
+    steps = 1
+    while search.advance(np.repeat(logprobs, len(search.texts), 0)):
+        steps += 1
+    return steps, len(search.result.tokens)
+
+
+def test_a_search_ends_as_soon_as_its_text_is_endless() -> None:
+    endless = partial(is_endless, duration=3.0, first_timestamp=TIMES)
+    assert _written(BeamSearch(_FirstTokens(), 5, 200, END), 2)[0] == 200
+    assert _written(BeamSearch(_FirstTokens(), 5, 200, END, endless), 2) == (55, 55)
+    assert _written(Sampling(0.2, 5, 200, END), 2)[0] == 200
+    assert _written(Sampling(0.2, 5, 200, END, endless), 2) == (55, 55)

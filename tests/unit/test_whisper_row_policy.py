@@ -9,7 +9,7 @@ import pytest
 from src.engines.whisper import quality_check
 from src.engines.whisper.quality_check import TEMPERATURES, QualityIssue
 from src.engines.whisper.row import FULL_WINDOW, Decoded, WhisperRow
-from src.engines.whisper.row_policy import MIDDLE_WINDOW, Action, RowPolicy
+from src.engines.whisper.row_policy import Action, RowPolicy
 
 SURE = {"en": 0.97, "es": 0.03}
 UNSURE = {"it": 0.5, "es": 0.4, "en": 0.1}
@@ -66,14 +66,12 @@ def test_detection_alone_ends_without_a_text(multilingual: bool) -> None:
     assert policy.languages[0][0] == "en"
 
 
-def test_a_doubtful_row_gets_wider_windows_and_then_higher_temperatures() -> None:
+def test_a_doubtful_row_gets_the_full_window_and_then_higher_temperatures() -> None:
     policy = RowPolicy(row(), multilingual=True)
     done = run(policy, {(FULL_WINDOW, "en", 0.4): GOOD}, SURE)
     assert done == [
         "detect 700",
         "700 en 0.0",
-        f"detect {MIDDLE_WINDOW}",
-        f"{MIDDLE_WINDOW} en 0.0",
         f"detect {FULL_WINDOW}",
         "3000 en 0.0",
         "3000 en 0.2",
@@ -81,19 +79,14 @@ def test_a_doubtful_row_gets_wider_windows_and_then_higher_temperatures() -> Non
     ]
     assert policy.decoded is GOOD
     assert policy.first_issue is QualityIssue.LOGPROB
-    assert [one.issue for one in policy.attempts] == [QualityIssue.LOGPROB] * 4 + [None]
-
-
-def test_a_row_that_is_as_wide_already_skips_the_middle_window() -> None:
-    done = run(RowPolicy(row(2400, "en"), multilingual=True), {(FULL_WINDOW, "en", 0.0): GOOD}, SURE)
-    assert done == ["2400 en 0.0", "3000 en 0.0"]
+    assert [one.issue for one in policy.attempts] == [QualityIssue.LOGPROB] * 3 + [None]
 
 
 def test_when_nothing_helps_the_likeliest_text_is_the_result_with_its_language() -> None:
     likeliest = text(avg_logprob=-2.0)
     policy = RowPolicy(row(), multilingual=True)
     done = run(policy, {(700, "en", 0.0): likeliest}, SURE)
-    assert len(done) == 2 * 3 + len(TEMPERATURES) - 1
+    assert len(done) == 2 * 2 + len(TEMPERATURES) - 1
     assert policy.decoded is likeliest
     assert policy.languages[0][0] == "en"
 
@@ -116,11 +109,29 @@ def test_a_row_that_went_round_in_a_loop_and_never_passed_says_so(
     assert policy.outcome(None).decoded is policy.decoded
 
 
+def test_a_text_that_goes_round_skips_every_other_temperature() -> None:
+    policy = RowPolicy(row(FULL_WINDOW, "es"), multilingual=True)
+    looped = text("no, " * 40)
+    texts = {(FULL_WINDOW, "es", temperature): looped for temperature in TEMPERATURES}
+    assert run(policy, texts, SURE) == ["3000 es 0.0", "3000 es 0.4", "3000 es 0.8"]
+    assert policy.decoded is looped
+
+
+def test_a_repetition_that_is_read_twice_was_said() -> None:
+    texts = {(700, "en", 0.0): text("No, no, no, no."), (FULL_WINDOW, "en", 0.0): text("no no no no")}
+    policy = RowPolicy(row(language="en"), multilingual=True)
+    assert run(policy, texts, SURE) == ["700 en 0.0", "3000 en 0.0"]
+    assert policy.decoded is texts[FULL_WINDOW, "en", 0.0]
+    assert not policy.outcome(None).looped
+    texts = {(700, "en", 0.0): LOOP, (FULL_WINDOW, "en", 0.0): LOOP, (FULL_WINDOW, "en", 0.4): GOOD}
+    assert run(RowPolicy(row(language="en"), multilingual=True), texts, SURE)[-1] == "3000 en 0.4"
+
+
 def test_only_a_fitted_window_is_checked_strictly() -> None:
     unsure = text(avg_logprob=(quality_check.MIN_LOGPROB + quality_check.MIN_LOGPROB_FITTED) / 2)
-    texts = dict.fromkeys(((700, "en", 0.0), (MIDDLE_WINDOW, "en", 0.0)), unsure)
+    texts = dict.fromkeys(((700, "en", 0.0), (FULL_WINDOW, "en", 0.0)), unsure)
     done = run(RowPolicy(row(language="en"), multilingual=True), texts, SURE)
-    assert done == ["700 en 0.0", f"{MIDDLE_WINDOW} en 0.0"]
+    assert done == ["700 en 0.0", "3000 en 0.0"]
     assert run(
         RowPolicy(row(FULL_WINDOW, "en"), multilingual=True), {(FULL_WINDOW, "en", 0.0): unsure}, SURE
     ) == ["3000 en 0.0"]
@@ -139,15 +150,15 @@ def test_an_unsure_row_is_decoded_in_two_languages(spanish: float, right: str) -
 
 
 def test_in_each_window_the_languages_are_weighed_anew() -> None:
-    texts = {(MIDDLE_WINDOW, "es", 0.0): text("hola")}
+    texts = {(FULL_WINDOW, "es", 0.0): text("hola")}
     policy = RowPolicy(row(), multilingual=True)
     assert run(policy, texts, UNSURE) == [
         "detect 700",
         "700 it 0.0",
         "700 es 0.0",
-        f"detect {MIDDLE_WINDOW}",
-        f"{MIDDLE_WINDOW} it 0.0",
-        f"{MIDDLE_WINDOW} es 0.0",
+        f"detect {FULL_WINDOW}",
+        f"{FULL_WINDOW} it 0.0",
+        f"{FULL_WINDOW} es 0.0",
     ]
     assert policy.languages[0][0] == "es"
 
@@ -168,7 +179,7 @@ def test_a_row_that_names_a_temperature_is_decoded_at_no_other(temperature: floa
     one = replace(row(language="en"), temperature=temperature)
     policy = RowPolicy(one, multilingual=True)
     done = run(policy, {}, SURE)
-    assert done == [f"{window} en {temperature}" for window in (700, MIDDLE_WINDOW, FULL_WINDOW)]
+    assert done == [f"{window} en {temperature}" for window in (700, FULL_WINDOW)]
     assert policy.decoded is not None
 
 

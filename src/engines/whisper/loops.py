@@ -1,8 +1,9 @@
-"""Cuts what a decoder that goes round in a loop has written beyond what can have been said.
+"""What a decoder that goes round in a loop has written beyond what can have been said: seen early, and cut.
 
 A decoder that has written a phrase a few times is the surer of it each time, and ends at its last token.
-Retries find most of these; what is left is cut to as many rounds as anyone can say in the time. It works on
-tokens, so that it does the same in every language and script.
+`is_endless` ends such a text as soon as nobody can have said it. Retries mend most of them; what is left is
+cut to as many rounds as anyone can say in the time. Both work on tokens, so that they do the same in every
+language and script.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,6 +13,25 @@ from src.engines.whisper import quality_check
 from src.engines.whisper.row import Alignment
 
 _LEAST_ROUNDS = 4
+_FREE_TOKENS = 24
+_TOKENS_PER_SECOND = 10
+"""A loop of more tokens than these cannot have been said: a quick `no, no, no` is five words a second, and as
+many commas."""
+
+
+def is_endless(text: Sequence[int], duration: float, first_timestamp: int) -> bool:
+    """Whether a text that is being written ends in a loop longer than `duration` seconds of speech.
+
+    Args:
+        text: tokens so far; those from `first_timestamp` on are timestamps.
+    """
+    longest = _FREE_TOKENS + int(_TOKENS_PER_SECOND * duration)
+    if len(text) < longest:
+        return False
+    tail = [token for token in text if token < first_timestamp][-longest:]
+    return len(tail) == longest and any(
+        tail[period:] == tail[:-period] for period in range(1, longest // _LEAST_ROUNDS + 1)
+    )
 
 
 def without_excess(

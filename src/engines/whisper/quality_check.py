@@ -138,6 +138,12 @@ def too_fast(text: str, duration: float) -> bool:
     )
 
 
+def same_words(one: Decoded, other: Decoded) -> bool:
+    """Whether two texts have the same words; case and punctuation do not count."""
+    first, second = (_WORD.findall(decoded.text.lower()) for decoded in (one, other))
+    return first == second
+
+
 def goes_round(decoded: Decoded, duration: float) -> bool:
     """Whether the text repeats itself more than people do. That a phrase is said twice does not count."""
     return compression_ratio(decoded.text) > MAX_COMPRESSION_RATIO or too_fast(decoded.text, duration)

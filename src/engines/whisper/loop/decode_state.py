@@ -12,6 +12,7 @@ from src.engines.whisper.loop.attention_recorder import AttentionRecorder, Layer
 from src.engines.whisper.loop.decoder import DecoderInput, KVCache
 from src.engines.whisper.loop.logit_filter import LogitFilter
 from src.engines.whisper.loop.search import BeamSearch, GreedySearch, Sampling, Search
+from src.engines.whisper.loops import is_endless
 from src.engines.whisper.row import BEAM, BEST_OF, MAX_TOKENS, Decoded, WhisperRow
 from src.engines.whisper.row_policy import Action, RowPolicy
 from src.engines.whisper.vocabulary import Vocabulary
@@ -142,8 +143,11 @@ class DecodeState:
         if self.row.forced is not None:
             return GreedySearch(self.row.forced, longest, self._vocabulary.end)
         if temperature == 0:
-            return BeamSearch(self._filter, BEAM, longest, self._vocabulary.end)
-        return Sampling(temperature, BEST_OF, longest, self._vocabulary.end)
+            return BeamSearch(self._filter, BEAM, longest, self._vocabulary.end, self._is_endless)
+        return Sampling(temperature, BEST_OF, longest, self._vocabulary.end, self._is_endless)
+
+    def _is_endless(self, text: Sequence[int]) -> bool:
+        return is_endless(text, self.row.duration, self._vocabulary.first_timestamp)
 
     def _inherit(self, parents: Sequence[int]) -> None:
         """Each hypothesis attends to what its parent attended to."""

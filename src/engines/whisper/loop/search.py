@@ -1,6 +1,6 @@
 """Beam search and sampling: which hypotheses of a row go on, and with which tokens."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -10,6 +10,12 @@ from src.engines.kernels import Rows
 from src.engines.whisper.loop.logit_filter import LogitFilter
 
 _SEED = 20
+
+IsEndless = Callable[[Sequence[int]], bool]
+
+
+def _never(_text: Sequence[int]) -> bool:
+    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +61,17 @@ class BeamSearch:
         beam: number of hypotheses.
         longest: number of tokens after which every hypothesis ends.
         end: the token that ends a text.
+        is_endless: whether a text will only repeat itself. If the likeliest one does, every hypothesis ends.
     """
 
-    def __init__(self, logit_filter: LogitFilter, beam: int, longest: int, end: int) -> None:
+    def __init__(
+        self, logit_filter: LogitFilter, beam: int, longest: int, end: int, is_endless: IsEndless = _never
+    ) -> None:
         self._filter = logit_filter
         self._beam = beam
         self._longest = longest
         self._end = end
+        self._is_endless = is_endless
         self._scores = [0.0]
         self._ended: list[Hypothesis] = []
         self.texts: list[list[int]] = [[]]
@@ -78,7 +88,7 @@ class BeamSearch:
             ),
             key=lambda candidate: -candidate[0],
         )[: 2 * self._beam]
-        last = len(self.texts[0]) + 1 >= self._longest
+        last = len(self.texts[0]) + 1 >= self._longest or self._is_endless(self.texts[0])
         spare = iter([one for one in candidates[self._beam :] if one[2] != self._end])
         kept = []
         for candidate in candidates[: self._beam]:
@@ -106,13 +116,22 @@ class Sampling:
     """Draws `best_of` texts at a temperature; the likeliest one is the result.
 
     The draws depend on the row alone: each row has a generator of its own with the same seed.
+
+    Args:
+        temperature: logits are divided by it.
+        best_of: number of texts.
+        longest, end: as for `BeamSearch`.
+        is_endless: whether a text will only repeat itself; it ends then.
     """
 
-    def __init__(self, temperature: float, best_of: int, longest: int, end: int) -> None:
+    def __init__(
+        self, temperature: float, best_of: int, longest: int, end: int, is_endless: IsEndless = _never
+    ) -> None:
         self._temperature = temperature
         self._best_of = best_of
         self._longest = longest
         self._end = end
+        self._is_endless = is_endless
         self._generator = torch.Generator().manual_seed(_SEED)
         self._scores = [0.0]
         self._ended: list[Hypothesis] = []
@@ -130,7 +149,7 @@ class Sampling:
                 score = self._scores[parent] + float(logprobs[parent, token])
                 if token == self._end:
                     self._ended.append(Hypothesis(text, score))
-                elif len(text) + 1 >= self._longest:
+                elif len(text) + 1 >= self._longest or self._is_endless(text):
                     self._ended.append(Hypothesis([*text, token], score))
                 else:
                     texts.append([*text, token])

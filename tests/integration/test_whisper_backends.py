@@ -160,7 +160,6 @@ def test_a_doubtful_row_gets_the_same_windows_and_temperatures(
     assert loop.attempts == batches.attempts
     assert [(attempt.window, attempt.temperature) for attempt in loop.attempts[0]] == [
         (one.window, 0.0),
-        (2000, 0.0),
         (3000, 0.0),
         (3000, 0.2),
         (3000, 0.4),

@@ -187,6 +187,7 @@ def configure_logging(level: str, as_json: bool, secrets: Iterable[str] = ()) ->
         "phonemizer",
         "TTS",
         "httpx",
+        "httpx2",
         "alembic",
     ):
         logging.getLogger(name).setLevel(logging.WARNING)

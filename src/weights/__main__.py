@@ -29,7 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for each request
+    for client in ("httpx", "httpx2"):
+        logging.getLogger(client).setLevel(logging.WARNING)  # a line for each request
     try:
         # weights need no key, and no other setting is looked at
         settings = Settings(api_key=[SecretStr("not used here")])

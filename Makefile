@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run run-ray setup-ray bench-ray test test-fast test-gpu system-packages browser lint lock format models bench-stt bench-live bench-tts screenshots check-coqui setup setup-dev clean
+.PHONY: help run run-ray setup-ray test-ray bench-ray test test-fast test-gpu system-packages browser lint lock format models bench-stt bench-live bench-tts screenshots check-coqui setup setup-dev clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -26,6 +26,9 @@ test: system-packages setup-dev browser lint ## lint, types and every test, with
 
 test-fast: setup-dev ## units alone: no models, no PyTorch, half a minute
 	$(BIN)/python -m pytest -n 2 -m "not models and not slow" --engines=without tests/unit
+
+test-ray: setup-dev ## the long tests of Ray Serve: nodes killed and stopped, autoscaling, tests/e2e on `make run-ray`
+	VOZ_RAY_TESTS=long $(BIN)/python -m pytest tests/cluster
 
 bench-ray: setup-dev ## what a row costs through a handle of Ray Serve; throughput and memory
 	$(BIN)/python -m benchmarks.ray

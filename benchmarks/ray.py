@@ -134,7 +134,7 @@ def memory() -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=3, help="of throughput; 0: the cost of a handle alone")
     parser.add_argument("--seconds", type=float, default=15)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--temp-dir", help="where Ray keeps its sockets; a short path")
@@ -175,6 +175,8 @@ def main() -> None:
             await handle_cost(stt, tts)
         serve.delete("in")
         serve.delete("out")
+        if not given.rounds:
+            return
         settings = load_settings(cpu_threads=given.threads)
         replicas = deploy(SpeechToTextReplica, "whisper", open_models, given.threads)
         async with (

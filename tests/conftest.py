@@ -99,9 +99,15 @@ def models(make_settings: Callable[..., Settings]) -> "Iterator[Models]":
 
 
 @pytest.fixture(scope="session")
-def voz(models: "Models", make_settings: Callable[..., Settings]) -> "Iterator[RunningServer]":
-    """The whole service on a socket: real models, local storage."""
-    from tests.support.server import app_with, serve
+def voz(request: pytest.FixtureRequest, make_settings: Callable[..., Settings]) -> "Iterator[RunningServer]":
+    """The whole service on a socket: real models, local storage.
 
-    with serve(app_with(models, make_settings())) as server:
+    VOZ_TEST_URL names one that runs already, with the same keys, such as what `make run-ray` starts.
+    """
+    from tests.support.server import RunningServer, app_with, serve
+
+    if running := os.environ.get("VOZ_TEST_URL"):
+        yield RunningServer(None, running)
+        return
+    with serve(app_with(request.getfixturevalue("models"), make_settings())) as server:
         yield server

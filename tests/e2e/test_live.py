@@ -139,15 +139,16 @@ async def test_wrong_options_are_named(
 
 
 async def test_a_client_who_leaves_takes_its_rows_along(voz: RunningServer) -> None:
-    engine = voz.app.state.services.models.stt
     async with connect(address(voz), additional_headers={"X-API-Key": KEY}, proxy=None) as socket:
         await feed(socket, pcm(speech()), pause=0)
-    for _ in range(100):
-        if engine.load.waiting + engine.load.active == 0:
-            break
-        await asyncio.sleep(0.05)
-    assert engine.load.waiting + engine.load.active == 0
-    assert voz.app.state.services.live_admission.in_flight == 0
+    async with voz.async_client() as http:
+        for _ in range(100):
+            state = (await http.get("/models")).json()
+            left = state["stt"]["rows_waiting"] + state["stt"]["rows_active"] + state["live"]["sessions"]
+            if left == 0:
+                break
+            await asyncio.sleep(0.05)
+    assert left == 0, state
 
 
 def append(data: bytes) -> str:

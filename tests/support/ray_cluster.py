@@ -105,6 +105,8 @@ class RayCluster:
             "PYTHONPATH": str(REPOSITORY),
             # warnings of Ray's own packages are not ours to fail for
             "PYTHONWARNINGS": "default",
+            # else Ray ends replicas where other programs have filled the machine's memory
+            "RAY_memory_monitor_refresh_ms": "0",
             "API_KEY": KEY,
             "HOST": "127.0.0.1",
             "PORT": str(self.http_port),

@@ -1,48 +1,46 @@
-"""Live transcription: the delay of words, and the word error rate.
+"""Live transcription: the delay of words, the word error rate, and how many speakers a server follows.
 
     make run                                        # or any other server
     python -m benchmarks.live --key KEY             # http://127.0.0.1:8000
     python -m benchmarks.live --key KEY --speakers 1 8 --minutes 10
+    python -m benchmarks.live --key KEY --until 3   # more and more speakers, until p95 passes 3 s
+    python -m benchmarks.live --key KEY --minutes 30 --pause 30
+    python -m benchmarks.live --key KEY --wyoming 10300 wyoming-faster-whisper
+    python -m benchmarks.live --key KEY --peers whisperlivekit-alignatt whisper-live --speakers 1 4
+    python -m benchmarks.live --offline --minutes 4 # in this process, without waiting: no server
 
 Each speaker is a WebSocket that is fed recorded clips with pauses in real time. The clock is the alignment
 of the words in the whole file (`POST /stt` with word times). A word's delay is the time at which it became
 stable, minus the time at which it had been spoken. Reported: the delay of the first word of an utterance and
 of every word, the word error rate of the final texts, of the stable words and of the same file sent whole,
-the share of utterances whose final text contradicts the stable words, and the growth of the delay.
+the share of utterances whose final text contradicts the stable words, how the lag grew, how often a phrase
+came in a row, and the server's memory.
+
+Peers run in environments of their own, which are made with uv; they are measured after ours, in turn, on the
+same weights (`--model`). With `--offline` the clock is the audio's own: updates take no time, so the result
+depends on no machine's speed, and the CPU time is printed.
 """
 
 import argparse
 import asyncio
-import json
-import statistics
+import re
 import tempfile
 import time
 import wave
-from dataclasses import dataclass, field
+from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any
 
 import httpx
-import jiwer
-from websockets.asyncio.client import connect
 
-from benchmarks.speech import long_file, normalised, word_error_rate
+from benchmarks.live_clients import RATE, Client, Voz, wyoming_delays
+from benchmarks.live_offline import listen
+from benchmarks.live_peers import PEERS, resident_mb, serving
+from benchmarks.live_report import Clock, Speaker, every_delay, p95, report, spread
+from benchmarks.speech import clips, decode, long_file, normalised, word_error_rate
 from src.engines import cpu
 
-_PIECE = 0.1
-"""Seconds of audio in a message."""
-
-
-@dataclass
-class Speaker:
-    """Events that one speaker received."""
-
-    words: list[tuple[str, float]] = field(default_factory=list)
-    """Stable words, and the seconds of audio that had been sent when each came."""
-    finals: list[str] = field(default_factory=list)
-    utterances: int = 0
-    contradicted: int = 0
-    lags: list[float] = field(default_factory=list)
+_MOST_SPEAKERS = 64
+_WYOMING_CLIPS = 20
 
 
 def main() -> None:
@@ -50,23 +48,77 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--url", default="http://127.0.0.1:8000")
-    parser.add_argument("--key", required=True)
+    parser.add_argument("--key", default="")
     parser.add_argument("--speakers", type=int, nargs="+", default=[1])
+    parser.add_argument("--until", type=float, metavar="SECONDS", help="add speakers until p95 passes this")
     parser.add_argument("--minutes", type=float, default=2)
+    parser.add_argument("--pause", type=float, help="seconds of silence between clips, in place of 0.3 to 2")
     parser.add_argument("--language", default="en", choices=["en", "es"])
+    parser.add_argument(
+        "--model", type=Path, default=Path("models/whisper/base"), help="of peers and --offline"
+    )
+    parser.add_argument("--peers", nargs="+", default=[], choices=sorted(PEERS), metavar="PEER")
+    parser.add_argument(
+        "--wyoming", nargs="+", metavar="PORT", help="our port, and `wyoming-faster-whisper` to compare with"
+    )
+    parser.add_argument("--offline", action="store_true")
+    parser.add_argument("--show", action="store_true", help="print the utterances that contradict themselves")
     asked = parser.parse_args()
+    if not asked.key and not asked.offline:
+        parser.error("--key is needed to ask the server")
     print(f"CPU: {cpu.in_words()}")
+    if asked.wyoming:
+        asyncio.run(_wyoming(asked))
+        return
     with tempfile.TemporaryDirectory() as folder:
-        path, said = long_file(asked.language, asked.minutes, Path(folder))
+        path, said = long_file(asked.language, asked.minutes, Path(folder), asked.pause)
+        with wave.open(str(path)) as file:
+            audio = file.readframes(file.getnframes())
+        if asked.offline:
+            clock, whole, speaker, seconds = asyncio.run(listen(asked.model, asked.language, audio))
+            _headline(asked, said, whole)
+            report(asked.language, [speaker], clock, said, show=asked.show)
+            print(f"  CPU time for a second of audio: {seconds / (len(audio) / 2 / RATE):.3f} s")
+            return
         clock, whole = _clock(asked, path)
-        rate = word_error_rate(asked.language, [said], [whole])
-        print(f"{asked.language}, {asked.minutes:g} min; the file sent whole: WER {rate:.1f} %")
-        for count in asked.speakers:
-            speakers = asyncio.run(_run(asked, path, count))
-            _report(asked.language, count, speakers, clock, said)
+        _headline(asked, said, whole)
+        before = _memory(asked)
+        _measure(asked, Voz(asked.url, asked.key), audio, clock, said)
+        print(f"memory of the server: {before:.0f} MB before, {_memory(asked):.0f} MB after")
+        for name in asked.peers:
+            with serving(name, asked.model.resolve(), asked.language) as (client, _, process):
+                print(f"\n{name}: {', '.join(PEERS[name].packages)} {PEERS[name].note}")
+                if client is not None:
+                    before = resident_mb(process)
+                    _measure(asked, client, audio, clock, said)
+                    print(f"memory: {before:.0f} MB before, {resident_mb(process):.0f} MB after")
 
 
-def _clock(asked: argparse.Namespace, path: Path) -> tuple[list[tuple[str, float]], str]:
+def _headline(asked: argparse.Namespace, said: str, whole: str) -> None:
+    rate = word_error_rate(asked.language, [said], [whole])
+    print(f"{asked.language}, {asked.minutes:g} min; the file sent whole: WER {rate:.1f} %", flush=True)
+
+
+def _measure(asked: argparse.Namespace, client: Client, audio: bytes, clock: Clock, said: str) -> None:
+    counts = asked.speakers if asked.until is None else range(asked.speakers[0], _MOST_SPEAKERS)
+    for count in counts:
+        speakers = asyncio.run(_run(client, audio, count, asked.language))
+        report(asked.language, speakers, clock, said, show=asked.show)
+        if asked.until is not None and p95(every_delay(speakers, clock)) > asked.until:
+            print(f"with {count} speakers p95 passes {asked.until:g} s")
+            return
+
+
+async def _run(client: Client, audio: bytes, count: int, language: str) -> list[Speaker]:
+    async def late(number: int) -> Speaker:
+        # speakers do not breathe in time with each other
+        await asyncio.sleep(3.7 * number / count)
+        return await client.speak(audio, language)
+
+    return await asyncio.gather(*(late(number) for number in range(count)))
+
+
+def _clock(asked: argparse.Namespace, path: Path) -> tuple[Clock, str]:
     """Each word of the whole file with the second at which it has been spoken; and the file's text."""
     headers = {"X-API-Key": asked.key}
     with path.open("rb") as file:
@@ -75,7 +127,7 @@ def _clock(asked: argparse.Namespace, path: Path) -> tuple[list[tuple[str, float
             headers=headers,
             files={"file": file},
             data={"language": asked.language, "response_format": "verbose_json", "word_timestamps": "true"},
-            timeout=1200,
+            timeout=1800,
             trust_env=False,
         )
     answer.raise_for_status()
@@ -89,111 +141,28 @@ def _clock(asked: argparse.Namespace, path: Path) -> tuple[list[tuple[str, float
     return found, body["text"]
 
 
-async def _run(asked: argparse.Namespace, path: Path, count: int) -> list[Speaker]:
-    with wave.open(str(path)) as file:
-        rate, audio = file.getframerate(), file.readframes(file.getnframes())
-    # the pauses of speakers are not synchronised
-    return await asyncio.gather(
-        *(_speak(asked, audio, rate, 3.7 * number / max(1, count)) for number in range(count))
-    )
+def _memory(asked: argparse.Namespace) -> float:
+    """Memory of the server's processes in MB, as its metrics tell."""
+    answer = httpx.get(f"{asked.url}/metrics", headers={"X-API-Key": asked.key}, timeout=60, trust_env=False)
+    answer.raise_for_status()
+    found = re.findall(r"^voz_process_resident_bytes(?:\{.*\})? (\S+)$", answer.text, re.MULTILINE)
+    return sum(map(float, found)) / 2**20
 
 
-async def _speak(asked: argparse.Namespace, audio: bytes, rate: int, wait: float) -> Speaker:
-    await asyncio.sleep(wait)
-    speaker = Speaker()
-    url = asked.url.replace("http", "ws", 1) + f"/stt/live?language={asked.language}&sample_rate={rate}"
-    async with connect(url, additional_headers={"X-API-Key": asked.key}, proxy=None) as socket:
-        begun = time.monotonic()
-        feeding = asyncio.create_task(_feed(socket, audio, rate, begun))
-        stable: dict[str, str] = {}
-        async for text in socket:
-            _hear(speaker, json.loads(text), time.monotonic() - begun, stable, asked.language)
-        await feeding
-    return speaker
-
-
-async def _feed(socket: Any, audio: bytes, rate: int, begun: float) -> None:
-    size = 2 * round(rate * _PIECE)
-    for number, start in enumerate(range(0, len(audio), size), 1):
-        # a piece can be sent when its last sample has been spoken
-        await asyncio.sleep(max(0.0, begun + number * _PIECE - time.monotonic()))
-        await socket.send(audio[start : start + size])
-    await socket.send('{"type": "stop"}')
-
-
-def _hear(
-    speaker: Speaker, message: dict[str, Any], now: float, stable: dict[str, str], language: str
-) -> None:
-    match message["type"]:
-        case "speech_started":
-            speaker.utterances += 1
-        case "partial":
-            speaker.lags.append(message["lag"])
-            stable[message["item_id"]] = message["text"]
-            speaker.words += [(word, now) for word in normalised(language, message["delta"]).split()]
-        case "final":
-            text = normalised(language, message["text"]).split()
-            before = normalised(language, stable.get(message["item_id"], "")).split()
-            speaker.finals.append(message["text"])
-            if text[: len(before)] != before:
-                speaker.contradicted += 1
-            speaker.words += [(word, now) for word in normalised(language, message["delta"]).split()]
-        case "error":
-            raise SystemExit(message["message"])
-
-
-def _report(
-    language: str, count: int, speakers: list[Speaker], clock: list[tuple[str, float]], said: str
-) -> None:
-    every: list[float] = []
-    first: list[float] = []
-    for speaker in speakers:
-        delays = _delays(speaker.words, clock)
-        every += [delay for _, delay in delays]
-        # the first word behind a pause of half a second begins an utterance
-        first += [delay for at, delay in delays if at == 0 or clock[at][1] - clock[at - 1][1] > 1.0]
-    finals = word_error_rate(language, [said] * count, [" ".join(one.finals) for one in speakers])
-    words = word_error_rate(
-        language, [said] * count, [" ".join(word for word, _ in one.words) for one in speakers]
-    )
-    utterances = sum(one.utterances for one in speakers)
-    contradicted = sum(one.contradicted for one in speakers)
-    print(f"{count} speakers, {utterances} utterances")
-    print(f"  first word of an utterance: {_spread(first)}")
-    print(f"  every word:                 {_spread(every)}")
-    print(f"  WER of final texts {finals:.1f} %, of stable words {words:.1f} %")
-    print(f"  final texts that contradict stable words: {100 * contradicted / max(1, utterances):.1f} %")
-    for half, lags in (("first", 0), ("second", 1)):
-        part = [
-            lag
-            for one in speakers
-            for lag in one.lags[lags * len(one.lags) // 2 : (lags + 1) * len(one.lags) // 2]
-        ]
-        print(f"  lag in the {half} half: {statistics.fmean(part) if part else 0:.2f} s")
-
-
-def _delays(words: list[tuple[str, float]], clock: list[tuple[str, float]]) -> list[tuple[int, float]]:
-    """For each word that was recognised as in the whole file: its index there, and its delay in seconds."""
-    if not words or not clock:
-        return []
-    output = jiwer.process_words(" ".join(word for word, _ in clock), " ".join(word for word, _ in words))
-    found = []
-    for chunk in output.alignments[0]:
-        if chunk.type == "equal":
-            for offset in range(chunk.ref_end_idx - chunk.ref_start_idx):
-                at, told = chunk.ref_start_idx + offset, words[chunk.hyp_start_idx + offset][1]
-                found.append((at, told - clock[at][1]))
-    return found
-
-
-def _spread(delays: list[float]) -> str:
-    if not delays:
-        return "none"
-    ordered = sorted(delays)
-    return (
-        f"p50 {ordered[len(ordered) // 2]:.2f} s, p95 {ordered[int(0.95 * (len(ordered) - 1))]:.2f} s "
-        f"({len(ordered)} words)"
-    )
+async def _wyoming(asked: argparse.Namespace) -> None:
+    pool = clips(asked.language)[:_WYOMING_CLIPS]
+    audio = [(decode(clip.path) * 32767).astype("<i2").tobytes() for clip in pool]
+    for given in asked.wyoming:
+        async with AsyncExitStack() as stack:
+            port = int(given) if given.isdigit() else 0
+            if not port:
+                serves = serving(given, asked.model.resolve(), asked.language)
+                _, port, _ = stack.enter_context(serves)
+            started = time.monotonic()
+            delays, texts = await wyoming_delays(port, audio, asked.language)
+            rate = word_error_rate(asked.language, [clip.text for clip in pool], texts)
+            print(f"{given}: {len(pool)} clips in {time.monotonic() - started:.0f} s")
+            print(f"  from the end of the speech to its text: {spread(delays)}; WER {rate:.1f} %", flush=True)
 
 
 if __name__ == "__main__":

@@ -73,8 +73,17 @@ def decode(path: Path) -> Audio:
         return np.concatenate(list(source.blocks())).astype(np.float32) / np.float32(32768)
 
 
-def long_file(language: str, minutes: float, folder: Path) -> tuple[Path, str]:
-    """Clips joined with pauses of 0.3 to 2 s up to `minutes`, as a WAV file, and their text."""
+def long_file(
+    language: str, minutes: float, folder: Path, pause_seconds: float | None = None
+) -> tuple[Path, str]:
+    """Clips joined with pauses up to `minutes`, as a WAV file, and their text.
+
+    Args:
+        language: ISO 639-1.
+        minutes: at least as long is the file.
+        folder: where it is written.
+        pause_seconds: length of each pause; None: drawn from 0.3 to 2 s.
+    """
     path = folder / f"{language}-{minutes:g}min.wav"
     drawn, texts, seconds = random.Random(minutes), [], 0.0
     pool = clips(language)
@@ -82,7 +91,8 @@ def long_file(language: str, minutes: float, folder: Path) -> tuple[Path, str]:
     while seconds < minutes * 60:
         drawn.shuffle(pool)
         for clip in pool:
-            pause = np.zeros(round(drawn.uniform(0.3, 2.0) * STT_SAMPLE_RATE), np.float32)
+            gap = drawn.uniform(0.3, 2.0) if pause_seconds is None else pause_seconds
+            pause = np.zeros(round(gap * STT_SAMPLE_RATE), np.float32)
             audio = decode(clip.path)
             pieces += [audio, pause]
             texts.append(clip.text)

@@ -27,8 +27,11 @@ from src.engines.models import Models
 from src.errors import ConfigurationError
 from src.jobs.addresses import AddressGuard, parse_networks
 from src.jobs.service import JobsConfig, open_jobs
-from src.scheduling.admission import AdmissionController, UploadSpace, default_limit, default_sessions
+from src.scheduling.admission import AdmissionController, UploadSpace, default_limit
+from src.scheduling.live_admission import LiveAdmission
+from src.scheduling.live_load import Cost, LiveLoad
 from src.services.decoding.pool import Decoders
+from src.services.live.cost import update_seconds
 from src.services.model_names import Catalogue
 from src.services.stt import SttService
 from src.services.text.lexicon import EMPTY, Lexicon, from_file
@@ -85,7 +88,7 @@ async def open_services(
     ):
         check_lexicon(lexicon, models.tts.voices)
         storage = MeasuredStorage(opened)
-        stt = stt_service(models.stt, decoders, settings)
+        stt = stt_service(models.stt, decoders, settings, await _live_load(models, settings))
         tts = tts_service(models.tts, storage, settings, lexicon)
         async with open_jobs(
             jobs_config(settings),
@@ -106,7 +109,7 @@ async def open_services(
                 tts=tts,
                 stt_admission=_admission("speech-to-text", models.stt, models, settings),
                 tts_admission=_admission("text-to-speech", models.tts, models, settings),
-                live_admission=_live_admission(models, settings),
+                live_admission=LiveAdmission(stt.live, settings.live_sessions, settings.live_max_seconds),
                 live_limits=LiveLimits(settings.live_idle_timeout, settings.live_max_seconds),
                 live_per_key=SessionsPerKey(settings.live_sessions_per_key),
                 live_kept=KeptSessions(settings.live_resume_seconds),
@@ -126,12 +129,15 @@ def open_storage(settings: Settings) -> Storage:
     return S3Storage(s3_bucket(settings)) if settings.uses_s3 else LocalStorage(settings.storage_dir)
 
 
-def stt_service(engine: SpeechToText, decoders: Decoders, settings: Settings) -> SttService:
+def stt_service(
+    engine: SpeechToText, decoders: Decoders, settings: Settings, live: LiveLoad | None = None
+) -> SttService:
     return SttService(
         engine,
         decoders,
         max_audio_seconds=settings.max_audio_seconds,
         whole_only=settings.truncated_audio is TruncatedAudio.REFUSE,
+        live=live,
     )
 
 
@@ -196,9 +202,20 @@ def _limit(engine: Engine, models: Models, settings: Settings) -> int:
     return settings.max_queue or _share(default_limit, engine, models, settings)
 
 
-def _live_sessions(models: Models, settings: Settings) -> int:
-    given = settings.live_sessions
-    return _share(default_sessions, models.stt, models, settings) if given is None else given
+async def _live_load(models: Models, settings: Settings) -> LiveLoad:
+    """What live sessions cost, as far as it can be known before the first."""
+    load = LiveLoad(partial(_live_seconds, models, settings))
+    if settings.live_sessions != 0:
+        load.assume(Cost.with_update(await update_seconds(models.stt)))
+    return load
+
+
+def _live_seconds(models: Models, settings: Settings) -> float:
+    """Seconds that the engine of speech to text has each second for this process."""
+    load, on_gpu = models.stt.load, models.stt.info.device == "cuda"
+    if load.replicas is None or load.threads is None:
+        return 1 if on_gpu else settings.threads
+    return max(1, load.replicas if on_gpu else load.threads) / models.sharers
 
 
 def _share(total: Callable[[str, int, int], int], engine: Engine, models: Models, settings: Settings) -> int:
@@ -215,12 +232,6 @@ def _share(total: Callable[[str, int, int], int], engine: Engine, models: Models
 def _admission(name: str, engine: Engine, models: Models, settings: Settings) -> AdmissionController:
     # asked each time, because replicas come and go
     return AdmissionController(name, partial(_limit, engine, models, settings), settings.request_timeout)
-
-
-def _live_admission(models: Models, settings: Settings) -> AdmissionController:
-    return AdmissionController(
-        "live transcription", partial(_live_sessions, models, settings), settings.live_max_seconds
-    )
 
 
 def s3_bucket(settings: Settings) -> S3Bucket:

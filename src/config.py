@@ -141,7 +141,7 @@ class Settings(BaseSettings):
     """Maximum number of seconds for the work of a request."""
 
     live_sessions: Annotated[int | None, NoDecode] = Field(default=None, ge=0)
-    """Live sessions at once per worker process; `auto`: from device and cores; 0: none."""
+    """Live sessions at once per worker process; `auto`: as many as fit by what they cost; 0: none."""
     live_sessions_per_key: int = Field(default=0, ge=0)
     """Live sessions at once of one key and worker process; 0: as many as there are."""
     live_idle_timeout: float = Field(default=60, gt=0)

@@ -14,6 +14,7 @@ from src.api.policy import AdmissionClass
 from src.engines.models import Models
 from src.jobs.service import Jobs
 from src.scheduling.admission import AdmissionController, Place
+from src.scheduling.live_admission import LiveAdmission
 from src.services.model_names import Catalogue
 from src.services.stt import SttService
 from src.services.tts import TtsService
@@ -40,7 +41,7 @@ class Services:
     tts: TtsService
     stt_admission: AdmissionController
     tts_admission: AdmissionController
-    live_admission: AdmissionController
+    live_admission: LiveAdmission
     live_limits: LiveLimits
     live_per_key: SessionsPerKey
     live_kept: KeptSessions

@@ -10,6 +10,7 @@ from src.engines import cpu
 from src.engines.base import Engine
 from src.errors import StorageUnavailable
 from src.scheduling.admission import AdmissionController
+from src.scheduling.live_load import INTERVAL
 
 public = APIRouter(prefix="/health", tags=["health"])
 router = APIRouter(tags=["models"])
@@ -60,7 +61,11 @@ def _engines(services: Services) -> EnginesOut:
         stt=_engine(services.models.stt, services.stt_admission),
         tts=_engine(services.models.tts, services.tts_admission),
         live=LiveSessionsOut(
-            sessions=services.live_admission.in_flight, max_sessions=services.live_admission.limit
+            sessions=services.live_admission.in_flight,
+            max_sessions=services.live_admission.limit,
+            cost=round(services.stt.live.cost.of_session(INTERVAL), 4),
+            interval=round(services.stt.live.interval(INTERVAL), 2),
+            lag=round(services.live_admission.lag, 2),
         ),
         instructions=cpu.in_words(),
         notices=list(services.models.notices),

@@ -258,6 +258,12 @@ class OpenAIModels(BaseModel):
 class LiveSessionsOut(BaseModel):
     sessions: int = Field(description="Live sessions now.")
     max_sessions: int = Field(description="As many fit (LIVE_SESSIONS).")
+    cost: float = Field(
+        description="Seconds of the engine (CPU cores or GPUs) that a session takes each second, with an "
+        "update every 0.4 s; measured."
+    )
+    interval: float = Field(description="Seconds between updates now, for a session that asks for 0.4.")
+    lag: float = Field(description="Seconds of audio that waited at recent updates.")
 
 
 class EnginesOut(BaseModel):

@@ -149,6 +149,8 @@ class Transcript:
     language_probability: float
     looped: bool = False
     """The model went round in a loop, whatever was tried: phrases may be there more often than said."""
+    engine_seconds: float = 0.0
+    """What the row cost: seconds of one CPU core, or of the GPU."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +175,8 @@ class PartialTranscript:
     words: tuple[PartialWord, ...]
     language: str
     language_probability: float
+    engine_seconds: float = 0.0
+    """As for `Transcript`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ are milliseconds per subtask, so an urgent task overtakes others between two sub
 """
 
 import threading
+import time
 from collections.abc import Callable, Generator, Sequence
 from typing import Generic, TypeVar
 
@@ -42,6 +43,8 @@ class Task(Generic[T]):
         """Whether there is an outcome. It stays False if the task is dropped before its last subtask."""
         self.outcome: T | Exception | None = None
         """The result, or the error that a subtask raised; None until the task is done."""
+        self.cpu_seconds = 0.0
+        """CPU time of its subtasks so far."""
         self._stages = stages
         self._subtasks: list[Subtask] = [self._next_stage]
         self._unfinished = 1
@@ -71,9 +74,10 @@ class Task(Generic[T]):
         self._subtasks = []
         self._unfinished = -1
 
-    def finished(self, error: Exception | None) -> None:
+    def finished(self, error: Exception | None, cpu_seconds: float) -> None:
         """A subtask has ended. After a stage's last one, the next stage is asked for."""
         self._unfinished -= 1
+        self.cpu_seconds += cpu_seconds
         if error is not None:
             self.drop()
             self.outcome, self.done = error, True
@@ -196,13 +200,14 @@ class WorkerPool:
 
     def _do(self, task: Task[object], subtask: Subtask, *, by_worker: bool = False) -> None:
         failure = None
+        started = time.thread_time()
         try:
             with torch.inference_mode():
                 subtask()
         except Exception as error:
             failure = error
         with self._changed:
-            task.finished(failure)
+            task.finished(failure, time.thread_time() - started)
             if task.done and task in self._tasks:
                 self._tasks.remove(task)
             self._busy -= by_worker

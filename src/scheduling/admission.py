@@ -29,11 +29,6 @@ def default_limit(device: str, threads: int, replicas: int = 1) -> int:
     return 256 * replicas if device == "cuda" else 16 * threads
 
 
-def default_sessions(device: str, threads: int, replicas: int = 1) -> int:
-    """Live sessions that an engine may serve at once; see `default_limit`."""
-    return 64 * replicas if device == "cuda" else 6 * threads
-
-
 class WorkTime:
     """The time limit of the work of one request."""
 

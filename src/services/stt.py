@@ -8,6 +8,8 @@ from typing import BinaryIO
 from src.engines.base import Audio, LanguageGuess, PartialTranscript, Segment, SpeechToText, SttOptions
 from src.errors import InvalidInput
 from src.observability.telemetry import current_request_id
+from src.processes.cores import usable_cores
+from src.scheduling.live_load import LiveLoad
 from src.services.audio.stream import Container
 from src.services.decoding.decoding import Decoding
 from src.services.decoding.pool import Decoders
@@ -45,6 +47,8 @@ class Result:
     """The audio track that was read, from 1; None if the source is no file."""
     tracks: int | None = None
     """Audio tracks of the file."""
+    engine_seconds: float = 0.0
+    """What reading it cost; see `Transcript.engine_seconds`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,7 @@ class SttService:
     Args:
         max_audio_seconds: longer recordings are refused (MAX_AUDIO_SECONDS).
         whole_only: whether a recording that broke off is refused (TRUNCATED_AUDIO) or read as far as it goes.
+        live: counts what live sessions cost; None: a new one.
     """
 
     def __init__(
@@ -74,11 +79,14 @@ class SttService:
         *,
         max_audio_seconds: float,
         whole_only: bool = False,
+        live: LiveLoad | None = None,
     ) -> None:
         self._engine = engine
         self._decoders = decoders
         self._max_audio_seconds = max_audio_seconds
         self._whole_only = whole_only
+        self.live = live or LiveLoad(usable_cores)
+        """The live sessions that read with this engine."""
 
     async def transcribe(
         self,
@@ -214,8 +222,10 @@ class SttService:
         model = self._engine.info.model
         chunks = ChunkReader(blocks, meter)
         builder = TranscriptBuilder(options)
+        cost = 0.0
         async with aclosing(self._rows(chunks, options, FinishedChunks(done, model), ahead)) as rows:
             async for read in rows:
+                cost += sum(one.transcript.engine_seconds for one in read)
                 yield finished(read, tuple(segment for row in read for segment in builder.add(row)), model)
         yield Result(
             text=builder.text,
@@ -225,6 +235,7 @@ class SttService:
             segments=builder.segments,
             model=model,
             usage=meter.usage,
+            engine_seconds=cost,
         )
 
     async def _rows(

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import time
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any
 
@@ -63,7 +64,7 @@ async def test_words_come_while_they_are_spoken_and_the_text_at_the_end(voz: Run
         ready = json.loads(await socket.recv())
         assert ready["type"] == "ready"
         assert ready["model"] == "base"
-        feeding = asyncio.create_task(feed(socket, pcm(speech())))
+        feeding = asyncio.create_task(feed(socket, pcm(speech()), pause=0.08))
         found: list[dict[str, Any]] = []
         async for message in messages(socket):
             found.append(message)
@@ -255,13 +256,34 @@ async def test_a_key_has_so_many_sessions(models: "Models", make_settings: Calla
                     await connect(address(voz), additional_headers=other, proxy=None)
                 assert refused.value.response.status_code == 503, "there is no place for anybody"
                 with voz.client() as http:
-                    assert http.get("/models").json()["live"] == {"sessions": 2, "max_sessions": 2}
+                    live = http.get("/models").json()["live"]
+                assert (live["sessions"], live["max_sessions"]) == (2, 2)
+                assert live["cost"] > 0, "measured when the server started"
         for _ in range(100):  # the server learns a moment later that the client has left
             if voz.app.state.services.live_admission.in_flight == 0:
                 break
             await asyncio.sleep(0.05)
         async with connect(address(voz), additional_headers=headers, proxy=None):
             pass
+
+
+async def test_nobody_is_let_in_while_sessions_lag(
+    models: "Models", make_settings: Callable[..., Settings]
+) -> None:
+    with serve(app_with(models, make_settings())) as voz:
+        headers = {"X-API-Key": KEY}
+        async with connect(address(voz), additional_headers=headers, proxy=None):
+            for _ in range(40):
+                voz.app.state.services.stt.live.updated(0.1, 1.0, 0.1, 0.4, 5.0, time.monotonic())
+            with pytest.raises(InvalidStatus) as refused:
+                await connect(address(voz), additional_headers=headers, proxy=None)
+            assert refused.value.response.status_code == 503
+            assert int(refused.value.response.headers["Retry-After"]) > 0
+            assert b"lag" in (refused.value.response.body or b"")
+            with voz.client() as http:
+                live = http.get("/models").json()["live"]
+            assert live["lag"] > 2
+            assert live["interval"] >= 0.4
 
 
 async def test_a_silent_client_is_cut_off(models: "Models", make_settings: Callable[..., Settings]) -> None:

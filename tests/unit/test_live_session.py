@@ -1,14 +1,18 @@
-"""What a live session does with audio that its client does not divide."""
+"""What a live session reads, when, and with what."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, cast
 
 import numpy as np
 import pytest
 
-from src.engines.base import STT_SAMPLE_RATE, Audio, PartialTranscript, SttOptions
-from src.services.live import session
-from src.services.live.events import Completed
+from src.engines.base import STT_SAMPLE_RATE, Audio, PartialTranscript, PartialWord, SttOptions
+from src.engines.vad import FRAME, Probabilities
+from src.scheduling.live_load import Cost, LiveLoad
+from src.services.live import endpointing, session
+from src.services.live.endpointing import TurnDetection
+from src.services.live.events import Completed, LiveEvent, Words
 from src.services.live.session import LiveOptions, LiveSession
 from src.services.stt import Result, SttService
 from src.services.usage import Usage
@@ -17,16 +21,24 @@ pytestmark = pytest.mark.anyio
 
 
 class Counting:
-    """Writes how many seconds it was given."""
+    """Writes how many seconds it was given, and notes what it was asked for."""
+
+    def __init__(self) -> None:
+        self.live = LiveLoad(lambda: 2)
+        self.updates: list[float] = []
+        self.finals: list[SttOptions] = []
 
     async def transcribe_partial(
         self, audio: Audio, options: SttOptions, forced: Sequence[int]
     ) -> PartialTranscript:
-        return PartialTranscript((), "en", 1.0)
+        self.updates.append(len(audio) / STT_SAMPLE_RATE)
+        word = PartialWord(" word", (1,), 0.4, 0.5, 0.9)
+        return PartialTranscript(() if forced else (word,), "en", 1.0, 0.01)
 
     async def stream_blocks(self, blocks: AsyncIterator[Audio], options: SttOptions) -> AsyncIterator[Any]:
+        self.finals.append(options)
         seconds = sum([len(block) async for block in blocks]) / STT_SAMPLE_RATE
-        yield Result(f"{seconds:g} seconds", "en", 1.0, seconds, (), "none", Usage())
+        yield Result(f"{seconds:g} seconds", "en", 1.0, seconds, (), "none", Usage(), engine_seconds=0.05)
 
 
 async def test_audio_without_a_commit_is_ended_at_a_bound_and_none_is_lost(
@@ -39,3 +51,90 @@ async def test_audio_without_a_commit_is_ended_at_a_bound_and_none_is_lost(
         await live.finish()
         texts = [event.text async for event in live if isinstance(event, Completed)]
     assert texts == ["3 seconds", "3 seconds", "2 seconds"]
+
+
+FRAME_SECONDS = FRAME / STT_SAMPLE_RATE
+
+
+class Scripted:
+    """A detector that finds speech in samples that are not 0."""
+
+    def push(self, block: Audio) -> Probabilities:
+        frames = block[: len(block) // FRAME * FRAME].reshape(-1, FRAME)
+        return np.asarray([float(np.any(frame)) for frame in frames], np.float32)
+
+
+async def spoken(
+    stt: Counting, script: Sequence[tuple[float, float]], monkeypatch: pytest.MonkeyPatch, **options: Any
+) -> list[LiveEvent]:
+    """The events of a session in which speech and silence take turns, so many seconds each."""
+    monkeypatch.setattr(endpointing, "SpeechDetector", Scripted)
+    how = LiveOptions(SttOptions(language="en"), TurnDetection(**options))
+    async with LiveSession(cast(SttService, stt), how) as live:
+        for pair in script:
+            for value, seconds in zip((0.1, 0.0), pair, strict=True):
+                for _ in range(round(seconds / FRAME_SECONDS)):
+                    await live.push(np.full(FRAME, value, np.float32))
+                    for _ in range(5):
+                        await asyncio.sleep(0)
+        await live.finish()
+        return [event async for event in live]
+
+
+async def test_a_pause_is_read_once_and_then_nothing_until_speech_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stt = Counting()
+    events = await spoken(stt, [(1.0, 3.0), (1.0, 3.0)], monkeypatch, silence_seconds=5.0)
+    assert [seconds for seconds in stt.updates if 1.1 < seconds < 4.0] == [pytest.approx(1.28, abs=0.07)]
+    assert [seconds for seconds in stt.updates if seconds > 5.1] == [pytest.approx(5.28, abs=0.07)]
+    assert [seconds for seconds in stt.updates if 4.0 < seconds < 5.1], "speech is read while it goes on"
+    assert [event.text for event in events if isinstance(event, Words)][-1] == "word"
+
+
+async def test_updates_are_rarer_while_many_speak(monkeypatch: pytest.MonkeyPatch) -> None:
+    few, many = Counting(), Counting()
+    many.live.assume(Cost(update=0.2, rest=0.1))
+    many.live.sessions = many.live.speaking = 8
+    await spoken(few, [(6.0, 1.0)], monkeypatch)
+    await spoken(many, [(6.0, 1.0)], monkeypatch)
+    assert len(many.updates) <= len(few.updates) / 2
+    assert many.finals, "the final text comes all the same"
+
+
+async def test_sessions_are_counted_while_they_are_open_and_while_somebody_speaks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stt = Counting()
+    monkeypatch.setattr(endpointing, "SpeechDetector", Scripted)
+    async with LiveSession(cast(SttService, stt), LiveOptions()) as live:
+        assert (stt.live.sessions, stt.live.speaking) == (1, 0)
+        await live.push(np.ones(STT_SAMPLE_RATE, np.float32))
+        assert (stt.live.sessions, stt.live.speaking) == (1, 1)
+        live.clear()
+        assert stt.live.speaking == 0
+        await live.push(np.ones(STT_SAMPLE_RATE, np.float32))
+        assert stt.live.speaking == 1
+    assert (stt.live.sessions, stt.live.speaking) == (0, 0)
+
+
+async def test_under_strain_final_texts_are_made_of_updates(monkeypatch: pytest.MonkeyPatch) -> None:
+    stt = Counting()
+    monkeypatch.setattr(LiveLoad, "strained", lambda self, now: True)
+    events = await spoken(stt, [(2.0, 1.0)], monkeypatch)
+    [final] = [event for event in events if isinstance(event, Completed)]
+    assert stt.finals == []
+    assert final.text == "word"
+    assert final.rest == ""
+    assert final.segments[0].text == "word"
+
+
+async def test_the_final_text_is_read_with_what_was_said_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    stt = Counting()
+    await spoken(stt, [(2.0, 1.0), (2.0, 1.0), (2.0, 20.0), (2.0, 1.0)], monkeypatch)
+    prompts = [options.prompt for options in stt.finals]
+    assert prompts[0] is None
+    assert prompts[1] is not None
+    assert prompts[1].endswith("seconds")
+    assert prompts[3] is None, "after a long pause somebody begins anew"
+    assert stt.live.cost.rest > 0

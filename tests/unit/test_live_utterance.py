@@ -76,7 +76,7 @@ def test_a_long_utterance_is_cut_behind_stable_words() -> None:
     for second in range(2, 40):
         one.append(silence(1.0))
         update = one.next_update()
-        assert len(update.audio) <= 13 * STT_SAMPLE_RATE
+        assert len(update.audio) <= 9 * STT_SAMPLE_RATE
         at = second - 1.5 - update.offset
         one.take(update, heard(word(f" number{second}", at, second), word(" x", at + 1.4)))
     assert one.text.split() == [f"number{second}" for second in range(2, 40)]
@@ -89,10 +89,10 @@ def test_a_long_utterance_is_cut_behind_stable_words() -> None:
     )
 
 
-def test_twelve_seconds_without_a_word_are_dropped() -> None:
-    one = utterance(13.0)
+def test_eight_seconds_without_a_word_are_dropped() -> None:
+    one = utterance(9.0)
     update = one.next_update()
-    assert update.offset == pytest.approx(8.0)
+    assert update.offset == pytest.approx(5.0)
     assert update.forced == ()
 
 
@@ -133,3 +133,36 @@ def test_stable_text_only_grows(updates: list[list[tuple[float, float]]]) -> Non
 )
 def test_the_end_of_a_final_text_is_given_though_it_differs(final: str, stable: str, rest: str) -> None:
     assert rest_of(final, stable) == rest
+
+
+def at_pause(one: Utterance, spoken: float, *words: PartialWord) -> str:
+    """What is stable after an update that found these words, `spoken` seconds after the start."""
+    return one.take(one.next_update(round(spoken * STT_SAMPLE_RATE)), heard(*words)).stable
+
+
+def test_at_a_pause_all_words_are_stable_but_doubtful_ones() -> None:
+    assert at_pause(utterance(2.0), 1.8, word(" log", 1.5), word(" on", 1.75)) == "log on"
+    assert at_pause(utterance(2.0), 1.8, word(" log", 1.5), word(" on", 1.75, probability=0.3)) == "log"
+    assert at_pause(utterance(2.0), 1.8, word(" Yes", 1.0), word(".", 1.75)) == "Yes"
+
+
+def test_what_is_read_behind_the_speech_was_not_said() -> None:
+    assert (
+        at_pause(utterance(2.5), 1.8, word(" log", 1.5), word(" on", 1.75), word(" Thanks", 2.2)) == "log on"
+    )
+
+
+def test_what_is_read_again_at_a_pause_was_said_once() -> None:
+    one = utterance(1.0)
+    assert at_pause(one, 0.8, word(" Thank", 0.3), word(" you", 0.7)) == "Thank you"
+    one.append(silence(0.5))
+    assert at_pause(one, 0.8, word(" Thank", 0.35), word(" you", 0.7)) == ""
+    assert one.text == "Thank you"
+
+
+def test_all_words_have_times_of_the_utterance() -> None:
+    one = utterance(2.0)
+    one.take(one.next_update(), heard(word(" The", 0.2, 5), word(" cat", 0.6, 6), word(" s", 1.9, 7)))
+    one.append(silence(1.0))
+    found = one.all_words(one.next_update(), heard(word(" sat", 1.9)))
+    assert [(each.word, each.start) for each in found] == [(" The", 0.2), (" cat", 0.6), (" sat", 1.9)]

@@ -149,6 +149,7 @@ def message_of(event: LiveEvent, words: bool) -> dict[str, Any]:
                 "end": round(event.end, 2),
                 "language": event.language,
                 "language_probability": round(event.language_probability, 4),
+                "lag": round(event.lag, 2),
                 "segments": [one.model_dump(exclude=None if words else {"words"}) for one in segments],
             }
         case Failed(item_id, error):

@@ -1,7 +1,8 @@
 """Decodes batches of rows with CTranslate2, as each row's policy asks."""
 
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from src.engines.whisper.ctranslate2_model import CTranslate2Model, Encoded
 from src.engines.whisper.row import FULL_WINDOW, Alignment, Outcome, WhisperRow
@@ -18,6 +19,8 @@ class RowState:
     """The encoder's output for the full window, kept from one temperature to the next."""
     outcome: Outcome | None = None
     """The result, when the policy is done."""
+    seconds: float = 0.0
+    """Time that the row has cost: its share of its batches."""
     is_counted: bool = False
     """Whether the statistics know that the row is decoded again."""
 
@@ -42,6 +45,7 @@ class BatchDecoder:
 
         Sets the outcome of those that are done.
         """
+        started = time.monotonic()
         window, temperature = states[0].policy.window, states[0].policy.temperature
         encoded = states[0].encoded if len(states) == 1 else None
         if encoded is None:
@@ -51,10 +55,12 @@ class BatchDecoder:
         while left := [index for index in left if _goes_on(states[index].policy, window, temperature)]:
             self._decode([states[index] for index in left], self._model.select(encoded, left), temperature)
         alignments = self._align(states, encoded)
+        each = (time.monotonic() - started) / len(states)
         for index, state in enumerate(states):
             policy = state.policy
+            state.seconds += each
             if policy.action is Action.DONE:
-                state.outcome = policy.outcome(alignments.get(index))
+                state.outcome = replace(policy.outcome(alignments.get(index)), engine_seconds=state.seconds)
             elif window == FULL_WINDOW:
                 state.encoded = self._model.select(encoded, [index])
 

@@ -218,13 +218,13 @@ class WhisperEngine(BatchedEngine[WhisperRow, Outcome]):
         found: tuple[PartialWord, ...] = ()
         if outcome.decoded is not None and self._vocabulary is not None:
             found = partial_words(outcome.decoded, language, self._vocabulary)
-        return PartialTranscript(found, language, probability)
+        return PartialTranscript(found, language, probability, outcome.engine_seconds)
 
     def _finish(self, row: WhisperRow, outcome: Outcome) -> Transcript:
         language, probability = outcome.languages[0]
         decoded = outcome.decoded
         if decoded is None or self._vocabulary is None or quality_check.is_silence(decoded):
-            return Transcript((), language, probability)
+            return Transcript((), language, probability, engine_seconds=outcome.engine_seconds)
         tokens, alignment = decoded.tokens, outcome.alignment
         if outcome.looped:
             tokens, alignment = without_excess(
@@ -254,4 +254,4 @@ class WhisperEngine(BatchedEngine[WhisperRow, Outcome]):
             for span, found, likelihoods in zip(cut, said, likely, strict=True)
             if (text := self._vocabulary.text(span.tokens)).strip()
         )
-        return Transcript(segments, language, probability, outcome.looped)
+        return Transcript(segments, language, probability, outcome.looped, outcome.engine_seconds)

@@ -116,3 +116,5 @@ class Outcome:
     alignment: Alignment | None = None
     looped: bool = False
     """Every decoding was doubtful, and one of them went round in a loop."""
+    engine_seconds: float = 0.0
+    """See `Transcript.engine_seconds`."""

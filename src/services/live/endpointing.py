@@ -75,6 +75,16 @@ class Endpointer:
         """Whether an utterance goes on."""
         return self._start is not None
 
+    @property
+    def speech_end(self) -> int:
+        """The sample at which the last speech ends; if it goes on, that of the last frame."""
+        return self._last_speech * FRAME
+
+    @property
+    def silence(self) -> float:
+        """Seconds since the last speech; 0 while it goes on."""
+        return (self._frames - self._last_speech) * FRAME / STT_SAMPLE_RATE
+
     def push(self, block: Audio) -> list[Turn]:
         """Take the next audio. Runs the detector, about 0.1 ms for 32 ms of audio."""
         return [turn for one in self._detector.push(block).tolist() if (turn := self._judge(one))]
@@ -120,11 +130,10 @@ class Endpointer:
         self.probabilities.append(probability)
         if probability >= self.detection.threshold - _HYSTERESIS:
             self._last_speech = self._frames
-        silence = (self._frames - self._last_speech) * FRAME / STT_SAMPLE_RATE
         longest = self.detection.silence_seconds
         if self.detection.unfinished_seconds is not None and not self._finished:
             longest = self.detection.unfinished_seconds
-        if silence < longest:
+        if self.silence < longest:
             return None
         self.stop()
         return Turn(Edge.STOP, self._last_speech * FRAME)

@@ -45,6 +45,8 @@ class Completed:
     segments: tuple[Segment, ...]
     language: str
     language_probability: float
+    lag: float = 0.0
+    """Seconds of audio that had come after it."""
 
 
 @dataclass(frozen=True, slots=True)

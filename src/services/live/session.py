@@ -8,9 +8,12 @@ When an utterance ends, it is transcribed once more as a whole, with beam search
 import asyncio
 import contextlib
 import logging
+import math
 import secrets
+import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
+from statistics import fmean
 from types import TracebackType
 from typing import Self
 
@@ -20,6 +23,8 @@ from src.engines.base import STT_SAMPLE_RATE, Audio, Segment, SttOptions
 from src.errors import Overloaded, TooSlow, VozError
 from src.observability.metrics import live_updated
 from src.scheduling.executors import SEGMENTATION
+from src.scheduling.live_load import INTERVAL
+from src.services.live.context import Context
 from src.services.live.endpointing import Edge, Endpointer, Turn, TurnDetection
 from src.services.live.events import Completed, Failed, LiveEvent, SpeechStarted, SpeechStopped, Words
 from src.services.live.utterance import GUARD, Utterance, rest_of
@@ -29,8 +34,10 @@ log = logging.getLogger(__name__)
 
 _FIRST_UPDATE = 0.7
 """Seconds of an utterance at which it is read first."""
-_MAX_INTERVAL = 3.0
-"""Seconds between updates on a machine that is too slow."""
+_PAUSE = 0.25
+"""Seconds of silence after which words are read to their end. Then nothing is read until speech goes on."""
+_GAP = 0.1
+"""Seconds of silence after which the next update waits: either speech goes on, or it is a pause."""
 _KEPT_SECONDS = 1.5
 """Audio that is kept while nobody speaks: the prefix of the next utterance comes from there."""
 _MAX_UTTERANCE = 25.0
@@ -52,7 +59,7 @@ class LiveOptions:
     stt: SttOptions = field(default_factory=SttOptions)
     turn_detection: TurnDetection | None = field(default_factory=TurnDetection)
     """None: the client ends utterances with `commit`."""
-    interval: float = 0.4
+    interval: float = INTERVAL
     """Seconds of new audio between two updates."""
     guard: float = GUARD
     """Seconds behind the newest audio at which a word is stable."""
@@ -83,21 +90,25 @@ class LiveSession:
         """The last audio, from sample `_received - len(_recent)` on."""
         self._received = 0
         self._utterance: Utterance | None = None
+        self._context = Context()
         self._language: str | None = None
         """Detected in the present utterance."""
-        self._interval = options.interval
+        self._load = stt.live
         self._events: asyncio.Queue[LiveEvent | None] = asyncio.Queue(_MAX_EVENTS)
         self._finals: asyncio.Queue[tuple[Utterance, LiveOptions] | None] = asyncio.Queue(_MAX_FINALS)
         self._news = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
+        self._load.sessions += 1
         self._tasks = [asyncio.create_task(self._update()), asyncio.create_task(self._complete())]
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._load.sessions -= 1
+        self._set(None)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -115,7 +126,6 @@ class LiveSession:
     def configure(self, options: LiveOptions) -> None:
         """Change the options from the next utterance on; turn detection at once."""
         self._options = options
-        self._interval = options.interval
         if options.turn_detection is not None:
             self._endpointer.detection = options.turn_detection
 
@@ -140,7 +150,7 @@ class LiveSession:
 
     def clear(self) -> None:
         """Forget the utterance that goes on."""
-        self._utterance = None
+        self._set(None)
         self._endpointer.stop()
 
     async def finish(self) -> None:
@@ -159,9 +169,15 @@ class LiveSession:
             if task.done() and not task.cancelled() and (error := task.exception()) is not None:
                 raise error
 
+    def _set(self, utterance: Utterance | None) -> None:
+        """Change the utterance that goes on."""
+        self._load.speaking += (utterance is not None) - (self._utterance is not None)
+        self._utterance = utterance
+
     async def _push(self, block: Audio) -> None:
         before = self._received
         self._received += len(block)
+        self._load.received(len(block) / STT_SAMPLE_RATE)
         self._recent = np.concatenate([self._recent, block])[-round(_KEPT_SECONDS * STT_SAMPLE_RATE) :]
         if self._options.turn_detection is None:
             if self._utterance is None:
@@ -184,12 +200,14 @@ class LiveSession:
             self._news.set()
 
     def _begin(self, sample: int, *, announced: bool = True) -> None:
-        self._utterance = Utterance(self._new_id(), sample, self._options.guard)
+        utterance = Utterance(self._new_id(), sample, self._options.guard)
+        self._set(utterance)
+        self._context.begin(sample / STT_SAMPLE_RATE)
         self._language = self._options.stt.language
         start = max(0, len(self._recent) - (self._received - sample))
-        self._utterance.append(self._recent[start:])
+        utterance.append(self._recent[start:])
         if announced:
-            self._emit(SpeechStarted(self._utterance.item_id, sample / STT_SAMPLE_RATE))
+            self._emit(SpeechStarted(utterance.item_id, sample / STT_SAMPLE_RATE))
 
     async def _turn(self, turn: Turn) -> None:
         if turn.edge is Edge.START and self._utterance is None:
@@ -205,16 +223,18 @@ class LiveSession:
         rest = utterance.split(at - utterance.start)
         await self._end(utterance, at)
         self._endpointer.cut(at)
-        self._utterance = following = Utterance(self._new_id(), at, self._options.guard)
+        following = Utterance(self._new_id(), at, self._options.guard)
+        self._set(following)
         following.append(rest)
         self._emit(SpeechStarted(following.item_id, at / STT_SAMPLE_RATE))
 
     async def _end(self, utterance: Utterance, sample: int) -> None:
-        self._utterance = None
+        self._set(None)
         self._emit(SpeechStopped(utterance.item_id, sample / STT_SAMPLE_RATE))
         options = self._options
-        if options.stt.language is None and self._language is not None:
-            options = replace(options, stt=replace(options.stt, language=self._language))
+        language = options.stt.language or self._language
+        self._context.ended(utterance.item_id, utterance.text, language, sample / STT_SAMPLE_RATE)
+        options = replace(options, stt=replace(options.stt, language=language))
         await self._finals.put((utterance, options))
 
     async def _update(self) -> None:
@@ -225,56 +245,109 @@ class LiveSession:
             utterance = self._utterance
             if utterance is None or not self._options.partial:
                 continue
-            wanted = self._interval if utterance.updated else _FIRST_UPDATE
-            if utterance.unread >= wanted:
+            if self._is_due(utterance):
                 try:
                     await self._read(utterance)
                 except TooSlow:  # of the client, not of the update
                     raise
                 except Overloaded:
-                    self._interval = min(_MAX_INTERVAL, 1.5 * self._interval)
+                    self._load.refused()
                 except VozError as error:  # the next update, or the final text, reads this audio again
                     log.warning("an update of a live session failed: %s", error)
 
+    def _is_due(self, utterance: Utterance) -> bool:
+        """Whether there is enough new audio for an update."""
+        if self._options.turn_detection is not None:
+            silence = self._endpointer.silence
+            if silence >= _PAUSE:
+                return utterance.updated < self._spoken(utterance) + round(_PAUSE * STT_SAMPLE_RATE)
+            if silence > _GAP and utterance.unread < 2 * self._interval:
+                return False
+        return utterance.unread >= (self._interval if utterance.updated else _FIRST_UPDATE)
+
+    @property
+    def _interval(self) -> float:
+        return self._load.interval(self._options.interval)
+
+    def _spoken(self, utterance: Utterance) -> int:
+        """Samples of the utterance up to the end of its last speech."""
+        return self._endpointer.speech_end - utterance.start
+
     async def _read(self, utterance: Utterance) -> None:
-        update = utterance.next_update()
-        options = replace(
-            self._options.stt, language=self._language, prompt=update.prompt or self._options.stt.prompt
-        )
+        paused = self._options.turn_detection is not None and self._endpointer.silence >= _PAUSE
+        update = utterance.next_update(self._spoken(utterance) if paused else None)
+        read, started = utterance.unread, time.monotonic()
+        options = self._options.stt
+        before = self._context.before(utterance.item_id, self._language)
+        prompt = _joined(options.prompt, before, update.prompt)
+        options = replace(options, language=self._language, prompt=prompt)
         partial = await self._stt.transcribe_partial(update.audio, options, update.forced)
+        now = time.monotonic()
+        self._load.updated(
+            partial.engine_seconds, read, now - started, self._options.interval, utterance.unread, now
+        )
         if self._utterance is not utterance:
             return
         if self._language is None and update.end >= _DETECT_SECONDS:
             self._language = partial.language
         progress = utterance.take(update, partial)
-        self._interval = max(self._options.interval, 0.9 * self._interval)
         self._endpointer.heard(utterance.text + progress.tentative)
         live_updated(utterance.unread)
         self._emit(
             Words(utterance.item_id, progress.stable, utterance.text, progress.tentative, utterance.unread)
         )
-        if utterance.unread >= self._interval:
-            self._news.set()
+        self._news.set()
 
     async def _complete(self) -> None:
-        """Transcribe ended utterances as a whole, in their order."""
+        """Transcribe ended utterances as a whole, in their order; without beam search under strain."""
         while (ended := await self._finals.get()) is not None:
             utterance, options = ended
             try:
-                self._emit(await self._final(utterance, options))
+                strained = self._load.strained(time.monotonic())
+                self._emit(await (self._quick if strained else self._final)(utterance, options))
             except VozError as error:
                 self._emit(Failed(utterance.item_id, error))
         await self._events.put(None)
 
     async def _final(self, utterance: Utterance, options: LiveOptions) -> Completed:
         result: Result | None = None
-        async with contextlib.aclosing(self._stt.stream_blocks(_once(utterance.audio), options.stt)) as items:
+        before = self._context.before(utterance.item_id, options.stt.language)
+        how = replace(options.stt, prompt=_joined(options.stt.prompt, before))
+        async with contextlib.aclosing(self._stt.stream_blocks(_once(utterance.audio), how)) as items:
             async for item in items:
                 if isinstance(item, Result):
                     result = item
         if result is None:
             raise RuntimeError("a stream ended without its result")
-        text = result.text.strip()
+        self._load.completed(result.engine_seconds)
+        return self._completed(
+            utterance, result.text.strip(), result.segments, result.language, result.language_probability
+        )
+
+    async def _quick(self, utterance: Utterance, options: LiveOptions) -> Completed:
+        """The stable words, and what one more update reads after them: a tenth of the work."""
+        update = utterance.next_update()
+        how = replace(options.stt, prompt=_joined(options.stt.prompt, update.prompt))
+        partial = await self._stt.transcribe_partial(update.audio, how, update.forced)
+        self._load.completed(partial.engine_seconds)
+        words = utterance.all_words(update, partial)
+        text = "".join(word.word for word in words).strip()
+        segments: tuple[Segment, ...] = ()
+        if words:
+            logprob = fmean(math.log(max(word.probability, 1e-9)) for word in words)
+            timed = words if options.stt.word_timestamps else None
+            segments = (Segment(words[0].start, words[-1].end, text, logprob, 0.0, timed),)
+        return self._completed(utterance, text, segments, partial.language, partial.language_probability)
+
+    def _completed(
+        self,
+        utterance: Utterance,
+        text: str,
+        segments: tuple[Segment, ...],
+        language: str,
+        language_probability: float,
+    ) -> Completed:
+        self._context.completed(utterance.item_id, text, language)
         start = utterance.start / STT_SAMPLE_RATE
         return Completed(
             item_id=utterance.item_id,
@@ -282,9 +355,10 @@ class LiveSession:
             end=start + utterance.seconds,
             text=text,
             rest=rest_of(text, utterance.text),
-            segments=tuple(_moved(segment, start) for segment in result.segments),
-            language=result.language,
-            language_probability=result.language_probability,
+            segments=tuple(_moved(segment, start) for segment in segments),
+            language=language,
+            language_probability=language_probability,
+            lag=(self._received - utterance.start - utterance.samples) / STT_SAMPLE_RATE,
         )
 
     def _emit(self, event: LiveEvent) -> None:
@@ -292,6 +366,10 @@ class LiveSession:
             self._events.put_nowait(event)
         except asyncio.QueueFull:
             raise TooSlow("the client does not read what it is sent") from None
+
+
+def _joined(*texts: str | None) -> str | None:
+    return " ".join(text for text in texts if text) or None
 
 
 async def _once(audio: Audio) -> AsyncIterator[Audio]:

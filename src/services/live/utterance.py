@@ -2,8 +2,8 @@
 
 The policy is AlignAtt ("AlignAtt: Using Attention-based Audio-Translation Alignments as a Guide for
 Simultaneous Speech Translation", Papi et al., 2023): a word is stable if the decoder, when it wrote the word,
-looked at audio that lies some time behind the newest. Stable words are forced on the next update, so they
-never change. Pure: no model, no task, no clock.
+looked at audio that lies some time behind the newest, or if silence follows the speech. Stable words are
+forced on the next update, so they never change. Pure: no model, no task, no clock.
 """
 
 from collections.abc import Sequence
@@ -12,19 +12,23 @@ from difflib import SequenceMatcher
 
 import numpy as np
 
-from src.engines.base import STT_SAMPLE_RATE, Audio, PartialTranscript, PartialWord
+from src.engines.base import STT_SAMPLE_RATE, Audio, PartialTranscript, PartialWord, Word
 
 GUARD = 0.4
 """Seconds behind the newest audio at which a word is stable."""
 _DOUBTFUL = 0.6
 """Words of a lower probability wait twice as long."""
+_AFTER_SPEECH = 0.1
+"""Seconds after the end of speech beyond which what is read was not said."""
+_BACKWARDS_AT_PAUSE = 0.2
+"""As `_BACKWARDS`, if silence follows: what was said already is often read again then."""
 _ALONE = 0.3
 """Seconds more that a word waits which no other word follows: it may be the first half of a longer one."""
 _BACKWARDS = 1.0
 """Seconds that attention may jump back from one word to the next. Beyond, the decoder repeats itself."""
-_MAX_WINDOW = 12.0
-"""Seconds of audio that one update reads. The encoder's work grows with it."""
-_KEPT = 5.0
+_MAX_WINDOW = 8.0
+"""Seconds of audio that one update reads. Most of an update's cost is the encoder's, and grows with it."""
+_KEPT = 4.0
 """Seconds of audio that are left when the window is cut."""
 _MAX_PROMPT = 200
 """Characters of stable text before the window that the decoder is given."""
@@ -41,6 +45,8 @@ class Update:
     """Stable text before this audio."""
     offset: float
     """Seconds from the start of the utterance to the start of `audio`."""
+    spoken: float | None = None
+    """Seconds from the start of the utterance to the end of its speech, if silence follows; else None."""
 
     @property
     def end(self) -> float:
@@ -133,8 +139,12 @@ class Utterance:
         self._blocks, self._samples = [audio[:sample]], sample
         return audio[sample:]
 
-    def next_update(self) -> Update:
-        """What the next update reads. At most 12 s; older audio is cut off behind stable words."""
+    def next_update(self, spoken: int | None = None) -> Update:
+        """What the next update reads. At most 8 s; older audio is cut off behind stable words.
+
+        Args:
+            spoken: samples up to the end of the speech, if silence follows.
+        """
         if self.seconds - self._window > _MAX_WINDOW:
             self._cut()
         self.updated = self._samples
@@ -143,6 +153,7 @@ class Utterance:
             forced=tuple(token for word in self.words[self._first :] for token in word.tokens),
             prompt="".join(word.text for word in self.words[: self._first])[-_MAX_PROMPT:].strip(),
             offset=self._window,
+            spoken=None if spoken is None else spoken / STT_SAMPLE_RATE,
         )
 
     def take(self, update: Update, partial: PartialTranscript) -> Progress:
@@ -152,20 +163,33 @@ class Utterance:
         found = partial.words
         for index, word in enumerate(found):
             start, end = word.start + update.offset, word.end + update.offset
-            if start < last - _BACKWARDS:
+            if start < last - (_BACKWARDS if update.spoken is None else _BACKWARDS_AT_PAUSE):
                 found = found[:index]
                 break
-            behind = self._guard if word.probability >= _DOUBTFUL else 2 * self._guard
-            if index + 1 == len(found):
-                behind += _ALONE
+            is_last = index + 1 == len(found)
             is_mark = not any(character.isalnum() for character in word.text)
-            if end > update.end - behind or (is_mark and index + 1 == len(found)):
+            if end > self._latest(update, word, is_last) or (is_mark and is_last):
                 break
             last = max(last, end)
             self.words.append(StableWord(word.text, word.tokens, last, word.probability))
         stable = self.words[before:]
         text = "".join(word.text for word in stable)
         return Progress(text if before else text.lstrip(), _joined(found[len(stable) :]))
+
+    def all_words(self, update: Update, partial: PartialTranscript) -> tuple[Word, ...]:
+        """The stable words and those that an update read after them, with seconds of the utterance."""
+        found = [Word(word.time, word.time, word.text, word.probability) for word in self.words]
+        for word in partial.words:
+            start, end = word.start + update.offset, word.end + update.offset
+            found.append(Word(start, max(start, end), word.text, word.probability))
+        return tuple(found)
+
+    def _latest(self, update: Update, word: PartialWord, is_last: bool) -> float:
+        """Seconds from the start of the utterance up to which a word is stable."""
+        if update.spoken is not None and word.probability >= _DOUBTFUL:  # no more of it can come
+            return min(update.end, update.spoken + _AFTER_SPEECH)
+        behind = self._guard if word.probability >= _DOUBTFUL else 2 * self._guard
+        return update.end - behind - (_ALONE if is_last else 0.0)
 
     def _cut(self) -> None:
         """Move the window's start to a stable word that is said some seconds before the end."""

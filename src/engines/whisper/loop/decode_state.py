@@ -51,6 +51,8 @@ class DecodeState:
         self.row = row
         self.policy = RowPolicy(row, vocabulary.multilingual)
         self.encoder_output: EncoderOutput | None = None
+        self.cpu_seconds = 0.0
+        """CPU time that the row has cost."""
         self.is_counted = False
         """Whether the statistics know that the row is decoded again."""
         self._vocabulary = vocabulary

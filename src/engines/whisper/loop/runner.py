@@ -6,6 +6,7 @@ take milliseconds, so a voice note shares the machine with a two-hour file inste
 """
 
 from collections.abc import Callable, Collection, Generator, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import ctranslate2
@@ -202,6 +203,7 @@ class LoopRunner:
             if not task.done:
                 continue
             del self._encoding[job_id]
+            self._states[job_id].cpu_seconds += task.cpu_seconds
             if isinstance(task.outcome, Exception):
                 del self._states[job_id]
                 failed.append((job_id, task.outcome))
@@ -252,7 +254,8 @@ class LoopRunner:
                 self._on_retry()
             if policy.action is Action.DONE:
                 del self._states[job_id]
-                done.append((job_id, policy.outcome(self._align(state))))
+                outcome = policy.outcome(self._align(state))
+                done.append((job_id, replace(outcome, engine_seconds=state.cpu_seconds)))
             elif not state.is_encoded:
                 state.encoder_output = None
                 self._submit(job_id, state)

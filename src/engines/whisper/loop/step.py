@@ -1,5 +1,6 @@
 """One decoder step over some rows."""
 
+import time
 from collections.abc import Sequence
 
 from src.engines.whisper.loop.decode_state import DecodeState
@@ -9,6 +10,15 @@ from src.engines.whisper.loop.logit_filter import LogitFilter
 
 def decode_step(decoder: WhisperDecoder, logit_filter: LogitFilter, states: Sequence[DecodeState]) -> None:
     """Feed the next tokens of all rows to the decoder, and pass each row its logits."""
+    started = time.thread_time()
+    tokens = _step(decoder, logit_filter, states)
+    each = (time.thread_time() - started) / sum(tokens)
+    for state, count in zip(states, tokens, strict=True):
+        state.cpu_seconds += count * each
+
+
+def _step(decoder: WhisperDecoder, logit_filter: LogitFilter, states: Sequence[DecodeState]) -> list[int]:
+    """The number of tokens that each row fed."""
     inputs: list[DecoderInput] = []
     wanted: list[int] = []
     counts: list[int] = []  # of wanted logits, by row
@@ -34,8 +44,9 @@ def decode_step(decoder: WhisperDecoder, logit_filter: LogitFilter, states: Sequ
             lines += range(end - len(found), end)
             writing.append((state, len(found)))
         start = end
+    fed = [len(one.tokens) for one in inputs]
     if not writing:
-        return
+        return fed
     if len(lines) < len(logits):
         logits = logits[lines]
     logit_filter.apply(logits, texts, untimed)
@@ -43,3 +54,4 @@ def decode_step(decoder: WhisperDecoder, logit_filter: LogitFilter, states: Sequ
     for state, count in writing:
         state.consume_logprobs(logits[start : start + count])
         start += count
+    return fed

@@ -2,7 +2,8 @@
 
 import struct
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -49,18 +50,24 @@ def vocabulary(folder: Path) -> Vocabulary:
     return Vocabulary(folder, multilingual=True)
 
 
-@contextmanager
-def loop(
-    folder: Path, model: CTranslate2Model, vocabulary: Vocabulary, compute_type: str
-) -> Iterator[LoopRunner]:
-    runner = LoopRunner(lambda: (model, vocabulary), folder, probe(compute_type, folder), 16, 2)
+Loops = Callable[[str], LoopRunner]
+
+
+@pytest.fixture(scope="module")
+def loops(folder: Path, exact: CTranslate2Model, vocabulary: Vocabulary) -> Iterator[Loops]:
+    """A runner of each compute type, opened when it is first asked for: that takes seconds."""
     threads = torch.get_num_threads()
-    runner.open()
-    try:
-        yield runner
-    finally:
-        runner.close()
-        torch.set_num_threads(threads)
+    with ExitStack() as stack:
+
+        @cache
+        def loop(compute_type: str) -> LoopRunner:
+            runner = LoopRunner(lambda: (exact, vocabulary), folder, probe(compute_type, folder), 16, 2)
+            stack.callback(runner.close)
+            runner.open()
+            return runner
+
+        yield loop
+    torch.set_num_threads(threads)
 
 
 def row(folder: Path, model: CTranslate2Model, name: str, **options: object) -> WhisperRow:
@@ -89,7 +96,11 @@ def written(runner: LoopRunner, *rows: WhisperRow) -> list[Decoded]:
 
 @pytest.mark.instructions
 def test_in_float32_it_writes_what_ctranslate2_writes(
-    folder: Path, exact: CTranslate2Model, vocabulary: Vocabulary, monkeypatch: pytest.MonkeyPatch
+    folder: Path,
+    exact: CTranslate2Model,
+    vocabulary: Vocabulary,
+    monkeypatch: pytest.MonkeyPatch,
+    loops: Loops,
 ) -> None:
     monkeypatch.setattr(quality_check, "find_issue", lambda *_, **__: None)
     prompt = vocabulary.previous("Voz, a telephone exchange")
@@ -100,8 +111,8 @@ def test_in_float32_it_writes_what_ctranslate2_writes(
         row(folder, exact, "es-expelled", task="translate"),
         row(folder, exact, "en-extended", language="es"),
     ]
-    with loop(folder, exact, vocabulary, "float32") as runner:
-        ours = written(runner, *rows)
+    runner = loops("float32")
+    ours = written(runner, *rows)
     for one, mine in zip(rows, ours, strict=True):
         encoded = exact.encode([one.mel], one.window)
         start = vocabulary.start(one.language or "", one.task, one.prompt)
@@ -119,55 +130,64 @@ def test_text_ends_at_its_bound(
     vocabulary: Vocabulary,
     monkeypatch: pytest.MonkeyPatch,
     before: int,
+    loops: Loops,
 ) -> None:
     monkeypatch.setattr(quality_check, "find_issue", lambda *_, **__: None)
     monkeypatch.setattr(WhisperRow, "most_tokens", 7)
     prompt = vocabulary.previous("one, two, three, " * (before // 3)) if before else ()
     one = row(folder, exact, "en-agent", prompt=prompt)
-    with loop(folder, exact, vocabulary, "int8") as runner:
-        [ours] = written(runner, one)
+    runner = loops("int8")
+    [ours] = written(runner, one)
     start = vocabulary.start("en", one.task, one.prompt)
     [theirs] = exact.generate(exact.encode([one.mel], one.window), [start], 7, 0.0, vocabulary)
     assert len(ours.tokens) == len(theirs.tokens) == 7
 
 
 def test_in_float32_languages_are_as_likely_as_ctranslate2_says(
-    folder: Path, exact: CTranslate2Model, vocabulary: Vocabulary
+    folder: Path, exact: CTranslate2Model, vocabulary: Vocabulary, loops: Loops
 ) -> None:
     one = row(folder, exact, "es-expelled", language=None, detect_only=True)
     [theirs] = exact.languages(exact.encode([one.mel], one.window))
-    with loop(folder, exact, vocabulary, "float32") as runner:
-        [found] = run(runner, one)
+    runner = loops("float32")
+    [found] = run(runner, one)
     assert found.decoded is None
     assert dict(found.languages) == pytest.approx(theirs, abs=1e-4)
 
 
 @pytest.mark.instructions
 def test_a_row_is_the_same_to_the_bit_alone_and_in_a_batch(
-    folder: Path, exact: CTranslate2Model, vocabulary: Vocabulary
+    folder: Path, exact: CTranslate2Model, vocabulary: Vocabulary, loops: Loops
 ) -> None:
     names = ["en-agent", "en-extended", "es-agent", "es-expelled", "en-busy"]
     rows = [row(folder, exact, name) for name in names]
-    with loop(folder, exact, vocabulary, "int8") as runner:
-        alone = [written(runner, one)[0] for one in rows]
-        assert written(runner, *rows, *rows, *rows) == alone * 3
+    runner = loops("int8")
+    alone = [written(runner, one)[0] for one in rows]
+    assert written(runner, *rows, *rows, *rows) == alone * 3
 
 
 def test_giving_up_what_nobody_looks_at_changes_nothing(
-    folder: Path, exact: CTranslate2Model, vocabulary: Vocabulary, monkeypatch: pytest.MonkeyPatch
+    folder: Path,
+    exact: CTranslate2Model,
+    vocabulary: Vocabulary,
+    monkeypatch: pytest.MonkeyPatch,
+    loops: Loops,
 ) -> None:
     rows = [row(folder, exact, "en-agent"), row(folder, exact, "es-agent")]
-    with loop(folder, exact, vocabulary, "float32") as runner:
-        monkeypatch.setattr(decode_state, "_COMPACT_FROM", 0)
-        often = written(runner, *rows)
-        monkeypatch.setattr(decode_state, "_COMPACT_FROM", 10_000)
-        never = written(runner, *rows)
+    runner = loops("float32")
+    monkeypatch.setattr(decode_state, "_COMPACT_FROM", 0)
+    often = written(runner, *rows)
+    monkeypatch.setattr(decode_state, "_COMPACT_FROM", 10_000)
+    never = written(runner, *rows)
     assert [one.tokens for one in often] == [one.tokens for one in never]
     assert often[0].avg_logprob == pytest.approx(never[0].avg_logprob, abs=1e-4)
 
 
 def test_a_row_that_falls_down_the_ladder_says_the_same_each_time(
-    folder: Path, exact: CTranslate2Model, vocabulary: Vocabulary, monkeypatch: pytest.MonkeyPatch
+    folder: Path,
+    exact: CTranslate2Model,
+    vocabulary: Vocabulary,
+    monkeypatch: pytest.MonkeyPatch,
+    loops: Loops,
 ) -> None:
     seen: list[Decoded] = []
 
@@ -176,16 +196,17 @@ def test_a_row_that_falls_down_the_ladder_says_the_same_each_time(
         return QualityIssue.LOGPROB if decoded.temperature < 0.8 else None
 
     monkeypatch.setattr(quality_check, "find_issue", hardly)
-    with loop(folder, exact, vocabulary, "int8") as runner:
-        first, again = (written(runner, row(folder, exact, "en-extended"))[0] for _ in range(2))
-        assert runner.stats.retried == 2
+    runner = loops("int8")
+    before = runner.stats.retried
+    first, again = (written(runner, row(folder, exact, "en-extended"))[0] for _ in range(2))
+    assert runner.stats.retried == before + 2
     assert first == again
     # the fitted window, a wide one and the full one, and then the higher temperatures
     assert [one.temperature for one in seen[:7]] == [0.0, 0.0, 0.0, 0.2, 0.4, 0.6, 0.8]
 
 
 def test_nothing_is_compiled_after_the_start(
-    folder: Path, exact: CTranslate2Model, vocabulary: Vocabulary
+    folder: Path, exact: CTranslate2Model, vocabulary: Vocabulary, loops: Loops
 ) -> None:
     kernels = vars(attention) | vars(rows) | vars(sampling)
 
@@ -193,20 +214,20 @@ def test_nothing_is_compiled_after_the_start(
         found = {name: getattr(one, "signatures", None) for name, one in kernels.items()}
         return {name: len(signatures) for name, signatures in found.items() if signatures is not None}
 
-    with loop(folder, exact, vocabulary, "int8") as runner:
-        before = compiled()
-        assert before["self_attention"] and before["top_k"]
-        words = row(folder, exact, "en-agent", prompt=vocabulary.previous("Voz"), words=True)
-        run(runner, words, row(folder, exact, "es-agent", language=None))
-        assert compiled() == before
+    runner = loops("int8")
+    before = compiled()
+    assert before["self_attention"] and before["top_k"]
+    words = row(folder, exact, "en-agent", prompt=vocabulary.previous("Voz"), words=True)
+    run(runner, words, row(folder, exact, "es-agent", language=None))
+    assert compiled() == before
 
 
-def test_noise_ends(folder: Path, exact: CTranslate2Model, vocabulary: Vocabulary) -> None:
+def test_noise_ends(folder: Path, exact: CTranslate2Model, vocabulary: Vocabulary, loops: Loops) -> None:
     mel = Features(folder, exact.mels)(noise(3))
-    with loop(folder, exact, vocabulary, "int8") as runner:
-        [found] = written(
-            runner, WhisperRow(mel=mel, duration=3.0, window=window_for(mel.shape[1]), language="en")
-        )
+    runner = loops("int8")
+    [found] = written(
+        runner, WhisperRow(mel=mel, duration=3.0, window=window_for(mel.shape[1]), language="en")
+    )
     assert len(found.tokens) <= 224
 
 
@@ -224,7 +245,11 @@ def test_in_float32_it_hears_what_ctranslate2_hears(folder: Path, exact: CTransl
 
 
 def test_a_language_that_detection_gets_wrong_is_told_by_the_text(
-    folder: Path, exact: CTranslate2Model, vocabulary: Vocabulary, monkeypatch: pytest.MonkeyPatch
+    folder: Path,
+    exact: CTranslate2Model,
+    vocabulary: Vocabulary,
+    monkeypatch: pytest.MonkeyPatch,
+    loops: Loops,
 ) -> None:
     def wrong(_: object, __: object) -> Guesses:
         return (("it", 0.6), ("es", 0.3), ("la", 0.1))
@@ -233,10 +258,11 @@ def test_a_language_that_detection_gets_wrong_is_told_by_the_text(
     monkeypatch.setattr(
         quality_check, "_UNSURE_TEXT", 0.0
     )  # the clip is so plain that its text is likely in Italian, too
-    with loop(folder, exact, vocabulary, "int8") as runner:
-        [found] = run(runner, row(folder, exact, "es-agent", language=None))
-        [known] = written(runner, row(folder, exact, "es-agent"))
-        assert runner.stats.issues[QualityIssue.LANGUAGE] == 1
+    runner = loops("int8")
+    before = runner.stats.issues[QualityIssue.LANGUAGE]
+    [found] = run(runner, row(folder, exact, "es-agent", language=None))
+    [known] = written(runner, row(folder, exact, "es-agent"))
+    assert runner.stats.issues[QualityIssue.LANGUAGE] == before + 1
     assert found.languages == (("es", 0.3), ("it", 0.6), ("la", 0.1))
     assert found.decoded is not None
     assert found.decoded.text == known.text

@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run run-ray setup-ray test-ray bench-ray test test-fast test-gpu system-packages browser lint lock format models bench-stt bench-live bench-tts screenshots check-coqui setup setup-dev clean
+.PHONY: help run run-ray setup-ray test-ray bench-ray test test-beside test-narrower test-fast test-gpu system-packages browser lint lock format models bench-stt bench-live bench-tts screenshots check-coqui setup setup-dev clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -16,13 +16,18 @@ run-ray: setup-ray ## the same on Ray Serve: two replicas of each engine here; s
 
 ONE_THREAD := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE KMP_BLOCKTIME=0
 
-test: system-packages setup-dev browser lint ## lint, types and every test, with the real models
-	# two processes on two cores: one thread each where nothing else is set, and none that spins while it waits.
-	# The long files first, so that no process is left with one of them at the end
-	$(ONE_THREAD) $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not alone" \
-		tests/hostile tests/integration tests/cluster tests/e2e tests/faults tests/deploy tests/unit
-	$(ONE_THREAD) $(BIN)/python -m scripts.test_narrower
+test: system-packages setup-dev browser ## lint, types and every test, with the real models
+	@$(MAKE) --no-print-directory --jobs=2 test-beside test-narrower
 	$(BIN)/python -m pytest -m alone tests/faults
+
+# three processes on two cores, because tests also wait; one thread each where nothing else is set, and none that
+# spins while it waits. The long files first, so that no process is left with one of them at the end
+test-beside:
+	$(ONE_THREAD) $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not alone" \
+		tests/hostile tests/e2e tests/integration tests/cluster tests/faults tests/deploy tests/unit
+
+test-narrower: lint
+	$(ONE_THREAD) $(BIN)/python -m scripts.test_narrower
 
 test-fast: setup-dev ## units alone: no models, no PyTorch, half a minute
 	$(BIN)/python -m pytest -n 2 -m "not models and not slow" --engines=without tests/unit

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
+from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
@@ -21,7 +22,6 @@ from src.api.errors import explained
 from src.api.graceful_shutdown import GracefulShutdown
 from src.api.transcripts import written
 from src.config import Settings, TruncatedAudio
-from src.core.s3_handler import S3Storage
 from src.engines.base import Engine, SpeechToText, TextToSpeech, Voice
 from src.engines.models import Models
 from src.errors import ConfigurationError
@@ -39,7 +39,9 @@ from src.services.tts import TtsConfig, TtsService
 from src.storage.base import Storage
 from src.storage.local import LocalStorage
 from src.storage.measured import MeasuredStorage
-from src.storage.s3_errors import S3Bucket
+
+if TYPE_CHECKING:
+    from src.storage.s3_errors import S3Bucket
 
 OpenEngines = Callable[[Settings], AbstractAsyncContextManager[Models]]
 
@@ -126,7 +128,11 @@ async def open_services(
 
 def open_storage(settings: Settings) -> Storage:
     """S3 or the local folder, as the settings say. Nothing is opened until it is entered."""
-    return S3Storage(s3_bucket(settings)) if settings.uses_s3 else LocalStorage(settings.storage_dir)
+    if not settings.uses_s3:
+        return LocalStorage(settings.storage_dir)
+    from src.core.s3_handler import S3Storage  # importing its client takes a sixth of a server's start
+
+    return S3Storage(s3_bucket(settings))
 
 
 def stt_service(
@@ -234,8 +240,10 @@ def _admission(name: str, engine: Engine, models: Models, settings: Settings) ->
     return AdmissionController(name, partial(_limit, engine, models, settings), settings.request_timeout)
 
 
-def s3_bucket(settings: Settings) -> S3Bucket:
+def s3_bucket(settings: Settings) -> "S3Bucket":
     """The configured bucket, with its credentials."""
+    from src.storage.s3_errors import S3Bucket
+
     return S3Bucket(
         name=settings.s3_bucket_name,
         region=settings.aws_region,

@@ -6,13 +6,15 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
 
 from src.config import Settings
+from src.core.loader import open_models
+from src.engines.models import Models
 from src.main import create_app
 from src.weights.tts_engine import TtsEngine
 from tests.support.server import RunningServer, serve
@@ -41,9 +43,14 @@ def no_programs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(espeak_wrapper, "_DEF_ESPEAK_LIB", None)
 
 
+def open_voices(settings: Settings) -> AbstractAsyncContextManager[Models]:
+    """Without Whisper, which would only take time to open."""
+    return open_models(settings, transcribes=False)
+
+
 @contextmanager
 def started(settings: Settings) -> Iterator[tuple[RunningServer, httpx.Client]]:
-    with serve(create_app(settings)) as server, server.client() as client:
+    with serve(create_app(settings, open_voices)) as server, server.client() as client:
         yield server, client
 
 

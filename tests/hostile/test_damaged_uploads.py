@@ -15,6 +15,7 @@ import random
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import httpx
@@ -143,7 +144,7 @@ def bait(tmp_path: Path) -> Iterator[Canary]:
 
 def test_damaged_uploads_do_no_harm(server: Server, bait: Canary) -> None:
     # decoders, threads and the memory of a busy moment are made now
-    send(server, damaged(seed=1), bait)
+    send(server, islice(damaged(seed=1), 0, None, 3), bait)
     server.warm()
     worker, seen = server.worker, len(server.events())
     left = {path.name for path in (server.folder / "tmp").iterdir()}

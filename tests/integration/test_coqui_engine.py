@@ -2,10 +2,10 @@
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import pytest
@@ -70,6 +70,34 @@ def speak(voices: dict[str, CoquiFiles], use: Callable[[CoquiEngine], Awaitable[
     return asyncio.run(main())
 
 
+Use = Callable[[CoquiEngine], Coroutine[Any, Any, T]]
+
+
+class Speak(Protocol):
+    """What `use` makes of an engine with both voices."""
+
+    def __call__(self, use: Use[T], compute_type: str = ...) -> T: ...
+
+
+@pytest.fixture(scope="module")
+def speak_both(voices: dict[str, CoquiFiles]) -> Iterator[Speak]:
+    """One engine of each compute type for all tests: opening it takes seconds."""
+    models = [replace(files, language=language) for language, files in voices.items()]
+    engines: dict[str, CoquiEngine] = {}
+    with asyncio.Runner() as runner:
+
+        def speak(use: Use[T], compute_type: str = "auto") -> T:
+            if compute_type not in engines:
+                engine = CoquiEngine(models, compute_type=compute_type)
+                runner.run(engine.__aenter__())
+                engines[compute_type] = engine
+            return runner.run(use(engines[compute_type]))
+
+        yield speak
+        for engine in engines.values():
+            runner.run(engine.__aexit__(None, None, None))
+
+
 async def say(engine: CoquiEngine, text: str, language: str, request_id: str = "1") -> Audio:
     """One row, by the first voice of the language."""
     return await engine.synthesize(text, VoiceRegistry(engine.voices).default(language), request_id)
@@ -77,7 +105,7 @@ async def say(engine: CoquiEngine, text: str, language: str, request_id: str = "
 
 @pytest.mark.parametrize("compute_type", ["float32", pytest.param("auto", marks=pytest.mark.instructions)])
 def test_sound_is_coquis_own_in_a_batch_and_alone(
-    voices: dict[str, CoquiFiles], coquis_sound: dict[str, Audio], compute_type: str
+    speak_both: Speak, coquis_sound: dict[str, Audio], compute_type: str
 ) -> None:
     """HiFi-GAN at the model's rate for English; for Spanish MelGAN, rescaled and at 24 kHz for 16.
 
@@ -93,7 +121,7 @@ def test_sound_is_coquis_own_in_a_batch_and_alone(
         assert (spanish.id, spanish.language) == ("tts_models/es/test/tacotron2-DDC", "es")
         return list(together), alone
 
-    together, alone = speak(voices, use, compute_type=compute_type)
+    together, alone = speak_both(use, compute_type)
 
     for (text, language), batched, single in zip(rows, together, alone, strict=True):
         expected = coquis_sound[text]
@@ -107,7 +135,7 @@ def test_sound_is_coquis_own_in_a_batch_and_alone(
                 assert np.square(ours - other).mean() < 1e-4 * np.square(expected).mean()
 
 
-def test_rows_that_come_and_go_at_random_sound_as_alone(voices: dict[str, CoquiFiles]) -> None:
+def test_rows_that_come_and_go_at_random_sound_as_alone(speak_both: Speak) -> None:
     texts = [" ".join(["word"] * count) + "." for count in (9, 1, 4, 2, 6, 3, 5, 1)]
 
     async def use(engine: CoquiEngine) -> tuple[list[Audio], list[Audio]]:
@@ -118,7 +146,7 @@ def test_rows_that_come_and_go_at_random_sound_as_alone(voices: dict[str, CoquiF
         together = await asyncio.gather(*map(later, range(len(texts))))
         return list(together), [await say(engine, text, "en", "0") for text in texts]
 
-    for batched, single in zip(*speak(voices, use), strict=True):
+    for batched, single in zip(*speak_both(use), strict=True):
         np.testing.assert_allclose(batched, single, rtol=0, atol=1e-4)
 
 
@@ -184,14 +212,17 @@ def test_a_word_that_cannot_be_spoken_fails_and_the_next_row_is_served(
 
 
 def test_a_sentence_whose_end_is_missed_is_spoken_in_pieces(
-    voices: dict[str, CoquiFiles], tmp_path: Path, caplog: pytest.LogCaptureFixture
+    voices: dict[str, CoquiFiles],
+    speak_both: Speak,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     tired = coqui.tires(voices["en"], tmp_path, steps=100)
     text = "Ten steps to the left, then ten to the right, and on."
 
     pieces = speak({"en": tired}, lambda engine: say(engine, text, "en", "1"))
 
-    spoken = speak(voices, lambda engine: say(engine, text, "en", "1"))
+    spoken = speak_both(lambda engine: say(engine, text, "en", "1"))
     assert 0.9 * len(spoken) < len(pieces) < 1.3 * len(spoken)
     assert "it does not come to an end" in caplog.text
 
@@ -251,14 +282,14 @@ def test_english_by_phonemes_sounds_as_coquis_own(spoken_by_phonemes: CoquiFiles
     assert np.abs(ours - np.array(expected, np.float32)).max() < 1e-3 * np.abs(expected).max()
 
 
-def test_a_text_of_unknown_characters_fails_alone(voices: dict[str, CoquiFiles]) -> None:
+def test_a_text_of_unknown_characters_fails_alone(speak_both: Speak) -> None:
     async def use(engine: CoquiEngine) -> list[Audio | BaseException]:
         texts = ["Yes.", "ありがとう", "No."]
         return await asyncio.gather(
             *(say(engine, text, "en", text) for text in texts), return_exceptions=True
         )
 
-    yes, unknown, no = speak(voices, use)
+    yes, unknown, no = speak_both(use)
 
     assert isinstance(unknown, EngineFailed)
     assert isinstance(yes, np.ndarray)

@@ -16,6 +16,7 @@ from src.engines.base import Audio, Voice
 from src.engines.coqui import CoquiEngine
 from src.engines.voices import VoiceRegistry
 from src.errors import InvalidInput
+from src.weights.store import CoquiFiles
 from tests.support import coqui
 
 
@@ -47,6 +48,11 @@ def test_two_models_of_a_language_are_two_voices(tmp_path: Path) -> None:
     np.testing.assert_allclose(one, other, rtol=0, atol=1e-4)
 
 
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> CoquiFiles:
+    return coqui.english(tmp_path_factory.mktemp("coqui") / "model")
+
+
 def _as_if_open(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("src.engines.coqui.runner.MultiVoiceRunner.sample_rate", lambda *_: 22_050)
     monkeypatch.setattr("src.engines.coqui.runner.MultiVoiceRunner.phonemes", lambda *_: "")
@@ -54,10 +60,9 @@ def _as_if_open(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("part", ["checkpoint", "config", "vocoder_checkpoint", "vocoder_config"])
 def test_a_file_that_changes_makes_another_voice_for_the_cache(
-    tmp_path: Path, part: str, monkeypatch: pytest.MonkeyPatch
+    files: CoquiFiles, part: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _as_if_open(monkeypatch)
-    files = coqui.english(tmp_path / "model")
 
     def known() -> str:
         (voice,) = CoquiEngine([files]).voices
@@ -65,16 +70,16 @@ def test_a_file_that_changes_makes_another_voice_for_the_cache(
 
     before = known()
     assert known() == before
-    os.utime(getattr(files, part), ns=(time.time_ns(), time.time_ns() + 1_000_000_000))
+    file: Path = getattr(files, part)
+    os.utime(file, ns=(time.time_ns(), file.stat().st_mtime_ns + 1_000_000_000))
     assert known() != before
 
 
 def test_a_model_of_the_same_name_elsewhere_is_another_voice_for_the_cache(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    files: CoquiFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _as_if_open(monkeypatch)
-    files = coqui.english(tmp_path / "a" / "model")
-    trained_again = coqui.english(tmp_path / "b" / "model")
+    trained_again = coqui.english(tmp_path / "model")
     assert files.name == trained_again.name
     one, other = (CoquiEngine([each]).voices[0] for each in (files, trained_again))
     assert one.fingerprint != other.fingerprint
@@ -93,7 +98,7 @@ def test_both_engines_speak_side_by_side(
     )
 
     async def main() -> None:
-        async with open_models(settings) as models:
+        async with open_models(settings, transcribes=False) as models:
             voices = VoiceRegistry(models.tts.voices)
             assert models.tts.info.engine == "coqui, kokoro"
             assert [voices.default(language).id for language in voices.languages] == ["en", "es"]

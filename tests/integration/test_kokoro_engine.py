@@ -1,9 +1,10 @@
 """Kokoro on its real weights, against the `kokoro-onnx` package."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import pytest
@@ -31,19 +32,38 @@ def files(make_settings: Callable[..., Settings]) -> KokoroFiles:
     return ModelStore(make_settings().models_dir).kokoro()
 
 
-def speak(files: KokoroFiles, use: Callable[[KokoroEngine], Awaitable[T]]) -> T:
-    async def main() -> T:
-        async with KokoroEngine(files.model, files.voices, threads=1) as engine:
-            return await use(engine)
+Use = Callable[[KokoroEngine], Coroutine[Any, Any, T]]
 
-    return asyncio.run(main())
+
+class Speak(Protocol):
+    """What `use` makes of an engine."""
+
+    def __call__(self, use: Use[T]) -> T: ...
+
+
+@contextmanager
+def opened(files: KokoroFiles) -> Iterator[Speak]:
+    engine = KokoroEngine(files.model, files.voices, threads=1)
+    with asyncio.Runner() as runner:
+        runner.run(engine.__aenter__())
+        try:
+            yield lambda use: runner.run(use(engine))
+        finally:
+            runner.run(engine.__aexit__(None, None, None))
+
+
+@pytest.fixture(scope="module")
+def speak(files: KokoroFiles) -> Iterator[Speak]:
+    """One engine for all tests: opening it takes seconds."""
+    with opened(files) as engine:
+        yield engine
 
 
 async def say(engine: KokoroEngine, text: str, voice: str = "af_heart", request_id: str = "1") -> Audio:
     return await engine.synthesize(text, VoiceRegistry(engine.voices).find(voice), request_id)
 
 
-def test_sound_is_that_of_kokoro_onnx(files: KokoroFiles, tmp_path: Path) -> None:
+def test_sound_is_that_of_kokoro_onnx(files: KokoroFiles, speak: Speak, tmp_path: Path) -> None:
     names = ("af_heart", "bf_emma", "ef_dora")
     styles = {name: np.fromfile(files.voices[name], np.float32).reshape(-1, 1, 256) for name in names}
     np.savez(tmp_path / "voices.npz", **styles)  # type: ignore[arg-type]
@@ -54,13 +74,13 @@ def test_sound_is_that_of_kokoro_onnx(files: KokoroFiles, tmp_path: Path) -> Non
         return [await say(engine, text, voice) for text, voice, _ in rows]
 
     rows = [(ENGLISH, "af_heart", "en-us"), (ENGLISH, "bf_emma", "en-gb"), (SPANISH, "ef_dora", "es")]
-    for ours, (text, voice, espeak) in zip(speak(files, use), rows, strict=True):
+    for ours, (text, voice, espeak) in zip(speak(use), rows, strict=True):
         theirs, _ = kokoro.create(text, voice, lang=espeak)
         assert ours.dtype == np.float32
         np.testing.assert_allclose(ours, np.clip(theirs, -1, 1), rtol=0, atol=1e-3)
 
 
-def test_a_word_of_ipa_is_spoken_as_these_phonemes(files: KokoroFiles) -> None:
+def test_a_word_of_ipa_is_spoken_as_these_phonemes(speak: Speak) -> None:
     phonemes = Phonemizer("en-US").phonemes("soup", DEFAULT_VOCAB)
 
     async def use(engine: KokoroEngine) -> None:
@@ -75,22 +95,22 @@ def test_a_word_of_ipa_is_spoken_as_these_phonemes(files: KokoroFiles) -> None:
         other = await engine.utter("A hot /sˈoʊp/, all of you.", voice, "1")
         assert not np.array_equal(other.audio, plain.audio)
 
-    speak(files, use)
+    speak(use)
 
 
 def test_a_text_longer_than_the_model_takes_is_spoken_whole(
-    files: KokoroFiles, monkeypatch: pytest.MonkeyPatch
+    speak: Speak, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = "All of them went home, one after the other, and late."
-    whole = speak(files, lambda engine: say(engine, text))
+    whole = speak(lambda engine: say(engine, text))
     monkeypatch.setattr("src.engines.kokoro.runner.MAX_PHONEMES", 20)
 
-    parts = speak(files, lambda engine: say(engine, text))
+    parts = speak(lambda engine: say(engine, text))
 
     assert 0.8 * len(whole) < len(parts) < 2 * len(whole)
 
 
-def test_rows_of_many_tasks_each_get_their_own_sound(files: KokoroFiles) -> None:
+def test_rows_of_many_tasks_each_get_their_own_sound(speak: Speak) -> None:
     rows = [
         ("One.", "af_heart"), ("Uno.", "ef_dora"), ("Two and three.", "bm_george"),
         ("Dos y tres.", "em_alex"), ("Two and three.", "af_heart"),
@@ -100,13 +120,11 @@ def test_rows_of_many_tasks_each_get_their_own_sound(files: KokoroFiles) -> None
         together = await asyncio.gather(*(say(engine, *row, request_id="".join(row)) for row in rows))
         return list(together), [await say(engine, *row, request_id="".join(row)) for row in rows]
 
-    for batched, alone in zip(*speak(files, use), strict=True):
+    for batched, alone in zip(*speak(use), strict=True):
         np.testing.assert_array_equal(batched, alone)
 
 
-def test_a_row_that_leaves_is_not_spoken_to_its_end(
-    files: KokoroFiles, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_row_that_leaves_is_not_spoken_to_its_end(speak: Speak, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("src.engines.kokoro.runner.MAX_PHONEMES", 20)
 
     async def use(engine: KokoroEngine) -> None:
@@ -117,16 +135,16 @@ def test_a_row_that_leaves_is_not_spoken_to_its_end(
         assert len(await staying)
         assert engine.load.active == engine.load.waiting == 0
 
-    speak(files, use)
+    speak(use)
 
 
-def test_a_text_without_any_sound_fails_alone(files: KokoroFiles) -> None:
+def test_a_text_without_any_sound_fails_alone(speak: Speak) -> None:
     async def use(engine: KokoroEngine) -> None:
         with pytest.raises(EngineFailed, match="can be spoken"):
             await say(engine, "\n")
         assert len(await say(engine, "Yes."))
 
-    speak(files, use)
+    speak(use)
 
 
 def test_a_foreign_word_does_not_leave_its_language_in_the_sound(files: KokoroFiles) -> None:
@@ -137,16 +155,21 @@ def test_a_foreign_word_does_not_leave_its_language_in_the_sound(files: KokoroFi
     assert "aθˈina" in phonemes
 
 
+def _open(files: KokoroFiles) -> None:
+    with opened(files):
+        pass
+
+
 def test_files_that_are_no_kokoro_are_refused(files: KokoroFiles, tmp_path: Path) -> None:
     broken = tmp_path / "broken"
     broken.write_bytes(b"\x00" * 1000)
 
     with pytest.raises(ModelUnavailable, match="is no Kokoro voice"):
-        speak(KokoroFiles(files.model, {"af_heart": broken}), lambda engine: asyncio.sleep(0))
+        _open(KokoroFiles(files.model, {"af_heart": broken}))
     with pytest.raises(ModelUnavailable, match="cannot be opened as an ONNX model"):
-        speak(KokoroFiles(broken, files.voices), lambda engine: asyncio.sleep(0))
+        _open(KokoroFiles(broken, files.voices))
     with pytest.raises(ModelUnavailable, match="cannot speak with the voice ff_siwis"):
-        speak(KokoroFiles(files.model, {"ff_siwis": broken}), lambda engine: asyncio.sleep(0))
+        _open(KokoroFiles(files.model, {"ff_siwis": broken}))
 
 
 def test_weights_that_do_not_fit_the_network_of_the_gpu_are_run_on_the_cpu(

@@ -21,7 +21,7 @@ def test_kokoro_that_cannot_speak_its_first_words_stops_the_start(
     monkeypatch.setattr(onnxruntime.InferenceSession, "run", broken)
 
     async def main() -> None:
-        async with open_models(make_settings()):
+        async with open_models(make_settings(), transcribes=False):
             raise AssertionError("it is ready")
 
     with pytest.raises(RuntimeError, match="operator is missing"):

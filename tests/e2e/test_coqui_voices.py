@@ -125,7 +125,7 @@ def test_with_coqui_the_start_fails_and_says_what_to_do(folders: dict[str, str],
         check=False,
         capture_output=True,
         encoding="utf-8",
-        timeout=120,
+        timeout=300,
     )
 
     assert done.returncode != 0

@@ -23,7 +23,7 @@ _LEAST = np.int32(-(2**31))
 _TINY = np.float32(1e-12)
 
 _LOWEST, _LOG2E = _floats(-64, 1.4426950408889634)
-"""Beyond -64, products with the result become subnormal numbers, which CPUs multiply a hundred times slower."""
+"""Beyond -64, products with the result become subnormal, which CPUs multiply a hundred times slower."""
 _LN2, _LN2_REST = _floats(0.693359375, -2.12194440e-4)
 _E = _floats(
     1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1

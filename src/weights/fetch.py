@@ -37,14 +37,14 @@ def fetch(cache: ModelCache, model: Model, *, verify: bool = False, ask_again: b
         ModelUnavailable: there is no such model.
     """
     folder = cache.folder(model.key)
-    if cache.fault(model.key, model.checksums, hashes=verify) is None:
+    if cache.fault(model.key, model.checksums, needs=model.needs, hashes=verify) is None:
         return folder
     if not ask_again and (failed := cache.recent_failure(model.key)):
         raise DownloadFailed(model, failed)
     try:
         with cache.lock(model.key):
             # another process may have fetched it meanwhile
-            fault = cache.fault(model.key, model.checksums, hashes=verify)
+            fault = cache.fault(model.key, model.checksums, needs=model.needs, hashes=verify)
             if fault is not None:
                 if folder.exists():
                     log.warning("%s is not whole (%s): fetching it again", folder, fault)

@@ -72,6 +72,7 @@ def model(network: Network) -> Model:
         components=lambda: components,
         check=lambda folder: verify(folder, sums),
         checksums=sums,
+        needs=tuple(sums),
         advice=(
             "What to do: on a machine that reaches one of these, run `python -m src.weights --tts "
             "kokoro --models-dir models` and copy its `models` folder here (MODELS_DIR); or put "

@@ -21,7 +21,7 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -44,18 +44,24 @@ class ModelCache:
         return self.root / key
 
     def fault(
-        self, key: str, checksums: Mapping[str, str] | None = None, *, hashes: bool = False
+        self,
+        key: str,
+        checksums: Mapping[str, str] | None = None,
+        *,
+        needs: Collection[str] = (),
+        hashes: bool = False,
     ) -> str | None:
         """Why the folder is not a finished model; None if it is one.
 
         Sizes only, unless `hashes` is set or a person put the files there: this runs at every start.
 
         Args:
-            checksums: SHA-256 of files that must be there. A folder without a manifest is a finished model if
-                these are right.
+            checksums: a folder without a manifest is a finished model if its files have these SHA-256.
+            needs: names of files that must be among those of the manifest.
+            hashes: compare the SHA-256 of every file with that of the manifest.
         """
         try:
-            _check(self.folder(key), checksums or {}, hashes)
+            _check(self.folder(key), checksums or {}, needs, hashes)
         except SourceFailed as error:
             return str(error)
         return None
@@ -139,7 +145,7 @@ class ModelCache:
         return self.root / f".{folder}" / key.replace("/", "--")
 
 
-def _check(folder: Path, checksums: Mapping[str, str], hashes: bool) -> None:
+def _check(folder: Path, checksums: Mapping[str, str], needs: Collection[str], hashes: bool) -> None:
     """Raise SourceFailed unless the folder is a finished model; see `ModelCache.fault`."""
     if not folder.is_dir():
         raise SourceFailed("it is not there")
@@ -150,7 +156,7 @@ def _check(folder: Path, checksums: Mapping[str, str], hashes: bool) -> None:
         files: dict[str, dict[str, Any]] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))[
             "files"
         ]
-        if lacking := sorted(set(checksums) - set(files)):
+        if lacking := sorted(set(needs) - set(files)):
             raise SourceFailed(f"it was fetched without {lacking[0]}")
         for name, expected in files.items():
             size = (folder / name).stat().st_size

@@ -1,7 +1,7 @@
 """What a source of weights is, and how its files are verified. Plain values, so that every source fits."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -46,6 +46,8 @@ class Model:
     """What to do when every source has failed."""
     checksums: Mapping[str, str] = field(default_factory=dict)
     """Files that, with these SHA-256, are taken for this model even if the store did not put them there."""
+    needs: Collection[str] = ()
+    """Names of files without which the folder is not whole, e.g. one of an earlier version."""
 
 
 def digest(file: Path) -> str:

@@ -110,7 +110,7 @@ class ModelStore:
         """
         model = kokoro.model(self._network)
         folder = self._cache.folder(model.key)
-        usable = self._cache.fault(model.key, kokoro.fewest()) is None
+        usable = self._cache.fault(model.key, kokoro.fewest(), needs=kokoro.fewest()) is None
         try:
             self._fetch(model, ask_again=ask_again or not usable)
         except DownloadFailed as error:
@@ -212,7 +212,7 @@ class ModelStore:
         if engine in (TtsEngine.COQUI, TtsEngine.BOTH):
             lacking += no_coqui
         speaks = engine in (TtsEngine.KOKORO, TtsEngine.BOTH) or (engine is TtsEngine.AUTO and no_coqui)
-        if speaks and self._cache.fault(kokoro.KEY, kokoro.fewest()):
+        if speaks and self._cache.fault(kokoro.KEY, kokoro.fewest(), needs=kokoro.fewest()):
             lacking.append("Kokoro")
         return lacking
 

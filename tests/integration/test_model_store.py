@@ -114,6 +114,20 @@ def test_a_size_is_looked_up_by_the_name_that_faster_whisper_gives_it(host: Host
     assert _store(host, tmp_path).whisper("tiny.en").name == "tiny.en"
 
 
+def test_base_of_the_hub_has_another_vocabulary_file_than_that_of_the_packages(
+    host: Host, tmp_path: Path
+) -> None:
+    files = whisper_files()
+    files["vocabulary.txt"] = files.pop("vocabulary.json")
+    host.repository("Systran/faster-whisper-base", files)
+    store = _store(host, tmp_path)
+    store.whisper("base")
+    asked = host.requests.total()
+    assert store.whisper("base").folder == tmp_path / "whisper" / "base"
+    assert host.requests.total() == asked
+    assert store.missing("base", TtsEngine.KOKORO, "", "") == ["Kokoro"]
+
+
 def test_the_users_token_opens_a_closed_repository(
     host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

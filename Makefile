@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run run-ray setup-ray test-ray bench-ray test test-beside test-narrower test-fast test-gpu system-packages browser lint lock format models bench-stt bench-live bench-tts screenshots check-coqui setup setup-dev clean
+.PHONY: help run run-ray setup-ray test-ray bench-ray test test-beside test-narrower test-fast test-gpu system-packages browser lint lock format models bench-stt bench-live bench-tts bench-first-sound screenshots check-coqui setup setup-dev clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -77,6 +77,10 @@ bench-live: setup-dev ## delay and quality of live transcription; KEY=... of a s
 bench-tts: setup-dev ## text to speech against Coqui's synthesizer and kokoro-onnx, in turn
 	$(BIN)/python -m benchmarks.tts coqui
 	$(BIN)/python -m benchmarks.tts kokoro
+
+bench-first-sound: setup-dev ## when streamed speech begins, and how its slices sound
+	$(BIN)/python -m benchmarks.first_sound kokoro
+	$(BIN)/python -m benchmarks.first_sound coqui
 
 screenshots: setup-dev browser ## take the pictures of the web page in docs/images anew
 	$(BIN)/python -m scripts.screenshots

@@ -155,6 +155,7 @@ def tts_service(
         max_text_chars=settings.max_text_chars,
         url_expires=settings.presigned_url_expires,
         dollar=settings.tts_dollar_es,
+        early_sound=settings.tts_early_sound,
         lexicon=lexicon,
     )
     return TtsService(engine, storage, config)

@@ -89,6 +89,8 @@ class Settings(BaseSettings):
     """A JSON file that says how single words are spoken (docs/voices.md)."""
     tts_dollar_es: Literal["dollars", "pesos"] = "dollars"
     """What `$` is in Spanish where neither the language's region nor the text says it."""
+    tts_early_sound: bool = True
+    """Whether a stream of speech may begin before its first sentence is whole (docs/voices.md)."""
     device: Device = Device.AUTO
     """`auto`: CUDA if there is a usable GPU, else the CPU."""
     compute_type: ComputeType = ComputeType.AUTO

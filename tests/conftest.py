@@ -68,6 +68,8 @@ def make_settings(tmp_path_factory: pytest.TempPathFactory, device: str) -> Call
             "storage_dir": tmp_path_factory.mktemp("storage"),
             "data_dir": tmp_path_factory.mktemp("data"),
             "storage": "local",
+            # how a stream sounds would depend on what else the server does, and on what it has learnt
+            "tts_early_sound": False,
             "tts_engine": TtsEngine.KOKORO,
             "device": device,
             "failed_key_limit": "off",  # all callers of all tests have one address

@@ -67,7 +67,7 @@ async def speak(request: Request, services: ServicesDep, body: SpeechIn) -> Spee
     | {200: {"description": "The audio", "content": _AUDIO}},
 )
 async def stream(request: Request, services: ServicesDep, body: SpeechIn) -> StreamingResponse:
-    """Streams the audio: the first sentence is sent as soon as it is ready. Nothing is stored.
+    """Streams the audio: what is ready is sent at once, a part of a sentence too. Nothing is stored.
 
     With `timestamps=true` the answer is `text/event-stream`: events `words` (`{"words": [{"word", "start",
     "end"}]}`), each before or with its sound, events `audio` (`{"audio": "<base64>"}`, which in a row are the

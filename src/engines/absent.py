@@ -1,11 +1,12 @@
 """An engine that was not loaded, in the place of one that nobody will ask for anything."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
 from src.engines.base import (
     Audio,
+    EarlySound,
     EngineInfo,
     LanguageGuess,
     Load,
@@ -53,7 +54,15 @@ class AbsentEngine:
         """Raises EngineFailed."""
         raise _not_loaded()
 
-    async def utter(self, text: str, voice: Voice, request_id: str, *, timed: bool = False) -> Utterance:
+    async def utter(
+        self,
+        text: str,
+        voice: Voice,
+        request_id: str,
+        *,
+        timed: bool = False,
+        early: Callable[[EarlySound], None] | None = None,
+    ) -> Utterance:
         """Raises EngineFailed."""
         raise _not_loaded()
 

@@ -7,7 +7,7 @@ requests into one model call is the engine's business (`scheduling/batcher.py`),
 service's.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
@@ -218,6 +218,18 @@ class Utterance:
     """Of each word of the row (`text.split()`), if the row asked for them and the voice can tell."""
 
 
+@dataclass(frozen=True, slots=True)
+class EarlySound:
+    """The sound of a row that is still being made."""
+
+    audio: Audio
+    """From the beginning of the row on, or from where the last one ended."""
+    level_db: float
+    """Level of the whole row (`loudness.speech_level`), as far as it is known before the row ends."""
+    peak: float
+    """Largest sample of the whole row, likewise."""
+
+
 class Engine(Protocol):
     @property
     def info(self) -> EngineInfo: ...
@@ -274,7 +286,15 @@ class TextToSpeech(Engine, Protocol):
     async def synthesize(self, text: str, voice: Voice, request_id: str) -> Audio:
         """The sound alone of `utter`, which says more."""
 
-    async def utter(self, text: str, voice: Voice, request_id: str, *, timed: bool = False) -> Utterance:
+    async def utter(
+        self,
+        text: str,
+        voice: Voice,
+        request_id: str,
+        *,
+        timed: bool = False,
+        early: Callable[[EarlySound], None] | None = None,
+    ) -> Utterance:
         """Speak one row: a sentence or clause, already normalised (`services/text`).
 
         A word in slashes (`/wˈʊstɚ/`) is said as these phonemes, which are some of `voice.phonemes`.
@@ -285,6 +305,8 @@ class TextToSpeech(Engine, Protocol):
         Args:
             voice: one of `voices`, or a blend of several of them.
             timed: tell when each word is said, too.
+            early: is called on the event loop with sound of the row before the row ends, if the engine has
+                it so soon. What it is given, joined, is the beginning of the row.
 
         Raises:
             EngineFailed: the model raised, or cannot speak this row.

@@ -1,7 +1,9 @@
 """The base class of engines around a `Batcher`."""
 
+import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
@@ -9,8 +11,20 @@ from src.engines.base import EngineInfo, Load
 from src.scheduling.batcher import MAX_BACKGROUND, STALL_SECONDS, Batcher, BatchModel
 from src.scheduling.observer import BatchObserver
 
+T = TypeVar("T")
 RowT = TypeVar("RowT")
 OutT = TypeVar("OutT")
+
+
+def on_this_loop(function: Callable[[T], None]) -> Callable[[T], None]:
+    """A function for the batcher's thread that calls `function` on the event loop of this task."""
+    loop = asyncio.get_running_loop()
+
+    def call(value: T) -> None:
+        with suppress(RuntimeError):  # the loop is closed: nobody listens any more
+            loop.call_soon_threadsafe(function, value)
+
+    return call
 
 
 class BatchedEngine(ABC, Generic[RowT, OutT]):

@@ -1,6 +1,7 @@
 """The text-to-speech service: text -> pieces -> engine -> loudness -> encoder -> storage or stream."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -8,13 +9,14 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 
-from src.engines.base import Audio, TextToSpeech, Utterance, Voice
+from src.engines.base import Audio, EarlySound, TextToSpeech, Utterance, Voice
 from src.engines.voices import VoiceRegistry
 from src.errors import InvalidInput, StorageUnavailable, TooLarge
 from src.observability.telemetry import current_request_id
 from src.scheduling.executors import ENCODING, TEXT
-from src.services.audio import AudioFormat, Encoder, Tempo, fade, level
+from src.services.audio import AudioFormat, Encoder, Tempo, fade, gain, level
 from src.services.ordered import ordered
+from src.services.piece_sounds import PieceSounds
 from src.services.single_flight import SingleFlight
 from src.services.speech_cache import SpeechCache, Spoken
 from src.services.text import Piece, Pronunciation, Silence, to_pieces
@@ -42,6 +44,8 @@ class TtsConfig:
     """Lifetime of a link in seconds (PRESIGNED_URL_EXPIRES)."""
     dollar: str = "dollars"
     """Reading of `$` in Spanish where nothing else tells it, `dollars` or `pesos` (TTS_DOLLAR_ES)."""
+    early_sound: bool = True
+    """Whether sound of a piece may be streamed before the piece is whole (TTS_EARLY_SOUND)."""
     lexicon: Lexicon = EMPTY
     """Of the server, for every request (TTS_LEXICON)."""
 
@@ -184,7 +188,7 @@ class TtsService:
         pieces = await self._pieces(request)
         synthesis = _Synthesis(self._engine, request, pieces, meter or UsageMeter())
         told = 0
-        async with aclosing(synthesis.encoded(streaming=True)) as chunks:
+        async with aclosing(synthesis.encoded(streaming=True, early=self.config.early_sound)) as chunks:
             async for chunk in chunks:
                 new, told = synthesis.phrases[told:], len(synthesis.phrases)
                 yield SpeechChunk(chunk, tuple(word for phrase in new for word in phrase))
@@ -324,17 +328,35 @@ class _Synthesis:
         """Seconds of audio made so far."""
         return self._samples / self.sample_rate
 
-    async def encoded(self, streaming: bool) -> AsyncGenerator[bytes, None]:
+    async def encoded(self, streaming: bool, early: bool = False) -> AsyncGenerator[bytes, None]:
         encoder = Encoder(self._request.format, self.sample_rate, streaming=streaming)
         tempo = Tempo(self.sample_rate, self._request.speed)
 
+        early_samples, early_gain = 0, np.float32(1)
+
         # everything that touches samples runs on a thread: a piece has up to 20 s of them
+        def early_encoded(sound: EarlySound) -> bytes:
+            nonlocal early_samples, early_gain
+            if not early_samples:
+                early_gain = gain(sound.level_db, sound.peak)
+            audio = fade(sound.audio * early_gain, self.sample_rate, begins=not early_samples, ends=False)
+            early_samples += len(audio)
+            return sound_encoded(audio)
+
         def piece_encoded(utterance: Utterance, piece: Piece) -> bytes:
-            audio = fade(level(utterance.audio, self.sample_rate), self.sample_rate)
+            nonlocal early_samples
+            if early_samples:
+                rest = utterance.audio[early_samples:] * early_gain
+                audio = fade(rest, self.sample_rate, begins=False)
+                early_samples = 0
+            else:
+                audio = fade(level(utterance.audio, self.sample_rate), self.sample_rate)
             if self._request.timestamps:
                 spans = utterance.words or ()
                 self.phrases.append(times_of(piece, spans, self._given, self._request.speed))
-            audio = np.concatenate([audio, self._silence(piece.pause)])
+            return sound_encoded(np.concatenate([audio, self._silence(piece.pause)]))
+
+        def sound_encoded(audio: Audio) -> bytes:
             self._given += len(audio) / self.sample_rate / self._request.speed
             return self._encode(encoder, tempo.push(audio))
 
@@ -346,12 +368,14 @@ class _Synthesis:
             self._given += len(audio) / self.sample_rate
             return self._encode(encoder, np.concatenate([before, audio]))
 
-        async with aclosing(self._spoken(first_alone=streaming)) as spoken:
-            async for item in spoken:
-                if isinstance(item, Silence):
-                    chunk = await ENCODING.run(silence_encoded, item)
+        async with aclosing(self._spoken(streaming, early)) as spoken:
+            async for sound in spoken:
+                if isinstance(sound, Silence):
+                    chunk = await ENCODING.run(silence_encoded, sound)
+                elif isinstance(sound, EarlySound):
+                    chunk = await ENCODING.run(early_encoded, sound)
                 else:
-                    chunk = await ENCODING.run(piece_encoded, *item)
+                    chunk = await ENCODING.run(piece_encoded, *sound)
                 if chunk:
                     yield chunk
         chunk = await ENCODING.run(lambda: self._encode(encoder, tempo.finish()))
@@ -369,21 +393,45 @@ class _Synthesis:
         self._meter.add(Usage(audio_seconds=len(audio) / self.sample_rate))
         return encoder.encode(audio)
 
-    async def _spoken(self, first_alone: bool) -> AsyncGenerator[tuple[Utterance, Piece] | Silence, None]:
-        """Pieces in order, each with its sound, and silences; the engine has a few at any time.
+    async def _spoken(
+        self, streaming: bool, early: bool
+    ) -> AsyncGenerator[EarlySound | tuple[Utterance, Piece] | Silence, None]:
+        """In order early sounds and pieces, and silences; the engine has a few pieces at any time.
 
         Args:
-            first_alone: whether the first piece is synthesised before the others. Pieces that share a batch
-                are all finished late, and a listener waits for the first one.
+            streaming: whether somebody listens meanwhile. Then the first piece is made before the others:
+                pieces that share a batch are all finished late, and the listener waits for the first one.
+            early: whether sounds of a piece may come before it is whole.
         """
-        synthesised = ordered(iter(self._pieces), self._speak, _AHEAD, first_alone=first_alone)
-        async with aclosing(synthesised) as spoken:
-            async for item in spoken:
-                yield item
+        begun: set[PieceSounds] = set()
+        first: PieceSounds | None = None
 
-    async def _speak(self, piece: Piece | Silence) -> tuple[Utterance, Piece] | Silence:
-        if isinstance(piece, Silence):
-            return piece
+        async def begin(piece: Piece | Silence) -> PieceSounds | Silence:
+            nonlocal first
+            if isinstance(piece, Silence):
+                return piece
+            if streaming and first is not None:
+                await first.ended()
+            sounds = PieceSounds(piece, lambda hear: self._speak(piece, hear if early else None))
+            begun.add(sounds)
+            first = first or sounds
+            await sounds.begun()
+            return sounds
+
+        try:
+            in_order = ordered(iter(self._pieces), begin, _AHEAD, first_alone=streaming)
+            async with aclosing(in_order) as items:
+                async for item in items:
+                    if isinstance(item, Silence):
+                        yield item
+                        continue
+                    async for sound in item:
+                        yield sound if isinstance(sound, EarlySound) else (sound, item.piece)
+                    begun.discard(item)
+        finally:
+            await asyncio.gather(*(sounds.close() for sounds in begun))
+
+    async def _speak(self, piece: Piece, early: Callable[[EarlySound], None] | None) -> Utterance:
         voice = self._request.voice
         if self._request.timestamps:
             utterance = await self._engine.utter(piece.text, voice, self._request_id, timed=True)
@@ -392,10 +440,12 @@ class _Synthesis:
                     f"the voice {voice.id} cannot tell when words are said: leave `timestamps` out",
                     "timestamps",
                 )
+        elif early is not None:
+            utterance = await self._engine.utter(piece.text, voice, self._request_id, early=early)
         else:
             utterance = Utterance(await self._engine.synthesize(piece.text, voice, self._request_id))
         self._meter.add(Usage(characters=len(piece.text)))
-        return utterance, piece
+        return utterance
 
 
 def word_keys(key: str) -> dict[str, str]:

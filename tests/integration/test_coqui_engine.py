@@ -14,7 +14,7 @@ from TTS.tts.configs.glow_tts_config import GlowTTSConfig
 from TTS.tts.models.glow_tts import GlowTTS
 
 from benchmarks.tts_peers import COQUIS_PAUSE, synthesizer
-from src.engines.base import Audio
+from src.engines.base import Audio, EarlySound
 from src.engines.coqui import CoquiEngine
 from src.engines.coqui.loading import load
 from src.engines.coqui.runner import MultiVoiceRunner, Row
@@ -133,6 +133,55 @@ def test_sound_is_coquis_own_in_a_batch_and_alone(
             else:
                 assert len(ours) == len(other)
                 assert np.square(ours - other).mean() < 1e-4 * np.square(expected).mean()
+
+
+@pytest.mark.parametrize("language", SENTENCES)
+def test_sound_is_early_if_a_row_is_alone_and_joined_it_is_the_beginning_of_the_row(
+    speak_both: Speak, language: str
+) -> None:
+    text = SENTENCES[language][2]
+
+    async def use(engine: CoquiEngine) -> None:
+        voice = VoiceRegistry(engine.voices).default(language)
+        whole = await engine.synthesize(text, voice, "1")
+        early: list[EarlySound] = []
+        row = await engine.utter(text, voice, "1", early=early.append)
+        assert early
+        joined = np.concatenate([sound.audio for sound in early])
+        np.testing.assert_array_equal(joined, row.audio[: len(joined)])
+        assert 0.2 < len(early[0].audio) / voice.sample_rate < 0.9
+        assert -60 < early[0].level_db < 0
+        assert len(row.audio) == len(whole)
+        np.testing.assert_allclose(row.audio, whole, rtol=0, atol=1e-4)
+
+        # of a row that joins others, nothing is early
+        early.clear()
+        others = [asyncio.create_task(engine.synthesize(text, voice, str(number))) for number in range(2)]
+        await asyncio.sleep(0)
+        await engine.utter(text, voice, "3", early=early.append)
+        assert not early
+        await asyncio.gather(*others)
+
+    speak_both(use, compute_type="float32")
+
+
+def test_a_sentence_that_is_spoken_again_begins_with_what_was_given_early(
+    voices: dict[str, CoquiFiles], tmp_path: Path
+) -> None:
+    tired = coqui.tires(voices["en"], tmp_path, steps=100)
+    text = "Ten steps to the left, then ten to the right, and on."
+    early: list[EarlySound] = []
+
+    async def use(engine: CoquiEngine) -> tuple[Audio, Audio]:
+        voice = engine.voices[0]
+        row = await engine.utter(text, voice, "1", early=early.append)
+        return row.audio, await engine.synthesize(text, voice, "1")
+
+    row, whole = speak({"en": tired}, use)
+    joined = np.concatenate([sound.audio for sound in early])
+    np.testing.assert_array_equal(joined, row[: len(joined)])
+    assert len(row) == max(len(whole), len(joined))
+    np.testing.assert_allclose(row[len(joined) :], whole[len(joined) :], rtol=0, atol=1e-4)
 
 
 def test_rows_that_come_and_go_at_random_sound_as_alone(speak_both: Speak) -> None:

@@ -9,7 +9,7 @@ A sentence that contains one of these words makes the model fail:
 """
 
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, cast
@@ -20,6 +20,7 @@ from src.config import Settings
 from src.core.loader import default_observers
 from src.engines.base import (
     Audio,
+    EarlySound,
     EngineInfo,
     LanguageGuess,
     PartialTranscript,
@@ -117,7 +118,15 @@ class _Engine(BatchedEngine[Any, Any]):
     async def synthesize(self, text: str, voice: Voice, request_id: str) -> Audio:
         return cast(Audio, await self._batcher.submit(text, request_id))
 
-    async def utter(self, text: str, voice: Voice, request_id: str, *, timed: bool = False) -> Utterance:
+    async def utter(
+        self,
+        text: str,
+        voice: Voice,
+        request_id: str,
+        *,
+        timed: bool = False,
+        early: Callable[[EarlySound], None] | None = None,
+    ) -> Utterance:
         return Utterance(await self.synthesize(text, voice, request_id))
 
     async def transcribe(self, audio: Audio, options: SttOptions, request_id: str) -> Transcript:

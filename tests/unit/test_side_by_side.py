@@ -1,13 +1,14 @@
 """Several engines behave as one, each behind its own batcher."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from src.engines.base import Audio, EngineInfo, Load, Utterance, Voice
+from src.engines.base import Audio, EarlySound, EngineInfo, Load, Utterance, Voice
 from src.engines.batched import BatchedEngine
 from src.engines.side_by_side import SideBySide
 from src.engines.voices import VoiceRegistry
@@ -68,7 +69,15 @@ class _Engine(BatchedEngine[Any, Audio]):
     async def synthesize(self, text: str, voice: Voice, request_id: str) -> Audio:
         return await self._batcher.submit(text, request_id)
 
-    async def utter(self, text: str, voice: Voice, request_id: str, *, timed: bool = False) -> Utterance:
+    async def utter(
+        self,
+        text: str,
+        voice: Voice,
+        request_id: str,
+        *,
+        timed: bool = False,
+        early: Callable[[EarlySound], None] | None = None,
+    ) -> Utterance:
         return Utterance(await self.synthesize(text, voice, request_id))
 
 

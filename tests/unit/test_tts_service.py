@@ -18,7 +18,7 @@ import pytest
 
 from src.composition import tts_service
 from src.config import Settings
-from src.engines.base import Audio, EngineInfo, Voice
+from src.engines.base import Audio, EarlySound, EngineInfo, Utterance, Voice
 from src.errors import EngineFailed, InvalidInput, TooLarge
 from src.services import tts
 from src.services.audio import AudioFormat, Encoder, Tempo
@@ -40,12 +40,17 @@ class Notebook:
     info = EngineInfo("beep", "beep", "cpu", "float32", ("en",))
     voices = (VOICE,)
 
-    def __init__(self, fails_on: str = "", *, ends: bool = True) -> None:
+    def __init__(self, fails_on: str = "", *, ends: bool = True, fails_late: bool = False) -> None:
         self.said: list[str] = []
         self.with_company: list[int] = []
         self.in_work = 0
         self.cancelled = 0
         self.busy = asyncio.Event()
+        self.early_db: float | None = None
+        """Level of early sounds in dB; None: there are none."""
+        self.goes_on: asyncio.Event | None = None
+        """What the second half waits for."""
+        self._fails_late = fails_late
         self._fails_on = fails_on
         self._ends = ends
 
@@ -67,6 +72,28 @@ class Notebook:
             raise
         finally:
             self.in_work -= 1
+
+    async def utter(
+        self,
+        text: str,
+        voice: Voice,
+        request_id: str,
+        *,
+        timed: bool = False,
+        early: Callable[[EarlySound], None] | None = None,
+    ) -> Utterance:
+        """The second half later than the first."""
+        audio = await self.synthesize(text, voice, request_id)
+        self.in_work += 1
+        try:
+            if early is not None and self.early_db is not None:
+                early(EarlySound(audio[: len(audio) // 2], self.early_db, 0.5))
+                await (asyncio.sleep(0.002) if self.goes_on is None else self.goes_on.wait())
+            if self._fails_late:
+                raise EngineFailed("cannot go on")
+        finally:
+            self.in_work -= 1
+        return Utterance(audio)
 
 
 def run(
@@ -121,6 +148,63 @@ def test_the_first_piece_of_a_stream_goes_ahead_alone(
     assert rest >= 11
     assert len(engine.said) == 12
     assert stored(tmp_path) == []
+
+
+def test_early_sound_of_a_piece_is_given_on_before_the_piece_is_whole(
+    make_settings: Callable[..., Settings], tmp_path: Path
+) -> None:
+    """The gain of the early half is that of all of the piece, whatever level the piece turns out to have."""
+    engine = Notebook()
+    engine.early_db = -25.0
+
+    async def use(service: TtsService, _: LocalStorage) -> tuple[list[bytes], Any]:
+        request = SpeechRequest("One and only.", VOICE, AudioFormat.WAV)
+        chunks = [chunk async for chunk in service.stream(request)]
+        return chunks, await service.speak(request)
+
+    chunks, speech = run(make_settings, tmp_path, engine, use, tts_early_sound=True)
+    assert len(chunks) == 2
+    samples = np.frombuffer(b"".join(chunks)[44:], np.int16) / 32767
+    assert len(samples) == 80
+    # 5 dB more than it has, from end to end: only the first and the last samples are faded, no join is
+    middle = samples[32:-32]
+    np.testing.assert_allclose(middle, 0.1 * 10 ** (5 / 20), atol=1e-3)
+    assert samples[0] == samples[-1] == 0
+    # what is stored is not streamed: it has the gain that its own level asks for
+    stored_samples = np.frombuffer((tmp_path / speech.key).read_bytes()[44:], np.int16) / 32767
+    np.testing.assert_allclose(stored_samples[32:-32], 0.1, atol=1e-3)
+
+
+def test_a_stream_whose_piece_fails_after_early_sound_fails(
+    make_settings: Callable[..., Settings], tmp_path: Path
+) -> None:
+    engine = Notebook(fails_late=True)
+    engine.early_db = -20.0
+
+    async def use(service: TtsService, _: LocalStorage) -> int:
+        given = 0
+        with pytest.raises(EngineFailed, match="cannot go on"):
+            async for chunk in service.stream(SpeechRequest(TEXT, VOICE)):
+                given += bool(chunk)
+        return given
+
+    assert run(make_settings, tmp_path, engine, use, tts_early_sound=True) == 1
+    assert engine.in_work == 0
+
+
+def test_a_listener_who_leaves_between_early_sounds_leaves_nothing_in_work(
+    make_settings: Callable[..., Settings], tmp_path: Path
+) -> None:
+    engine = Notebook()
+    engine.early_db, engine.goes_on = -20.0, asyncio.Event()
+
+    async def use(service: TtsService, _: LocalStorage) -> None:
+        async with aclosing(service.stream(SpeechRequest(TEXT, VOICE))) as chunks:
+            await anext(chunks)
+            assert engine.in_work
+
+    run(make_settings, tmp_path, engine, use, tts_early_sound=True)
+    assert engine.in_work == 0
 
 
 def test_a_piece_that_fails_fails_the_whole_and_leaves_nothing(

@@ -1,12 +1,12 @@
 """`CoquiEngine`: Coqui's models behind the text-to-speech protocol."""
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from src.engines.base import Audio, EngineInfo, Utterance, Voice
-from src.engines.batched import BatchedEngine
+from src.engines.base import Audio, EarlySound, EngineInfo, Utterance, Voice
+from src.engines.batched import BatchedEngine, on_this_loop
 from src.engines.compute_types import for_coqui
 from src.engines.coqui.runner import MultiVoiceRunner, Row
 from src.errors import ModelUnavailable
@@ -77,9 +77,21 @@ class CoquiEngine(BatchedEngine[Row, Utterance]):
         """The sound alone of `utter`."""
         return (await self.utter(text, voice, request_id)).audio
 
-    async def utter(self, text: str, voice: Voice, request_id: str, *, timed: bool = False) -> Utterance:
-        """Speak one row; see `TextToSpeech`. Cancelling it stops it before the next decoder step."""
-        return await self._batcher.submit(Row(text, voice.id, timed), request_id)
+    async def utter(
+        self,
+        text: str,
+        voice: Voice,
+        request_id: str,
+        *,
+        timed: bool = False,
+        early: Callable[[EarlySound], None] | None = None,
+    ) -> Utterance:
+        """Speak one row; see `TextToSpeech`. Cancelling it stops it before the next decoder step.
+
+        Sound is early if no other row of its voice is decoded when this one joins.
+        """
+        hear = None if early is None else on_this_loop(early)
+        return await self._batcher.submit(Row(text, voice.id, timed, hear), request_id)
 
 
 def _free_name(name: str, taken: "Mapping[str, CoquiFiles]") -> str:

@@ -6,12 +6,14 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
-from src.engines.base import Utterance
+from src.engines.base import EarlySound, Utterance
 from src.engines.coqui.loading import load
 from src.engines.coqui.tacotron import Tacotron
 from src.engines.coqui.unbatched import UnbatchedModel
+from src.engines.loudness import speech_level
 from src.engines.worker_pool import WorkerPool
 from src.errors import EngineFailed, ModelUnavailable
 
@@ -34,6 +36,8 @@ class Row:
     """Id of the voice that speaks it."""
     timed: bool = False
     """Whether it is to be told when each word is said."""
+    early: Callable[[EarlySound], None] | None = None
+    """Is called with sound of the row before it is whole, on the batcher's thread."""
 
 
 class MultiVoiceRunner:
@@ -97,7 +101,9 @@ class MultiVoiceRunner:
 
     def _warm_up(self, voice_id: str) -> None:
         voice = self._voices[voice_id]
-        voice.add(_WARM_UP_JOB, _WARM_UP.get(self._files[voice_id].language, _WARM_UP["en"]))
+        text = _WARM_UP.get(self._files[voice_id].language, _WARM_UP["en"])
+        # early, so that oneDNN prepares itself for the first chunk of a stream, too
+        voice.add(_WARM_UP_JOB, text, early=lambda _: None)
         while not (outcomes := self._step([voice])):
             pass
         _, outcome = outcomes[0]
@@ -106,6 +112,9 @@ class MultiVoiceRunner:
             raise ModelUnavailable(f"{name} cannot speak its first words: {outcome}") from outcome
         if isinstance(outcome, Exception):
             raise outcome
+        level = speech_level(outcome.audio, voice.sample_rate)
+        if isinstance(voice, Tacotron) and level is not None:
+            voice.level_db, voice.peak = level, float(np.abs(outcome.audio).max())
 
     def admit(self, waiting: Sequence[Row]) -> Sequence[int]:
         """See `BatchModel`: as many rows of each voice as it has slots for."""
@@ -119,7 +128,7 @@ class MultiVoiceRunner:
 
     def add(self, job_id: int, row: Row) -> None:
         """See `BatchModel`."""
-        self._voices[row.voice].add(job_id, row.text, timed=row.timed)
+        self._voices[row.voice].add(job_id, row.text, timed=row.timed, early=row.early)
 
     def step(self) -> list[tuple[int, Utterance | Exception]] | None:
         """See `BatchModel`."""

@@ -24,6 +24,8 @@ core's cache, and the first sound comes later.
 """
 _CHUNK_LENGTHS = 8
 """Number of lengths that chunks up to the usual one have. The last one of a sentence may have another."""
+_FIRST_UNITS = 2
+"""Units of the first chunk, with its context, of a sentence whose sound is to be early: half a second."""
 _MIN_SHARED_FRAMES = 128
 """Smallest rest of a sentence, in mel frames, that is split between two threads."""
 
@@ -100,10 +102,14 @@ class StreamingSynthesis:
 
     Args:
         vocoder: that of the voice.
+        soon: make the first chunk short, so that it is rendered soon.
     """
 
-    def __init__(self, vocoder: ChunkedVocoder) -> None:
+    def __init__(self, vocoder: ChunkedVocoder, soon: bool = False) -> None:
         self._vocoder = vocoder
+        self._soon = soon
+        self._taken = 0
+        """Chunks that `new_sound` has returned."""
         self._steps: list[torch.Tensor] = []
         self._submitted = 0
         """Number of decoder steps whose chunks are submitted."""
@@ -131,6 +137,12 @@ class StreamingSynthesis:
         else:
             # a chunk that has to wait can as well grow: a larger one has less context to render twice
             smallest = largest = chunk if alone else 2 * chunk
+        if self._soon and not self._submitted:
+            unit = self._vocoder.chunk_unit
+            first = max(unit * _FIRST_UNITS, self._vocoder.context + unit)
+            if ready >= first:
+                self._submit(0, first)
+            return
         if ready >= smallest:
             unit = self._vocoder.chunk_unit
             self._submit(self._next, self._next + min(ready, largest) // unit * unit)
@@ -161,6 +173,16 @@ class StreamingSynthesis:
         for task in self._tasks:
             self._vocoder.pool.drop(task)
         self._tasks = []
+
+    def new_sound(self) -> Audio:
+        """Samples in [-1, 1] of chunks that are rendered since the last call, in order; maybe none."""
+        found: list[Audio] = []
+        for task in self._tasks[self._taken :]:
+            if not isinstance(task.outcome, np.ndarray):
+                break
+            found.append(task.outcome)
+        self._taken += len(found)
+        return np.clip(np.concatenate(found), -1.0, 1.0) if found else np.zeros(0, np.float32)
 
     def result(self) -> Audio | None:
         """All samples in [-1, 1]; None until they are rendered.

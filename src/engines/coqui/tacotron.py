@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from src.engines.base import Audio, Utterance, WordSpan
+from src.engines.base import Audio, EarlySound, Utterance, WordSpan
 from src.engines.coqui.attention import Attention, attention_of
 from src.engines.coqui.decoder import Decoder
 from src.engines.coqui.decoder_state import DecoderState
@@ -29,6 +29,8 @@ A step of 16 rows takes half as long again as one of 8. Beyond 16, its time grow
 """
 _DROPOUT_SEED = 0
 """Seed of every row's dropout, if the model has any: the same sentence sounds the same each time."""
+_USUAL_LEVEL_DB = -20.0
+"""Level of speech before the voice has spoken."""
 _MAX_SPLITS = 4
 """How often a fragment of a sentence may be split in two."""
 _PAUSE_SECONDS = 0.1
@@ -44,6 +46,10 @@ class _Sentence:
     fragments: list["_Fragment"] = field(default_factory=list)
     failed: bool = False
     """Whether an error was returned for it. All that is still in work for it is dropped."""
+    early: Callable[[EarlySound], None] | None = None
+    """Is called with sound of the sentence while it is decoded."""
+    given: list[Audio] = field(default_factory=list)
+    """What it was called with."""
 
 
 @dataclass(slots=True, eq=False)
@@ -105,6 +111,8 @@ class Tacotron:
         """Fragments that are decoded, and whose sound is not complete."""
         self.sample_rate = networks.sample_rate
         self.phonemes = networks.phonemes
+        self.level_db, self.peak = _USUAL_LEVEL_DB, 1.0
+        """Level and largest sample that are expected of a row."""
 
     @staticmethod
     def attention_for(networks: Networks) -> Attention | None:
@@ -127,9 +135,23 @@ class Tacotron:
         """Whether the next step has something to decode."""
         return bool(self._joining or self._batch)
 
-    def add(self, job_id: int, text: str, *, timed: bool = False) -> None:
-        """Add a row; the next step begins to decode it."""
-        sentence = _Sentence(job_id, text, timed)
+    def add(
+        self,
+        job_id: int,
+        text: str,
+        *,
+        timed: bool = False,
+        early: Callable[[EarlySound], None] | None = None,
+    ) -> None:
+        """Add a row; the next step begins to decode it.
+
+        Args:
+            job_id: of the row.
+            text: to be spoken.
+            timed: whether the times of the words are wanted.
+            early: is called with sound while the row is decoded, if no other row is decoded when it is added.
+        """
+        sentence = _Sentence(job_id, text, timed, early=None if self.decoding else early)
         sentence.fragments = [self._fragment(sentence, text, splits=0)]
         self._joining.extend(sentence.fragments)
 
@@ -160,7 +182,8 @@ class Tacotron:
     def _fragment(self, sentence: _Sentence, text: str, splits: int) -> _Fragment:
         ids = to_ids(self._model, text)
         monitor = AttentionMonitor(self._limits, len(ids))
-        return _Fragment(sentence, text, ids, monitor, StreamingSynthesis(self._vocoder), splits)
+        synthesis = StreamingSynthesis(self._vocoder, soon=sentence.early is not None)
+        return _Fragment(sentence, text, ids, monitor, synthesis, splits)
 
     def _join(self) -> None:
         joining = [fragment for fragment in self._joining if not fragment.sentence.failed]
@@ -216,6 +239,7 @@ class Tacotron:
         """Speak a fragment that failed in two. If it cannot be split, cut its sound or fail its sentence."""
         self._on_retry()
         sentence = fragment.sentence
+        sentence.early = None  # what is spoken again cannot be early
         halves = split_text(fragment.text) if fragment.splits < _MAX_SPLITS else None
         try:
             fragments = [self._fragment(sentence, half, fragment.splits + 1) for half in halves or ()]
@@ -248,6 +272,8 @@ class Tacotron:
         """The outcomes of sentences whose sound is complete, or could not be rendered."""
         outcomes: list[Outcome] = []
         incomplete = []
+        for fragment in (*self._batch, *self._rendering):
+            self._give_early(fragment)
         for fragment in self._rendering:
             if fragment.sentence.failed:
                 continue
@@ -263,6 +289,12 @@ class Tacotron:
         self._rendering = incomplete
         return outcomes
 
+    def _give_early(self, fragment: _Fragment) -> None:
+        early = fragment.sentence.early
+        if early is not None and len(sound := fragment.synthesis.new_sound()):
+            fragment.sentence.given.append(sound)
+            early(EarlySound(sound, self.level_db, self.peak))
+
     def _finish(self, sentence: _Sentence) -> list[Outcome]:
         """The sentence's outcome, if the sound of all its fragments is complete."""
         audios = [fragment.audio for fragment in sentence.fragments]
@@ -271,7 +303,12 @@ class Tacotron:
         pause = np.zeros(round(_PAUSE_SECONDS * self.sample_rate), np.float32)
         parts = [part for audio in audios if audio is not None for part in (audio, pause)]
         words = self._words(sentence) if sentence.timed else None
-        return [(sentence.job_id, Utterance(np.concatenate(parts[:-1]), words))]
+        audio = np.concatenate(parts[:-1])
+        if sentence.given:
+            # of a sentence that was spoken again, or is cut in a pause at its end, something else was given
+            given = np.concatenate(sentence.given)
+            audio = np.concatenate([given, audio[len(given) :]])
+        return [(sentence.job_id, Utterance(audio, words))]
 
     def _words(self, sentence: _Sentence) -> tuple[WordSpan, ...]:
         found: list[WordSpan] = []

@@ -1,11 +1,12 @@
 """Models that are not decoded in batches (VITS, Glow-TTS, ...): Coqui's code speaks a sentence per step."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
 
-from src.engines.base import Audio, Utterance
+from src.engines.base import Audio, EarlySound, Utterance
 from src.engines.coqui.failure_detection import DurationLimits, SynthesisFailure
 from src.engines.coqui.loading import Networks
 from src.engines.coqui.postprocess import postprocess
@@ -32,8 +33,15 @@ class UnbatchedModel:
         """Number of rows that may be added now."""
         return 1 if self._row is None else 0
 
-    def add(self, job_id: int, text: str, *, timed: bool = False) -> None:
-        """Add a row; its outcome is that of the next step."""
+    def add(
+        self,
+        job_id: int,
+        text: str,
+        *,
+        timed: bool = False,
+        early: Callable[[EarlySound], None] | None = None,
+    ) -> None:
+        """Add a row; its outcome is that of the next step. No sound of it is early."""
         self._row = (job_id, text, timed)
 
     @property

@@ -1,14 +1,22 @@
 """`KokoroEngine`: Kokoro's voices behind the text-to-speech protocol."""
 
-from collections.abc import Iterable, Mapping
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import TracebackType
 
-from src.engines.base import Audio, EngineInfo, Utterance, Voice
-from src.engines.batched import BatchedEngine
+from src.engines.base import Audio, EarlySound, EngineInfo, Utterance, Voice
+from src.engines.batched import BatchedEngine, on_this_loop
 from src.engines.kokoro.runner import KokoroRow, Runner
+from src.engines.kokoro.statistics import SENTENCES
 from src.engines.kokoro.styles import MODEL, describe
+from src.errors import EngineFailed, EngineStopped, Overloaded
+from src.scheduling.background import background_work
 from src.scheduling.observer import BatchObserver
+
+log = logging.getLogger(__name__)
 
 
 class KokoroEngine(BatchedEngine[KokoroRow, Utterance]):
@@ -38,6 +46,7 @@ class KokoroEngine(BatchedEngine[KokoroRow, Utterance]):
     ) -> None:
         self._described = describe(model, voices)
         self._runner = Runner(model, voices, self._described, threads, device)
+        self._tasks: set[asyncio.Task[None]] = set()
         super().__init__(self._runner, "kokoro", max_waiting, observers)
 
     @property
@@ -54,6 +63,51 @@ class KokoroEngine(BatchedEngine[KokoroRow, Utterance]):
         """The sound alone of `utter`."""
         return (await self.utter(text, voice, request_id)).audio
 
-    async def utter(self, text: str, voice: Voice, request_id: str, *, timed: bool = False) -> Utterance:
-        """Speak one row; see `TextToSpeech`. Cancelling stops it before its next 510 phonemes."""
-        return await self._batcher.submit(KokoroRow(text, voice, timed), request_id)
+    async def utter(
+        self,
+        text: str,
+        voice: Voice,
+        request_id: str,
+        *,
+        timed: bool = False,
+        early: Callable[[EarlySound], None] | None = None,
+    ) -> Utterance:
+        """Speak one row; see `TextToSpeech`. Cancelling stops it before its next slice or 510 phonemes.
+
+        Sound is early if no other request waits, the row is not timed, and the voice has been learnt. If it
+        has not, it is learnt afterwards, while nothing else is to be done.
+        """
+        if timed or early is None:
+            return await self._batcher.submit(KokoroRow(text, voice, timed, request_id), request_id)
+        row = KokoroRow(text, voice, timed, request_id, on_this_loop(early))
+        utterance = await self._batcher.submit(row, request_id)
+        for unlearnt in self._runner.take_unlearnt():
+            self._tasks.add(task := asyncio.create_task(self._learn_in_background(unlearnt)))
+            task.add_done_callback(self._tasks.discard)
+        return utterance
+
+    async def learn(self, voice: Voice) -> None:
+        """Learn a voice (no blend) now, so that its sound can be early; it takes seconds.
+
+        Raises:
+            EngineFailed: the model raised.
+            Overloaded: too many rows wait, or the engine is being closed.
+        """
+        for number, text in enumerate(SENTENCES[voice.language]):
+            await self._batcher.submit(KokoroRow(text, voice, learnt_as=number), f"learning {voice.id}")
+
+    async def _learn_in_background(self, voice: Voice) -> None:
+        with background_work():
+            try:
+                await self.learn(voice)
+            except (EngineFailed, EngineStopped, Overloaded) as error:
+                log.warning("the voice %s has not been learnt: %s", voice.id, error)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await super().__aexit__(kind, error, trace)

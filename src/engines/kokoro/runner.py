@@ -5,17 +5,21 @@ So rows may each have a voice of their own at no cost. Phonemes, batches and tri
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from src.engines.base import Audio, Utterance, Voice, WordSpan
+from src.engines.base import Audio, EarlySound, Utterance, Voice, WordSpan
 from src.engines.kokoro.durations import edges, words_with_spaces
 from src.engines.kokoro.onnx_model import OnnxModel
 from src.engines.kokoro.phonemes import Phonemizer
+from src.engines.kokoro.slices import SlicedSentence
 from src.engines.kokoro.speech_model import SpeechModel
+from src.engines.kokoro.statistics import VoiceStatistics, learnt_of
 from src.engines.kokoro.styles import SAMPLE_RATE, Styles
 from src.engines.kokoro.torch_model import TorchModel
 from src.engines.word_spans import spans_of_words, without_pauses
@@ -29,6 +33,8 @@ MAX_PHONEMES = 510
 _SILENT = ' ;:,.!?—…"()“”'
 """Symbols of the vocabulary that are punctuation."""
 _WARM_UP = {"en": "Ready.", "es": "Listo."}
+_STATISTICS = "statistics"
+"""Folder beside the model in which is kept what was learnt of voices."""
 _SENTENCE_PAUSE, _CLAUSE_PAUSE = 0.25, 0.1
 """Seconds between the parts of a row that is too long for one call, as `kokoro-onnx` has them."""
 
@@ -39,6 +45,11 @@ class KokoroRow:
     voice: Voice
     timed: bool = False
     """Whether it is to be told when each word is said."""
+    request_id: str = ""
+    early: Callable[[EarlySound], None] | None = None
+    """Is called with the sound of each slice but the last, on the batcher's thread."""
+    learnt_as: int | None = None
+    """Number of the sentence (`statistics.SENTENCES`) from which this row is to learn its voice."""
 
 
 @dataclass(slots=True)
@@ -52,6 +63,11 @@ class _Work:
     made: list[Audio] = field(default_factory=list)
     edges: list[float] = field(default_factory=list)
     """Seconds in what was made at which each phoneme begins."""
+    sliced: SlicedSentence | None = None
+    first: int | None = None
+    """Sample at which the sound of the slices begins: silence before it is trimmed."""
+    given: int = 0
+    """Samples of the slices so far, those before `first` too."""
 
 
 class Runner:
@@ -80,11 +96,22 @@ class Runner:
         self._phonemizers: dict[str, Phonemizer] = {}
         """By locale."""
         self._vocabulary: Mapping[str, int] = {}
+        self._statistics = VoiceStatistics(model.parent / _STATISTICS)
+        self._others_wait = False
+        self._unlearnt: deque[Voice] = deque()
+        self._asked_for: set[str] = set()
+        """Voices that are, or have been, in `_unlearnt`."""
 
     @property
     def symbols(self) -> str:
         """Phonemes of the vocabulary, without punctuation. They are known once the model is open."""
         return "".join(sorted(set(self._vocabulary) - set(_SILENT)))
+
+    def take_unlearnt(self) -> Iterator[Voice]:
+        """Voices whose sound could not be early, as they are not learnt: each once. Any thread may ask."""
+        with suppress(IndexError):
+            while True:
+                yield self._unlearnt.popleft()
 
     def open(self) -> None:
         try:
@@ -112,6 +139,10 @@ class Runner:
         return OnnxModel(self._file, self._threads)
 
     def admit(self, waiting: Sequence[KokoroRow]) -> Sequence[int]:
+        row = self._work.row if self._work else waiting[0]
+        self._others_wait = any(
+            each.request_id != row.request_id and each.learnt_as is None for each in waiting
+        )
         return () if self._work else (0,)
 
     def add(self, job_id: int, row: KokoroRow) -> None:
@@ -129,7 +160,17 @@ class Runner:
         work = self._work
         if work is None:
             return []
+        if work.sliced is not None:
+            return self._next_slice(work, work.sliced)
         part = work.parts.pop(0)
+        if not work.parts and work.row.learnt_as is not None:
+            self._learn(part, work.row.voice, work.row.learnt_as)
+            self._work = None
+            return [(work.job_id, Utterance(np.zeros(0, np.float32)))]
+        if not work.parts and not work.made and work.row.early is not None and not self._others_wait:
+            work.sliced = self._in_slices(part, work.row.voice)
+            if work.sliced is not None:
+                return []
         begins = sum(map(len, work.made)) / SAMPLE_RATE
         audio, starts = self._speak(part, work.row.voice)
         work.made.append(audio)
@@ -172,6 +213,50 @@ class Runner:
             # without the symbols that begin and end every sequence
             starts = [float(min(max(edge, 0.0), length)) for edge in shifted][1:-2]
         return np.clip(np.asarray(trimmed, np.float32), -1.0, 1.0), starts
+
+    def _in_slices(self, phonemes: str, voice: Voice) -> SlicedSentence | None:
+        """A sentence to be made in slices; None if the model cannot, or the voice has not been learnt."""
+        if not isinstance(self._model, OnnxModel) or not self._model.makes_slices:
+            return None
+        by_id = {each.id: each for each in self._described}
+        voices = [(by_id[name], weight) for name, weight in voice.blend] or [(by_id[voice.id], 1.0)]
+        expected = self._statistics.expected(voices, len(phonemes))
+        if expected is None:
+            for each, _ in voices:
+                if each.id not in self._asked_for and not self._statistics.knows(each):
+                    self._asked_for.add(each.id)
+                    self._unlearnt.append(each)
+            return None
+        tokens = [self._vocabulary[sound] for sound in phonemes]
+        frames = self._model.frames(tokens, self._styles.style(voice, len(tokens)))
+        return SlicedSentence(self._model, frames, expected)
+
+    def _next_slice(self, work: _Work, sliced: SlicedSentence) -> list[tuple[int, Utterance | Exception]]:
+        from kokoro_onnx.trim import trim
+
+        samples = np.clip(sliced.more(rest=self._others_wait), -1.0, 1.0)
+        _, (first, last) = trim(samples)
+        if work.first is None:
+            work.first = work.given = int(first)
+        if sliced.complete:
+            self._work = None
+            # what was given cannot be trimmed any more
+            return [(work.job_id, Utterance(samples[work.first : max(int(last), work.given)]))]
+        if work.row.early is not None:
+            expected = sliced.expected
+            work.row.early(EarlySound(samples[work.given :], expected.level, expected.peak))
+        work.given = len(samples)
+        return []
+
+    def _learn(self, phonemes: str, voice: Voice, number: int) -> None:
+        if not isinstance(self._model, OnnxModel) or not self._model.makes_slices:
+            return
+        if self._statistics.knows(voice):
+            return
+        tokens = [self._vocabulary[sound] for sound in phonemes]
+        style = self._styles.style(voice, len(tokens))
+        audio, statistics = self._model.speak_with_statistics(tokens, style)
+        self._statistics.learn(voice, number, learnt_of(len(tokens), audio, SAMPLE_RATE, statistics))
 
     def _words(self, work: _Work, audio: Audio) -> tuple[WordSpan, ...] | None:
         if not work.row.timed or len(work.edges) != len(work.spoken):

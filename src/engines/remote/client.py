@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
@@ -11,6 +11,7 @@ from typing import Any, Self
 from src.engines.base import (
     STT_SAMPLE_RATE,
     Audio,
+    EarlySound,
     EngineInfo,
     LanguageGuess,
     Load,
@@ -249,8 +250,16 @@ class RemoteTextToSpeech(RemoteEngine):
         )
         return result
 
-    async def utter(self, text: str, voice: Voice, request_id: str, *, timed: bool = False) -> Utterance:
-        """See `TextToSpeech.utter`."""
+    async def utter(
+        self,
+        text: str,
+        voice: Voice,
+        request_id: str,
+        *,
+        timed: bool = False,
+        early: Callable[[EarlySound], None] | None = None,
+    ) -> Utterance:
+        """See `TextToSpeech.utter`. No sound is early: a replica answers with whole rows."""
         result: Utterance = await self._run(
             "utter", text, voice, request_id=request_id, seconds=_to_speak(text), options={"timed": timed}
         )

@@ -2,7 +2,7 @@
 
 from src.services.audio.decode import AudioSource
 from src.services.audio.encode import AudioFormat, Encoder
-from src.services.audio.level import fade, level
+from src.services.audio.level import fade, gain, level
 from src.services.audio.tempo import Tempo
 
-__all__ = ["AudioFormat", "AudioSource", "Encoder", "Tempo", "fade", "level"]
+__all__ = ["AudioFormat", "AudioSource", "Encoder", "Tempo", "fade", "gain", "level"]

@@ -3,41 +3,53 @@
 import numpy as np
 
 from src.engines.base import Audio
+from src.engines.loudness import speech_level
 
 _TARGET_DB = -20.0
 """Target RMS of the speech in dB relative to full scale: between broadcast (-23) and phone prompts (-18)."""
 _MAX_GAIN_DB = 12.0
 _PEAK = 0.98
-_WINDOW_SECONDS = 0.05
-_GATE_DB = -40.0
-"""Gate in dB: windows this far below the loudest one are pauses, and do not count."""
 
 
 def level(audio: Audio, sample_rate: int, target_db: float = _TARGET_DB) -> Audio:
-    """Bring speech of shape (n,) to a common RMS, by one gain of at most 12 dB that never clips.
+    """Bring speech of shape (n,) to a common RMS, by one gain of at most 12 dB that never clips."""
+    found = speech_level(audio, sample_rate)
+    if found is None:
+        return audio
+    return audio * gain(found, float(np.abs(audio).max()), target_db)
 
-    Pauses do not count (a gate, as in EBU R 128): a sentence with a long one must not come out louder.
+
+def gain(level_db: float, peak: float, target_db: float = _TARGET_DB) -> np.float32:
+    """The factor that brings speech to a common RMS, at most 12 dB.
+
+    Args:
+        level_db: of the speech, see `speech_level`.
+        peak: its largest sample, which is not to be clipped.
+        target_db: the common RMS, in dB of full scale.
     """
-    window = max(1, int(_WINDOW_SECONDS * sample_rate))
-    whole = audio[: len(audio) // window * window]
-    if not len(whole):
-        return audio
-    power = np.square(whole.reshape(-1, window), dtype=np.float64).mean(axis=1)
-    loud = power[power > power.max() * 10 ** (_GATE_DB / 10)]
-    if not len(loud) or loud.mean() == 0:
-        return audio
-    gain_db = np.clip(target_db - 10 * np.log10(loud.mean()), -_MAX_GAIN_DB, _MAX_GAIN_DB)
-    gain = min(10 ** (gain_db / 20), _PEAK / float(np.abs(audio).max()))
-    return audio * np.float32(gain)
+    factor = 10 ** (np.clip(target_db - level_db, -_MAX_GAIN_DB, _MAX_GAIN_DB) / 20)
+    return np.float32(min(factor, _PEAK / peak) if peak > 0 else factor)
 
 
-def fade(audio: Audio, sample_rate: int, milliseconds: float = 4.0) -> Audio:
-    """Let speech of shape (n,) begin and end at zero, over a few milliseconds: joined, it does not click."""
+def fade(
+    audio: Audio, sample_rate: int, milliseconds: float = 4.0, *, begins: bool = True, ends: bool = True
+) -> Audio:
+    """Let speech of shape (n,) begin and end at zero, over a few milliseconds: joined, it does not click.
+
+    Args:
+        audio: the samples.
+        sample_rate: Hz.
+        milliseconds: of either fade.
+        begins: whether speech begins with the first sample.
+        ends: whether it ends with the last one.
+    """
     length = min(int(milliseconds / 1000 * sample_rate), len(audio) // 2)
     if length == 0:
         return audio
     ramp = np.linspace(0.0, 1.0, length, dtype=np.float32)
     faded = audio.copy()
-    faded[:length] *= ramp
-    faded[-length:] *= ramp[::-1]
+    if begins:
+        faded[:length] *= ramp
+    if ends:
+        faded[-length:] *= ramp[::-1]
     return faded

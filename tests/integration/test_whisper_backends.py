@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import jiwer
 import pytest
@@ -193,3 +193,21 @@ def test_batches_of_short_rows_are_read_side_by_side(both: Both) -> None:
     plain = BasicTextNormalizer(remove_diacritics=True)
     assert [plain(text).strip() for text in found.texts] == [plain(SAID[name]).strip() for name in names]
     assert found.languages == ["en", "es"]
+
+
+def test_a_batch_that_raises_is_tried_row_by_row(both: Both, monkeypatch: pytest.MonkeyPatch) -> None:
+    generate = CTranslate2Model.generate
+
+    def small_batches(self: CTranslate2Model, encoded: Any, prompts: list[list[int]], *rest: Any) -> Any:
+        if len(prompts) > 1:
+            raise RuntimeError("out of memory")
+        return generate(self, encoded, prompts, *rest)
+
+    monkeypatch.setattr(CTranslate2Model, "generate", small_batches)
+    runner = CTranslate2Runner(both.load, 8, short_batches=2)
+    runner.open()
+    try:
+        found = _decode(runner, [both.row(clip("en-extended"), language="en") for _ in range(2)])
+    finally:
+        runner.close()
+    assert [text.strip() for text in found.texts] == [SAID["en-extended"]] * 2

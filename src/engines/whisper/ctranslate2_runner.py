@@ -10,6 +10,7 @@ A GPU that decodes one batch of a small model waits most of the time for the CPU
 So there short rows are decoded on threads, too, several batches at a time.
 """
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
@@ -21,6 +22,8 @@ from src.engines.whisper.features import LONGEST_SHORT
 from src.engines.whisper.row import Outcome, WhisperRow
 from src.engines.whisper.stats import Stats
 from src.engines.whisper.vocabulary import Vocabulary
+
+log = logging.getLogger(__name__)
 
 MAX_LONG_BATCHES = 2
 """Batches of long rows that a CPU decodes at the same time."""
@@ -120,17 +123,37 @@ class CTranslate2Runner:
 
     def step(self) -> Iterable[tuple[int, Outcome | Exception]] | None:
         started = self._start()
-        advanced: list[States] = []
+        ended: list[tuple[States, BaseException | None]] = []
         if self._short and not self._short_batches:
             states, self._short = self._short, {}
-            self._advance(list(states.values()))
-            advanced.append(states)
+            ended.append((states, self._failure(states)))
         elif self._running and not started:
             wait_for(self._running, timeout=_POLL, return_when=FIRST_COMPLETED)
-        for future in [future for future in self._running if future.done()]:
-            advanced.append(self._running.pop(future).states)
-            future.result()
-        return [result for states in advanced for result in self._collect(states)] if advanced else None
+        done = [future for future in self._running if future.done()]
+        ended += [(self._running.pop(future).states, future.exception()) for future in done]
+        if not ended:
+            return None
+        return [result for states, error in ended for result in self._results(states, error)]
+
+    def _failure(self, states: States) -> Exception | None:
+        """Decode a batch on this thread, and tell what it raised."""
+        try:
+            self._advance(list(states.values()))
+        except Exception as error:
+            return error
+        return None
+
+    def _results(self, states: States, error: BaseException | None) -> list[tuple[int, Outcome | Exception]]:
+        """What a batch came to. If it raised, each of its rows is tried alone; other batches go on."""
+        if error is None:
+            return self._collect(states)
+        if not isinstance(error, Exception):
+            raise error
+        log.error("a batch of %d rows failed", len(states), exc_info=error)
+        if len(states) == 1:
+            return [(job_id, error) for job_id in states]
+        self._again.update((job_id, self._opened.start(state.row)) for job_id, state in states.items())
+        return []
 
     def _has_room(self, is_short: bool) -> bool:
         if is_short and not self._short_batches:

@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from tests.support.audio import decode
+from tests.support.collector import Collector, collector
 from tests.support.faults_engines import RATE, SECONDS
 from tests.support.ray_cluster import Node, RayCluster, ray_cluster
 from tests.support.server import KEY
@@ -56,8 +57,20 @@ def config(release: str, **speech: Any) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[RayCluster]:
-    with ray_cluster({"MAX_QUEUE": "1000", "TTS_CACHE": "false", "SHUTDOWN_TIMEOUT": "20"}) as made:
+def spans() -> Iterator[Collector]:
+    with collector() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def cluster(spans: Collector) -> Iterator[RayCluster]:
+    settings = {
+        "MAX_QUEUE": "1000",
+        "TTS_CACHE": "false",
+        "SHUTDOWN_TIMEOUT": "20",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": spans.url,
+    }
+    with ray_cluster(settings) as made:
         made.start_head(cpus=2)
         made.start_worker(cpus=2)
         made.deploy(config("1"))
@@ -120,6 +133,23 @@ def test_the_whole_is_told(cluster: RayCluster) -> None:
         if line.startswith("voz_engine_up{")
     }
     assert len(replicas) == 4
+
+
+def test_a_trace_continues_in_the_replica(cluster: RayCluster, spans: Collector) -> None:
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    with cluster.client() as http:
+        headers = {"traceparent": f"00-{trace}-b7ad6b7169203331-01"}
+        http.post("/tts", json={"text": "Hello.", "language": "en"}, headers=headers)
+    wanted = {"POST /tts", "row", "queue", "engine"}
+    end = time.monotonic() + 60
+    while True:  # each process sends its spans every five seconds
+        found = {span.name: span for span in spans.spans if span.trace_id.hex() == trace}
+        if wanted <= found.keys():
+            break
+        assert time.monotonic() < end, found.keys()
+        time.sleep(0.2)
+    assert found["row"].parent_span_id == found["POST /tts"].span_id
+    assert found["queue"].parent_span_id == found["engine"].parent_span_id == found["row"].span_id
 
 
 def test_a_leaving_caller_s_row_is_gone_at_once(cluster: RayCluster) -> None:

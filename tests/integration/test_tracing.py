@@ -1,31 +1,23 @@
 """Traces, as a collector of OpenTelemetry gets them: over a socket, in the protocol's own encoding."""
 
-import gzip
 import json
 import logging
 import os
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
-    ExportTraceServiceRequest,
-    ExportTraceServiceResponse,
-)
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from pydantic import SecretStr
 
 from src.config import Settings
 from src.core.security import ApiKeys
 from src.engines.models import Models
+from tests.support.collector import Collector, collector
 from tests.support.deploy_host import REPOSITORY
 from tests.support.server import KEY, RunningServer, app_with, serve
 
@@ -37,67 +29,10 @@ CALLER = ("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331")
 TRACEPARENT = f"00-{CALLER[0]}-{CALLER[1]}-01"
 
 
-@dataclass
-class Collector:
-    """Takes spans as `POST /v1/traces`."""
-
-    status: int = 200
-    silent: bool = False
-    requests: list[ExportTraceServiceRequest] = field(default_factory=list)
-    headers: list[dict[str, str]] = field(default_factory=list)
-    url: str = ""
-
-    @property
-    def spans(self) -> list[Span]:
-        resources = [resource for request in self.requests for resource in request.resource_spans]
-        return [span for resource in resources for scope in resource.scope_spans for span in scope.spans]
-
-    def named(self, name: str) -> list[Span]:
-        return [span for span in self.spans if span.name == name]
-
-
 def attributes(span: Span) -> dict[str, Any]:
     return {
         pair.key: getattr(pair.value, cast(str, pair.value.WhichOneof("value"))) for pair in span.attributes
     }
-
-
-@contextmanager
-def collector(**how: Any) -> Iterator[Collector]:
-    kept = Collector(**how)
-    stopped = threading.Event()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["content-length"]))
-            if kept.silent:
-                stopped.wait()
-                return
-            assert self.path == "/v1/traces"
-            kept.headers.append({name.lower(): value for name, value in self.headers.items()})
-            kept.requests.append(ExportTraceServiceRequest.FromString(gzip.decompress(body)))
-            answer = ExportTraceServiceResponse().SerializeToString()
-            self.send_response(kept.status)
-            self.send_header("content-type", "application/x-protobuf")
-            self.send_header("content-length", str(len(answer)))
-            self.end_headers()
-            self.wfile.write(answer)
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    kept.url = f"http://127.0.0.1:{server.server_address[1]}"
-    try:
-        yield kept
-    finally:
-        stopped.set()
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 @pytest.fixture(autouse=True)

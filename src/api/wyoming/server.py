@@ -20,6 +20,7 @@ from src.api.wyoming.speaker import Speaker
 from src.api.wyoming.transcriber import Transcriber
 from src.errors import VozError
 from src.observability.telemetry import begin_request
+from src.processes.workers import is_worker
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +51,8 @@ async def serving(services: Services, host: str, port: int, version: str) -> Asy
             tasks.discard(task)
             writer.close()
 
-    server = await asyncio.start_server(connected, host, port)
+    # the workers of one machine share the port; a single process is told if another program has it
+    server = await asyncio.start_server(connected, host, port, reuse_port=is_worker() or None)
     log.info("Wyoming listens on %s", ", ".join(str(one.getsockname()) for one in server.sockets))
     try:
         yield

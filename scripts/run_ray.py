@@ -59,6 +59,10 @@ def _check_port(host: str, port: int) -> None:
             raise StartupError(f"cannot listen on {host}:{port}: {error.strerror}") from None
 
 
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
 def _serve(settings: Settings, given: argparse.Namespace) -> None:
     secure_environment()
     # the processes of Ray import the code from here
@@ -70,7 +74,6 @@ def _serve(settings: Settings, given: argparse.Namespace) -> None:
     from src.cluster.application import LOGGING, NAME, build
 
     threads = given.threads or max(1, usable_cores() // given.replicas)
-    stop = threading.Event()
     try:
         ray.init(
             # these are places for replicas; both engines may use the same cores, as in one process
@@ -81,7 +84,8 @@ def _serve(settings: Settings, given: argparse.Namespace) -> None:
             _temp_dir=given.temp_dir,
         )
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: stop.set())
+            signal.signal(number, _interrupt)
+        log.info("Ray listens on every interface, and asks for a token")
         serve.start(proxy_location="Disabled", logging_config=LOGGING)
         application = build(
             {
@@ -97,9 +101,10 @@ def _serve(settings: Settings, given: argparse.Namespace) -> None:
         except RuntimeError as error:
             raise StartupError(f"{error}\nThe lines above say why") from None
         base = f"http://{'127.0.0.1' if settings.host == '0.0.0.0' else settings.host}:{settings.port}"
-        if not stop.is_set():
-            greet(settings, base)
-        stop.wait()
+        greet(settings, base)
+        threading.Event().wait()
+    except KeyboardInterrupt:
+        pass
     finally:
         log.info("stopping")
         with contextlib.suppress(Exception):  # Ray may not have started, or be gone

@@ -1,4 +1,4 @@
-"""The OpenAPI document, and Swagger UI from local files, so that the page needs no internet."""
+"""The OpenAPI and AsyncAPI documents, and Swagger UI from local files, so that the page needs no internet."""
 
 from pathlib import Path
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import fastapi_offline
 from fastapi import APIRouter, FastAPI
 from fastapi.openapi.docs import get_swagger_ui_html
-from fastapi.responses import HTMLResponse
+from fastapi.responses import FileResponse, HTMLResponse
 from fastapi.staticfiles import StaticFiles
 
 from src.api.errors import describe_problems
@@ -14,6 +14,8 @@ from src.api.job_schemas import describe_submission
 from src.api.policy import Authentication, RoutePolicies
 
 _ASSETS = Path(fastapi_offline.__file__).parent / "static"
+
+_ASYNCAPI = Path(__file__).parent / "live" / "asyncapi.yaml"
 
 router = APIRouter(include_in_schema=False)
 
@@ -55,6 +57,12 @@ def install(app: FastAPI) -> None:
     """Serve the page and its assets. They hold no secret and need no key."""
     app.include_router(router)
     app.mount("/docs/assets", StaticFiles(directory=_ASSETS), name="docs-assets")
+
+
+@router.get("/asyncapi.yaml")
+async def asyncapi() -> FileResponse:
+    """The messages of `WS /stt/live`, which OpenAPI cannot describe."""
+    return FileResponse(_ASYNCAPI, media_type="application/vnd.aai.asyncapi+yaml;version=3.0.0")
 
 
 @router.get("/docs")

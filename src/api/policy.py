@@ -156,6 +156,7 @@ def route_policies(
             "/docs": public,
             "/docs/*": public,
             "/openapi.json": public,
+            "/asyncapi.yaml": public,
             "/health/*": RoutePolicy(authentication=Authentication.PUBLIC, traced=False),
             "/files/*": public,
             "/metrics": RoutePolicy(

@@ -144,7 +144,7 @@ def test_the_application_has_no_other_middleware(server: RunningServer) -> None:
 
 
 def test_every_route_is_behind_a_key_unless_the_table_says_otherwise(server: RunningServer) -> None:
-    public = {"/", "/web/x", "/docs", "/docs/assets/x", "/openapi.json"}
+    public = {"/", "/web/x", "/docs", "/docs/assets/x", "/openapi.json", "/asyncapi.yaml"}
     public |= {"/health/live", "/health/ready", "/files/x"}
     seen = set()
     paths = {path.replace("{key:path}", "x") for path, _ in walk(server.app.routes)} | {"/nowhere"}

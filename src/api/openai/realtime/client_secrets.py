@@ -29,7 +29,7 @@ class ClientSecretRequest(BaseModel):
 
 
 class ClientSecretResponse(BaseModel):
-    value: str = Field(examples=["ek_eyJrZXkiOi..."], description="A Bearer key for /v1/realtime alone.")
+    value: str = Field(examples=["ek_eyJrZXkiOi..."], description="A key for live sessions alone.")
     expires_at: int = Field(description="Unix time.")
     session: dict[str, Any]
 
@@ -42,7 +42,7 @@ class ClientSecretResponse(BaseModel):
 async def create(request: Request, services: ServicesDep, body: ClientSecretRequest) -> ClientSecretResponse:
     """A client secret opens `/v1/realtime` until it expires, with these settings as defaults.
 
-    It may open several sessions, and a running session outlives it.
+    It also opens `/stt/live`. It may open several sessions, and a running session outlives it.
     """
     session = RealtimeSession(
         services.catalogue, services.models.stt.info.languages, services.stt_languages, body.session

@@ -32,7 +32,7 @@ from limits.storage import Storage
 from limits.strategies import FixedWindowRateLimiter
 
 from src.access.redis_counters import RedisCounters
-from src.errors import ConfigurationError
+from src.errors import ConfigurationError, RateLimited
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +83,12 @@ class Window:
     remaining: int
     reset: int
     """Whole seconds until the window ends."""
+
+
+def over(window: Window) -> RateLimited:
+    """The error for a window that is used up."""
+    detail = f"this key may use {window.limit} {window.unit} in {window.length} s"
+    return RateLimited(f"{detail}; more in {window.reset} s", retry_after=window.reset)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +223,23 @@ class RateLimiter:
         if self._allowed.audio is not None and audio_seconds > 0:
             self._thread.submit(self._consume_audio, key_name, self._allowed.audio, math.ceil(audio_seconds))
 
+    async def check_audio(self, key_name: str) -> None:
+        """Check that a key has seconds of audio left, after all that was counted before.
+
+        Raises:
+            RateLimited: it has none.
+        """
+        if self._allowed.audio is None:
+            return
+        loop = asyncio.get_running_loop()
+        try:
+            window = await loop.run_in_executor(self._thread, self._audio, key_name, self._allowed.audio)
+        except self._failures:
+            log.exception("audio is not counted: RATE_LIMIT does not hold now")
+            return
+        if window.remaining == 0:
+            raise over(window)
+
     def close(self) -> None:
         """Finish counting and close the file. Blocks for some milliseconds at most."""
         self._thread.submit(self._close)
@@ -229,11 +252,14 @@ class RateLimiter:
             self._opened = Counters(self._path)
         return self._opened
 
+    def _audio(self, key_name: str, item: limits.RateLimitItem) -> Window:
+        return _window(self._counters(), "audio seconds", item, key_name)
+
     def _acquire(self, key_name: str) -> QuotaStatus:
         counters = self._counters()
         windows, refused = [], None
         if self._allowed.audio is not None:
-            window = _window(counters, "audio seconds", self._allowed.audio, key_name)
+            window = self._audio(key_name, self._allowed.audio)
             windows.append(window)
             refused = window if window.remaining == 0 else None
         if self._allowed.requests is not None:

@@ -4,7 +4,7 @@ uvicorn waits for ever for a request, on any number of connections. Here the hea
 within UPLOAD_TIMEOUT and be shorter than 64 KiB (`api/middleware/body.py` limits the body). When a process
 has as many connections as its open files allow, it closes the one that has been idle longest, as nginx does.
 So ten thousand idle clients do not keep out an active one. A client that stops reading a response for
-STREAM_PAUSE_TIMEOUT is disconnected. A paused player may need that long.
+STREAM_PAUSE_TIMEOUT is disconnected. A paused player may need that long. A WebSocket is given less.
 
 gunicorn.conf.py and `make run` use it. By hand: `uvicorn --http src.api.protocol:BoundedProtocol`.
 """
@@ -18,6 +18,7 @@ from urllib.parse import quote
 from weakref import WeakKeyDictionary
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
 
 from src.api.errors import REQUEST_ID, failure_of, render
@@ -30,6 +31,8 @@ HEAD_TIMEOUT = "head_timeout"
 """Key of the lifespan state with the seconds in which the head of a request must arrive."""
 PAUSE_TIMEOUT = "pause_timeout"
 """Key of the lifespan state with the seconds for which a caller may stop reading a response."""
+UNREAD_SECONDS = 30.0
+"""Seconds for which the client of a WebSocket may read nothing of what waits for it."""
 _HEAD_SECONDS = 30.0
 _PAUSE_SECONDS = 600.0
 _HEAD_BYTES = 64 * 1024
@@ -62,9 +65,34 @@ class _Idle:
 _idle: WeakKeyDictionary[ServerState, _Idle] = WeakKeyDictionary()
 
 
+class BoundedWebSocket(WebSocketsSansIOProtocol):
+    """A WebSocket that is cut if its client does not read. uvicorn would wait for ever, even to close it."""
+
+    _timer: asyncio.TimerHandle | None = None
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._timer = self.loop.call_later(UNREAD_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._stop()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop()
+        super().connection_lost(exc)
+
+    def _stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
 class BoundedProtocol(HttpToolsProtocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if self.ws_protocol_class is not None:
+            self.ws_protocol_class = BoundedWebSocket
         self._idle = _idle.setdefault(self.server_state, _Idle())
         self._head_timeout = float(self.app_state.get(HEAD_TIMEOUT, _HEAD_SECONDS))
         self._pause_timeout = float(self.app_state.get(PAUSE_TIMEOUT, _PAUSE_SECONDS))

@@ -44,6 +44,8 @@ def serve(app: Any, root_path: str = "") -> Iterator[RunningServer]:
     Args:
         root_path: as `uvicorn --root-path`.
     """
+    from src.api.protocol import BoundedProtocol
+
     config = uvicorn.Config(
         app,
         host="127.0.0.1",
@@ -51,6 +53,7 @@ def serve(app: Any, root_path: str = "") -> Iterator[RunningServer]:
         log_config=None,
         timeout_graceful_shutdown=5,
         root_path=root_path,
+        http=BoundedProtocol,
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, name="uvicorn", daemon=True)

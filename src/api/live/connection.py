@@ -13,6 +13,8 @@ from src.api.errors import close
 from src.errors import InvalidInput, TooSlow
 
 _ABNORMAL = 1006
+_CLOSE_SECONDS = 5.0
+"""Seconds for a close frame, which waits behind all that the client has not read."""
 _SEND_SECONDS = 20.0
 """Seconds that a message may take to leave: a client that does not read is cut off then."""
 
@@ -100,8 +102,9 @@ class Connection:
         """Close it, unless it is closed."""
         if not self._closed:
             self._closed = True
-            with suppress(WebSocketDisconnect, RuntimeError):
-                await self._socket.close(code, reason)
+            with suppress(WebSocketDisconnect, RuntimeError, TimeoutError):
+                async with asyncio.timeout(_CLOSE_SECONDS):
+                    await self._socket.close(code, reason)
 
     async def end(self, error: Exception | None) -> None:
         """Close it because the session is over: with the code that fits the error, if that is why."""
@@ -109,8 +112,9 @@ class Connection:
             await self.close()
         elif not self._closed:
             self._closed = True
-            with suppress(WebSocketDisconnect, RuntimeError):
-                await close(self._socket.send, error)
+            with suppress(WebSocketDisconnect, RuntimeError, TimeoutError):
+                async with asyncio.timeout(_CLOSE_SECONDS):
+                    await close(self._socket.send, error)
 
 
 async def both(reading: Callable[[], Awaitable[None]], writing: Callable[[], Awaitable[None]]) -> None:

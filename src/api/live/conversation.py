@@ -11,10 +11,10 @@ from src.api.live.audio_input import AudioInput
 from src.api.live.connection import Connection, Left, both
 from src.api.live.messages import Command, error_message, message_of, parse
 from src.api.live.outbox import Outbox
+from src.api.usage import LiveUsage
 from src.engines.base import STT_SAMPLE_RATE, Audio
 from src.errors import InvalidInput, TooLarge, VozError
 from src.services.live.session import LiveSession
-from src.services.usage import Usage, UsageMeter
 
 _MAX_MESSAGE = 2**20
 """Bytes of audio in one message: 32 s at 16 kHz."""
@@ -31,7 +31,7 @@ class Conversation:
     Args:
         live: the session; not entered yet.
         audio: converts the binary messages.
-        meter: of the session.
+        usage: of the session.
         words: whether the times of words were asked for.
         key_name: of the key that opened it; another key cannot take it over.
         until: time of the event loop at which it must be over.
@@ -41,7 +41,7 @@ class Conversation:
         self,
         live: LiveSession,
         audio: AudioInput,
-        meter: UsageMeter,
+        usage: LiveUsage,
         *,
         words: bool,
         key_name: str,
@@ -55,7 +55,7 @@ class Conversation:
         """Whether the client has closed its connection as one does who does not come back."""
         self._live = live
         self._audio = audio
-        self._meter = meter
+        self._usage = usage
         self._words = words
         self._inbox: asyncio.Queue[bytes | Command | VozError] = asyncio.Queue(_MAX_WAITING)
         self._received = self._commands = 0
@@ -220,7 +220,7 @@ class Conversation:
                     raise error
 
     async def _push(self, audio: Audio) -> None:
-        self._meter.add(Usage(audio_seconds=len(audio) / STT_SAMPLE_RATE))
+        await self._usage.add(len(audio) / STT_SAMPLE_RATE)
         await self._live.push(audio)
 
     async def _tell(self) -> None:

@@ -8,8 +8,7 @@ from fastapi import WebSocket
 
 from src.api.dependencies import Services
 from src.api.live.connection import Connection
-from src.api.usage import metered
-from src.services.usage import UsageMeter
+from src.api.usage import LiveUsage, metered_live
 
 PROTOCOL = "realtime"
 """The sub-protocol that browsers offer beside their key; the answer must name it."""
@@ -23,7 +22,7 @@ async def accept(socket: WebSocket, until: float) -> Connection:
 
 
 @asynccontextmanager
-async def opened(socket: WebSocket) -> AsyncIterator[tuple[Connection, UsageMeter]]:
+async def opened(socket: WebSocket) -> AsyncIterator[tuple[Connection, LiveUsage]]:
     """Accept a live session of the caller's key, count it and meter it.
 
     Raises:
@@ -33,9 +32,9 @@ async def opened(socket: WebSocket) -> AsyncIterator[tuple[Connection, UsageMete
     with services.live_per_key.one_more(socket.scope["state"]["key_name"]):
         until = asyncio.get_running_loop().time() + services.live_limits.total
         connection = await accept(socket, until)
-        with metered(socket) as meter:
+        with metered_live(socket) as usage:
             try:
-                yield connection, meter
+                yield connection, usage
             except ConnectionResetError:
                 return
         await connection.close()

@@ -12,10 +12,10 @@ from src.api.live.conversation import Conversation
 from src.api.live.messages import Resume, Start, error_message, options_of, parse, start_of
 from src.api.live.opening import accept, opened
 from src.api.live.pcm import PcmStream
+from src.api.usage import LiveUsage
 from src.errors import InvalidInput, VozError
 from src.services.audio.stream import Container
 from src.services.live.session import LiveSession
-from src.services.usage import UsageMeter
 
 router = APIRouter()
 
@@ -24,10 +24,10 @@ router = APIRouter()
 async def live(socket: WebSocket) -> None:
     """See docs/live.md."""
     services: Services = socket.app.state.services
-    async with opened(socket) as (connection, meter):
+    async with opened(socket) as (connection, usage):
         try:
             start = await _start(connection, dict(socket.query_params))
-            conversation = _conversation(services, start, meter, socket, connection)
+            conversation = _conversation(services, start, usage, socket, connection)
         except VozError as error:
             await _refuse(connection, error)
             return
@@ -70,13 +70,13 @@ async def _start(connection: Connection, query: dict[str, Any]) -> Start:
 
 
 def _conversation(
-    services: Services, start: Start, meter: UsageMeter, socket: WebSocket, connection: Connection
+    services: Services, start: Start, usage: LiveUsage, socket: WebSocket, connection: Connection
 ) -> Conversation:
     options = options_of(start, services.models.stt.info.languages, services.stt_languages)
     return Conversation(
         LiveSession(services.stt, options),
         _input(services, start),
-        meter,
+        usage,
         words=start.word_timestamps,
         key_name=socket.scope["state"]["key_name"],
         until=connection.until,

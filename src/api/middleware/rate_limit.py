@@ -5,11 +5,10 @@ from functools import partial
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from src.access.rate_limits import QuotaStatus, RateLimiter
+from src.access.rate_limits import QuotaStatus, RateLimiter, over
 from src.api.errors import refuse
 from src.api.middleware.base import HEAD_MESSAGES, Guard
 from src.api.policy import policy_of
-from src.errors import RateLimited
 
 
 class RateLimit(Guard):
@@ -36,6 +35,7 @@ class RateLimit(Guard):
             return
         quota = await self._limiter.acquire(key_name)
         scope["state"]["consume_audio"] = partial(self._limiter.consume_audio, key_name)
+        scope["state"]["check_audio"] = partial(self._limiter.check_audio, key_name)
 
         async def send_with_quota(message: Message) -> None:
             if message["type"] in HEAD_MESSAGES:
@@ -44,10 +44,7 @@ class RateLimit(Guard):
             await send(message)
 
         if quota.refused is not None:
-            refused = quota.refused
-            detail = f"this key may use {refused.limit} {refused.unit} in {refused.length} s"
-            error = RateLimited(f"{detail}; more in {refused.reset} s", retry_after=refused.reset)
-            await refuse(scope, receive, send_with_quota, error)
+            await refuse(scope, receive, send_with_quota, over(quota.refused))
             return
         await self.app(scope, receive, send_with_quota)
 

@@ -6,19 +6,21 @@ import json
 import secrets
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from fastapi import APIRouter, WebSocket
 
 from src.api.dependencies import Services
+from src.api.errors import log_failure
 from src.api.live.connection import Connection, both
 from src.api.live.opening import opened
 from src.api.openai.realtime.events import Narrator, error_event, event
 from src.api.openai.realtime.session import RealtimeSession
+from src.api.usage import LiveUsage
 from src.engines.base import STT_SAMPLE_RATE
-from src.errors import InvalidInput, NotFound, VozError
+from src.errors import InvalidInput, NotFound, TooSlow, VozError
 from src.services.live.session import LiveSession
-from src.services.usage import Usage, UsageMeter
 
 router = APIRouter()
 
@@ -30,25 +32,27 @@ _MIN_COMMIT_SECONDS = 0.1
 async def realtime(socket: WebSocket) -> None:
     """See docs/live.md."""
     services: Services = socket.app.state.services
-    async with opened(socket) as (connection, meter):
+    async with opened(socket) as (connection, usage):
         begun_with = socket.scope["state"].get("client_session")
         session = RealtimeSession(
             services.catalogue, services.models.stt.info.languages, services.stt_languages, begun_with
         )
         try:
-            await _Conversation(services, connection, meter, session).serve()
+            await _Conversation(services, connection, usage, session).serve()
         except VozError as error:
-            await connection.send(error_event(str(error), None, None, None))
-            raise
+            log_failure(error)
+            with suppress(TooSlow):  # it does not read
+                await connection.send(error_event(str(error), None, None, None))
+            await connection.end(error)
 
 
 class _Conversation:
     def __init__(
-        self, services: Services, connection: Connection, meter: UsageMeter, session: RealtimeSession
+        self, services: Services, connection: Connection, usage: LiveUsage, session: RealtimeSession
     ) -> None:
         self._services = services
         self._connection = connection
-        self._meter = meter
+        self._usage = usage
         self._session = session
         self._pcm = session.new_stream()
         self._narrator = Narrator()
@@ -129,7 +133,7 @@ class _Conversation:
         except (binascii.Error, ValueError):
             raise _Refused("`audio` is not base64", "audio", "invalid_value") from None
         samples = self._pcm.push(data)
-        self._meter.add(Usage(audio_seconds=len(samples) / STT_SAMPLE_RATE))
+        await self._usage.add(len(samples) / STT_SAMPLE_RATE)
         await self._live.push(samples)
 
     async def _commit(self) -> None:

@@ -25,14 +25,23 @@ _TURNS = 6
 """Turns of the event loop in which a session takes its next step, if there is one."""
 
 
+class _Unhurried(LiveLoad):
+    """Updates come as often as they are wanted: how long they take on this machine does not matter."""
+
+    def interval(self, wanted: float) -> float:
+        return wanted
+
+    def strained(self, now: float) -> bool:
+        return False
+
+
 class _Watched:
     """A service that knows whether it is asked for anything now."""
 
     def __init__(self, service: SttService) -> None:
         self._service = service
         self.asked = 0
-        # so many cores that the interval never widens
-        self.live = LiveLoad(lambda: 1e6)
+        self.live = _Unhurried(lambda: 1)
 
     async def transcribe_partial(
         self, audio: Audio, options: SttOptions, forced: Sequence[int]

@@ -260,7 +260,9 @@ class LiveSession:
         if self._options.turn_detection is not None:
             silence = self._endpointer.silence
             if silence >= _PAUSE:
-                return utterance.updated < self._spoken(utterance) + round(_PAUSE * STT_SAMPLE_RATE)
+                # the detector may be ahead of the utterance: without new audio there is nothing to read
+                end = self._spoken(utterance) + round(_PAUSE * STT_SAMPLE_RATE)
+                return utterance.unread > 0 and utterance.updated < end
             if silence > _GAP and utterance.unread < 2 * self._interval:
                 return False
         return utterance.unread >= (self._interval if utterance.updated else _FIRST_UPDATE)

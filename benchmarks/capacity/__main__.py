@@ -1,0 +1,46 @@
+import argparse
+import asyncio
+import json
+from pathlib import Path
+
+from benchmarks.capacity import __doc__ as description
+from benchmarks.capacity import measure, report
+
+HERE = Path(__file__).parent
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="benchmarks.capacity", description=description, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("step", choices=["measure", "simulate"])
+    parser.add_argument("--file", type=Path, default=HERE / "measured.json")
+    parser.add_argument("--seconds", type=float, default=20, help="of each measurement")
+    parser.add_argument("--threads", type=int, default=2, help="of the engine")
+    parser.add_argument("--http-ms", type=float, default=4, help="CPU time of a request in its HTTP process")
+    parser.add_argument("--handle-ms", type=float, default=4, help="a row's way to a replica and back")
+    parser.add_argument("--limits-us", type=float, default=100, help="one operation of the limits store")
+    parser.add_argument("--overhead-ms", type=float, default=10, help="a request beside engine and queues")
+    parser.add_argument("--price", type=float, default=0.06, help="of an hour of a machine with one engine")
+    parser.add_argument("--plots", type=Path, default=Path("docs/images"))
+    given = parser.parse_args()
+    if given.step == "measure":
+        found = asyncio.run(measure.measure(given.seconds, given.threads))
+        given.file.write_text(json.dumps(found, indent=1) + "\n")
+        return
+    found = report.read(given.file)
+    report.validate(found)
+    every = report.simulate(
+        found,
+        http=given.http_ms / 1e3,
+        handle=given.handle_ms / 1e3,
+        limits=given.limits_us / 1e6,
+        overhead=given.overhead_ms / 1e3,
+    )
+    report.plot(every, given.plots)
+    cost = report.cost_per_1000_hours(found, given.price, 0.6)
+    print(f"\n1,000 hours of audio at 60 % load and {given.price} an hour for each machine: {cost:.2f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,118 @@
+"""The simulation against what was measured, then many replicas: tables, and plots as SVG."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.capacity.model import Costs, Outcome, open_arrivals
+
+REPLICAS = (1, 2, 10, 100, 1000)
+LOADS = (0.25, 0.5, 0.75, 0.9, 1.0, 1.1, 1.25, 1.5)
+REPLICAS_OF_AN_HTTP_PROCESS = 10
+REQUESTS = {1: 10_000, 2: 10_000, 10: 20_000, 100: 50_000, 1000: 200_000}
+
+
+def costs_of(found: dict[str, Any]) -> Costs:
+    """What was measured, as the simulation takes it."""
+    return Costs(
+        speed={int(rows): value for rows, value in found["speed"].items()},
+        overhead=0.0,
+        http=0.0,
+        handle=0.0,
+        limits=0.0,
+        max_rows=max(int(rows) for rows in found["speed"]),
+        max_queue=10**6,
+    )
+
+
+def validate(found: dict[str, Any]) -> None:
+    """Print what one engine did, and what the simulation says of it."""
+    costs, lengths = costs_of(found), found["lengths"]
+    print(f"One engine ({found['engine']}; {found['machine']}), rows at random:\n")
+    print("| load | requests | p50 measured | simulated | p95 measured | simulated |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    for seen in found["observed"]:
+        said = open_arrivals(costs, 1, 1, lengths, seen["load"], 20_000)
+        shares = (50, 95)
+        both = [f"{seen[f'p{share}']:.2f} s | {said.percentile(share):.2f} s" for share in shares]
+        print(f"| {100 * seen['load']:.0f} % | {seen['requests']} | {' | '.join(both)} |")
+
+
+def simulate(
+    found: dict[str, Any], http: float, handle: float, limits: float, overhead: float
+) -> dict[int, list[Outcome]]:
+    """Print a table for each number of replicas.
+
+    Args:
+        found: what `measure` wrote.
+        http: seconds of CPU time of a request in its HTTP process.
+        handle: seconds of a row's way to a replica and back.
+        limits: seconds of one operation of the limits store.
+        overhead: seconds of a request beside engine and queues.
+    """
+    costs = replace(costs_of(found), http=http, handle=handle, limits=limits, overhead=overhead, max_queue=16)
+    every = {}
+    for replicas in REPLICAS:
+        processes = max(1, replicas // REPLICAS_OF_AN_HTTP_PROCESS)
+        every[replicas] = [
+            open_arrivals(costs, replicas, processes, found["lengths"], load, REQUESTS[replicas])
+            for load in LOADS
+        ]
+        print(f"\n{replicas} replicas, {processes} HTTP processes:\n")
+        print("| load | audio a second | p50 | p95 | refused | HTTP busy | limits store busy |")
+        print("| --- | --- | --- | --- | --- | --- | --- |")
+        for load, outcome in zip(LOADS, every[replicas], strict=True):
+            refused = outcome.refused / max(len(outcome.waits) + outcome.refused, 1)
+            print(
+                f"| {100 * load:.0f} % | {outcome.audio / outcome.seconds:.0f} s"
+                f" | {outcome.percentile(50):.2f} s | {outcome.percentile(95):.2f} s | {100 * refused:.1f} %"
+                f" | {100 * outcome.http_busy:.0f} % | {100 * outcome.limits_busy:.1f} % |"
+            )
+    return every
+
+
+def plot(every: dict[int, list[Outcome]], folder: Path) -> None:
+    """Write the plots, for light and dark pages."""
+    import matplotlib
+
+    matplotlib.use("svg")
+    from matplotlib import pyplot
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for style, colour in (("light", "#1f2328"), ("dark", "#e6edf3")):
+        with pyplot.rc_context({"svg.hashsalt": "voz", "font.size": 10}):
+            for name in ("text.color", "axes.labelcolor", "xtick.color", "ytick.color", "axes.edgecolor"):
+                pyplot.rcParams[name] = colour
+            figure, (left, right) = pyplot.subplots(1, 2, figsize=(9, 3.4))
+            for replicas, outcomes in every.items():
+                load = [100 * load for load in LOADS]
+                left.plot(
+                    load, [outcome.percentile(95) for outcome in outcomes], label=f"{replicas}", marker="."
+                )
+                per_replica = [outcome.audio / outcome.seconds / replicas for outcome in outcomes]
+                right.plot(load, per_replica, label=f"{replicas}", marker=".")
+            left.set(xlabel="load, % of capacity", ylabel="p95, seconds", ylim=(0, None))
+            right.set(xlabel="load, % of capacity", ylabel="audio s/s for each replica", ylim=(0, None))
+            for axes in (left, right):
+                axes.grid(alpha=0.25)
+                axes.spines[["top", "right"]].set_visible(False)
+            left.legend(title="replicas", frameon=False)
+            figure.tight_layout()
+            figure.savefig(folder / f"capacity-{style}.svg", transparent=True, metadata={"Date": None})
+            pyplot.close(figure)
+
+
+def read(file: Path) -> dict[str, Any]:
+    if not file.exists():
+        raise SystemExit(f"{file} is not there: run `python -m benchmarks.capacity measure` first")
+    found: dict[str, Any] = json.loads(file.read_text())
+    return found
+
+
+def cost_per_1000_hours(found: dict[str, Any], price_per_hour: float, load: float) -> float:
+    """Price of 1,000 hours of audio, at so much load of machines that each have one engine as measured."""
+    speed = costs_of(found).capacity() * load
+    return float(np.divide(1000, speed)) * price_per_hour

@@ -28,17 +28,19 @@ def configuration(file: Path) -> dict[str, Any]:
 def test_a_file_names_the_deployments_and_arguments_that_there_are(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from ray._common.utils import import_attr
+    from ray.serve._private.api import call_user_app_builder_with_args_if_necessary
     from ray.serve.schema import ServeDeploySchema
 
-    from src.cluster.application import NAME, build
+    from src.cluster.application import NAME
 
     ServeDeploySchema.model_validate(configuration(file))
     monkeypatch.setenv("API_KEY", "a-key-of-the-test")
     monkeypatch.setenv("CLUSTER_OPEN", "true")
     [application] = configuration(file)["applications"]
     assert application["name"] == NAME
-    assert application["import_path"] == "deploy.ray_serve:build"
-    built = build(application["args"])
+    builder = import_attr(application["import_path"])
+    built = call_user_app_builder_with_args_if_necessary(builder, application["args"])
     names = {"Api", *(argument._bound_deployment.name for argument in built._bound_deployment.init_args[:2])}
     assert names == {"Api", "SpeechToText", "TextToSpeech"}
     assert {one["name"] for one in application.get("deployments", [])} <= names

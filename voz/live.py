@@ -137,7 +137,11 @@ class LiveSession:
                     if self._socket is socket and not self._over:
                         if error.rcvd is not None and error.rcvd.code == _NORMAL:
                             return
-                        await self._connect_again(error)
+                        try:
+                            await self._connect_again(error)
+                        except BrokenOff:
+                            if not self._over:
+                                raise
                 continue
             event = LiveEvent.of(json.loads(message))
             self._note(event.data)
@@ -175,7 +179,7 @@ class LiveSession:
             BrokenOff: it has ended, or cannot be reached for too long.
         """
         lost = broken.rcvd is None or broken.rcvd.code in _LOST
-        if not self._session or not lost:
+        if self._over or not self._session or not lost:
             raise _broken(broken) from broken
         loop = asyncio.get_running_loop()
         until = loop.time() + self._resumable
@@ -185,7 +189,12 @@ class LiveSession:
             if found in (401, 403) or unknown == _UNKNOWN or loop.time() + pause > until:
                 raise _broken(broken) from broken
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))
+            if self._over:  # closed meanwhile
+                raise _broken(broken) from broken
             pause = min(2 * pause, _LONGEST_PAUSE)
+        if self._over:  # closed meanwhile
+            await found.close()
+            raise _broken(broken) from broken
         self._socket = found
 
     async def _resumed(self) -> "ClientConnection | int | None":

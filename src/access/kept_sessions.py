@@ -51,7 +51,7 @@ class KeptSessions:
             if session.ended:
                 self._keep(session.id)
             else:
-                del self._known[session.id]
+                self._forget(session.id)
 
     def find(self, session_id: str, key_name: str) -> Session:
         """The session.

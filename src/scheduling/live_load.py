@@ -26,6 +26,8 @@ _MEMORY = 120.0
 """Seconds of audio after which what was measured weighs a third of what is new."""
 _LATE = 0.8
 """Part of the interval that an update may take. Beyond, the interval widens."""
+_LEAST_SHARE = 0.2
+"""Whoever is silent may speak: sessions are not taken to be cheaper than with this part of speech."""
 _WIDEN, _NARROW = 1.1, 0.97
 _MAX_STRETCH = 8.0
 _LAG_MEMORY = 10.0
@@ -120,10 +122,11 @@ class LiveLoad:
         """Audio of a session has come, speech or not."""
         kept = _MEMORY / (_MEMORY + seconds)
         self._audio = (self._audio + seconds) * kept
-        self._read *= kept
-        self._updates *= kept
-        self._updating *= kept
         self._finals *= kept
+        if self._read > _LEAST_SHARE * self._audio:
+            self._read *= kept
+            self._updates *= kept
+            self._updating *= kept
 
     def updated(self, cost: float, read: float, took: float, wanted: float, lag: float, now: float) -> None:
         """An update has ended.

@@ -15,6 +15,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from src.config import Settings
 from src.engines.base import Audio
+from tests.support.live import eventually
 from tests.support.server import KEY, OTHER_KEY, RunningServer, app_with, serve
 from tests.support.speech import clip, silence
 from tests.support.speech_text import word_error_rate
@@ -143,7 +144,7 @@ async def test_a_client_who_leaves_takes_its_rows_along(voz: RunningServer) -> N
     async with connect(address(voz), additional_headers={"X-API-Key": KEY}, proxy=None) as socket:
         await feed(socket, pcm(speech()), pause=0)
     async with voz.async_client() as http:
-        for _ in range(100):
+        for _ in range(400):
             state = (await http.get("/models")).json()
             left = state["stt"]["rows_waiting"] + state["stt"]["rows_active"] + state["live"]["sessions"]
             if left == 0:
@@ -259,10 +260,8 @@ async def test_a_key_has_so_many_sessions(models: "Models", make_settings: Calla
                     live = http.get("/models").json()["live"]
                 assert (live["sessions"], live["max_sessions"]) == (2, 2)
                 assert live["cost"] > 0, "measured when the server started"
-        for _ in range(100):  # the server learns a moment later that the client has left
-            if voz.app.state.services.live_admission.in_flight == 0:
-                break
-            await asyncio.sleep(0.05)
+        # the server learns a moment later that the client has left
+        await eventually(lambda: voz.app.state.services.live_admission.in_flight == 0, 20)
         async with connect(address(voz), additional_headers=headers, proxy=None):
             pass
 

@@ -62,7 +62,7 @@ def one_that_hangs(server: Server, timeout: float = 60) -> Iterator[tuple[Future
 
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(send)
-        until(lambda: bool(at_work(server)), lambda: f"nothing is decoded: {decoders(server)}", 20)
+        until(lambda: bool(at_work(server)), lambda: f"nothing is decoded: {decoders(server)}")
         [pid] = at_work(server)
         os.kill(pid, signal.SIGSTOP)
         yield answer, pid
@@ -122,7 +122,7 @@ def test_a_crash_costs_its_own_upload_alone(tmp_path: Path) -> None:
 def test_each_worker_has_decoders_of_its_own(tmp_path: Path, preload: bool) -> None:
     more = "--preload" if preload else ""
     with serving(tmp_path, workers=2, GUNICORN_CMD_ARGS=more) as server, ThreadPoolExecutor(8) as pool:
-        until(lambda: all(decoders(server, worker) for worker in server.workers), lambda: "none", 20)
+        until(lambda: all(decoders(server, worker) for worker in server.workers), lambda: "none")
         with server.client() as client:
             answers = list(
                 pool.map(lambda _: client.post("/stt", files={"file": tone_wav(2.0)}).status_code, range(40))

@@ -188,7 +188,7 @@ def test_a_hub_that_does_not_answer_is_given_up_at_once(host: Host, tmp_path: Pa
     begin = time.monotonic()
     with pytest.raises(ModelUnavailable, match=r"did not answer within 0\.5 s"):
         store.whisper(REPOSITORY)
-    assert time.monotonic() - begin < 5
+    assert time.monotonic() - begin < 20
 
 
 @pytest.mark.parametrize(("body", "why"), [(b"<html>", "Expecting value"), (b"[]", "mapping")])

@@ -2,9 +2,11 @@
 
 import asyncio
 import os
+import signal
+import socket
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from pathlib import Path
 
 import numpy as np
@@ -129,6 +131,33 @@ async def test_leaving_a_stream_ends_its_decoder_whatever_it_does() -> None:
         async with asyncio.timeout(10):
             while _children(pool) - before:  # noqa: ASYNC110 - the kernel's own state
                 await asyncio.sleep(0.02)
+
+
+async def test_a_stream_that_is_left_before_its_decoder_took_all_keeps_no_descriptor() -> None:
+    async with decoders() as pool:
+        before = _children(pool)
+        async with pool.follow(Container.WEBM) as stream:
+            await stream.push(recorded(clip("en-agent"), "webm")[:1_000])
+            for pid in _children(pool) - before:
+                os.kill(pid, signal.SIGSTOP)
+            descriptor = stream._connection.fileno()
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(stream.push(bytes(2**20)), 0.2)
+        with ExitStack() as opened:
+            for _ in range(64):
+                one, other = (opened.enter_context(end) for end in socket.socketpair())
+                if descriptor in (one.fileno(), other.fileno()):
+                    break
+            else:
+                pytest.fail("the descriptor is still in use")
+            loop = asyncio.get_running_loop()
+            for end in (one, other):
+                end.setblocking(False)
+            waiting = [asyncio.create_task(loop.sock_recv(end, 1)) for end in (one, other)]
+            await asyncio.sleep(0)
+            for end in (one, other):
+                await loop.sock_sendall(end, b"x")
+            assert await asyncio.wait_for(asyncio.gather(*waiting), 10) == [b"x", b"x"]
 
 
 async def test_a_stream_costs_a_hundredth_of_a_core_and_no_memory_that_grows() -> None:

@@ -70,7 +70,7 @@ def open_files(pid: int) -> list[str]:
     return sorted(links)
 
 
-def until(reached: Callable[[], bool], otherwise: Callable[[], str], seconds: float = 30) -> None:
+def until(reached: Callable[[], bool], otherwise: Callable[[], str], seconds: float = 60) -> None:
     end = time.monotonic() + seconds
     while not reached():
         assert time.monotonic() < end, otherwise()

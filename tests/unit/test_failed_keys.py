@@ -78,9 +78,9 @@ def test_a_missing_key_is_no_guess() -> None:
 
 
 def test_it_ends_with_the_window() -> None:
-    with running("1/second") as server:
+    with running("1 per 4 seconds") as server:
         assert statuses(server, "wrong", "wrong") == [401, 429]
-        time.sleep(1.1)
+        time.sleep(4.1)
         assert statuses(server, "right") == [200]
 
 

@@ -211,4 +211,4 @@ def test_size_and_time_are_bounded() -> None:
         with pytest.raises(FetchFailed, match=r"longer than 0\.3 s") as slow:
             fetch(f"{url}/endless/x", max_bytes=10**9, seconds=0.3)
         assert slow.value.temporary
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 20

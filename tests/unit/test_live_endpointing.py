@@ -50,7 +50,7 @@ def test_the_next_one_does_not_begin_before_the_last_one_ended() -> None:
 def test_an_unfinished_sentence_may_pause_longer(text: str, silent: float) -> None:
     endpointer = Endpointer(TurnDetection(silence_seconds=0.4, unfinished_seconds=2.0))
     judged(endpointer, [0.9] * 20)
-    endpointer.heard(text)
+    endpointer.note_text(text)
     before = int(silent * FRAMES) - 1
     assert judged(endpointer, [0.0] * before) == []
     assert [turn.edge for turn in judged(endpointer, [0.0] * 3)] == [Edge.STOP]

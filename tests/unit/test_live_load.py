@@ -46,6 +46,25 @@ def test_silence_makes_sessions_cheaper() -> None:
     assert load.most_sessions > 4 * before
 
 
+def test_hours_of_silence_do_not_make_sessions_free() -> None:
+    load = LiveLoad(lambda: 2, DEAR)
+    most = load.most_sessions
+    for _ in range(30 * 3600):
+        load.received(1.0)
+    assert load.most_sessions < 10 * most
+    assert load.cost.update == pytest.approx(DEAR.update)
+    speak(load, 900, DEAR)
+    assert load.most_sessions <= most, "and what is measured counts again"
+
+
+def test_final_texts_alone_are_measured_too() -> None:
+    load = LiveLoad(lambda: 2, CHEAP)
+    for _ in range(3600):
+        load.received(1.0)
+        load.completed(DEAR.rest)
+    assert load.cost.rest == pytest.approx(DEAR.rest, rel=0.02)
+
+
 def test_the_interval_widens_with_those_who_speak_before_anything_lags() -> None:
     load = LiveLoad(lambda: 2, DEAR)
     load.sessions = 10

@@ -4,12 +4,14 @@ import asyncio
 import json
 import random
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from src.api.live.connection import Connection
+from src.api.live.conversation import Conversation
 from src.api.live.outbox import Outbox
 from src.config import Settings
 from src.errors import InvalidInput, TooSlow
@@ -191,12 +193,12 @@ async def test_the_last_messages_wait_for_a_client_whose_connection_broke(server
 async def test_a_session_that_waits_keeps_its_place_for_a_while(
     make_settings: Callable[..., Settings],
 ) -> None:
-    settings = make_settings(live_sessions=2, live_sessions_per_key=1, live_resume_seconds=1.5)
+    settings = make_settings(live_sessions=2, live_sessions_per_key=1, live_resume_seconds=4.0)
     with serve(create_app(settings, witness_engines)) as server:
         async with opening(server) as socket:
             await socket.send(START)
             ready = await receive(socket)
-            assert ready["resumable"] == 1.5
+            assert ready["resumable"] == 4.0
             cut(socket)
         with pytest.raises(InvalidStatus) as refused:
             await opening(server)
@@ -212,7 +214,7 @@ async def test_who_closes_a_connection_does_not_come_back(server: RunningServer)
     async with opening(server) as socket:
         await socket.send(START)
         session = (await receive(socket))["session"]
-    await eventually(lambda: in_flight(server) == 0, 2.0)
+    await eventually(lambda: in_flight(server) == 0)
     with pytest.raises(InvalidStatus):
         await opening(server, f"/stt/live/{session}")
 
@@ -228,7 +230,7 @@ async def test_a_stopping_server_and_one_that_keeps_none_let_go_at_once(
                 if seconds:
                     server.app.state.services.shutdown._begun = True
                 cut(socket)
-            await eventually(lambda: in_flight(server) == 0, 2.0)
+            await eventually(lambda: in_flight(server) == 0)
 
 
 async def test_a_failure_waits_for_its_client_too(server: RunningServer) -> None:
@@ -244,6 +246,47 @@ async def test_a_failure_waits_for_its_client_too(server: RunningServer) -> None
         with pytest.raises(ConnectionClosed):
             await socket.recv()
         assert socket.close_code == 1008
+
+
+class Waiting:
+    """A connection whose client says nothing."""
+
+    open = 0
+
+    def __init__(self) -> None:
+        self.closed_with: int | None = None
+
+    async def receive(self) -> str:
+        Waiting.open += 1
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)
+            Waiting.open -= 1
+        return ""
+
+    async def send(self, message: dict[str, Any]) -> None:
+        pass
+
+    async def close(self, code: int, reason: str) -> None:
+        self.closed_with = code
+
+
+async def test_of_connections_that_resume_at_the_same_moment_one_stays() -> None:
+    unused: Any = None
+    session = Conversation(unused, unused, unused, words=False, key_name="k", until=0.0)
+    connections = [Waiting() for _ in range(4)]
+    first, *others = connections
+    talks = [asyncio.create_task(session.talk(cast(Connection, first), 0))]
+    await eventually(lambda: Waiting.open == 1)
+    talks += [asyncio.create_task(session.talk(cast(Connection, one), 0)) for one in others]
+    await eventually(lambda: sum(talk.done() for talk in talks) >= 3)
+    await eventually(lambda: Waiting.open == 1)
+    assert sorted(str(one.closed_with) for one in connections) == ["4000", "4000", "4000", "None"]
+    for talk in talks:
+        talk.cancel()
+    await asyncio.gather(*talks, return_exceptions=True)
+    assert Waiting.open == 0
 
 
 async def numbers(outbox: Outbox, seen: int) -> list[int]:

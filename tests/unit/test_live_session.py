@@ -53,6 +53,29 @@ async def test_audio_without_a_commit_is_ended_at_a_bound_and_none_is_lost(
     assert texts == ["3 seconds", "3 seconds", "2 seconds"]
 
 
+async def test_a_session_whose_final_texts_cannot_be_made_says_so_while_it_waits_for_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Broken(Counting):
+        async def stream_blocks(
+            self, blocks: AsyncIterator[Audio], options: SttOptions
+        ) -> AsyncIterator[Any]:
+            await waits.wait()
+            raise RuntimeError("a fault in the program")
+            yield
+
+    waits = asyncio.Event()
+    monkeypatch.setattr(session, "_MAX_COMMITTED", 1.0)
+    async with LiveSession(cast(SttService, Broken()), LiveOptions(turn_detection=None)) as live:
+        pushing = asyncio.create_task(live.push(np.zeros(20 * STT_SAMPLE_RATE, np.float32)))
+        for _ in range(200):
+            await asyncio.sleep(0)
+        assert not pushing.done(), "it waits"
+        waits.set()
+        with pytest.raises(RuntimeError, match="a fault"):
+            await asyncio.wait_for(pushing, 20)
+
+
 FRAME_SECONDS = FRAME / STT_SAMPLE_RATE
 
 

@@ -110,9 +110,11 @@ class Conversation:
         """
         if seen is not None:
             self.outbox.check(seen)
-        if self._exchange is not None:
-            self._exchange.cancel()
-            await asyncio.gather(self._exchange, return_exceptions=True)
+        while (before := self._exchange) is not None:  # again if a third connection was quicker
+            before.cancel()
+            await asyncio.gather(before, return_exceptions=True)
+            if self._exchange is before:
+                self._exchange = None
         exchange = self._exchange = asyncio.create_task(self._talk(connection, seen))
         try:
             await asyncio.wait({exchange})

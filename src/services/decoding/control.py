@@ -42,7 +42,7 @@ class ForkServer:
         self._on_gone = on_gone
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
-        self._heard = b""
+        self._received = b""
 
     @property
     def pid(self) -> int | None:
@@ -58,7 +58,7 @@ class ForkServer:
         loop = asyncio.get_running_loop()
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
-        self._control, self._heard = ours, b""
+        self._control, self._received = ours, b""
         answer = b""
         with theirs:
             await asyncio.to_thread(self._spawn, theirs.fileno())
@@ -70,7 +70,7 @@ class ForkServer:
                 "the process that decodes uploads does not start; what it says stands above. It needs the "
                 "packages `av` and `numpy`, and some 60 MB of memory"
             )
-        loop.add_reader(ours.fileno(), self._hear)
+        loop.add_reader(ours.fileno(), self._read_reports)
 
     def fork(self, number: int, connection: socket.socket, *, follows: bool = False) -> None:
         """Fork a decoder that serves `connection`; `follows`: a stream.
@@ -103,7 +103,7 @@ class ForkServer:
 
     async def close(self) -> None:
         """Close the socket, and wait until the process has killed its decoders and ended."""
-        self._hang_up()
+        self._close_control()
         process, self._process = self._process, None
         if process is None:
             return
@@ -132,7 +132,7 @@ class ForkServer:
             pass_fds=[descriptor],
         )  # fmt: skip
 
-    def _hear(self) -> None:
+    def _read_reports(self) -> None:
         if self._control is None:
             return
         try:
@@ -142,16 +142,16 @@ class ForkServer:
         except OSError:
             data = b""
         if not data:
-            self._hang_up()
+            self._close_control()
             self._on_gone()
             return
-        self._heard += data
-        whole = len(self._heard) // REPORT.size * REPORT.size
-        reports, self._heard = self._heard[:whole], self._heard[whole:]
+        self._received += data
+        whole = len(self._received) // REPORT.size * REPORT.size
+        reports, self._received = self._received[:whole], self._received[whole:]
         for number, code in REPORT.iter_unpack(reports):
             self._on_exit(number, code)
 
-    def _hang_up(self) -> None:
+    def _close_control(self) -> None:
         if self._control is not None:
             asyncio.get_running_loop().remove_reader(self._control.fileno())
             self._control.close()

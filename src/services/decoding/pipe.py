@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from src.errors import NotAudio
 
-_MAX_BARREN = 256 * 1024
+_MAX_WITHOUT_AUDIO = 256 * 1024
 """Bytes without any audio after which a stream is broken. Opus has 64 KB a second at the most."""
 
 
@@ -25,7 +25,7 @@ class Pipe:
         self._waits = waits
         self._goes_on = goes_on
         self._taken = 0
-        self._barren = 0
+        self._without_audio = 0
         self._ready = select.poll()
         self._ready.register(descriptor, select.POLLIN)
 
@@ -35,16 +35,16 @@ class Pipe:
         Raises:
             NotAudio: there was no audio for too many bytes.
         """
-        if self._barren > _MAX_BARREN:
+        if self._without_audio > _MAX_WITHOUT_AUDIO:
             raise NotAudio("the stream is broken: it has no audio any more")
         if not self._ready.poll(0):
             self._waits(self._taken)
         data = os.read(self._descriptor, size)
         self._taken += len(data)
-        self._barren += len(data)
+        self._without_audio += len(data)
         self._goes_on()
         return data
 
     def has_audio(self) -> None:
         """There was audio in the bytes so far."""
-        self._barren = 0
+        self._without_audio = 0

@@ -33,7 +33,8 @@ class StreamDecoding:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._writer.close()
+        # what the decoder has not taken would keep a closed descriptor in the event loop
+        self._writer.transport.abort()
 
     async def push(self, data: bytes) -> Audio:
         """The audio that has become whole by these bytes, float32 of shape (n,). One call at a time.

@@ -89,7 +89,7 @@ class Endpointer:
         """Take the next audio. Runs the detector, about 0.1 ms for 32 ms of audio."""
         return [turn for one in self._detector.push(block).tolist() if (turn := self._judge(one))]
 
-    def heard(self, text: str) -> None:
+    def note_text(self, text: str) -> None:
         """The text of the present utterance so far, which tells how long a pause may be."""
         self._finished = text.rstrip().endswith(_SENTENCE_ENDS)
 

@@ -156,7 +156,7 @@ class LiveSession:
     async def finish(self) -> None:
         """No more audio: complete the last utterance and all that wait, then end the events."""
         await self.commit()
-        await self._finals.put(None)
+        await self._complete_later(None)
         await self._tasks[1]
 
     async def __aiter__(self) -> AsyncIterator[LiveEvent]:
@@ -235,7 +235,19 @@ class LiveSession:
         language = options.stt.language or self._language
         self._context.ended(utterance.item_id, utterance.text, language, sample / STT_SAMPLE_RATE)
         options = replace(options, stt=replace(options.stt, language=language))
-        await self._finals.put((utterance, options))
+        await self._complete_later((utterance, options))
+
+    async def _complete_later(self, ended: tuple[Utterance, LiveOptions] | None) -> None:
+        """Let an utterance be completed after those that wait; None: there are no more.
+
+        Raises what the task raised that completes them, if it has ended: it would be waited for in vain.
+        """
+        put = asyncio.create_task(self._finals.put(ended))
+        try:
+            await asyncio.wait({put, self._tasks[1]}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            put.cancel()
+        self._check()
 
     async def _update(self) -> None:
         """Read the utterance that goes on, again and again."""
@@ -293,7 +305,7 @@ class LiveSession:
         if self._language is None and update.end >= _DETECT_SECONDS:
             self._language = partial.language
         progress = utterance.take(update, partial)
-        self._endpointer.heard(utterance.text + progress.tentative)
+        self._endpointer.note_text(utterance.text + progress.tentative)
         live_updated(utterance.unread)
         self._emit(
             Words(utterance.item_id, progress.stable, utterance.text, progress.tentative, utterance.unread)

@@ -4,6 +4,7 @@ import { Failure } from "./problems.js";
 
 const MAX_BYTES = 4 * 2 ** 20;
 const ASK_BYTES = 2 ** 18;
+const ANSWER_MS = 10_000; // a browser waits for minutes where a network swallows what is sent
 const FIRST_PAUSE_MS = 200;
 const LONGEST_PAUSE_MS = 4_000;
 const UNKNOWN = 4404;
@@ -68,6 +69,7 @@ export class LiveSocket {
 
   #connect(address, first) {
     const socket = new WebSocket(address);
+    const timer = setTimeout(() => socket.close(), ANSWER_MS);
     return new Promise((resolve, reject) => {
       socket.onclose = ({ code }) => reject(Object.assign(new Failure("offline"), { code }));
       socket.onopen = () => {
@@ -80,7 +82,7 @@ export class LiveSocket {
         socket.onclose = (event) => this.#closed(event);
         resolve(socket);
       };
-    });
+    }).finally(() => clearTimeout(timer));
   }
 
   #take(message) {

@@ -1,6 +1,7 @@
 """Recordings that are decoded while they are made: in a process of their own, with its limits."""
 
 import asyncio
+import errno
 import os
 import signal
 import socket
@@ -158,6 +159,27 @@ async def test_a_stream_that_is_left_before_its_decoder_took_all_keeps_no_descri
             for end in (one, other):
                 await loop.sock_sendall(end, b"x")
             assert await asyncio.wait_for(asyncio.gather(*waiting), 10) == [b"x", b"x"]
+
+
+async def test_without_descriptors_no_decoder_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    left = 1
+    pair = socket.socketpair
+
+    def scarce() -> tuple[socket.socket, socket.socket]:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise OSError(errno.EMFILE, "no descriptor is left")
+        return pair()
+
+    async with decoders() as pool:
+        spare = set(pool._exits)
+        monkeypatch.setattr(socket, "socketpair", scarce)
+        with pytest.raises(OSError, match="no descriptor"):
+            async with pool.follow(Container.WEBM):
+                pass
+        monkeypatch.undo()
+        assert set(pool._exits) <= spare
 
 
 async def test_a_stream_costs_a_hundredth_of_a_core_and_no_memory_that_grows() -> None:

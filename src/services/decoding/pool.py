@@ -144,21 +144,20 @@ class Decoders:
             Overloaded: no decoder could be started.
         """
         await self._wait_until_up()
-        number, connection = self._fork(follows=True)
         ours, theirs = socket.socketpair()
-        try:
-            with theirs, contextlib.suppress(ConnectionError):
+        with ours, contextlib.ExitStack() as held:
+            with theirs:
+                number, connection = self._fork(follows=True)
+                held.callback(self._forget, number)
+                held.callback(connection.close)
                 job = JOB.pack(self._stream_seconds, 0, False, container.value.encode())
-                socket.send_fds(connection, [job], [theirs.fileno()])
+                with contextlib.suppress(ConnectionError):
+                    socket.send_fds(connection, [job], [theirs.fileno()])
             decoding = Decoding(
                 connection, self._stream_seconds, lambda: self._exit_code(number), self._unconfined, _nothing
             )
             async with decoding, StreamDecoding(decoding, ours) as stream:
                 yield stream
-        finally:
-            ours.close()
-            connection.close()
-            self._forget(number)
 
     async def _start(self) -> None:
         await self._server.start()

@@ -12,7 +12,7 @@ from src.engines.vad import FRAME, Probabilities
 from src.scheduling.live_load import Cost, LiveLoad
 from src.services.live import endpointing, session
 from src.services.live.endpointing import TurnDetection
-from src.services.live.events import Completed, LiveEvent, Words
+from src.services.live.events import Completed, LiveEvent, SpeechStarted, SpeechStopped, Words
 from src.services.live.session import LiveOptions, LiveSession
 from src.services.stt import Result, SttService
 from src.services.usage import Usage
@@ -139,6 +139,28 @@ async def test_sessions_are_counted_while_they_are_open_and_while_somebody_speak
         await live.push(np.ones(STT_SAMPLE_RATE, np.float32))
         assert stt.live.speaking == 1
     assert (stt.live.sessions, stt.live.speaking) == (0, 0)
+
+
+async def test_turn_detection_that_begins_midway_counts_the_audio_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(endpointing, "SpeechDetector", Scripted)
+    async with LiveSession(cast(SttService, Counting()), LiveOptions(turn_detection=None)) as live:
+        await live.push(np.zeros(10 * STT_SAMPLE_RATE, np.float32))
+        await live.commit()
+        live.configure(LiveOptions())
+        for value, seconds in ((0.0, 1), (0.1, 2), (0.0, 1)):
+            await live.push(np.full(seconds * STT_SAMPLE_RATE, value, np.float32))
+        await live.finish()
+        events = [event async for event in live]
+    [started] = [event for event in events if isinstance(event, SpeechStarted)]
+    stopped = [event.at for event in events if isinstance(event, SpeechStopped)]
+    final = [event for event in events if isinstance(event, Completed)][-1]
+    assert started.at == pytest.approx(10.7, abs=0.1), "with what belongs to the utterance before the speech"
+    assert stopped[-1] == pytest.approx(13.0, abs=0.1)
+    assert final.start == started.at
+    assert final.end == pytest.approx(13.5, abs=0.6)
+    assert final.lag < 1.0
 
 
 async def test_under_strain_final_texts_are_made_of_updates(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,20 +51,21 @@ class Endpointer:
 
     Args:
         detection: when they begin and end.
+        start: samples of the session before this audio; rounded down to a frame.
     """
 
-    def __init__(self, detection: TurnDetection) -> None:
+    def __init__(self, detection: TurnDetection, start: int = 0) -> None:
         self.detection = detection
         self._detector = SpeechDetector()
-        self._frames = 0
-        """Frames judged so far."""
+        self._frames = start // FRAME
+        """Frames of the session up to the last one that was judged."""
         self._finished = False
         """Whether the text so far is a finished sentence."""
         self._run = 0
         """Consecutive frames of speech."""
         self._last_speech = 0
         """The frame after the last one with speech."""
-        self._end = 0
+        self._end = start
         """The sample at which the last utterance ended: none begins before."""
         self.probabilities: list[float] = []
         """Of the frames of the present utterance, from its start on."""

@@ -125,8 +125,12 @@ class LiveSession:
 
     def configure(self, options: LiveOptions) -> None:
         """Change the options from the next utterance on; turn detection at once."""
-        self._options = options
-        if options.turn_detection is not None:
+        before, self._options = self._options, options
+        if options.turn_detection is None:
+            return
+        if before.turn_detection is None:  # the endpointer has not been given the audio so far
+            self._endpointer = Endpointer(options.turn_detection, self._received)
+        else:
             self._endpointer.detection = options.turn_detection
 
     async def push(self, audio: Audio) -> None:

@@ -57,7 +57,7 @@ def test_answers_are_not_held_back(proxy: str) -> None:
     with httpx.stream("GET", f"{proxy}/stream") as answer:
         times = [(line, time.monotonic()) for line in answer.iter_lines()]
     assert [line for line, _ in times] == ["0", "1", "2"]
-    assert times[-1][1] - times[0][1] > GAP, "they came one by one"
+    assert times[-1][1] - times[0][1] > GAP / 2, "they came one by one"
 
 
 def test_the_server_learns_who_calls(proxy: str) -> None:

@@ -104,7 +104,7 @@ def test_the_example_for_a_browser(
 
 def _wait_for_the_end(server: RunningServer) -> None:
     """Wait until the session has ended by itself."""
-    for _ in range(200):
+    for _ in range(600):
         if server.app.state.services.live_admission.in_flight == 0:
             return
         time.sleep(0.05)

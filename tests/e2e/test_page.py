@@ -75,7 +75,7 @@ def is_idle(server: RunningServer) -> bool:
     return requests(server, "stt") == requests(server, "tts") == 0
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 30) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end

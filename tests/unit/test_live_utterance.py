@@ -43,6 +43,21 @@ def test_words_behind_the_guard_are_stable_and_forced_on_the_next_update() -> No
     assert one.text == "The cat sat"
 
 
+def test_an_update_has_the_last_seconds_and_nothing_before_is_copied() -> None:
+    audio = np.arange(20 * STT_SAMPLE_RATE, dtype=np.float32)
+    blocks = [audio[at : at + 333] for at in range(0, len(audio), 333)]
+    one = Utterance("item", 0)
+    for block in blocks:
+        one.append(block)
+    update = one.next_update()
+    assert update.offset == 16.0
+    np.testing.assert_array_equal(update.audio, audio[16 * STT_SAMPLE_RATE :])
+    assert len(one._blocks) == len(blocks)
+    assert len(Utterance("item", 0).next_update().audio) == 0
+    np.testing.assert_array_equal(one.audio, audio)
+    np.testing.assert_array_equal(one.next_update().audio, audio[16 * STT_SAMPLE_RATE :])
+
+
 def test_a_word_that_nothing_follows_waits_longer() -> None:
     one = utterance(2.0)
     assert one.take(one.next_update(), heard(word(" log", 2.0 - GUARD - 0.1))).stable == ""

@@ -123,6 +123,17 @@ class Utterance:
             self._blocks = [np.concatenate(self._blocks) if self._blocks else np.zeros(0, np.float32)]
         return self._blocks[0]
 
+    def _since(self, sample: int) -> Audio:
+        """The audio from a sample on. What was before is not copied: that may be ten minutes."""
+        blocks: list[Audio] = []
+        first = self._samples
+        for block in reversed(self._blocks):
+            if first <= sample:
+                break
+            first -= len(block)
+            blocks.append(block)
+        return np.concatenate(blocks[::-1])[sample - first :] if blocks else np.zeros(0, np.float32)
+
     @property
     def text(self) -> str:
         """The stable text, without the space before the first word."""
@@ -149,7 +160,7 @@ class Utterance:
             self._cut()
         self.updated = self._samples
         return Update(
-            audio=self.audio[round(self._window * STT_SAMPLE_RATE) :],
+            audio=self._since(round(self._window * STT_SAMPLE_RATE)),
             forced=tuple(token for word in self.words[self._first :] for token in word.tokens),
             prompt="".join(word.text for word in self.words[: self._first])[-_MAX_PROMPT:].strip(),
             offset=self._window,

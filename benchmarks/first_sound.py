@@ -192,8 +192,8 @@ class Reader:
 
         from tests.support.sentences import normalise, plain
 
-        heard = librosa.resample(audio, orig_sr=24_000, target_sr=16_000)
-        segments, _ = self._model.transcribe(heard, language=language, beam_size=5)
+        resampled = librosa.resample(audio, orig_sr=24_000, target_sr=16_000)
+        segments, _ = self._model.transcribe(resampled, language=language, beam_size=5)
         found = normalise(" ".join(segment.text for segment in segments), language)
         outcome = jiwer.process_words(plain(text, language), found)
         return int(outcome.substitutions + outcome.deletions + outcome.insertions)

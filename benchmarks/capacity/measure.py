@@ -30,8 +30,9 @@ async def closed_loop(engine: SpeechToText, audios: list[Audio], callers: int, s
     async def caller() -> None:
         nonlocal done
         while time.perf_counter() < end:
-            audio = audios[next(turn) % len(audios)]
-            await engine.transcribe(audio, SttOptions(language="en"), f"caller-{next(turn)}")
+            number = next(turn)
+            audio = audios[number % len(audios)]
+            await engine.transcribe(audio, SttOptions(language="en"), f"row-{number}")
             done += len(audio) / 16_000
 
     await asyncio.gather(*(caller() for _ in range(callers)))

@@ -90,10 +90,6 @@ class Replica:
         self.work = 0.0
         """Seconds of audio here, whether in work or waiting."""
 
-    @property
-    def waiting(self) -> int:
-        return len(self._waiting)
-
     def take(self, audio: float) -> simpy.Event:
         """A row of so many seconds of audio; the event is its end."""
         ended = self._env.event()
@@ -218,21 +214,4 @@ def open_arrivals(
     service.env.process(source())
     # not until all are answered: the end of an overload would look like spare capacity
     service.env.run(until=requests / rate)
-    return service.finish()
-
-
-def closed_loop(
-    costs: Costs, replicas: int, http_processes: int, lengths: list[float], callers: int, seconds: float
-) -> Outcome:
-    """Callers that send their next request when the last one is answered."""
-    service = Service(costs, replicas, http_processes)
-    drawn = np.random.default_rng(2)
-
-    def caller() -> Events:
-        while True:
-            yield service.env.process(service.request(float(drawn.choice(lengths))))
-
-    for _ in range(callers):
-        service.env.process(caller())
-    service.env.run(until=seconds)
     return service.finish()

@@ -150,7 +150,8 @@ class Transcript:
     looped: bool = False
     """The model went round in a loop, whatever was tried: phrases may be there more often than said."""
     engine_seconds: float = 0.0
-    """What the row cost: seconds of one CPU core, or of the GPU."""
+    """What the row cost: seconds of one CPU core, or of the GPU. With CTranslate2 it is the row's share of
+    the time of its batches, on however many cores they ran."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,9 +26,9 @@ class PieceSounds:
         self._task.add_done_callback(lambda _: self._changed.set())
 
     async def _speak(self, speak: Speak) -> Utterance:
-        return await speak(self._hear)
+        return await speak(self._take)
 
-    def _hear(self, sound: EarlySound) -> None:
+    def _take(self, sound: EarlySound) -> None:
         self._early.append(sound)
         self._changed.set()
 

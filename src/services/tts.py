@@ -412,7 +412,7 @@ class _Synthesis:
                 return piece
             if streaming and first is not None:
                 await first.ended()
-            sounds = PieceSounds(piece, lambda hear: self._speak(piece, hear if early else None))
+            sounds = PieceSounds(piece, lambda take: self._speak(piece, take if early else None))
             begun.add(sounds)
             first = first or sounds
             await sounds.begun()

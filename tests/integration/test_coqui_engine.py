@@ -184,6 +184,28 @@ def test_a_sentence_that_is_spoken_again_begins_with_what_was_given_early(
     np.testing.assert_allclose(row[len(joined) :], whole[len(joined) :], rtol=0, atol=1e-4)
 
 
+def test_a_row_that_a_batcher_runs_again_gives_no_sound_early_twice(voices: dict[str, CoquiFiles]) -> None:
+    model = MultiVoiceRunner(voices, "cpu", "float32", threads=1)
+    model.open()
+    early: list[EarlySound] = []
+    row = Row(SENTENCES["en"][2], "en", early=early.append)
+    model.add(0, row)
+    while not early:
+        assert not model.step()
+
+    # as after a step that raised
+    model.clear()
+    model.add(0, row)
+    outcomes: list[tuple[int, Any]] = []
+    while not outcomes:
+        outcomes += model.step() or ()
+
+    joined = np.concatenate([sound.audio for sound in early])
+    np.testing.assert_array_equal(joined, outcomes[0][1].audio[: len(joined)])
+    assert len(joined) < len(outcomes[0][1].audio)
+    model.close()
+
+
 def test_rows_that_come_and_go_at_random_sound_as_alone(speak_both: Speak) -> None:
     texts = [" ".join(["word"] * count) + "." for count in (9, 1, 4, 2, 6, 3, 5, 1)]
 

@@ -90,8 +90,8 @@ class CoquiEngine(BatchedEngine[Row, Utterance]):
 
         Sound is early if no other row of its voice is decoded when this one joins.
         """
-        hear = None if early is None else on_this_loop(early)
-        return await self._batcher.submit(Row(text, voice.id, timed, hear), request_id)
+        on_early = None if early is None else on_this_loop(early)
+        return await self._batcher.submit(Row(text, voice.id, timed, on_early), request_id)
 
 
 def _free_name(name: str, taken: "Mapping[str, CoquiFiles]") -> str:

@@ -3,13 +3,13 @@
 import logging
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from src.engines.base import EarlySound, Utterance
+from src.engines.base import Audio, EarlySound, Utterance
 from src.engines.coqui.loading import load
 from src.engines.coqui.tacotron import Tacotron
 from src.engines.coqui.unbatched import UnbatchedModel
@@ -38,6 +38,8 @@ class Row:
     """Whether it is to be told when each word is said."""
     early: Callable[[EarlySound], None] | None = None
     """Is called with sound of the row before it is whole, on the batcher's thread."""
+    given: list[Audio] = field(default_factory=list, compare=False)
+    """What it was called with. A batcher that runs the row again, alone, finds it here."""
 
 
 class MultiVoiceRunner:
@@ -128,7 +130,7 @@ class MultiVoiceRunner:
 
     def add(self, job_id: int, row: Row) -> None:
         """See `BatchModel`."""
-        self._voices[row.voice].add(job_id, row.text, timed=row.timed, early=row.early)
+        self._voices[row.voice].add(job_id, row.text, timed=row.timed, early=row.early, given=row.given)
 
     def step(self) -> list[tuple[int, Utterance | Exception]] | None:
         """See `BatchModel`."""

@@ -142,6 +142,7 @@ class Tacotron:
         *,
         timed: bool = False,
         early: Callable[[EarlySound], None] | None = None,
+        given: list[Audio] | None = None,
     ) -> None:
         """Add a row; the next step begins to decode it.
 
@@ -150,8 +151,13 @@ class Tacotron:
             text: to be spoken.
             timed: whether the times of the words are wanted.
             early: is called with sound while the row is decoded, if no other row is decoded when it is added.
+            given: what `early` was called with when the row was added before; what it is called with now is
+                appended. Nothing is early twice: the row begins with what was given.
         """
-        sentence = _Sentence(job_id, text, timed, early=None if self.decoding else early)
+        given = [] if given is None else given
+        sentence = _Sentence(
+            job_id, text, timed, early=None if self.decoding or given else early, given=given
+        )
         sentence.fragments = [self._fragment(sentence, text, splits=0)]
         self._joining.extend(sentence.fragments)
 

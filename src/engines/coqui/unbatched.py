@@ -40,6 +40,7 @@ class UnbatchedModel:
         *,
         timed: bool = False,
         early: Callable[[EarlySound], None] | None = None,
+        given: list[Audio] | None = None,
     ) -> None:
         """Add a row; its outcome is that of the next step. No sound of it is early."""
         self._row = (job_id, text, timed)

@@ -1,6 +1,7 @@
 """`KokoroEngine`: Kokoro's voices behind the text-to-speech protocol."""
 
 import asyncio
+import contextvars
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -82,7 +83,10 @@ class KokoroEngine(BatchedEngine[KokoroRow, Utterance]):
         row = KokoroRow(text, voice, timed, request_id, on_this_loop(early))
         utterance = await self._batcher.submit(row, request_id)
         for unlearnt in self._runner.take_unlearnt():
-            self._tasks.add(task := asyncio.create_task(self._learn_in_background(unlearnt)))
+            learning = self._learn_in_background(unlearnt)
+            # the request ends before, so that neither its id nor its trace belongs to this work
+            task = asyncio.create_task(learning, context=contextvars.Context())
+            self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         return utterance
 
@@ -100,7 +104,10 @@ class KokoroEngine(BatchedEngine[KokoroRow, Utterance]):
         with background_work():
             try:
                 await self.learn(voice)
-            except (EngineFailed, EngineStopped, Overloaded) as error:
+            except Overloaded as error:
+                self._runner.forget_unlearnt(voice)
+                log.warning("the voice %s is learnt later: %s", voice.id, error)
+            except (EngineFailed, EngineStopped) as error:
                 log.warning("the voice %s has not been learnt: %s", voice.id, error)
 
     async def __aexit__(
@@ -109,5 +116,7 @@ class KokoroEngine(BatchedEngine[KokoroRow, Utterance]):
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await super().__aexit__(kind, error, trace)
+        try:
+            await asyncio.gather(*tasks, return_exceptions=True)
+        finally:
+            await super().__aexit__(kind, error, trace)

@@ -35,7 +35,9 @@ class Frames:
     frames: Audio
     """Shape (1, 512, frames)."""
     harmonics: Audio
+    """Shape (1, 22, 60 x frames + 1)."""
     style: Audio
+    """Shape (1, 256)."""
     durations: Audio
     """Of each symbol; see `durations.py`."""
 

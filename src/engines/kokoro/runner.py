@@ -113,6 +113,10 @@ class Runner:
             while True:
                 yield self._unlearnt.popleft()
 
+    def forget_unlearnt(self, voice: Voice) -> None:
+        """Let `take_unlearnt` give a voice again: it could not be learnt yet. Any thread may call this."""
+        self._asked_for.discard(voice.id)
+
     def open(self) -> None:
         try:
             self._model = self._open_model()
@@ -223,13 +227,20 @@ class Runner:
         expected = self._statistics.expected(voices, len(phonemes))
         if expected is None:
             for each, _ in voices:
-                if each.id not in self._asked_for and not self._statistics.knows(each):
-                    self._asked_for.add(each.id)
-                    self._unlearnt.append(each)
+                if not self._statistics.knows(each):
+                    self._ask_for(each)
             return None
         tokens = [self._vocabulary[sound] for sound in phonemes]
         frames = self._model.frames(tokens, self._styles.style(voice, len(tokens)))
         return SlicedSentence(self._model, frames, expected)
+
+    def _ask_for(self, voice: Voice) -> bool:
+        """Put a voice into `_unlearnt`, unless it is or was there."""
+        if voice.id in self._asked_for:
+            return False
+        self._asked_for.add(voice.id)
+        self._unlearnt.append(voice)
+        return True
 
     def _next_slice(self, work: _Work, sliced: SlicedSentence) -> list[tuple[int, Utterance | Exception]]:
         from kokoro_onnx.trim import trim

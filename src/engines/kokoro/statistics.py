@@ -7,7 +7,7 @@ of it sounds alike, and its slices join as if they were made at once.
 """
 
 import logging
-import os
+import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -154,7 +154,8 @@ class VoiceStatistics:
         columns = zip(*(each.statistics for each in learnt), strict=True)
         content = {f"statistic_{at}": np.stack(column) for at, column in enumerate(columns)}
         content |= {name: np.array([getattr(each, name) for each in learnt]) for name in _SCALARS}
-        unfinished = self._folder / f"{voice.fingerprint}.{os.getpid()}.part"
+        # processes of several containers that share the folder may have the same id
+        unfinished = self._folder / f"{voice.fingerprint}.{secrets.token_hex(4)}.part"
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             with unfinished.open("wb") as file:

@@ -59,12 +59,18 @@ class Decoder(nn.Module):
 
 
 class _Source(nn.Module):
+    """The harmonic source, as in the neural source-filter model (Wang et al., 2019)."""
+
     def __init__(self) -> None:
         super().__init__()
         self.l_linear = nn.Linear(_HARMONICS, 1)
 
     def forward(self, pitch: Tensor) -> Tensor:
-        """The pitch as a sum of harmonics, (1, samples); a constant where it is not voiced."""
+        """The pitch as a sum of harmonics, (1, samples); a constant where it is not voiced.
+
+        Args:
+            pitch: in Hz, (1, 2 x frames).
+        """
         # float64: the phase grows to 100,000, of which float32 has two digits behind the point
         harmonics = torch.arange(1, _HARMONICS + 1, device=pitch.device, dtype=torch.float64)
         turns = (pitch.double()[:, None] * harmonics[:, None] / _SAMPLE_RATE) % 1
@@ -76,6 +82,8 @@ class _Source(nn.Module):
 
 
 class Generator(nn.Module):
+    """iSTFTNet: two stages of upsampling, by 60 in all, then an inverse STFT of 20 points."""
+
     def __init__(self, width: int) -> None:
         super().__init__()
         widths = [width, width // 2, width // 4]
@@ -98,13 +106,19 @@ class Generator(nn.Module):
         self.conv_post = nn.Conv1d(widths[2], _FFT + 2, 7, padding=3)
 
     def source(self, pitch: Tensor) -> Tensor:
-        """Magnitudes and phases of the harmonic source, (1, 22, columns)."""
+        """Magnitudes and phases of the harmonic source, (1, 22, columns); `pitch`: in Hz, (1, 2 x frames)."""
         window = torch.hann_window(_FFT, device=pitch.device)
         spectrum = torch.stft(self.m_source(pitch), _FFT, _HOP, window=window, return_complex=True)
         return torch.cat([spectrum.abs(), spectrum.angle()], 1)
 
     def forward(self, x: Tensor, style: Tensor, source: Tensor) -> Tensor:
-        """Log magnitudes and phases of the sound, (1, 22, columns)."""
+        """Log magnitudes and phases of the sound, (1, 22, columns).
+
+        Args:
+            x: of `Decoder.before_generator`, (1, width, 2 x frames).
+            style: (1, 128).
+            source: of `source`.
+        """
         for stage, (up, noise_conv, noise_res) in enumerate(
             zip(self.ups, self.noise_convs, self.noise_res, strict=True)
         ):

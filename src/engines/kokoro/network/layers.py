@@ -51,7 +51,7 @@ class ChannelNorm(nn.Module):
 
 
 class StyledBlock(nn.Module):
-    """A residual block of two convolutions.
+    """A residual block of two convolutions, from (1, inputs, time) and a style to (1, outputs, time).
 
     Args:
         upsample: double the length.
@@ -82,7 +82,10 @@ class StyledBlock(nn.Module):
 
 
 class SnakeBlock(nn.Module):
-    """The generator's residual block: dilated convolutions, with snake activations (Ziyin et al., 2020)."""
+    """The generator's residual block: dilated convolutions, with snake activations (Ziyin et al., 2020).
+
+    It keeps the shape (1, channels, time).
+    """
 
     def __init__(self, channels: int, kernel: int, dilations: Sequence[int] = (1, 3, 5)) -> None:
         super().__init__()

@@ -16,6 +16,8 @@ _SYMBOLS, _WIDTH = 178, 512
 
 
 class Network(nn.Module):
+    """From the tokens of one sentence to its samples."""
+
     def __init__(self) -> None:
         super().__init__()
         self.bert = Albert(_SYMBOLS)
@@ -39,7 +41,7 @@ class Network(nn.Module):
         return durations, text, pitch, energy
 
     def forward(self, tokens: Tensor, style: Tensor) -> tuple[Tensor, Tensor]:
-        """Samples, and frames of each symbol; see `front`."""
+        """Samples (n,) at 24 kHz, and frames of each symbol; arguments as for `front`."""
         durations, text, pitch, energy = self.front(tokens, style)
         return self.decoder(text, pitch, energy, style[:, :STYLE]), durations
 

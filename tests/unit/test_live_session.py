@@ -53,20 +53,46 @@ async def test_audio_without_a_commit_is_ended_at_a_bound_and_none_is_lost(
     assert texts == ["3 seconds", "3 seconds", "2 seconds"]
 
 
+class Broken(Counting):
+    """Makes no final text: it fails when it is told to."""
+
+    def __init__(self, fails: asyncio.Event) -> None:
+        super().__init__()
+        self._fails = fails
+
+    async def transcribe_partial(
+        self, audio: Audio, options: SttOptions, forced: Sequence[int]
+    ) -> PartialTranscript:
+        raise RuntimeError("a fault in the program")
+
+    async def stream_blocks(self, blocks: AsyncIterator[Audio], options: SttOptions) -> AsyncIterator[Any]:
+        await self._fails.wait()
+        raise RuntimeError("a fault in the program")
+        yield
+
+
+@pytest.mark.parametrize("partial", [True, False])
+async def test_who_only_reads_events_learns_that_a_session_has_failed(partial: bool) -> None:
+    fails = asyncio.Event()
+    options = LiveOptions(turn_detection=None, partial=partial)
+    async with LiveSession(cast(SttService, Broken(fails)), options) as live:
+        await live.push(np.zeros(STT_SAMPLE_RATE, np.float32))
+        if not partial:
+            await live.commit()
+        fails.set()
+        with pytest.raises(RuntimeError, match="a fault"):
+            async with asyncio.timeout(20):
+                async for _ in live:
+                    pass
+
+
 async def test_a_session_whose_final_texts_cannot_be_made_says_so_while_it_waits_for_them(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    class Broken(Counting):
-        async def stream_blocks(
-            self, blocks: AsyncIterator[Audio], options: SttOptions
-        ) -> AsyncIterator[Any]:
-            await waits.wait()
-            raise RuntimeError("a fault in the program")
-            yield
-
     waits = asyncio.Event()
     monkeypatch.setattr(session, "_MAX_COMMITTED", 1.0)
-    async with LiveSession(cast(SttService, Broken()), LiveOptions(turn_detection=None)) as live:
+    options = LiveOptions(turn_detection=None, partial=False)
+    async with LiveSession(cast(SttService, Broken(waits)), options) as live:
         pushing = asyncio.create_task(live.push(np.zeros(20 * STT_SAMPLE_RATE, np.float32)))
         for _ in range(200):
             await asyncio.sleep(0)

@@ -102,6 +102,8 @@ class LiveSession:
     async def __aenter__(self) -> Self:
         self._load.sessions += 1
         self._tasks = [asyncio.create_task(self._update()), asyncio.create_task(self._complete())]
+        for task in self._tasks:
+            task.add_done_callback(self._on_end)
         return self
 
     async def __aexit__(
@@ -164,9 +166,16 @@ class LiveSession:
         await self._tasks[1]
 
     async def __aiter__(self) -> AsyncIterator[LiveEvent]:
-        """Events, until `finish` is done."""
+        """Events, until `finish` is done. Raises what ended a task of the session."""
         while (event := await self._events.get()) is not None:
             yield event
+        self._check()
+
+    def _on_end(self, task: asyncio.Task[None]) -> None:
+        """Tell the reader of events that a task has failed; one who reads nothing learns it from `push`."""
+        if not task.cancelled() and task.exception() is not None:
+            with contextlib.suppress(asyncio.QueueFull):
+                self._events.put_nowait(None)
 
     def _check(self) -> None:
         for task in self._tasks:

@@ -52,8 +52,10 @@ class Transcriber:
         return self
 
     async def __aexit__(self, *exception: object) -> None:
-        await self._session.__aexit__(None, None, None)
-        self._place.release()
+        try:
+            await self._session.__aexit__(None, None, None)
+        finally:
+            self._place.release()
 
     async def take(self, chunk: AudioChunk) -> None:
         """Take audio of any rate.

@@ -1,5 +1,6 @@
 """Converts the binary messages of a live session to what engines take."""
 
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import Protocol, Self
@@ -20,10 +21,10 @@ class AudioInput(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
 
-    async def push(self, data: bytes) -> Audio:
-        """The audio that is whole now, float32 of shape (n,) at 16 kHz."""
+    def push(self, data: bytes) -> AsyncIterator[Audio]:
+        """The audio that is whole now, in blocks, float32 of shape (n,) at 16 kHz."""
 
-    async def finish(self) -> Audio:
+    def finish(self) -> AsyncIterator[Audio]:
         """The rest, at the end of the stream."""
 
 
@@ -41,11 +42,11 @@ class RawInput:
     ) -> None:
         pass
 
-    async def push(self, data: bytes) -> Audio:
-        return self._stream.push(data)
+    async def push(self, data: bytes) -> AsyncIterator[Audio]:
+        yield self._stream.push(data)
 
-    async def finish(self) -> Audio:
-        return np.zeros(0, np.float32)
+    async def finish(self) -> AsyncIterator[Audio]:
+        yield np.zeros(0, np.float32)
 
 
 class ContainerInput:
@@ -68,8 +69,8 @@ class ContainerInput:
     ) -> None:
         await self._opening.__aexit__(kind, error, trace)
 
-    async def push(self, data: bytes) -> Audio:
-        return await self._decoding.push(data)
+    def push(self, data: bytes) -> AsyncIterator[Audio]:
+        return self._decoding.push(data)
 
-    async def finish(self) -> Audio:
-        return await self._decoding.finish()
+    def finish(self) -> AsyncIterator[Audio]:
+        return self._decoding.finish()

@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from typing import Any
 
@@ -209,21 +209,22 @@ class Conversation:
         while True:
             match await self._inbox.get():
                 case bytes(data):
-                    await self._push(await self._audio.push(data))
+                    await self._push(self._audio.push(data))
                 case Command(type="commit"):
                     await self._live.commit()
                 case Command(type="clear"):
                     self._live.clear()
                 case Command(type="stop"):
-                    await self._push(await self._audio.finish())
+                    await self._push(self._audio.finish())
                     await self._live.finish()
                     return
                 case VozError() as error:
                     raise error
 
-    async def _push(self, audio: Audio) -> None:
-        await self._usage.add(len(audio) / STT_SAMPLE_RATE)
-        await self._live.push(audio)
+    async def _push(self, blocks: AsyncIterator[Audio]) -> None:
+        async for audio in blocks:
+            await self._usage.add(len(audio) / STT_SAMPLE_RATE)
+            await self._live.push(audio)
 
     async def _tell(self) -> None:
         async for event in self._live:

@@ -61,7 +61,12 @@ class ForkServer:
         self._control, self._received = ours, b""
         answer = b""
         with theirs:
-            await asyncio.to_thread(self._spawn, theirs.fileno())
+            spawning = asyncio.create_task(asyncio.to_thread(self._spawn, theirs.fileno()))
+            try:
+                await asyncio.shield(spawning)
+            finally:
+                # if this is cancelled: the thread uses the descriptor, and `close` must know of the process
+                await asyncio.wait({spawning})
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_START_SECONDS):
                 answer = await loop.sock_recv(ours, len(READY))
@@ -104,7 +109,7 @@ class ForkServer:
     async def close(self) -> None:
         """Close the socket, and wait until the process has killed its decoders and ended."""
         self._close_control()
-        process, self._process = self._process, None
+        process = self._process
         if process is None:
             return
         try:
@@ -112,6 +117,7 @@ class ForkServer:
         except subprocess.TimeoutExpired:
             process.kill()
             await asyncio.to_thread(process.wait)
+        self._process = None  # not before: if this is cancelled, the next call waits
 
     def _spawn(self, descriptor: int) -> None:
         variables = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}

@@ -6,7 +6,7 @@ import logging
 import re
 import signal
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from types import TracebackType
 from typing import Self
 
@@ -122,22 +122,17 @@ class Decoding:
             self._data += data
         return blocks
 
-    async def read_of(self, count: int) -> list[Audio]:
-        """All blocks that are in the first `count` bytes of a stream and were not read before.
+    async def read_of(self, count: int | None) -> AsyncIterator[Audio]:
+        """The audio that is in the first `count` bytes of a stream and was not read before, in blocks.
+
+        Args:
+            count: number of bytes; None: the whole stream.
 
         Raises as `read` does.
         """
-        blocks: list[Audio] = []
-        while self._taken < count and not self._ended:
-            blocks += await self.read()
-        return blocks
-
-    async def read_rest(self) -> list[Audio]:
-        """All blocks to the end of a stream. Raises as `read` does."""
-        blocks: list[Audio] = []
-        while not self._ended:
-            blocks += await self.read()
-        return blocks
+        while not self._ended and (count is None or self._taken < count):
+            for block in await self.read():
+                yield block
 
     def _take(self, blocks: list[Audio]) -> None:
         """Move whole frames from what was received to `blocks`."""

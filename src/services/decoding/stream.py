@@ -2,10 +2,9 @@
 
 import asyncio
 import socket
+from collections.abc import AsyncIterator
 from types import TracebackType
 from typing import Self
-
-import numpy as np
 
 from src.engines.base import Audio
 from src.services.decoding.decoding import Decoding
@@ -36,8 +35,13 @@ class StreamDecoding:
         # what the decoder has not taken would keep a closed descriptor in the event loop
         self._writer.transport.abort()
 
-    async def push(self, data: bytes) -> Audio:
-        """The audio that has become whole by these bytes, float32 of shape (n,). One call at a time.
+    def push(self, data: bytes) -> AsyncIterator[Audio]:
+        """The audio that has become whole by these bytes, in blocks of a second at most. One call at a time.
+
+        A few bytes may hold an hour of silence. So audio that is not taken stays in the decoder, which waits.
+
+        Yields:
+            Samples, float32 of shape (n,).
 
         Raises:
             NotAudio: the stream is broken, or its decoder reached a limit or crashed.
@@ -46,13 +50,9 @@ class StreamDecoding:
         """
         self._given += len(data)
         self._writer.write(data)
-        return _joined(await self._decoding.read_of(self._given))
+        return self._decoding.read_of(self._given)
 
-    async def finish(self) -> Audio:
+    def finish(self) -> AsyncIterator[Audio]:
         """The rest, at the end of the stream. Raises as `push` does."""
         self._writer.write_eof()
-        return _joined(await self._decoding.read_rest())
-
-
-def _joined(blocks: list[Audio]) -> Audio:
-    return np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
+        return self._decoding.read_of(None)

@@ -193,6 +193,8 @@ put_into_service() {
     [[ -z $container ]] || docker logs --tail 40 "$container" 2>&1 || true
     take_down "$container"
     [[ -n $serving ]] || fail "$release was taken down: $why. There is no release before it to go back to"
+    # one that held the proxy's port is gone already
+    [[ -n $(port_of "$serving") ]] || go_back "$release" "$current" "$why"
     [[ $(port_in_service) != "$release_port" ]] || point_proxy_at "$current" "$(port_of "$serving")" || true
     fail "$release: $why. $current, the release before, is still in service"
   fi
@@ -280,9 +282,10 @@ port_of() {
 go_back() {
   local release=$1 current=$2 reason=$3 why=''
   say "rolling back to $current"
-  if start_instead "$current" && wait_until_ready "$container" "$BACK_TIMEOUT" &&
-    point_proxy_at "$current" "$release_port"; then
-    fail "$release: $reason. $current, the release before, is in service again"
+  if start_instead "$current" && wait_until_ready "$container" "$BACK_TIMEOUT"; then
+    ! point_proxy_at "$current" "$release_port" ||
+      fail "$release: $reason. $current, the release before, is in service again"
+    why="the proxy does not reach it"
   fi
   fail "$release: $reason. $current, the release before, does not answer either: $why"
 }

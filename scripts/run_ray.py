@@ -11,7 +11,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from src.cli.commands.serve import greet, make_env
+from src.cli.commands.serve import greet, local_url, make_env
 from src.cluster.environment import secure_environment
 from src.config import LogFormat, Settings, load_settings
 from src.errors import StartupError
@@ -42,11 +42,19 @@ def main(arguments: Sequence[str]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="make run-ray", description=__doc__)
-    parser.add_argument("--replicas", type=int, default=2, help="of each engine")
-    parser.add_argument("--threads", type=int, help="CPU threads of each replica (the cores, shared out)")
-    parser.add_argument("--http-processes", type=int, default=2)
+    parser.add_argument("--replicas", type=_positive, default=2, help="of each engine")
+    parser.add_argument(
+        "--threads", type=_positive, help="CPU threads of each replica (the cores, shared out)"
+    )
+    parser.add_argument("--http-processes", type=_positive, default=2)
     parser.add_argument("--temp-dir", help="where Ray keeps its sockets and logs; a short path")
     return parser
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number above 0, not {text}")
+    return int(text)
 
 
 def _check_port(host: str, port: int) -> None:
@@ -100,8 +108,7 @@ def _serve(settings: Settings, given: argparse.Namespace) -> None:
             serve.run(application, name=NAME, route_prefix=None)
         except RuntimeError as error:
             raise StartupError(f"{error}\nThe lines above say why") from None
-        base = f"http://{'127.0.0.1' if settings.host == '0.0.0.0' else settings.host}:{settings.port}"
-        greet(settings, base)
+        greet(settings, local_url(settings.host, settings.port))
         threading.Event().wait()
     except KeyboardInterrupt:
         pass

@@ -19,12 +19,12 @@ import math
 import re
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 import limits
 import limits.errors
@@ -38,6 +38,10 @@ log = logging.getLogger(__name__)
 
 _AUDIO = re.compile(r"(\d+)\s*s\s*(/|per\b)")
 _LOCK_TIMEOUT = 5.0
+_PAUSE_SECONDS = 5.0
+"""Seconds for which Redis is not asked again after it failed. Else all requests would wait for it in turn."""
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,11 +185,15 @@ class Counters(Storage):
         self._db.execute("COMMIT")
 
 
+class _Paused(Exception):
+    """Redis failed a moment ago and is not asked."""
+
+
 class RateLimiter:
     """Counts what each key uses.
 
     If the counters fail (a full disk, Redis is down), requests are admitted without a limit, and an error is
-    logged.
+    logged. Redis is then left alone for some seconds, because one thread asks for all requests.
 
     Args:
         allowed: the limits, the same for every key.
@@ -203,6 +211,7 @@ class RateLimiter:
         self._path = None if folder is None else folder / "rate_limits.sqlite"
         self._thread = ThreadPoolExecutor(1, "rate-limits")
         self._opened: Counters | RedisCounters | None = self._shared
+        self._paused_until = 0.0
 
     @property
     def is_unlimited(self) -> bool:
@@ -213,7 +222,9 @@ class RateLimiter:
         """Count a request of this key, unless it is over a limit."""
         loop = asyncio.get_running_loop()
         try:
-            return await loop.run_in_executor(self._thread, self._acquire, key_name)
+            return await loop.run_in_executor(self._thread, self._ask, self._acquire, key_name)
+        except _Paused:
+            return QuotaStatus(())
         except self._failures:
             log.exception("requests are not counted: RATE_LIMIT does not hold now")
             return QuotaStatus(())
@@ -233,7 +244,11 @@ class RateLimiter:
             return
         loop = asyncio.get_running_loop()
         try:
-            window = await loop.run_in_executor(self._thread, self._audio, key_name, self._allowed.audio)
+            window = await loop.run_in_executor(
+                self._thread, self._ask, self._audio, key_name, self._allowed.audio
+            )
+        except _Paused:
+            return
         except self._failures:
             log.exception("audio is not counted: RATE_LIMIT does not hold now")
             return
@@ -241,11 +256,26 @@ class RateLimiter:
             raise over(window)
 
     def close(self) -> None:
-        """Finish counting and close the file. Blocks for some milliseconds at most."""
+        """Finish counting and close the file. Blocks for some milliseconds, or until Redis times out."""
         self._thread.submit(self._close)
         self._thread.shutdown()
 
     # Everything below runs on the thread.
+
+    def _ask(self, call: Callable[..., T], *arguments: object) -> T:
+        """Call one of the functions below, unless Redis failed a moment ago.
+
+        Raises:
+            _Paused: it did, so nothing was called.
+        """
+        if time.monotonic() < self._paused_until:
+            raise _Paused
+        try:
+            return call(*arguments)
+        except self._failures:
+            if self._shared is not None:
+                self._paused_until = time.monotonic() + _PAUSE_SECONDS
+            raise
 
     def _counters(self) -> Counters | RedisCounters:
         if self._opened is None:
@@ -272,8 +302,10 @@ class RateLimiter:
 
     def _consume_audio(self, key_name: str, item: limits.RateLimitItem, seconds: int) -> None:
         try:
-            self._counters().consume(item.key_for(key_name), item.get_expiry(), seconds, item.amount)
-        except self._failures:
+            self._ask(
+                self._counters().consume, item.key_for(key_name), item.get_expiry(), seconds, item.amount
+            )
+        except (_Paused, *self._failures):
             log.exception("%d s of audio are not counted", seconds)
 
     def _close(self) -> None:

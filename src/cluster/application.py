@@ -8,7 +8,7 @@ from ray.serve import Application
 from ray.serve.config import RequestRouterConfig
 from ray.serve.schema import LoggingConfig
 
-from src.cluster import fences
+from src.cluster import startup_checks
 from src.cluster.deployments import ApiReplica, OpenEngines, SpeechToTextReplica, TextToSpeechReplica
 from src.config import load_settings
 from src.core.loader import open_models
@@ -52,7 +52,7 @@ def build(args: dict[str, Any], open_engines: OpenEngines = open_models) -> Appl
     """
     given = Arguments.model_validate(args)
     settings = load_settings()
-    fences.check_access(settings)
+    startup_checks.check_access(settings)
     stop = settings.shutdown_timeout
     # a row takes seconds, and those that wait in a replica at its end have to be worked on first
     engine: dict[str, Any] = {

@@ -10,7 +10,7 @@ import ray
 from ray import serve
 from ray.serve.handle import DeploymentHandle
 
-from src.cluster import fences
+from src.cluster import startup_checks
 from src.cluster.http import HttpServer, listener
 from src.cluster.replicas import ServeReplicas
 from src.config import LogFormat, Settings, load_settings
@@ -160,8 +160,8 @@ class ApiReplica:
         settings = load_settings(web_concurrency=processes_here)
         _configure_process(settings)
         machines = [node["NodeManagerHostname"] for node in ray.nodes() if node["Alive"]]
-        fences.check_folders(settings, machines)
-        for warning in fences.warnings(settings, machines):
+        startup_checks.check_folders(settings, machines)
+        for warning in startup_checks.warnings(settings, machines):
             log.warning(warning)
 
         @asynccontextmanager

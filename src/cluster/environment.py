@@ -6,8 +6,7 @@ import secrets
 DEFAULTS = {
     "RAY_AUTH_MODE": "token",
     "RAY_USAGE_STATS_ENABLED": "0",
-    # a node that hangs is taken for dead after some 5 s, not after half a minute
-    "RAY_health_check_initial_delay_ms": "5000",
+    # a node that hangs is taken for dead after 8 s; with Ray's own values (3 s, 10 s, 5) after a minute
     "RAY_health_check_period_ms": "1000",
     "RAY_health_check_timeout_ms": "2000",
     "RAY_health_check_failure_threshold": "3",
@@ -16,7 +15,7 @@ DEFAULTS = {
     # rows of up to 16 s go with their call, which is 2 ms quicker than by way of the object store
     "RAY_max_direct_call_object_size": "1048576",
 }
-"""Of every process, on every machine."""
+"""Of every process, on every machine. docs/scale.md and deploy/ray/kuberay.yaml repeat it."""
 
 
 def secure_environment() -> None:

@@ -30,6 +30,8 @@ _ANSWER_SECONDS = 2.0
 _ROUTER_SECONDS = 10.0
 """Seconds in which Ray must tell which replicas there are."""
 _RETRY_SECONDS = 5.0
+_MISSED = 20
+"""Polls in a row without an answer after which a replica is forgotten. Before, it would pass for idle."""
 
 
 class ServeReplicas:
@@ -42,7 +44,8 @@ class ServeReplicas:
     def __init__(self, handle: DeploymentHandle[Any]) -> None:
         self._handle = handle
         self._run = handle.options(method_name="run")
-        self._known: set[str] = set()
+        self._missed: dict[str, int] = {}
+        """By replica: how many polls in a row it has not answered."""
         self.source = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
 
     async def call(self, row: RowCall) -> Any:
@@ -85,8 +88,10 @@ class ServeReplicas:
             answer.replica: sum(seconds for source, seconds in answer.queued.items() if source != self.source)
             for answer in answers
         }
-        note_others(others, self._known - others.keys())
-        self._known = set(others)
+        missed = {replica: polls + 1 for replica, polls in self._missed.items()} | dict.fromkeys(others, 0)
+        gone = {replica for replica, polls in missed.items() if polls >= _MISSED}
+        note_others(others, gone)
+        self._missed = {replica: polls for replica, polls in missed.items() if replica not in gone}
         return answers
 
     async def metrics(self) -> Mapping[str, Sequence[Family]]:

@@ -9,12 +9,15 @@ A process knows which rows it has sent itself. What others have sent, the replic
 
 import heapq
 import random
+from collections import deque
 from typing import Any
 
 from ray.serve.request_router import PendingRequest, ReplicaID, ReplicaResult, RequestRouter, RunningReplica
 
 from src.engines.remote import RowCall
 
+_EARLY_ENDS = 64
+"""Rows that ended before Ray said which replica took them, remembered until it does: a moment later."""
 _CANDIDATES = 16
 """How many replicas are tried in turn. Those that have MAX_ONGOING_REQUESTS rows are passed over."""
 
@@ -41,6 +44,9 @@ class ShortestQueue(RequestRouter):
         """Replica and seconds of each row that is on its way or being worked on, by Ray's id of the call."""
         self._seconds: dict[str, float] = {}
         """Seconds that this process has sent to each replica."""
+        self._routed: set[str] = set()
+        """The rows of `_sent` that a replica has accepted."""
+        self._ended_early: deque[tuple[str, str]] = deque(maxlen=_EARLY_ENDS)
 
     async def choose_replicas(
         self, candidate_replicas: list[RunningReplica], pending_request: PendingRequest | None = None
@@ -49,6 +55,8 @@ class ShortestQueue(RequestRouter):
         best = heapq.nsmallest(_CANDIDATES, candidate_replicas, key=self._rank)
         row = pending_request.args[0] if pending_request is not None and pending_request.args else None
         if best and pending_request is not None and isinstance(row, RowCall):
+            if pending_request.future.done():  # it has found its replica, or its caller has left
+                return [[replica] for replica in best]
             call = pending_request.metadata.internal_request_id
             # counted at once: two rows that are routed at the same time should not choose the same replica
             self._count(call, best[0].replica_id.unique_id, row.seconds)
@@ -60,14 +68,27 @@ class ShortestQueue(RequestRouter):
     def on_request_routed(
         self, pending_request: PendingRequest, replica_id: ReplicaID, result: ReplicaResult
     ) -> None:
-        """A replica has accepted a row: it need not be the first choice."""
+        """A replica has accepted a row: it need not be the first choice.
+
+        A row that takes a millisecond may have ended before.
+        """
         row = pending_request.args[0] if pending_request.args else None
-        if isinstance(row, RowCall):
-            self._count(pending_request.metadata.internal_request_id, replica_id.unique_id, row.seconds)
+        call, replica = pending_request.metadata.internal_request_id, replica_id.unique_id
+        if (call, replica) in self._ended_early:
+            self._forget(call)
+        elif isinstance(row, RowCall):
+            self._count(call, replica, row.seconds)
+            self._routed.add(call)
 
     def on_request_completed(self, replica_id: ReplicaID, internal_request_id: str) -> None:
-        """A row has ended, in whatever way."""
-        self._forget(internal_request_id)
+        """A row has ended in this replica, in whatever way: a full one has refused it, for instance."""
+        call, replica = internal_request_id, replica_id.unique_id
+        if call not in self._routed:
+            if call in self._sent:
+                self._ended_early.append((call, replica))
+            self._forget(call)
+        elif self._sent[call][0] == replica:
+            self._forget(call)
 
     def _rank(self, replica: RunningReplica) -> tuple[float, float]:
         name = replica.replica_id.unique_id
@@ -79,6 +100,7 @@ class ShortestQueue(RequestRouter):
         self._seconds[replica] = self._seconds.get(replica, 0.0) + seconds
 
     def _forget(self, call: str) -> None:
+        self._routed.discard(call)
         replica, seconds = self._sent.pop(call, ("", 0.0))
         left = self._seconds.get(replica, 0.0) - seconds
         if left > 1e-6:

@@ -304,8 +304,8 @@ def test_what_a_killed_deployment_left_is_removed(host: Host, release: Release) 
     assert len(host.containers("development")) == 1
 
 
-def test_a_release_of_before_there_was_a_proxy(host: Host, release: Release) -> None:
-    """It holds the port that the proxy listens on from now on."""
+def deploy_without_a_proxy(host: Host, release: Release) -> None:
+    """What the host looks like where an older version has deployed."""
     deployed(release.deploy(host, "develop", **SECRETS))
     (folder,) = (host.home / "voz/development/releases").iterdir()
     host.forget_proxy()
@@ -313,6 +313,22 @@ def test_a_release_of_before_there_was_a_proxy(host: Host, release: Release) -> 
     options += ["--file", str(folder / "docker-compose.yml"), "--env-file", str(folder / ".env")]
     host.docker("compose", *options, "up", "--detach", PORT=str(host.ports["develop"]))
     eventually(lambda: answers(host))
+
+
+def test_a_proxy_that_does_not_start_in_its_place(host: Host, release: Release) -> None:
+    """The release of before has left its port, so it is started again."""
+    deploy_without_a_proxy(host, release)
+    release.commit(mark="second")
+    (host.state / "proxy-fails").touch()
+    said = failed(release.deploy(host, "develop", **SECRETS))
+    assert "the proxy does not reach it" in said
+    assert "the release before, is in service again" in said
+    assert mark(host) == "first"
+
+
+def test_a_release_of_before_there_was_a_proxy(host: Host, release: Release) -> None:
+    """It holds the port that the proxy listens on from now on."""
+    deploy_without_a_proxy(host, release)
     release.commit(mark="second")
     deployed(release.deploy(host, "develop", **SECRETS))
     assert mark(host) == "second"

@@ -56,6 +56,21 @@ def test_the_manifest_has_the_version_that_is_pinned() -> None:
     assert manifest["spec"]["rayClusterConfig"]["authOptions"] == {"mode": "token"}
 
 
+def test_the_environment_of_ray_is_the_same_wherever_it_is_started() -> None:
+    from src.cluster.environment import DEFAULTS
+
+    guide = (REPOSITORY / "docs" / "scale.md").read_text()
+    manifest = next(iter(yaml.safe_load_all((REPOSITORY / "deploy" / "ray" / "kuberay.yaml").read_text())))
+    cluster = manifest["spec"]["rayClusterConfig"]
+    for name, value in DEFAULTS.items():
+        assert f"{name}={value}" in guide
+    for group in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"]):
+        [container] = group["template"]["spec"]["containers"]
+        given = {one["name"]: one["value"] for one in container["env"]}
+        # the operator sets the mode of authentication (authOptions)
+        assert given | {"RAY_AUTH_MODE": "token"} == DEFAULTS
+
+
 def settings(tmp_path: Path, **given: Any) -> Settings:
     values: dict[str, Any] = {"api_key": "a-key-of-the-test", "data_dir": tmp_path}
     return Settings(_env_file=None, **(values | given))
@@ -64,7 +79,7 @@ def settings(tmp_path: Path, **given: Any) -> Settings:
 def test_without_authentication_of_ray_it_does_not_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from src.cluster.fences import check_access
+    from src.cluster.startup_checks import check_access
 
     monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
     with pytest.raises(ConfigurationError, match="RAY_AUTH_MODE=token"):
@@ -73,7 +88,7 @@ def test_without_authentication_of_ray_it_does_not_start(
 
 
 def test_files_on_one_machine_are_refused_where_there_are_several(tmp_path: Path) -> None:
-    from src.cluster.fences import check_folders
+    from src.cluster.startup_checks import check_folders
 
     local = settings(tmp_path, storage="local")
     check_folders(local, ["one", "one"])
@@ -88,7 +103,7 @@ def test_files_on_one_machine_are_refused_where_there_are_several(tmp_path: Path
 
 
 def test_limits_that_each_machine_counts_alone_are_told(tmp_path: Path) -> None:
-    from src.cluster.fences import warnings
+    from src.cluster.startup_checks import warnings
 
     assert warnings(settings(tmp_path, rate_limit="5/minute"), ["one"]) == []
     assert warnings(settings(tmp_path), ["one", "two"]) == []

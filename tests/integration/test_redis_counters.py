@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import socket
 import time
 
 import pytest
@@ -79,3 +80,42 @@ def test_without_redis_nobody_is_refused_and_the_log_says_so(caplog: pytest.LogC
         limiter.close()
     assert "RATE_LIMIT does not hold now" in caplog.text
     assert "5 s of audio are not counted" in caplog.text
+
+
+def test_a_redis_that_hangs_delays_one_request_and_not_all_in_turn(caplog: pytest.LogCaptureFixture) -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as silent:
+        limiter = RateLimiter(parse_limits("1/day"), None, f"redis://127.0.0.1:{silent.getsockname()[1]}/0")
+
+        async def ask() -> float:
+            began = time.monotonic()
+            answers = await asyncio.gather(*(limiter.acquire("k") for _ in range(10)))
+            assert not any(answer.refused for answer in answers)
+            return time.monotonic() - began
+
+        try:
+            assert asyncio.run(ask()) < 5, "ten times a second"
+        finally:
+            limiter.close()
+    assert caplog.text.count("RATE_LIMIT does not hold now") == 1
+
+
+def test_redis_is_asked_again_after_a_pause(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("src.access.rate_limits._PAUSE_SECONDS", 0.2)
+    limiter = RateLimiter(parse_limits("1/day"), None, redis_url)
+
+    def down(*_: object) -> None:
+        raise limiter._failures[0]("down")
+
+    async def refused() -> bool:
+        return (await limiter.acquire("returns")).refused is not None
+
+    try:
+        with monkeypatch.context() as broken:
+            broken.setattr(limiter, "_acquire", down)
+            assert not asyncio.run(refused())
+        assert not asyncio.run(refused())
+        assert not asyncio.run(refused()), "nothing is counted in the pause"
+        time.sleep(0.3)
+        assert [asyncio.run(refused()) for _ in range(2)] == [False, True]
+    finally:
+        limiter.close()

@@ -5,7 +5,8 @@ sent. Only the engines are replaced (`quick_app.py`), so that it starts in a sec
 Caddy.
 
 STANDIN_STATE is its folder: calls.jsonl, a record and a log for each container, `memory` (what `docker stats`
-says of each), and `hold`: while that file is there, `build` waits.
+says of each), `hold` (while that file is there, `build` waits) and `proxy-fails` (the next start of the proxy
+fails).
 """
 
 import json
@@ -162,6 +163,9 @@ def _proxy(folder: Path, command: list[str]) -> int:
     configuration = STATE / "proxy" / "host.Caddyfile"
     caddy = str(Path(sys.executable).with_name("caddy"))
     options = ["--config", str(configuration), "--adapter", "caddyfile"]
+    if command[0] == "up" and (STATE / "proxy-fails").exists():
+        (STATE / "proxy-fails").unlink()
+        return 1
     if command[0] == "up" and not any(container.runs() for container in containers("voz-proxy")):
         _write_configuration(folder, configuration.parent)
         home = {"HOME": str(STATE), "XDG_DATA_HOME": str(STATE), "PATH": os.environ["PATH"]}

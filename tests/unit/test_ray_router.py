@@ -11,8 +11,11 @@ import pytest
 if importlib.util.find_spec("ray") is None:
     pytest.skip("requirements-ray.txt is not installed", allow_module_level=True)
 
+from src.cluster import replicas as serve_replicas
+from src.cluster.replicas import ServeReplicas
 from src.cluster.router import ShortestQueue, note_others
-from src.engines.remote import RowCall
+from src.engines.base import Load
+from src.engines.remote import ReplicaStatus, RowCall
 
 pytestmark = pytest.mark.anyio
 NAMES = ("one", "two", "three")
@@ -80,9 +83,28 @@ async def test_a_row_counts_for_the_replica_that_took_it_until_it_ends() -> None
     made.on_request_routed(call, SimpleNamespace(unique_id=other), None)
     # the first choice was full: it has nothing to do now
     assert {await route(made, Call(number, 5)) for number in (2, 3)} == set(NAMES) - {other}
+    made.on_request_completed(SimpleNamespace(unique_id=first), "1")
+    assert made._seconds[other] == 30, "the first choice had refused it; it is at work elsewhere"
     for number in (1, 2, 3):
-        made.on_request_completed(SimpleNamespace(unique_id=""), str(number))
+        made.on_request_completed(SimpleNamespace(unique_id=other), str(number))
     assert made._seconds == {} == made._sent
+
+
+async def test_a_row_that_ends_before_ray_says_where_it_went_counts_no_more() -> None:
+    made = router()
+    call = Call(1, 30)
+    taker = SimpleNamespace(unique_id=await route(made, call))
+    made.on_request_completed(taker, "1")
+    made.on_request_routed(call, taker, None)
+    assert made._seconds == {} == made._sent
+
+
+async def test_a_row_that_has_found_its_replica_is_not_counted_for_another() -> None:
+    made = router()
+    call = Call(1, 30)
+    call.future.set_result(REPLICAS[0])
+    await route(made, call)
+    assert made._seconds == {}
 
 
 async def test_a_caller_who_leaves_before_the_row_is_routed_counts_no_more() -> None:
@@ -92,3 +114,29 @@ async def test_a_caller_who_leaves_before_the_row_is_routed_counts_no_more() -> 
     call.future.cancel()
     await asyncio.sleep(0)
     assert made._seconds == {}
+
+
+async def test_a_replica_that_misses_a_poll_does_not_pass_for_idle(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serve_replicas, "_MISSED", 3)
+    busy = ReplicaStatus("one", Load(waiting=1, active=1, stalled_for=0.0), {"another process": 40.0})
+    answers = [busy]
+
+    class Polled(ServeReplicas):
+        def __init__(self) -> None:
+            self._missed = {}
+            self.source = "me"
+
+        async def _ask(self, method: str) -> list[Any]:
+            return answers
+
+    polled, made = Polled(), router()
+    await polled.status()
+    answers.clear()
+    try:
+        for poll in range(2):
+            await polled.status()
+            assert await route(made, Call(poll, 10)) != "one"
+        await polled.status()
+        assert await route(made, Call(3, 1)) == "one", "it is forgotten now"
+    finally:
+        note_others({}, set(NAMES))

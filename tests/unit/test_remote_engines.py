@@ -205,6 +205,21 @@ async def test_replicas_that_do_not_answer_count_no_longer(monkeypatch: pytest.M
         assert engine.load.problem is None
 
 
+async def test_a_replica_that_ends_before_it_tells_its_state_leaves_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("src.engines.remote.client.POLL_SECONDS", 0.05)
+    async with two_of("tts") as processes:
+        short = EngineServer(processes.servers["one"]._engine, "short", 3, ("of one that has ended",))
+
+        async def describe() -> Sequence[ReplicaDescription]:
+            return [copied(server.describe()) for server in (*processes.servers.values(), short)]
+
+        monkeypatch.setattr(processes, "describe", describe)
+        async with RemoteTextToSpeech("tts", processes) as engine:
+            assert engine.notices == ("notice of tts",)
+
+
 async def test_the_engine_opens_only_when_a_replica_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("src.engines.remote.client.POLL_SECONDS", 0.05)
     async with two_of("tts") as processes:

@@ -59,10 +59,16 @@ def run() -> int:
     # Ctrl-C reaches the server as well; this process only has to outlive it
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: server.terminate())
-    base = f"http://{'127.0.0.1' if settings.host == '0.0.0.0' else settings.host}:{settings.port}"  # noqa: S104
+    base = local_url(settings.host, settings.port)
     if wait_until_ready(server, base):
         greet(settings, base)
     return server.wait()
+
+
+def local_url(host: str, port: int) -> str:
+    """The address at which this machine itself reaches a server that listens on `host` and `port`."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def make_env(target: Path, example: Path) -> None:

@@ -138,7 +138,11 @@ class RemoteEngine:
             background=is_background(),
             trace=tracing.carrier(),
         )
+        reason = ""
         for attempt in range(ATTEMPTS):
+            if attempt:
+                log.warning("a row of %s is run again: %s", self._name, reason)
+                await asyncio.sleep(_FIRST_PAUSE * 2 ** (attempt - 1))
             try:
                 result = await self._replicas.call(row)
             except ReplicaLost as lost:
@@ -149,8 +153,7 @@ class RemoteEngine:
                         raise result
                     return result
                 reason = str(result)  # the replica is about to be replaced
-            log.warning("a row of %s is run again: %s", self._name, reason)
-            await asyncio.sleep(_FIRST_PAUSE * 2**attempt)
+        log.error("a row of %s is given up: %s", self._name, reason)
         raise EngineStopped(f"{ATTEMPTS} replicas of {self._name} ended while they worked on this row")
 
     async def _poll_for_ever(self) -> None:
@@ -164,9 +167,11 @@ class RemoteEngine:
     async def _poll(self) -> bool:
         """Update the state of the replicas; whether there is any that has answered."""
         answers = await self._replicas.status()
-        if any(answer.replica not in self._described for answer in answers):
+        answering = {answer.replica for answer in answers}
+        if answering - self._described.keys():
             for description in await self._replicas.describe():
-                self._meet(description)
+                if description.replica in answering:  # what is met is forgotten with its status
+                    self._meet(description)
         now = time.monotonic()
         for answer in answers:
             if answer.replica in self._described:

@@ -222,7 +222,7 @@ def _live_seconds(models: Models, settings: Settings) -> float:
     load, on_gpu = models.stt.load, models.stt.info.device == "cuda"
     if load.replicas is None or load.threads is None:
         return 1 if on_gpu else settings.threads
-    return max(1, load.replicas if on_gpu else load.threads) / models.sharers
+    return max(1, load.replicas if on_gpu else load.threads) / models.client_processes
 
 
 def _share(total: Callable[[str, int, int], int], engine: Engine, models: Models, settings: Settings) -> int:
@@ -233,7 +233,7 @@ def _share(total: Callable[[str, int, int], int], engine: Engine, models: Models
     load, device = engine.load, engine.info.device
     if load.replicas is None or load.threads is None:
         return total(device, settings.threads, 1)
-    return max(1, total(device, max(1, load.threads), max(1, load.replicas)) // models.sharers)
+    return max(1, total(device, max(1, load.threads), max(1, load.replicas)) // models.client_processes)
 
 
 def _admission(name: str, engine: Engine, models: Models, settings: Settings) -> AdmissionController:

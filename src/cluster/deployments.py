@@ -175,7 +175,7 @@ class ApiReplica:
                     return {**stt.metrics, **tts.metrics}
 
                 notices = (*stt.notices, *tts.notices)
-                yield Models(stt, tts, notices, sharers=processes, replica_metrics=of_replicas)
+                yield Models(stt, tts, notices, client_processes=processes, replica_metrics=of_replicas)
 
         self._announced = _ANNOUNCED_SECONDS if len(set(machines)) > 1 else 0.0
         app = create_app(settings, open_engines)

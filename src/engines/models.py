@@ -19,7 +19,7 @@ class Models:
     tts: TextToSpeech
     notices: tuple[str, ...] = ()
     """Messages for the operator about the engines, e.g. that Kokoro replaces Coqui."""
-    sharers: int = 1
+    client_processes: int = 1
     """Processes that send rows to these engines. Each admits its part of the requests."""
     replica_metrics: Callable[[], Mapping[str, Sequence[Family]]] = _no_replicas
     """Metrics of the engines' processes, if they are others than this one, by process."""

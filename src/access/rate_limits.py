@@ -305,7 +305,9 @@ class RateLimiter:
             self._ask(
                 self._counters().consume, item.key_for(key_name), item.get_expiry(), seconds, item.amount
             )
-        except (_Paused, *self._failures):
+        except _Paused:
+            log.error("%d s of audio are not counted", seconds)
+        except self._failures:
             log.exception("%d s of audio are not counted", seconds)
 
     def _close(self) -> None:

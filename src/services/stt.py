@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 
 from src.engines.base import Audio, LanguageGuess, PartialTranscript, Segment, SpeechToText, SttOptions
@@ -47,7 +47,7 @@ class Result:
     """The audio track that was read, from 1; None if the source is no file."""
     tracks: int | None = None
     """Audio tracks of the file."""
-    engine_seconds: float = 0.0
+    engine_seconds: float = field(default=0.0, compare=False)
     """What reading it cost; see `Transcript.engine_seconds`."""
 
 

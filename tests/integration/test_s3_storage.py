@@ -84,7 +84,9 @@ def test_an_object_is_read_piece_by_piece(settings: Settings) -> None:
             assert len(pieces) > 1
             assert sum(map(len, pieces)) == size
             async with aclosing(storage.read(key)) as left:
-                assert await anext(left) == pieces[0], "whoever leaves early leaves nothing open"
+                # how large a piece is depends on what has arrived
+                first = await anext(left)
+                assert b"".join(pieces).startswith(first), "whoever leaves early leaves nothing open"
             await storage.delete(key)
 
     asyncio.run(main())

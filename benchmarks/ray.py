@@ -24,7 +24,7 @@ from src.config import Settings, load_settings
 from src.core.loader import open_models
 from src.engines import cpu
 from src.engines.absent import AbsentEngine
-from src.engines.base import STT_SAMPLE_RATE, Audio, EarlySound, SttOptions, Transcript, Utterance, Voice
+from src.engines.base import STT_SAMPLE_RATE, Audio, OnEarlySound, SttOptions, Transcript, Utterance, Voice
 from src.engines.models import Models
 from src.engines.remote import RemoteSpeechToText, RemoteTextToSpeech
 
@@ -48,7 +48,7 @@ class Instant(AbsentEngine):
         request_id: str,
         *,
         timed: bool = False,
-        early: Callable[[EarlySound], None] | None = None,
+        early: OnEarlySound | None = None,
     ) -> Utterance:
         return Utterance(np.zeros(len(text) * 1600, np.float32))
 

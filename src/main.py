@@ -50,6 +50,7 @@ from src.scheduling.admission import UploadSpace
 from src.scheduling.background_loop import in_background
 from src.scheduling.executors import TEXT
 from src.services.text import detect
+from src.version import VERSION
 
 log = logging.getLogger(__name__)
 
@@ -110,7 +111,7 @@ def create_app(settings: Settings, open_engines: OpenEngines = open_models) -> F
     app = docs.Documented(
         policies,
         title="Voz",
-        version="0.1.0",
+        version=VERSION,
         summary="A self-hosted speech API: audio to text, English and Spanish text to audio.",
         description="Click *Authorize* and enter an API key once; then every route can be tried here.",
         lifespan=lifespan,

@@ -29,6 +29,7 @@ from src.observability.families import Family
 from src.observability.telemetry import configure_logging
 from src.observability.tracing import tracing
 from src.processes.allocator import limit_malloc_arenas
+from src.version import VERSION
 
 log = logging.getLogger(__name__)
 
@@ -51,39 +52,37 @@ class EngineReplica:
     task = ""
     """`stt` or `tts`."""
 
-    def __init__(self) -> None:
+    async def __init__(  # type: ignore[misc]  # Ray awaits it
+        self, open_engines: OpenEngines, release: str
+    ) -> None:
+        """Load and warm the engine. Another `release` is for Ray a reason to replace the replica."""
         self._stack = AsyncExitStack()
-        self._engine: SpeechToText | TextToSpeech | None = None
-        self._server: EngineServer | None = None
-
-    async def open(self, open_engines: OpenEngines) -> None:
-        """Load and warm the engine."""
         settings = load_settings(cpu_threads=_assigned_threads())
         _configure_process(settings)
         await self._stack.enter_async_context(
-            tracing(settings.otel_exporter_otlp_endpoint, settings.otel_headers, "0.1.0")
+            tracing(settings.otel_exporter_otlp_endpoint, settings.otel_headers, VERSION)
         )
         opened = open_engines(settings, transcribes=self.task == "stt", speaks=self.task == "tts")
         models = await self._stack.enter_async_context(opened)
-        self._engine = models.stt if self.task == "stt" else models.tts
+        self._engine: SpeechToText | TextToSpeech = models.stt if self.task == "stt" else models.tts
         replica = serve.get_replica_context().replica_id.unique_id
         self._server = EngineServer(self._engine, replica, settings.threads, models.notices)
 
     async def run(self, row: RowCall) -> Any:
         """See `EngineServer.run`."""
-        return await self._opened.run(row)
+        return await self._server.run(row)
 
     async def describe(self) -> ReplicaDescription:
         """See `EngineServer.describe`."""
-        return self._opened.describe()
+        return self._server.describe()
 
     async def status(self) -> ReplicaStatus:
         """See `EngineServer.status`."""
-        return self._opened.status()
+        return self._server.status()
 
     async def metrics(self) -> tuple[str, Sequence[Family]]:
         """This replica's name and the metrics of its engine."""
-        server = self._opened
+        server = self._server
         described, load = server.describe(), server.status().load
         info = described.info
         metrics.engine_state(
@@ -98,18 +97,12 @@ class EngineReplica:
         Raises:
             EngineUnhealthy: the engine's thread has ended or hangs.
         """
-        if self._engine is not None and (problem := self._engine.load.problem) is not None:
+        if (problem := self._engine.load.problem) is not None:
             raise EngineUnhealthy(problem)
 
     async def __del__(self) -> None:
         # Ray awaits it once the rows in the replica have ended
         await self._stack.aclose()
-
-    @property
-    def _opened(self) -> EngineServer:
-        if self._server is None:
-            raise RuntimeError("the engine is not open")
-        return self._server
 
 
 class SpeechToTextReplica(EngineReplica):
@@ -117,23 +110,11 @@ class SpeechToTextReplica(EngineReplica):
 
     task = "stt"
 
-    async def __init__(  # type: ignore[misc]  # Ray awaits it
-        self, open_engines: OpenEngines, release: str
-    ) -> None:
-        super().__init__()
-        await self.open(open_engines)
-
 
 class TextToSpeechReplica(EngineReplica):
     """See `EngineReplica`."""
 
     task = "tts"
-
-    async def __init__(  # type: ignore[misc]  # Ray awaits it
-        self, open_engines: OpenEngines, release: str
-    ) -> None:
-        super().__init__()
-        await self.open(open_engines)
 
 
 class ApiReplica:

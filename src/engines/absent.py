@@ -1,15 +1,15 @@
 """An engine that was not loaded, in the place of one that nobody will ask for anything."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
 from src.engines.base import (
     Audio,
-    EarlySound,
     EngineInfo,
     LanguageGuess,
     Load,
+    OnEarlySound,
     PartialTranscript,
     SttOptions,
     Transcript,
@@ -61,7 +61,7 @@ class AbsentEngine:
         request_id: str,
         *,
         timed: bool = False,
-        early: Callable[[EarlySound], None] | None = None,
+        early: OnEarlySound | None = None,
     ) -> Utterance:
         """Raises EngineFailed."""
         raise _not_loaded()

@@ -231,6 +231,10 @@ class EarlySound:
     """Largest sample of the whole row, likewise."""
 
 
+OnEarlySound = Callable[[EarlySound], None]
+"""Is called with the sound of a row while it is made."""
+
+
 class Engine(Protocol):
     @property
     def info(self) -> EngineInfo: ...
@@ -294,7 +298,7 @@ class TextToSpeech(Engine, Protocol):
         request_id: str,
         *,
         timed: bool = False,
-        early: Callable[[EarlySound], None] | None = None,
+        early: OnEarlySound | None = None,
     ) -> Utterance:
         """Speak one row: a sentence or clause, already normalised (`services/text`).
 

@@ -1,11 +1,11 @@
 """Several text-to-speech engines as one. Each voice is spoken by its own engine."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Self
 
-from src.engines.base import Audio, EarlySound, EngineInfo, Load, TextToSpeech, Utterance, Voice
+from src.engines.base import Audio, EngineInfo, Load, OnEarlySound, TextToSpeech, Utterance, Voice
 from src.errors import ConfigurationError
 
 
@@ -71,7 +71,7 @@ class SideBySide:
         request_id: str,
         *,
         timed: bool = False,
-        early: Callable[[EarlySound], None] | None = None,
+        early: OnEarlySound | None = None,
     ) -> Utterance:
         engine = self._by_name[voice.engine]
         return await engine.utter(text, voice, request_id, timed=timed, early=early)

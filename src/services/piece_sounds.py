@@ -4,10 +4,10 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 
-from src.engines.base import EarlySound, Utterance
+from src.engines.base import EarlySound, OnEarlySound, Utterance
 from src.services.text import Piece
 
-Speak = Callable[[Callable[[EarlySound], None]], Awaitable[Utterance]]
+Speak = Callable[[OnEarlySound], Awaitable[Utterance]]
 
 
 class PieceSounds:

@@ -1,7 +1,7 @@
 """The text-to-speech service: text -> pieces -> engine -> loudness -> encoder -> storage or stream."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -9,7 +9,7 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 
-from src.engines.base import Audio, EarlySound, TextToSpeech, Utterance, Voice
+from src.engines.base import Audio, EarlySound, OnEarlySound, TextToSpeech, Utterance, Voice
 from src.engines.voices import VoiceRegistry
 from src.errors import InvalidInput, StorageUnavailable, TooLarge
 from src.observability.telemetry import current_request_id
@@ -431,7 +431,7 @@ class _Synthesis:
         finally:
             await asyncio.gather(*(sounds.close() for sounds in begun))
 
-    async def _speak(self, piece: Piece, early: Callable[[EarlySound], None] | None) -> Utterance:
+    async def _speak(self, piece: Piece, early: OnEarlySound | None) -> Utterance:
         voice = self._request.voice
         if self._request.timestamps:
             utterance = await self._engine.utter(piece.text, voice, self._request_id, timed=True)

@@ -9,7 +9,7 @@ A sentence that contains one of these words makes the model fail:
 """
 
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, cast
@@ -20,9 +20,9 @@ from src.config import Settings
 from src.core.loader import default_observers
 from src.engines.base import (
     Audio,
-    EarlySound,
     EngineInfo,
     LanguageGuess,
+    OnEarlySound,
     PartialTranscript,
     Segment,
     SttOptions,
@@ -125,7 +125,7 @@ class _Engine(BatchedEngine[Any, Any]):
         request_id: str,
         *,
         timed: bool = False,
-        early: Callable[[EarlySound], None] | None = None,
+        early: OnEarlySound | None = None,
     ) -> Utterance:
         return Utterance(await self.synthesize(text, voice, request_id))
 

@@ -1,14 +1,13 @@
 """Several engines behave as one, each behind its own batcher."""
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from src.engines.base import Audio, EarlySound, EngineInfo, Load, Utterance, Voice
+from src.engines.base import Audio, EngineInfo, Load, OnEarlySound, Utterance, Voice
 from src.engines.batched import BatchedEngine
 from src.engines.side_by_side import SideBySide
 from src.engines.voices import VoiceRegistry
@@ -76,7 +75,7 @@ class _Engine(BatchedEngine[Any, Audio]):
         request_id: str,
         *,
         timed: bool = False,
-        early: Callable[[EarlySound], None] | None = None,
+        early: OnEarlySound | None = None,
     ) -> Utterance:
         return Utterance(await self.synthesize(text, voice, request_id))
 

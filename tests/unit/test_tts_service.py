@@ -18,7 +18,7 @@ import pytest
 
 from src.composition import tts_service
 from src.config import Settings
-from src.engines.base import Audio, EarlySound, EngineInfo, Utterance, Voice
+from src.engines.base import Audio, EarlySound, EngineInfo, OnEarlySound, Utterance, Voice
 from src.errors import EngineFailed, InvalidInput, TooLarge
 from src.services import tts
 from src.services.audio import AudioFormat, Encoder, Tempo
@@ -80,7 +80,7 @@ class Notebook:
         request_id: str,
         *,
         timed: bool = False,
-        early: Callable[[EarlySound], None] | None = None,
+        early: OnEarlySound | None = None,
     ) -> Utterance:
         """The second half later than the first."""
         audio = await self.synthesize(text, voice, request_id)

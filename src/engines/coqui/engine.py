@@ -1,11 +1,11 @@
 """`CoquiEngine`: Coqui's models behind the text-to-speech protocol."""
 
 import itertools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from src.engines.base import Audio, EarlySound, EngineInfo, Utterance, Voice
+from src.engines.base import Audio, EngineInfo, OnEarlySound, Utterance, Voice
 from src.engines.batched import BatchedEngine, on_this_loop
 from src.engines.compute_types import for_coqui
 from src.engines.coqui.runner import MultiVoiceRunner, Row
@@ -84,7 +84,7 @@ class CoquiEngine(BatchedEngine[Row, Utterance]):
         request_id: str,
         *,
         timed: bool = False,
-        early: Callable[[EarlySound], None] | None = None,
+        early: OnEarlySound | None = None,
     ) -> Utterance:
         """Speak one row; see `TextToSpeech`. Cancelling it stops it before the next decoder step.
 

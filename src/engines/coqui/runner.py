@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from src.engines.base import Audio, EarlySound, Utterance
+from src.engines.base import Audio, OnEarlySound, Utterance
 from src.engines.coqui.loading import load
 from src.engines.coqui.tacotron import Tacotron
 from src.engines.coqui.unbatched import UnbatchedModel
@@ -36,7 +36,7 @@ class Row:
     """Id of the voice that speaks it."""
     timed: bool = False
     """Whether it is to be told when each word is said."""
-    early: Callable[[EarlySound], None] | None = None
+    early: OnEarlySound | None = None
     """Is called with sound of the row before it is whole, on the batcher's thread."""
     given: list[Audio] = field(default_factory=list, compare=False)
     """What it was called with. A batcher that runs the row again, alone, finds it here."""

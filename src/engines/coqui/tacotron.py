@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from src.engines.base import Audio, EarlySound, Utterance, WordSpan
+from src.engines.base import Audio, EarlySound, OnEarlySound, Utterance, WordSpan
 from src.engines.coqui.attention import Attention, attention_of
 from src.engines.coqui.decoder import Decoder
 from src.engines.coqui.decoder_state import DecoderState
@@ -46,7 +46,7 @@ class _Sentence:
     fragments: list["_Fragment"] = field(default_factory=list)
     failed: bool = False
     """Whether an error was returned for it. All that is still in work for it is dropped."""
-    early: Callable[[EarlySound], None] | None = None
+    early: OnEarlySound | None = None
     """Is called with sound of the sentence while it is decoded."""
     given: list[Audio] = field(default_factory=list)
     """What it was called with."""
@@ -141,7 +141,7 @@ class Tacotron:
         text: str,
         *,
         timed: bool = False,
-        early: Callable[[EarlySound], None] | None = None,
+        early: OnEarlySound | None = None,
         given: list[Audio] | None = None,
     ) -> None:
         """Add a row; the next step begins to decode it.

@@ -1,12 +1,11 @@
 """Models that are not decoded in batches (VITS, Glow-TTS, ...): Coqui's code speaks a sentence per step."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
 
-from src.engines.base import Audio, EarlySound, Utterance
+from src.engines.base import Audio, OnEarlySound, Utterance
 from src.engines.coqui.failure_detection import DurationLimits, SynthesisFailure
 from src.engines.coqui.loading import Networks
 from src.engines.coqui.postprocess import postprocess
@@ -39,7 +38,7 @@ class UnbatchedModel:
         text: str,
         *,
         timed: bool = False,
-        early: Callable[[EarlySound], None] | None = None,
+        early: OnEarlySound | None = None,
         given: list[Audio] | None = None,
     ) -> None:
         """Add a row; its outcome is that of the next step. No sound of it is early."""

@@ -3,12 +3,12 @@
 import asyncio
 import contextvars
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
-from src.engines.base import Audio, EarlySound, EngineInfo, Utterance, Voice
+from src.engines.base import Audio, EngineInfo, OnEarlySound, Utterance, Voice
 from src.engines.batched import BatchedEngine, on_this_loop
 from src.engines.kokoro.runner import KokoroRow, Runner
 from src.engines.kokoro.statistics import SENTENCES
@@ -71,7 +71,7 @@ class KokoroEngine(BatchedEngine[KokoroRow, Utterance]):
         request_id: str,
         *,
         timed: bool = False,
-        early: Callable[[EarlySound], None] | None = None,
+        early: OnEarlySound | None = None,
     ) -> Utterance:
         """Speak one row; see `TextToSpeech`. Cancelling stops it before its next slice or 510 phonemes.
 

@@ -6,14 +6,14 @@ So rows may each have a voice of their own at no cost. Phonemes, batches and tri
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from src.engines.base import Audio, EarlySound, Utterance, Voice, WordSpan
+from src.engines.base import Audio, EarlySound, OnEarlySound, Utterance, Voice, WordSpan
 from src.engines.kokoro.durations import edges, words_with_spaces
 from src.engines.kokoro.onnx_model import OnnxModel
 from src.engines.kokoro.phonemes import Phonemizer
@@ -46,7 +46,7 @@ class KokoroRow:
     timed: bool = False
     """Whether it is to be told when each word is said."""
     request_id: str = ""
-    early: Callable[[EarlySound], None] | None = None
+    early: OnEarlySound | None = None
     """Is called with the sound of each slice but the last, on the batcher's thread."""
     learnt_as: int | None = None
     """Number of the sentence (`statistics.SENTENCES`) from which this row is to learn its voice."""

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
@@ -11,10 +11,10 @@ from typing import Any, Self
 from src.engines.base import (
     STT_SAMPLE_RATE,
     Audio,
-    EarlySound,
     EngineInfo,
     LanguageGuess,
     Load,
+    OnEarlySound,
     PartialTranscript,
     SttOptions,
     Transcript,
@@ -262,7 +262,7 @@ class RemoteTextToSpeech(RemoteEngine):
         request_id: str,
         *,
         timed: bool = False,
-        early: Callable[[EarlySound], None] | None = None,
+        early: OnEarlySound | None = None,
     ) -> Utterance:
         """See `TextToSpeech.utter`. No sound is early: a replica answers with whole rows."""
         result: Utterance = await self._run(

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import plots
 from benchmarks.capacity.model import Costs, Outcome, open_arrivals
 
 REPLICAS = (1, 2, 10, 100, 1000)
@@ -76,33 +77,19 @@ def simulate(
 
 def plot(every: dict[int, list[Outcome]], folder: Path) -> None:
     """Write the plots, for light and dark pages."""
-    import matplotlib
 
-    matplotlib.use("svg")
-    from matplotlib import pyplot
+    def draw(axes: Any) -> None:
+        left, right = axes
+        load = [100 * load for load in LOADS]
+        for replicas, outcomes in every.items():
+            p95 = [outcome.percentile(95) for outcome in outcomes]
+            left.plot(load, p95, label=f"{replicas:,}", marker=".")
+            right.plot(load, [one.audio / one.seconds / replicas for one in outcomes], marker=".")
+        left.set(xlabel="load, % of capacity", ylabel="p95, seconds", ylim=(0, None))
+        right.set(xlabel="load, % of capacity", ylabel="audio s/s for each replica", ylim=(0, None))
+        left.legend(title="replicas")
 
-    folder.mkdir(parents=True, exist_ok=True)
-    for style, colour in (("light", "#1f2328"), ("dark", "#e6edf3")):
-        with pyplot.rc_context({"svg.hashsalt": "voz", "font.size": 10}):
-            for name in ("text.color", "axes.labelcolor", "xtick.color", "ytick.color", "axes.edgecolor"):
-                pyplot.rcParams[name] = colour
-            figure, (left, right) = pyplot.subplots(1, 2, figsize=(9, 3.4))
-            for replicas, outcomes in every.items():
-                load = [100 * load for load in LOADS]
-                left.plot(
-                    load, [outcome.percentile(95) for outcome in outcomes], label=f"{replicas}", marker="."
-                )
-                per_replica = [outcome.audio / outcome.seconds / replicas for outcome in outcomes]
-                right.plot(load, per_replica, label=f"{replicas}", marker=".")
-            left.set(xlabel="load, % of capacity", ylabel="p95, seconds", ylim=(0, None))
-            right.set(xlabel="load, % of capacity", ylabel="audio s/s for each replica", ylim=(0, None))
-            for axes in (left, right):
-                axes.grid(alpha=0.25)
-                axes.spines[["top", "right"]].set_visible(False)
-            left.legend(title="replicas", frameon=False)
-            figure.tight_layout()
-            figure.savefig(folder / f"capacity-{style}.svg", transparent=True, metadata={"Date": None})
-            pyplot.close(figure)
+    plots.save("capacity", draw, columns=2, folder=folder)
 
 
 def read(file: Path) -> dict[str, Any]:

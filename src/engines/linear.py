@@ -17,6 +17,8 @@ from src.engines.kernels import Rows, Vector
 from src.engines.kernels import rows as kernels
 
 _WEIGHT_LEVELS = 127.0
+_CHUNK = 1024
+"""Outputs whose weights are quantised at a time: no large weight stands in memory as float32."""
 _ONE = np.float32(1)
 
 
@@ -34,7 +36,11 @@ _LEVELS, _ZERO_POINT = row_levels(cpu.multiplies_bytes())
 
 
 class MatMul(Protocol):
-    """Float32 rows times the transpose of a weight of shape (outputs, inputs)."""
+    """Float32 rows times the transpose of a weight.
+
+    Args:
+        weight: shape (outputs, inputs), of any float type, or signed bytes as `from_bytes` makes them.
+    """
 
     def __init__(self, weight: Tensor) -> None: ...
 
@@ -49,7 +55,7 @@ class MatMulFloat32:
     """The plain product."""
 
     def __init__(self, weight: Tensor) -> None:
-        self._weight = weight
+        self._weight = weight.dequantize() if weight.is_quantized else weight.float()
 
     def __call__(self, rows: Rows, /) -> tuple[Rows, Vector]:
         """See `MatMul`."""
@@ -92,11 +98,29 @@ class MatMulInt8OneDnn:
         return out.numpy(), scales
 
 
+def from_bytes(values: Tensor, scale: Tensor) -> Tensor:
+    """A weight that is signed bytes already.
+
+    Args:
+        values: shape (outputs, inputs).
+        scale: what the bytes of each output are multiplied with, shape (outputs,).
+    """
+    zero_points = torch.zeros(len(values), dtype=torch.long)
+    return torch._make_per_channel_quantized_tensor(values, scale.double(), zero_points, 0)
+
+
 def _quantized(weight: Tensor) -> Tensor:
     """The weight as signed bytes, with a scale for each output."""
-    scale = weight.abs().amax(1).clamp_min(1e-12) / _WEIGHT_LEVELS
-    zero_points = torch.zeros(len(weight), dtype=torch.long)
-    return torch.quantize_per_channel(weight, scale.double(), zero_points, 0, torch.qint8)
+    if weight.is_quantized:
+        return weight
+    values, scale = torch.empty(weight.shape, dtype=torch.int8), torch.empty(len(weight))
+    for start in range(0, len(weight), _CHUNK):
+        part = weight[start : start + _CHUNK].float()
+        scales = part.abs().amax(1).clamp_min(1e-12) / _WEIGHT_LEVELS
+        zero_points = torch.zeros(len(part), dtype=torch.long)
+        small = torch.quantize_per_channel(part, scales.double(), zero_points, 0, torch.qint8)
+        values[start : start + _CHUNK], scale[start : start + _CHUNK] = small.int_repr(), scales
+    return from_bytes(values, scale)
 
 
 class Linear:

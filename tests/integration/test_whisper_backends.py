@@ -62,7 +62,7 @@ class Both:
         self._features = Features(folder, model.mels)
         self.load = lambda: (model, vocabulary)
         self._runners: tuple[Runner, Runner] = (
-            LoopRunner(self.load, folder, probe("float32", folder), 16, 2),
+            LoopRunner(lambda: vocabulary, folder, probe("float32", folder), 16, 2),
             CTranslate2Runner(self.load, 8),
         )
 

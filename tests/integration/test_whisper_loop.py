@@ -1,10 +1,13 @@
 """Our own decoder against CTranslate2's, on the same weights."""
 
+import gc
 import struct
-from collections.abc import Callable, Iterator
+import weakref
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pytest
@@ -13,7 +16,7 @@ from numpy.typing import NDArray
 
 from src.config import Settings
 from src.engines import cpu, linear
-from src.engines.kernels import attention, rows, sampling
+from src.engines.kernels import alignment, attention, rows, sampling
 from src.engines.kernels.sampling import BLOCK
 from src.engines.linear import Linear, MatMul, MatMulFloat32, MatMulInt8, MatMulInt8OneDnn
 from src.engines.whisper import quality_check, row_policy
@@ -54,14 +57,14 @@ Loops = Callable[[str], LoopRunner]
 
 
 @pytest.fixture(scope="module")
-def loops(folder: Path, exact: CTranslate2Model, vocabulary: Vocabulary) -> Iterator[Loops]:
+def loops(folder: Path, vocabulary: Vocabulary) -> Iterator[Loops]:
     """A runner of each compute type, opened when it is first asked for: that takes seconds."""
     threads = torch.get_num_threads()
     with ExitStack() as stack:
 
         @cache
         def loop(compute_type: str) -> LoopRunner:
-            runner = LoopRunner(lambda: (exact, vocabulary), folder, probe(compute_type, folder), 16, 2)
+            runner = LoopRunner(lambda: vocabulary, folder, probe(compute_type, folder), 16, 2)
             stack.callback(runner.close)
             runner.open()
             return runner
@@ -208,7 +211,7 @@ def test_a_row_that_falls_down_the_ladder_says_the_same_each_time(
 def test_nothing_is_compiled_after_the_start(
     folder: Path, exact: CTranslate2Model, vocabulary: Vocabulary, loops: Loops
 ) -> None:
-    kernels = vars(attention) | vars(rows) | vars(sampling)
+    kernels = vars(attention) | vars(rows) | vars(sampling) | vars(alignment)
 
     def compiled() -> dict[str, int]:
         found = {name: getattr(one, "signatures", None) for name, one in kernels.items()}
@@ -216,10 +219,43 @@ def test_nothing_is_compiled_after_the_start(
 
     runner = loops("int8")
     before = compiled()
-    assert before["self_attention"] and before["top_k"]
+    assert before["self_attention"] and before["top_k"] and before["warping_path"]
     words = row(folder, exact, "en-agent", prompt=vocabulary.previous("Voz"), words=True)
     run(runner, words, row(folder, exact, "es-agent", language=None))
     assert compiled() == before
+
+
+@pytest.mark.instructions
+def test_in_float32_words_are_when_ctranslate2_says(
+    folder: Path, exact: CTranslate2Model, vocabulary: Vocabulary, loops: Loops
+) -> None:
+    rows = [row(folder, exact, name, words=True) for name in ("en-agent", "es-agent", "en-extended")]
+    for one, found in zip(rows, run(loops("float32"), *rows), strict=True):
+        assert found.decoded is not None and found.alignment is not None
+        text = vocabulary.words_of(found.decoded.tokens)
+        start = vocabulary.start(one.language or "", one.task, ())
+        [theirs] = exact.align(exact.encode([one.mel], one.window), start, [text], [one.mel.shape[1]])
+        assert found.alignment.pairs == theirs.pairs
+        assert found.alignment.probabilities == pytest.approx(theirs.probabilities, abs=1e-3)
+
+
+def test_a_row_that_is_given_up_leaves_nothing_in_memory(
+    folder: Path, exact: CTranslate2Model, loops: Loops
+) -> None:
+    """Its keys and values are hundreds of MB with a large model, and the garbage collector comes late."""
+    runner = loops("int8")
+    runner.add(0, row(folder, exact, "en-agent"))
+    state = runner._states[0]
+    while not state.has_written:
+        runner.step()
+    cache = weakref.ref(state.kv_cache.cross_attention[0])
+    gc.disable()
+    try:
+        del state
+        runner.remove(0)
+        assert cache() is None
+    finally:
+        gc.enable()
 
 
 def test_noise_ends(folder: Path, exact: CTranslate2Model, vocabulary: Vocabulary, loops: Loops) -> None:
@@ -323,8 +359,12 @@ def test_timestamps_come_in_pairs_and_never_run_backwards(vocabulary: Vocabulary
     assert word not in allowed([stamp, word], likely=stamp + 3)
 
 
-def model_file(folder: Path, variables: dict[str, tuple[int, NDArray[np.generic]]]) -> None:
-    """What CTranslate2's converters write: each variable with the number of its type."""
+def model_file(
+    folder: Path,
+    variables: dict[str, tuple[int, NDArray[np.generic]]],
+    aliases: Mapping[str, str] = MappingProxyType({}),
+) -> None:
+    """What CTranslate2's converters write: each variable with the number of its type, and aliases."""
 
     def text(value: str) -> bytes:
         return struct.pack("<H", len(value) + 1) + value.encode() + b"\0"
@@ -333,7 +373,8 @@ def model_file(folder: Path, variables: dict[str, tuple[int, NDArray[np.generic]
     for name, (kind, array) in variables.items():
         data += text(name) + struct.pack("<B", array.ndim) + struct.pack(f"<{array.ndim}I", *array.shape)
         data += struct.pack("<BI", kind, array.nbytes) + array.tobytes()
-    (folder / "model.bin").write_bytes(data + struct.pack("<I", 0))
+    data += struct.pack("<I", len(aliases)) + b"".join(text(one) for pair in aliases.items() for one in pair)
+    (folder / "model.bin").write_bytes(data)
 
 
 def test_weights_are_read_in_every_type_they_are_kept_in(tmp_path: Path) -> None:
@@ -357,6 +398,21 @@ def test_weights_are_read_in_every_type_they_are_kept_in(tmp_path: Path) -> None
         assert torch.allclose(layers.tensor(name), torch.from_numpy(wanted), atol=0.02)
 
 
+def test_what_is_equal_is_kept_once_and_read_under_both_names(tmp_path: Path) -> None:
+    """CTranslate2's converters write the second of two equal variables as another name of the first."""
+    small = np.array([[2, 4], [8, 16]], np.int8)
+    scale = np.array([2.0, 4.0], np.float32)
+    variables: dict[str, tuple[int, NDArray[np.generic]]] = {
+        "decoder/a": (1, small),
+        "decoder/a_scale": (0, scale),
+        "decoder/b": (0, scale),
+    }
+    model_file(tmp_path, variables, {"encoder/conv1/weight": "decoder/a", "encoder/conv1/bias": "decoder/b"})
+    layers = LayerBuilder(read(tmp_path, "encoder/"), MatMulFloat32)
+    assert layers.tensor("conv1/weight").tolist() == [[1, 2], [2, 4]]
+    assert layers.tensor("conv1/bias").tolist() == [2, 4]
+
+
 def test_a_file_of_another_format_is_refused(tmp_path: Path) -> None:
     (tmp_path / "model.bin").write_bytes((99).to_bytes(4, "little") + bytes(64))
     with pytest.raises(ModelUnavailable, match="format 99"):
@@ -364,13 +420,13 @@ def test_a_file_of_another_format_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_broken_encoder_fails_the_start(
-    folder: Path, exact: CTranslate2Model, vocabulary: Vocabulary, monkeypatch: pytest.MonkeyPatch
+    folder: Path, vocabulary: Vocabulary, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: object) -> None:
         raise RuntimeError("no such operation")
 
     monkeypatch.setattr(WhisperEncoder, "_attend", broken)
-    runner = LoopRunner(lambda: (exact, vocabulary), folder, probe("int8", folder), 16, 2)
+    runner = LoopRunner(lambda: vocabulary, folder, probe("int8", folder), 16, 2)
     try:
         with pytest.raises(EngineFailed, match="failed to encode") as raised:
             runner.open()
@@ -380,10 +436,10 @@ def test_a_broken_encoder_fails_the_start(
 
 
 def test_a_decoder_that_writes_nothing_fails_the_start(
-    folder: Path, exact: CTranslate2Model, vocabulary: Vocabulary, monkeypatch: pytest.MonkeyPatch
+    folder: Path, vocabulary: Vocabulary, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("src.engines.whisper.loop.runner.decode_step", lambda *_: None)
-    runner = LoopRunner(lambda: (exact, vocabulary), folder, probe("int8", folder), 16, 2)
+    runner = LoopRunner(lambda: vocabulary, folder, probe("int8", folder), 16, 2)
     try:
         with pytest.raises(EngineFailed, match="wrote no token"):
             runner.open()

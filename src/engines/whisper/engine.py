@@ -26,6 +26,7 @@ from src.engines.whisper.ctranslate2_model import CTranslate2Model
 from src.engines.whisper.ctranslate2_runner import GPU_BATCHES, MAX_LONG_BATCHES, CTranslate2Runner
 from src.engines.whisper.features import LIVE_MARGIN, SHORTEST_LIVE_WINDOW, Features, window_for
 from src.engines.whisper.loop import LoopRunner, Unsupported, is_meant_for, probe
+from src.engines.whisper.loop.weights import kind_of
 from src.engines.whisper.loops import without_excess
 from src.engines.whisper.row import FRAMES_PER_SECOND, FULL_WINDOW, Outcome, WhisperRow
 from src.engines.whisper.segments import spans
@@ -52,6 +53,7 @@ class WhisperEngine(BatchedEngine[WhisperRow, Outcome]):
     """Whisper on the weights of a CTranslate2 model; rows of many requests share its calls.
 
     A CPU decodes with the loop in `loop/` if its operations work there, everything else with CTranslate2.
+    Only one of them loads the weights.
 
     Args:
         folder: a CTranslate2 Whisper model with its `tokenizer.json`.
@@ -111,7 +113,9 @@ class WhisperEngine(BatchedEngine[WhisperRow, Outcome]):
             return None
         log.info("Whisper's loop uses %s", capabilities)
         self._workers = 1
-        return LoopRunner(self._load_model, self._folder, capabilities, rows, self._threads, self._retried)
+        return LoopRunner(
+            self._load_vocabulary, self._folder, capabilities, rows, self._threads, self._retried
+        )
 
     def _ctranslate2_runner(self, rows: int) -> CTranslate2Runner:
         if self._device == "cuda":
@@ -176,10 +180,17 @@ class WhisperEngine(BatchedEngine[WhisperRow, Outcome]):
     def _load_model(self) -> tuple[CTranslate2Model, Vocabulary]:
         """Runs on the batcher's thread, which owns the model from then on."""
         model = CTranslate2Model(self._folder, self._device, self._compute_type, self._threads, self._workers)
-        self._vocabulary = Vocabulary(self._folder, model.multilingual)
-        self._features = Features(self._folder, model.mels)
+        return model, self._open(model.mels, model.multilingual)
+
+    def _load_vocabulary(self) -> Vocabulary:
+        kind = kind_of(self._folder)
+        return self._open(kind.mels, kind.multilingual)
+
+    def _open(self, mels: int, multilingual: bool) -> Vocabulary:
+        self._vocabulary = Vocabulary(self._folder, multilingual)
+        self._features = Features(self._folder, mels)
         self._languages = self._vocabulary.languages
-        return model, self._vocabulary
+        return self._vocabulary
 
     async def _on_side(self, function: Callable[..., T], *args: object) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._side, function, *args)

@@ -7,18 +7,24 @@ smoothed over the positions.
 """
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from src.engines.kernels import Heads
+from src.engines.kernels import Heads, Rows
+from src.engines.kernels.alignment import MEDIAN
 from src.engines.whisper.loop.cross_attention import CrossAttentionCache
 
 LayerHead = tuple[int, int]
 """A layer and one of its heads."""
 
-_MEDIAN = 7
-"""Positions of the median filter; that of openai/whisper."""
+
+class Recorder(Protocol):
+    """Is told where the tokens of one row look in the audio."""
+
+    def record(self, layer: int, query: Heads, cache: CrossAttentionCache) -> None:
+        """Take the queries of new tokens in one layer, shape (tokens, heads, width), scaled already."""
 
 
 class AttentionRecorder:
@@ -33,9 +39,7 @@ class AttentionRecorder:
     """
 
     def __init__(self, heads: Sequence[LayerHead], skip: int, positions: int) -> None:
-        self._heads: dict[int, list[int]] = {}
-        for layer, head in heads:
-            self._heads.setdefault(layer, []).append(head)
+        self._heads = by_layer(heads)
         self._skip = skip
         self._positions = positions
         self._keys: dict[LayerHead, NDArray[np.float32]] = {}
@@ -43,7 +47,7 @@ class AttentionRecorder:
         """Of each head, shape (tokens, encoder positions)."""
 
     def record(self, layer: int, query: Heads, cache: CrossAttentionCache) -> None:
-        """Take the queries of new tokens in one layer, shape (tokens, heads, width), scaled already."""
+        """See `Recorder`."""
         for head in self._heads.get(layer, ()):
             known = layer, head
             keys = self._keys.get(known)
@@ -51,11 +55,7 @@ class AttentionRecorder:
                 keys = self._keys[known] = cache.keys_of(head)
                 self._weights[known] = np.empty((0, len(keys)), np.float32)
             queries = query[self._skip :, head] if not len(self._weights[known]) else query[:, head]
-            scores = queries @ keys.T
-            scores -= scores.max(1, keepdims=True)
-            np.exp(scores, out=scores)
-            scores /= scores.sum(1, keepdims=True)
-            self._weights[known] = np.concatenate([self._weights[known], scores])
+            self._weights[known] = np.concatenate([self._weights[known], attention(queries, keys)])
 
     def position(self) -> int:
         """The encoder position (20 ms) at which the newest token is said."""
@@ -64,7 +64,24 @@ class AttentionRecorder:
         if weights.shape[1] > 1:
             deviation = weights.std(1)
             newest = (newest - weights.mean(1)) / np.maximum(deviation, 1e-6)
-        around = _MEDIAN // 2
+        around = MEDIAN // 2
         padded = np.pad(newest, ((0, 0), (around, around)), mode="reflect")
-        smooth = np.median(np.lib.stride_tricks.sliding_window_view(padded, _MEDIAN, axis=1), axis=2)
+        smooth = np.median(np.lib.stride_tricks.sliding_window_view(padded, MEDIAN, axis=1), axis=2)
         return int(smooth.mean(0)[: self._positions].argmax())
+
+
+def by_layer(heads: Sequence[LayerHead]) -> dict[int, list[int]]:
+    """The heads of each layer that has any."""
+    found: dict[int, list[int]] = {}
+    for layer, head in heads:
+        found.setdefault(layer, []).append(head)
+    return found
+
+
+def attention(query: Rows, keys: Rows) -> Rows:
+    """How much each query looks at each key, shape (queries, keys); the sum of a row is 1."""
+    weights: Rows = query @ keys.T
+    weights -= weights.max(1, keepdims=True)
+    np.exp(weights, out=weights)
+    weights /= weights.sum(1, keepdims=True)
+    return weights

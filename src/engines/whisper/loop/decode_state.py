@@ -1,19 +1,21 @@
 """One row in the decoder: what it feeds to each step, and what it makes of the step's logits."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from src.engines.kernels import Mask, Rows
+from src.engines.whisper.loop.alignment import TextAligner
 from src.engines.whisper.loop.attention_recorder import AttentionRecorder, LayerHead
 from src.engines.whisper.loop.decoder import DecoderInput, KVCache
 from src.engines.whisper.loop.logit_filter import LogitFilter
 from src.engines.whisper.loop.search import BeamSearch, GreedySearch, Sampling, Search
 from src.engines.whisper.loops import is_endless
-from src.engines.whisper.row import BEAM, BEST_OF, MAX_TOKENS, Decoded, WhisperRow
+from src.engines.whisper.row import BEAM, BEST_OF, MAX_TOKENS, Alignment, Decoded, Outcome, WhisperRow
 from src.engines.whisper.row_policy import Action, RowPolicy
 from src.engines.whisper.vocabulary import Vocabulary
 
@@ -28,8 +30,6 @@ class EncoderOutput:
     """A row's audio, ready to be decoded."""
 
     kv_cache: KVCache
-    encoded: Tensor | None
-    """The encoder's output, shape (positions, width), for the alignment of words; None if none is wanted."""
     window: int
     """Frames that the encoder was given."""
 
@@ -38,7 +38,7 @@ class DecodeState:
     """A row in the decoder, driven by its `RowPolicy`.
 
     While `is_encoded`: feed `next_input` to the decoder and pass the logits to `consume_logits`, then to
-    `consume_logprobs` if that asks for it, until `policy.action` is `DONE`.
+    `consume_logprobs` if that asks for it, until it `is_done`.
     """
 
     def __init__(
@@ -59,6 +59,8 @@ class DecodeState:
         self._filter = logit_filter
         self._alignment_heads = alignment_heads
         self._recorder: AttentionRecorder | None = None
+        self._aligner: TextAligner | None = None
+        self._alignment: Alignment | None = None
         self._positions_read: list[int] = []
         self._no_speech = 0.0
         self._prompt: list[int] = []
@@ -69,6 +71,18 @@ class DecodeState:
     def is_encoded(self) -> bool:
         """Whether the encoder's output for the policy's window is there."""
         return self.encoder_output is not None and self.encoder_output.window == self.policy.window
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the `outcome` is there."""
+        if self.policy.action is not Action.DONE:
+            return False
+        return self._alignment is not None or not self.policy.wants_alignment
+
+    @property
+    def outcome(self) -> Outcome:
+        """The row's result, when it `is_done`."""
+        return replace(self.policy.outcome(self._alignment), engine_seconds=self.cpu_seconds)
 
     @property
     def has_written(self) -> bool:
@@ -86,6 +100,9 @@ class DecodeState:
         if self.policy.action is Action.DETECT:
             start = self._vocabulary.start_of_transcript
             return DecoderInput(self.kv_cache, [start], 0, None), [0]
+        if self.policy.action is Action.DONE:
+            self._aligner = aligner = self._new_aligner()
+            return DecoderInput(self.kv_cache, aligner.tokens, 0, None, aligner), aligner.wanted
         if self._search is None:
             self._prompt = self._vocabulary.start(self.policy.language, self.row.task, self.row.prompt)
             begin = self._prompt.index(self._vocabulary.start_of_transcript)
@@ -114,6 +131,9 @@ class DecodeState:
         if self.policy.action is Action.DETECT:
             self._detect(logits[0])
             return []
+        if self._aligner is not None:
+            self._alignment, self._aligner = self._aligner.result(logits), None
+            return []
         if self._search is None:
             self._no_speech = float(_softmax(logits[0])[self._vocabulary.no_speech])
             self._search = self._new_search()
@@ -139,17 +159,29 @@ class DecodeState:
         self.kv_cache.reset()
         self.policy.language_detected(dict(zip(vocabulary.languages, shares, strict=True)))
 
+    def _new_aligner(self) -> TextAligner:
+        vocabulary = self._vocabulary
+        return TextAligner(
+            self._alignment_heads,
+            vocabulary.start(self.policy.language, self.row.task, ()),
+            vocabulary.no_timestamps,
+            vocabulary.words_of(self.policy.decoded.tokens if self.policy.decoded else ()),
+            vocabulary.end,
+            self.row.mel.shape[1] // 2,
+        )
+
     def _new_search(self) -> Search:
         longest = min(self.row.most_tokens, MAX_TOKENS - len(self._prompt) + 1)
         temperature = self.policy.temperature
         if self.row.forced is not None:
             return GreedySearch(self.row.forced, longest, self._vocabulary.end)
+        # no method of this object: a cycle would keep the caches of a row that is given up, hundreds of MB
+        endless = partial(
+            is_endless, duration=self.row.duration, first_timestamp=self._vocabulary.first_timestamp
+        )
         if temperature == 0:
-            return BeamSearch(self._filter, BEAM, longest, self._vocabulary.end, self._is_endless)
-        return Sampling(temperature, BEST_OF, longest, self._vocabulary.end, self._is_endless)
-
-    def _is_endless(self, text: Sequence[int]) -> bool:
-        return is_endless(text, self.row.duration, self._vocabulary.first_timestamp)
+            return BeamSearch(self._filter, BEAM, longest, self._vocabulary.end, endless)
+        return Sampling(temperature, BEST_OF, longest, self._vocabulary.end, endless)
 
     def _inherit(self, parents: Sequence[int]) -> None:
         """Each hypothesis attends to what its parent attended to."""

@@ -22,7 +22,7 @@ from torch import Tensor
 from src.engines.kernels import Mask, Rows
 from src.engines.kernels.attention import self_attention
 from src.engines.kernels.sampling import BLOCK
-from src.engines.whisper.loop.attention_recorder import AttentionRecorder
+from src.engines.whisper.loop.attention_recorder import Recorder
 from src.engines.whisper.loop.cross_attention import CrossAttentionCache
 from src.engines.whisper.loop.layers import LayerBuilder, Sublayer
 from src.engines.worker_pool import Stage
@@ -84,7 +84,7 @@ class DecoderInput:
     """Position of the first new token in the text."""
     mask: Mask | None
     """Slots that each new token attends to; None: causal, as in a prompt."""
-    recorder: AttentionRecorder | None = None
+    recorder: Recorder | None = None
     """Told where the tokens look in the audio."""
 
 
@@ -107,8 +107,7 @@ class WhisperDecoder:
         self, layers: LayerBuilder, kv_layers: LayerBuilder, cross_attention: type[CrossAttentionCache]
     ) -> None:
         self._cache_type = cross_attention
-        # float16 halves the memory; a step reads a few lines of it
-        self._embedding = layers.tensor("embeddings/weight").half().numpy()
+        self._embedding = layers.embedding("embeddings/weight")
         self._positions = layers.tensor("position_encodings/encodings").numpy()
         self.heads = int(layers.tensor("num_heads"))
         self._norm = layers.layer_norm("layer_norm")
@@ -171,7 +170,7 @@ class WhisperDecoder:
         masks = [_causal_mask(one) if one.mask is None else one.mask for one in inputs]
         for one in inputs:
             one.kv_cache.reserve(len(one.tokens))
-        x: Rows = self._embedding[tokens] + self._positions[positions]
+        x = self._embedding(tokens) + self._positions[positions]
         for number, layer in enumerate(self._layers):
             self._self_attention(layer.self_attention, x, inputs, masks, number)
             self._cross_attention(layer.cross_attention, x, inputs, number)

@@ -1,16 +1,18 @@
 """The layers of Whisper's encoder and decoder, made from a model's arrays."""
 
 import itertools
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.functional import pad
 
 from src.engines.kernels import Rows, Vector
 from src.engines.kernels.rows import layer_norm
-from src.engines.linear import Linear, MatMul
+from src.engines.linear import Linear, MatMul, from_bytes
 from src.engines.whisper.loop.weights import Arrays
 
 
@@ -25,6 +27,29 @@ class LayerNorm:
         out = np.empty_like(x)
         layer_norm(x, self._gamma, self._beta, out)
         return out
+
+
+class Embedding:
+    """Vectors of tokens, kept in as few bytes as the file has for them, or in float16.
+
+    Args:
+        array: shape (tokens, width).
+        scale: the factors that made integers of each token's vector; None if `array` is not of integers.
+    """
+
+    def __init__(self, array: NDArray[np.generic], scale: NDArray[np.generic] | None) -> None:
+        self._vectors = array.astype(np.float16 if scale is None else array.dtype)
+        self._scale = None if scale is None else np.broadcast_to(scale.astype(np.float32), len(array))
+
+    def __len__(self) -> int:
+        return len(self._vectors)
+
+    def __call__(self, tokens: Sequence[int]) -> Rows:
+        """The vectors of some tokens."""
+        found: Rows = self._vectors[tokens].astype(np.float32)
+        if self._scale is not None:
+            found /= self._scale[tokens][:, None]
+        return found
 
 
 class Sublayer(NamedTuple):
@@ -63,9 +88,19 @@ class LayerBuilder:
     def layer_norm(self, name: str) -> LayerNorm:
         return LayerNorm(self.tensor(f"{name}/gamma"), self.tensor(f"{name}/beta"))
 
+    def weight(self, name: str) -> Tensor:
+        """A matrix for a product, in the type that the file has: see `MatMul`. Nothing is copied."""
+        array, scale = self._arrays[name], self._arrays.get(f"{name}_scale")
+        if array.dtype == np.int8 and scale is not None and scale.ndim == 1:
+            return from_bytes(torch.from_numpy(array), 1 / torch.from_numpy(scale.astype(np.float32)))
+        return torch.from_numpy(array) if scale is None else self.tensor(name)
+
+    def embedding(self, name: str) -> "Embedding":
+        return Embedding(self._arrays[name], self._arrays.get(f"{name}_scale"))
+
     def linear(self, name: str) -> Linear:
-        weight = self.tensor(f"{name}/weight")
-        bias = self.tensor(f"{name}/bias") if f"{name}/bias" in self else weight.new_zeros(len(weight))
+        weight = self.weight(f"{name}/weight")
+        bias = self.tensor(f"{name}/bias") if f"{name}/bias" in self else torch.zeros(len(weight))
         return Linear(self._product(weight), bias)
 
     def sublayer(self, name: str, first: int = 0, second: int = 1) -> Sublayer:
@@ -78,11 +113,16 @@ class LayerBuilder:
 
         The number of outputs is padded to a multiple; the logits of the padding are -inf.
         """
-        weight = self.tensor(name)
+        weight = self.weight(name)
         more = -len(weight) % multiple
         bias = torch.zeros(len(weight) + more)
         bias[len(weight) :] = float("-inf")
-        return Linear(self._product(torch.nn.functional.pad(weight, (0, 0, 0, more))), bias)
+        if not weight.is_quantized:
+            return Linear(self._product(pad(weight, (0, 0, 0, more))), bias)
+        values, scale = weight.int_repr(), weight.q_per_channel_scales()
+        return Linear(
+            self._product(from_bytes(pad(values, (0, 0, 0, more)), pad(scale, (0, more), value=1))), bias
+        )
 
 
 def _float(array: NDArray[np.generic], scale: NDArray[np.generic] | None) -> Tensor:

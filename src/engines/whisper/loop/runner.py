@@ -6,15 +6,13 @@ take milliseconds, so a voice note shares the machine with a two-hour file inste
 """
 
 from collections.abc import Callable, Collection, Generator, Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
-import ctranslate2
 import numpy as np
 import torch
 
-from src.engines.whisper.ctranslate2_model import CTranslate2Model
 from src.engines.whisper.features import LONGEST_SHORT
+from src.engines.whisper.loop import alignment
 from src.engines.whisper.loop.attention_recorder import LayerHead
 from src.engines.whisper.loop.capabilities import Capabilities
 from src.engines.whisper.loop.decode_state import DecodeState, EncoderOutput
@@ -24,8 +22,7 @@ from src.engines.whisper.loop.layers import LayerBuilder
 from src.engines.whisper.loop.logit_filter import LogitFilter
 from src.engines.whisper.loop.step import decode_step
 from src.engines.whisper.loop.weights import alignment_heads, read
-from src.engines.whisper.row import FULL_WINDOW, Alignment, Outcome, WhisperRow
-from src.engines.whisper.row_policy import Action
+from src.engines.whisper.row import FULL_WINDOW, Outcome, WhisperRow
 from src.engines.whisper.stats import Stats
 from src.engines.whisper.vocabulary import Vocabulary
 from src.engines.worker_pool import Stage, Task, WorkerPool
@@ -51,7 +48,7 @@ class LoopRunner:
     """A step is one decoder step over the rows in work, or a subtask of the encoder.
 
     Args:
-        load: loads CTranslate2's model, which aligns words, and the vocabulary.
+        load: loads the vocabulary.
         folder: the model's folder, for the weights.
         capabilities: the operations that this CPU can do.
         max_rows: number of rows in work at once; half of them may be long.
@@ -61,7 +58,7 @@ class LoopRunner:
 
     def __init__(
         self,
-        load: Callable[[], tuple[CTranslate2Model, Vocabulary]],
+        load: Callable[[], Vocabulary],
         folder: Path,
         capabilities: Capabilities,
         max_rows: int,
@@ -75,7 +72,6 @@ class LoopRunner:
         self._max_rows = max_rows
         self._max_long = max(1, max_rows // 2)
         self._encoder_threads = max(1, threads - 1)
-        self._model: CTranslate2Model | None = None
         self._vocabulary: Vocabulary | None = None
         self._encoder: WhisperEncoder | None = None
         self._decoder: WhisperDecoder | None = None
@@ -94,7 +90,7 @@ class LoopRunner:
         # The operations of a step are small: their threads would wait for each other longer than they work,
         # on a busy machine a hundred times longer.
         torch.set_num_threads(1)
-        self._model, self._vocabulary = self._load()
+        self._vocabulary = self._load()
         can = self._capabilities
         encoder = LayerBuilder(read(self._folder, "encoder/"), can.many_rows)
         self._encoder = WhisperEncoder(encoder, can.cross_attention, can.conv_dtype)
@@ -123,12 +119,13 @@ class LoopRunner:
             raise EngineFailed("whisper wrote no token of the row that warms it up")
         self.clear()
         self.stats = Stats()
+        alignment.warm()
 
     def close(self) -> None:
         self.clear()
         if self._pool is not None:
             self._pool.close()
-        self._model = self._encoder = self._decoder = self._filter = self._pool = None
+        self._encoder = self._decoder = self._filter = self._pool = None
 
     def admit(self, waiting: Sequence[WhisperRow]) -> Sequence[int]:
         """The first rows that there is room for; long rows leave some of the room to short ones."""
@@ -194,7 +191,7 @@ class LoopRunner:
         window = state.policy.window
         encoded = yield from self._encoder.run(state.row.mel, window)
         kv_cache = yield from self._decoder.project_kv(encoded)
-        return EncoderOutput(kv_cache, encoded if state.row.aligned else None, window)
+        return EncoderOutput(kv_cache, window)
 
     def _collect_encoded(self) -> Results:
         """Give rows their encoder outputs; return those that could not be encoded."""
@@ -246,31 +243,19 @@ class LoopRunner:
         """Return the rows that are done; encode those anew that need a wider window."""
         done: Results = []
         for job_id, state in states.items():
-            policy = state.policy
-            if not state.is_counted and policy.first_issue is not None:
+            issue = state.policy.first_issue
+            if not state.is_counted and issue is not None:
                 state.is_counted = True
                 self.stats.retried += 1
-                self.stats.issues[policy.first_issue] += 1
+                self.stats.issues[issue] += 1
                 self._on_retry()
-            if policy.action is Action.DONE:
+            if state.is_done:
                 del self._states[job_id]
-                outcome = policy.outcome(self._align(state))
-                done.append((job_id, replace(outcome, engine_seconds=state.cpu_seconds)))
+                done.append((job_id, state.outcome))
             elif not state.is_encoded:
                 state.encoder_output = None
                 self._submit(job_id, state)
         return done
-
-    def _align(self, state: DecodeState) -> Alignment | None:
-        policy, output = state.policy, state.encoder_output
-        if not policy.wants_alignment or policy.decoded is None or output is None or output.encoded is None:
-            return None
-        if self._vocabulary is None or self._model is None:
-            raise RuntimeError("the runner is not open")
-        start = self._vocabulary.start(policy.language, state.row.task, ())
-        words = self._vocabulary.words_of(policy.decoded.tokens)
-        encoded = ctranslate2.StorageView.from_array(output.encoded[None].numpy())
-        return self._model.align(encoded, start, [words], [state.row.mel.shape[1]])[0]
 
 
 def _is_short(row: WhisperRow) -> bool:

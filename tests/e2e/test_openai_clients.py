@@ -30,7 +30,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:deprecated:DeprecationWarning"),
 ]
 
-TEXT = "The water in the kettle is hot, so we can have our tea in the garden."
+TEXT = "The water in the kettle is hot."
 BEARER = {"Authorization": f"Bearer {KEY}"}
 
 

@@ -33,13 +33,17 @@ pytestmark = pytest.mark.models
 MAX_CHARS = 700
 MAX_QUEUE = 2
 WAIT_MS = 60_000
-LONG = "This goes on for a while, so that there is time to stop it. " * 10
+
+
+def long_text(subject: str) -> str:
+    """Many short sentences that no other test has had spoken, so that there is time to stop it."""
+    return " ".join(f"{subject} number {number} goes on." for number in range(1, 21))
 
 
 @pytest.fixture(scope="module")
-def server(models: "Models", make_settings: Callable[..., Settings]) -> Iterator[RunningServer]:
+def server(spoken_once: "Models", make_settings: Callable[..., Settings]) -> Iterator[RunningServer]:
     settings = make_settings(max_upload_mb=1, max_text_chars=MAX_CHARS, max_queue=MAX_QUEUE)
-    with serve(app_with(models, settings)) as running:
+    with serve(app_with(spoken_once, settings)) as running:
         yield running
 
 
@@ -182,7 +186,7 @@ def curl_works(page: Page, words: dict[str, str], folder: Path) -> None:
 
 
 def test_sound_begins_while_the_rest_is_made(english: Page) -> None:
-    say(english, LONG)
+    say(english, long_text("Track"))
     english.locator(".player").wait_for()
     english.wait_for_function("() => document.querySelector('.wave').ariaValueNow > 0.3")
     assert english.locator(".facts").count() == 0, "the rest is still being made"
@@ -343,7 +347,7 @@ def test_record(browser: Browser, server: RunningServer) -> None:
 @pytest.mark.parametrize("language", ["en", "es"])
 def test_jobs(
     browser: Browser,
-    models: "Models",
+    spoken_once: "Models",
     make_settings: Callable[..., Settings],
     tmp_path: Path,
     language: str,
@@ -363,7 +367,7 @@ def test_jobs(
     locale, done, failed, sentence, result, delete, none = words[language]
     notes = tmp_path / "notes.mp3"
     notes.write_text("This is no sound. " * 100)
-    app = app_with(models, make_settings())  # which has no job yet
+    app = app_with(spoken_once, make_settings())  # which has no job yet
     with serve(app) as server, visiting(browser, server.url, locale=locale) as visitor:
         page = visitor.open("/#jobs")
         page.set_default_timeout(WAIT_MS)
@@ -486,12 +490,13 @@ def test_a_second_tab_has_the_key_until_it_is_forgotten(browser: Browser, server
 def test_a_reload_in_the_middle_frees_the_place_and_keeps_the_text(
     english: Page, server: RunningServer
 ) -> None:
-    say(english, LONG)
+    text = long_text("Letter")
+    say(english, text)
     english.locator(".player").wait_for()
     assert not is_idle(server)
     english.reload()
     expect(english.locator("#state")).to_have_text("Ready")
-    assert english.get_by_label("Write something, and hear it").input_value() == LONG
+    assert english.get_by_label("Write something, and hear it").input_value() == text
     assert english.locator("dialog").count() == 0
     wait_until(lambda: is_idle(server))
 
@@ -506,7 +511,7 @@ def test_a_lost_connection(browser: Browser, server: RunningServer) -> None:
         page = visitor.open()
         page.set_default_timeout(WAIT_MS)
         expect(page.locator("#state")).to_have_text("Ready")
-        say(page, LONG)
+        say(page, long_text("Road"))
         page.locator(".player").wait_for()
         proxy.fault = Fault.REFUSED
         expect(page.locator("#speak .problem-sentence")).to_contain_text("broke off in the middle")

@@ -4,19 +4,25 @@ import asyncio
 import io
 import wave
 from collections import Counter
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import httpx
 import numpy as np
 import pytest
 
+from src.config import Settings
 from src.engines.base import Audio
-from tests.support.server import RunningServer
+from tests.support.server import RunningServer, app_with, serve
 from tests.support.speech_text import word_error_rate
+
+if TYPE_CHECKING:
+    from src.engines.models import Models
 
 pytestmark = pytest.mark.models
 
-ENGLISH = "The water in the kettle is hot, so we can have our tea in the garden."
-SPANISH = "El agua ya está caliente, así que podemos tomar el té en el jardín."
+ENGLISH = "The water in the kettle is hot."
+SPANISH = "El agua ya está caliente en la cocina."
 
 
 def speak(client: httpx.Client, **body: str) -> Audio:
@@ -72,7 +78,7 @@ def test_a_voice_speaks_its_own_language_where_none_is_named(voz: RunningServer)
 
 
 def test_voices_accents_and_blends_sound_different(voz: RunningServer) -> None:
-    text = "Tomato."
+    text = "Oh."
     voices = ["af_heart", "af_bella", "bf_emma", "af_heart+af_bella", "af_heart(3)+af_bella(1)"]
     with voz.client() as client:
         sounds = {voice: speak(client, text=text, voice=voice) for voice in voices}
@@ -81,19 +87,22 @@ def test_voices_accents_and_blends_sound_different(voz: RunningServer) -> None:
     np.testing.assert_array_equal(again, sounds["af_heart(3)+af_bella(1)"])
 
 
-def test_callers_at_once_each_get_their_own_voice(voz: RunningServer) -> None:
+def test_callers_at_once_each_get_their_own_voice(
+    models: "Models", make_settings: Callable[..., Settings]
+) -> None:
     voices = ["af_heart", "am_adam", "bf_emma", "bm_george"]
 
-    async def at_once() -> list[bytes]:
-        async with voz.async_client() as client:
+    async def at_once(server: RunningServer) -> list[bytes]:
+        async with server.async_client() as client:
 
             async def ask(voice: str) -> bytes:
-                answer = await client.post("/tts/stream", json={"text": "One, two.", "voice": voice})
+                answer = await client.post("/tts/stream", json={"text": "Two.", "voice": voice})
                 return answer.content
 
             return await asyncio.gather(*map(ask, voices))
 
-    with voz.client() as client:
-        alone = [speak(client, text="One, two.", voice=voice) for voice in voices]
-    for together, lonely in zip(asyncio.run(at_once()), alone, strict=True):
-        np.testing.assert_array_equal(np.frombuffer(together[44:], "<i2"), np.round(lonely * 32768))
+    with serve(app_with(models, make_settings())) as server, server.client() as client:
+        alone = [speak(client, text="Two.", voice=voice) for voice in voices]
+        together = asyncio.run(at_once(server))
+    for answer, lonely in zip(together, alone, strict=True):
+        np.testing.assert_array_equal(np.frombuffer(answer[44:], "<i2"), np.round(lonely * 32768))

@@ -61,6 +61,14 @@ MORE = [
     ("en", "Press .5.3. twice", "Press point five point three. twice."),
     ("es", "Marca el 911. C.P. 06700", "Marca el nueve uno uno. ce pe cero seis siete cero cero."),
     ("es", "1.000.000.000 de euros", "mil millones de euros."),
+    ("en", "2³ = 8, 5² and 3 m²", "two cubed equals eight, five squared and three square meters."),
+    ("en", "either/or, neither/nor", "either or, neither nor."),
+    ("en", "a 50/50 split", "a fifty-fifty split."),
+    ("en", "Press <Enter>, write to <a@b.org>", "Press Enter, write to eigh at bee dot org."),
+    ("en", "8 1/2 x 11 paper, 1/2 x 3/4 in.", "eight and a half by eleven paper, one half by three quarters inches."),
+    ("es", "2³ = 8, C. P. 28013", "dos al cubo igual a ocho, ce pe dos ocho cero uno tres."),
+    ("es", "pág. 12 y ss., l@s alumn@s", "página doce y siguientes, los alumnos."),
+    ("es", "Sacó un 9/10.", "Sacó un nueve de diez."),
 ]  # fmt: skip
 
 
@@ -81,6 +89,9 @@ REGIONS = [
     ("es-CL", "$50", "cincuenta pesos."),
     ("es-US", "$50", "cincuenta dólares."),
     ("es-PA", "$50", "cincuenta dólares."),
+    ("es-VE", "Bs. 350", "trescientos cincuenta bolívares."),
+    ("es-BO", "Bs 80", "ochenta bolivianos."),
+    ("es-HN", "L 200", "doscientos lempiras."),
     ("es-CR", "Llama al 24401122", "Llama al dos cuatro cuatro cero, uno uno dos dos."),
     ("en-US", "call 5551234567", "call five five five, one two three, four five six seven."),
     ("es-419", "50 €", "cincuenta euros."),

@@ -300,7 +300,7 @@ def serials(language: Language) -> list[Rule]:
         rule("serial", r"(?<![\w.,])(?P<a>[A-Z]?)-?(?P<number>\d{5,})-?(?P<b>[A-Z]?)(?![\w.,-]\w|\w)", long, "letter and long number"),
         rule("serial", r"(?<!\w)(?P<own>(?P<letter>[^\W\d_])-?|(?P<capital>[A-Z])\.)(?=\d)", lambda m: f"{language.spell(m['letter'] or m['capital'])} ", "letter before a number", near=r"[^\W\d_][.-]?\d"),
         rule("serial", r"(?<=[^\W\d_])(?P<own>-)(?=\d)", lambda m: " ", "hyphen before a number", near=r"-\d"),
-        rule("serial", r"(?<=\d)(?P<own>-?(?P<letter>[^\W\d_ªº]))(?![^\W_]|')", lambda m: f" {language.spell(m['letter'])}", "letter behind a number", near=r"\d-?[^\W\d_]"),
+        rule("serial", r"(?<=\d)(?P<own>-?(?P<letter>[^\W\d_ªº²³]))(?![^\W_]|')", lambda m: f" {language.spell(m['letter'])}", "letter behind a number", near=r"\d-?[^\W\d_]"),
     ]  # fmt: skip
 
 

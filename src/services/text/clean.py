@@ -35,6 +35,8 @@ _TAGS = re.compile(
     r"(?:\s[^<>\n]{0,300})?/?>",
     re.IGNORECASE,
 )
+_BRACKETED = re.compile(r"<([^\W\d_][^\s<>=]{0,200}|[^\s<>]{1,200}[@.:/][^\s<>]{1,200})>")
+"""`<https://...>`, `<a@b.org>`, `<Enter>`."""
 _LINK = re.compile(r"!?\[([^\[\]\n]{1,300})\]\((?:[^()\s]{1,1000})(?:\s\"[^\"\n]{0,200}\")?\)")
 _STRONG = re.compile(r"(?<![\w*])(\*{1,3})(?=[^\s*])([^*\n]{1,300}?)(?<=[^\s*])\1(?![\w*])")
 _UNDER = re.compile(r"(?<![\w_])(_{1,2})(?=[^\s_])([^_\n]{1,300}?)(?<=[^\s_])\1(?![\w_])")
@@ -78,7 +80,7 @@ def _plain(c: str) -> str:
 def _unmark(text: str) -> str:
     """Markdown and HTML. The text of a link is said, its address is not."""
     text = _TAGS.sub(" ", text)
-    text = re.sub(r"<([^\s<>]{1,200}[@.:/][^\s<>]{1,200})>", r" \1 ", text)  # <https://...>, <a@b.org>
+    text = _BRACKETED.sub(r" \1 ", text)
     text = _LINK.sub(r"\1", text)
     text = re.sub(r"^[ \t]*(?:'''|~~~)[\w+-]{0,20}[ \t]*$", "", text, flags=re.MULTILINE)  # code fences
     text = re.sub(r"^[ \t]*([-*_=])(?:[ \t]?\1){2,}[ \t]*$", "\n", text, flags=re.MULTILINE)  # rules

@@ -114,10 +114,9 @@ def rules(language: Language) -> list[Rule]:  # noqa: PLR0915 - one function a f
         if match["numbers"].endswith(('"', "″")):
             return f" {said['by']} ".join(words) + f" {inch.many}"
         if match["unit"]:
-            last = parse(numbers[-1], language)
-            if last is None:
-                return None
-            words[-1] = counted(last, units.noun(match["unit"].rstrip("."), language), language)
+            name = units.noun(match["unit"].rstrip("."), language)
+            last = None if "/" in numbers[-1] else parse(numbers[-1], language)
+            words[-1] = counted(last, name, language) if last else f"{words[-1]} {name.many}"
         elif "×" in match["numbers"] and not all(len(number) > 2 for number in numbers):
             return None  # a product
         return f" {said['by']} ".join(words) + (stop(match) if match["unit"] else "")
@@ -182,6 +181,7 @@ def rules(language: Language) -> list[Rule]:  # noqa: PLR0915 - one function a f
     dot = r"(?:(?<=[^\W\d_])\.)?"
     end = r"(?![\w/²³]|\^\d)"
     number = rf"(?P<number>{NUMBER})"
+    side = rf"(?:(?:\d{{1,3}} )?\d/[1-9]\d?|{NUMBER})"
     plain = alternatives(
         {u for u in units.simple(language) if _PLAIN_UNIT.fullmatch(u)}
         | {"km/h", "m/s", "km²", "m²", "cm²", "m³", "cm³"}
@@ -193,7 +193,7 @@ def rules(language: Language) -> list[Rule]:  # noqa: PLR0915 - one function a f
         rule("measure", rf"{left}(?:(?P<low>{NUMBER})\s?°?{_DASH})?{number}\s?[°º]\s?(?P<scale>[CFKcfk])(?![\w/])", temperature, "temperature", "[°º]"),
         rule("measure", rf"(?<![\w.,/])(?P<top>\d{{2,3}})/(?P<bottom>\d{{2,3}})\s?(?P<unit>mmHg){end}", over, "blood pressure", "mmHg"),
         rule("measure", rf"(?i:\b(?:{language.pressure_before})\s)(?P<own>(?P<top>\d{{2,3}})/(?P<bottom>\d{{2,3}})(?P<unit>))(?![\w/]|[.,]\d)", over, "blood pressure behind a word", r"\d/\d"),
-        rule("measure", rf"(?<![\w.,])(?P<numbers>{NUMBER}(?:[\"″'′]?\s?[x×]\s?{NUMBER}){{1,3}}[\"″'′]?)(?:\s?(?P<unit>in|{units.pattern(language)}){dot}{end})?(?![\w×]|\sx\s)", size, "size", r"\d[\"″'′]?\s?[x×]\s?\d"),
+        rule("measure", rf"(?<![\w.,])(?P<numbers>{side}(?:[\"″'′]?\s?[x×]\s?{side}){{1,3}}[\"″'′]?)(?:\s?(?P<unit>in|{units.pattern(language)}){dot}{end})?(?![\w×]|\sx\s)", size, "size", r"\d[\"″'′]?\s?[x×]\s?\d"),
         rule("measure", rf"{left}(?:(?P<whole>\d{{1,4}})[\s-])?(?P<top>\d{{1,3}})/(?P<bottom>\d{{1,3}})\s?(?P<mark>[\"″])(?!\w)", inch_part, "fraction of an inch", r"\d/\d"),
         rule("measure", rf"{left}(?:(?P<whole>\d{{1,4}})[\s-])?(?P<top>\d{{1,3}})/(?P<bottom>\d{{1,4}})\s?(?P<unit>in\.|in(?=$|[,;)\n])|{units.pattern(language)}){dot}{end}", part, "fraction and unit", r"\d/\d"),
         rule("measure", rf"(?<![\w.,/])(?P<low>{NUMBER})\s?(?P<unit0>{units.pattern(language)}){_DASH}{number}\s?(?P<unit>(?P=unit0)){end}", full_range, "range", "[-–]"),
@@ -223,6 +223,11 @@ def _in_size(written: str, language: Language) -> str:
     """Picture sizes are read in pairs in English: `1920` is `nineteen twenty`."""
     if language.pairs and re.fullmatch(r"[1-9]\d{3}", written):
         return language.year(int(written))
+    if "/" in written:
+        whole, _, part = written.rpartition(" ")
+        top, bottom = map(int, part.split("/"))
+        words = language.fraction(top, bottom)
+        return language.mixed(integer(whole, language), top, bottom, "") if whole else words
     value = parse(written, language)
     return written if value is None else say(value, language)
 

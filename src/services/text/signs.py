@@ -61,8 +61,8 @@ def rules(language: Language) -> list[Rule]:
         rule("sign", r"(?<![\w+#])([A-Z])#(?!\w)", lambda m: f"{_name(m[1], language)} {said['sharp']}", "C#", near=r"#"),
         rule("sign", r"(?<!\w)[^\W\d_]{1,8}/[^\W\d_]{1,8}(?!\w|/)", pair, "one word or the other", near=r"/"),
     ]  # fmt: skip
-    conjunctions = f"{said['and']}/{said['or']}|and/or|y/o|y/u|e/o|o/y"
-    genders = [rule("sign", r"(?<!\w)[a-zñáéíóú]{2,}@s?(?!\w)", lambda m: m[0].replace("@", "o"), "@ for both genders", near=r"@")] if language.spanish_marks else []  # fmt: skip
+    conjunctions = f"{said['and']}/{said['or']}|and/or|n?either/n?or|y/o|y/u|e/o|o/y"
+    genders = [rule("sign", r"(?<!\w)(?:[a-zñáéíóú]{2,}@s?|l@s)(?!\w)", lambda m: m[0].replace("@", "o"), "@ for both genders", near=r"@")] if language.spanish_marks else []  # fmt: skip
     tail = [
         *genders,
         rule("sign", rf"(?i:\b(?:{conjunctions})\b)", lambda m: m[0].replace("/", " "), "conjunctions", near=r"/"),

@@ -4,7 +4,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 from babel import Locale, UnknownLocaleError
-from babel.numbers import get_territory_currencies
+from babel.numbers import get_currency_symbol, get_territory_currencies
 
 from src.services.text.english import ENGLISH, british_cardinal
 from src.services.text.language import Language
@@ -39,21 +39,32 @@ def find(tag: str, dollar: str | None = None) -> Language | None:
         day_first=short.index("d") < short.index("M") or short.startswith("y"),
         decimal_mark=str(locale.number_symbols["latn"]["decimal"]),
         dollar=_dollar(currencies, locale) if language is SPANISH else "USD",
+        letters=_letters(currencies, locale) if language is SPANISH else ("", ""),
         first=territory != "ES",
     )
 
 
 @lru_cache(maxsize=64)
 def _regional(
-    language: Language, *, day_first: bool, decimal_mark: str, dollar: str, first: bool
+    language: Language,
+    *,
+    day_first: bool,
+    decimal_mark: str,
+    dollar: str,
+    letters: tuple[str, str],
+    first: bool,
 ) -> Language:
     """One object for all regions that write alike: the rules of each are compiled once.
 
-    `first`: whether Spanish says `primero de mayo`.
+    `letters`: a sign of letters and its ISO code, as `Bs` or `L`. `first`: whether Spanish says `primero de mayo`.
     """
     language = replace(
         language, day_first=day_first, decimal_mark=decimal_mark, strict_marks=True, dollar=dollar
     )
+    sign, code = letters
+    if sign:
+        signs = {**language.currency_signs, sign: code, f"{sign}.": code}
+        language = replace(language, currency_signs=signs)
     if language.code == "en":
         return replace(language, letters={**language.letters, "z": "zed"}, cardinal=british_cardinal)
     return replace(language, say_date=first_of_month, say_day_first=first_of_month) if first else language
@@ -62,3 +73,12 @@ def _regional(
 def _dollar(currencies: list[str], locale: Locale) -> str:
     """`$` is a peso where there is one, else the dollar."""
     return PESO if any("peso" in str(locale.currencies.get(c, "")).lower() for c in currencies) else "USD"
+
+
+def _letters(currencies: list[str], locale: Locale) -> tuple[str, str]:
+    """The sign of the region's currency and its code, where it is written in letters: `Bs`, `L`."""
+    for code in currencies[:1]:
+        sign = str(get_currency_symbol(code, locale)).partition(".")[0]
+        if sign.isalpha() and sign != code:
+            return sign, code
+    return "", ""

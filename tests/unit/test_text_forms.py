@@ -65,7 +65,8 @@ MORE = [
     ("en", "either/or, neither/nor", "either or, neither nor."),
     ("en", "a 50/50 split", "a fifty-fifty split."),
     ("en", "Press <Enter>, write to <a@b.org>", "Press Enter, write to eigh at bee dot org."),
-    ("en", "8 1/2 x 11 paper, 1/2 x 3/4 in.", "eight and a half by eleven paper, one half by three quarters inches."),
+    ("en", "8 1/2 x 11 paper, 1/2 x 3/4 in.", "eight and a half by eleven paper, "
+     "one half by three quarters inches."),
     ("es", "2³ = 8, C. P. 28013", "dos al cubo igual a ocho, ce pe dos ocho cero uno tres."),
     ("es", "pág. 12 y ss., l@s alumn@s", "página doce y siguientes, los alumnos."),
     ("es", "Sacó un 9/10.", "Sacó un nueve de diez."),

@@ -1,4 +1,7 @@
-"""Fetch weights ahead of time: `python -m src.weights`."""
+"""Fetch weights ahead of time: `python -m src.weights`.
+
+Own code: `hf download` knows neither the settings nor the other sources.
+"""
 
 import argparse
 import logging
@@ -35,12 +38,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # weights need no key, and no other setting is looked at
         settings = Settings(api_key=[SecretStr("not used here")])
         trust(settings.ssl_cert_file)
-        store = ModelStore(options.models_dir or settings.models_dir, verify=options.verify)
+        store = ModelStore(options.models_dir or settings.models_dir, verify=options.verify, ask_again=True)
         stt = store.whisper(options.stt or settings.stt_model)
         engine = options.tts or settings.tts_engine
         if engine is TtsEngine.BOTH:
-            store.kokoro(ask_again=True)
-        tts = store.tts_files(engine, settings.tts_model_en, settings.tts_model_es, ask_again=True)
+            store.kokoro()
+        tts = store.tts_files(engine, settings.tts_model_en, settings.tts_model_es)
     except ValidationError as error:
         for problem in error.errors(include_input=False):  # an input may be a secret
             log.error("%s: %s", ".".join(map(str, problem["loc"])).upper() or "settings", problem["msg"])

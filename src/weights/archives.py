@@ -1,4 +1,7 @@
-"""Unpack archives of weights. `zipfile` and `tarfile` verify checksums, and write nothing outside."""
+"""Unpack archives of weights.
+
+Own code: `shutil` unpacks them, but raises seven kinds of errors and keeps the folder around a release.
+"""
 
 import shutil
 import tarfile
@@ -10,13 +13,13 @@ from tempfile import TemporaryDirectory
 from src.weights.source import SourceFailed
 
 _DAMAGED = (
-    zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, NotImplementedError, RuntimeError
+    shutil.ReadError, zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, NotImplementedError,
+    RuntimeError,
 )  # fmt: skip
-_JUNK = ("__MACOSX", ".DS_Store")
 
 
 def unpack(archive: Path, folder: Path) -> None:
-    """Unpack a zip, a wheel or a `.tgz` into `folder`.
+    """Unpack a zip, a wheel or a `.tgz` into `folder`. Checksums are verified; nothing is written outside.
 
     Raises:
         SourceFailed: it is damaged, no archive, or (a `.tgz`) has a path that leads outside.
@@ -24,11 +27,9 @@ def unpack(archive: Path, folder: Path) -> None:
     """
     try:
         if archive.suffix == ".tgz":
-            with tarfile.open(archive, "r:gz") as tar:
-                tar.extractall(folder, filter="data")
+            shutil.unpack_archive(archive, folder, "gztar", filter="data")
         else:
-            with zipfile.ZipFile(archive) as opened:
-                opened.extractall(folder)  # noqa: S202 - it leaves `..` and the root out of paths
+            shutil.unpack_archive(archive, folder, "zip")
     except _DAMAGED as error:
         raise SourceFailed(f"{archive.name} is damaged or no archive ({error})") from None
 
@@ -37,7 +38,7 @@ def unpack_release(archive: Path, folder: Path) -> None:
     """As `unpack`, but without the single folder around everything that a release may have."""
     with TemporaryDirectory(dir=folder) as scratch:
         unpack(archive, Path(scratch))
-        found = [path for path in Path(scratch).iterdir() if path.name not in _JUNK]
+        found = [path for path in Path(scratch).iterdir() if path.name not in ("__MACOSX", ".DS_Store")]
         if len(found) == 1 and found[0].is_dir():
             found = list(found[0].iterdir())
         for path in found:

@@ -86,11 +86,10 @@ def model(name: str, network: Network) -> Model:
         key=f"coqui/{name.replace('/', '--')}",
         components=components,
         check=check,
-        advice=(
-            "What to do: on a machine that reaches these hosts, run `python -m src.weights "
-            "--tts coqui --models-dir models` and copy its `models` folder here (MODELS_DIR); or set "
-            "TTS_MODEL_EN and TTS_MODEL_ES to folders with config.json, one checkpoint, and the vocoder's "
-            "two files in `vocoder/`; or set TTS_ENGINE=kokoro."
+        option="--tts coqui",
+        instead=(
+            "set TTS_MODEL_EN and TTS_MODEL_ES to folders with config.json, one checkpoint, and the "
+            "vocoder's two files in `vocoder/`; or set TTS_ENGINE=kokoro"
         ),
     )
 

@@ -19,7 +19,11 @@ class DownloadFailed(ModelUnavailable):
     """Every source failed, though the model exists: another day, or another network, may be better."""
 
     def __init__(self, model: Model, tried: str) -> None:
-        super().__init__(f"{model.key} could not be had. Tried:\n{tried}\n{model.advice}")
+        super().__init__(
+            f"{model.key} could not be had. Tried:\n{tried}\nWhat to do: on a machine that reaches one of "
+            f"these, run `python -m src.weights {model.option} --models-dir models` and copy its `models` "
+            f"folder here (MODELS_DIR); or {model.instead}."
+        )
         self.tried = "; ".join(line.strip() for line in tried.splitlines())
 
 
@@ -36,18 +40,20 @@ def fetch(cache: ModelCache, model: Model, *, verify: bool = False, ask_again: b
         DownloadFailed: no source worked; the message lists each with its reason, and what to do.
         ModelUnavailable: there is no such model.
     """
+
+    def fault() -> str | None:
+        return cache.fault(model.key, model.checksums, needs=model.needs, hashes=verify)
+
     folder = cache.folder(model.key)
-    if cache.fault(model.key, model.checksums, needs=model.needs, hashes=verify) is None:
+    if fault() is None:
         return folder
     if not ask_again and (failed := cache.recent_failure(model.key)):
         raise DownloadFailed(model, failed)
     try:
         with cache.lock(model.key):
-            # another process may have fetched it meanwhile
-            fault = cache.fault(model.key, model.checksums, needs=model.needs, hashes=verify)
-            if fault is not None:
+            if (why := fault()) is not None:  # else another process has fetched it meanwhile
                 if folder.exists():
-                    log.warning("%s is not whole (%s): fetching it again", folder, fault)
+                    log.warning("%s is not whole (%s): fetching it again", folder, why)
                 _fill(cache, model)
     except (SourceFailed, OSError) as error:
         tried = str(error) if isinstance(error, SourceFailed) else f"  {folder} cannot be filled ({error})"
@@ -57,10 +63,10 @@ def fetch(cache: ModelCache, model: Model, *, verify: bool = False, ask_again: b
 
 
 def _fill(cache: ModelCache, model: Model) -> None:
+    here = cache.folder(model.key)
     with cache.staging(model.key) as stage:
         whole = stage / "whole"
         whole.mkdir()
-        here = cache.folder(model.key)
         origins = [_fetch_component(each, here, whole, stage / "scratch") for each in model.components()]
         model.check(whole)
         size = sum(path.stat().st_size for path in whole.rglob("*") if path.is_file())
@@ -89,12 +95,12 @@ def _fetch_component(component: Component, here: Path, whole: Path, scratch: Pat
         except (SourceFailed, OSError) as error:
             log.info("%s: not from %s: %s", component.what, source.name, error)
             tried.append(f"  {component.what}, from {source.name}: {error}")
-            continue
-        target = whole / component.subfolder
-        target.mkdir(exist_ok=True)
-        for path in scratch.iterdir():
-            path.rename(target / path.name)
-        return source.name
+        else:
+            target = whole / component.subfolder
+            target.mkdir(exist_ok=True)
+            for path in scratch.iterdir():
+                path.rename(target / path.name)
+            return source.name
     raise SourceFailed("\n".join(tried))
 
 

@@ -1,6 +1,6 @@
 """What a model's files are, as one short string: it changes when they do, whatever they are called.
 
-Own code: the speech cache needs it at every start, so it must not read the files again.
+Own code: the speech cache needs it at every start, so it must not read gigabytes again to hash them.
 """
 
 import hashlib
@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from src.weights.model_cache import MANIFEST
+from src.weights.model_cache import MANIFEST, recorded
 
 
 def fingerprint(files: Iterable[Path]) -> str:
@@ -32,11 +32,9 @@ def fingerprint(files: Iterable[Path]) -> str:
 def _recorded(file: Path, stat: os.stat_result) -> str | None:
     """The SHA-256 in the manifest of the file's folder, or of the folder above."""
     for folder in (file.parent, file.parent.parent):
-        manifest = folder / MANIFEST
         try:
-            files = json.loads(manifest.read_text(encoding="utf-8"))["files"]
-            entry = files[file.relative_to(folder).as_posix()]
-            if entry["size"] == stat.st_size and stat.st_mtime_ns <= manifest.stat().st_mtime_ns:
+            entry = recorded(folder)[file.relative_to(folder).as_posix()]
+            if entry["size"] == stat.st_size and stat.st_mtime_ns <= (folder / MANIFEST).stat().st_mtime_ns:
                 return str(entry["sha256"])
         except (OSError, ValueError, KeyError, TypeError):
             continue

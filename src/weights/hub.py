@@ -24,7 +24,7 @@ class Repository:
 
     name: str
     """`owner/model`."""
-    allow: Sequence[str] | None = None
+    allow: list[str] | None = None
     """Patterns of the files wanted; None: all."""
     ignore: Sequence[str] | None = None
     revision: str | None = None
@@ -34,9 +34,8 @@ class Repository:
         """Those of the files `names` that match the patterns."""
         from huggingface_hub.utils import filter_repo_objects  # type: ignore[attr-defined]
 
-        allow = None if self.allow is None else list(self.allow)
         ignore = [*_NEVER, *(self.ignore or ())]
-        return list(filter_repo_objects(names, allow_patterns=allow, ignore_patterns=ignore))
+        return list(filter_repo_objects(names, allow_patterns=self.allow, ignore_patterns=ignore))
 
 
 def cached(repository: Repository) -> Source:
@@ -55,16 +54,9 @@ def _copy_cached(repository: Repository, folder: Path) -> None:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import IncompleteSnapshotError, LocalEntryNotFoundError
 
-    patterns = None if repository.allow is None else list(repository.allow)
+    name, revision, allow = repository.name, repository.revision, repository.allow
     try:
-        root = Path(
-            snapshot_download(
-                repository.name,
-                revision=repository.revision,
-                allow_patterns=patterns,
-                local_files_only=True,
-            )
-        )
+        root = Path(snapshot_download(name, revision=revision, allow_patterns=allow, local_files_only=True))
     except (LocalEntryNotFoundError, IncompleteSnapshotError):
         raise SourceFailed("not there") from None
     except ValueError as error:  # not a name that the hub could have

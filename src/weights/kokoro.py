@@ -1,4 +1,7 @@
-"""Where Kokoro's weights come from: the model (int8 ONNX) and its English and Spanish voices."""
+"""Where Kokoro's weights come from: the model (int8 ONNX) and its English and Spanish voices.
+
+Own code: a list of places and checksums. The library that runs this model, `kokoro-onnx`, downloads nothing.
+"""
 
 from pathlib import Path
 
@@ -73,11 +76,10 @@ def model(network: Network) -> Model:
         check=lambda folder: verify(folder, sums),
         checksums=sums,
         needs=tuple(sums),
-        advice=(
-            "What to do: on a machine that reaches one of these, run `python -m src.weights --tts "
-            "kokoro --models-dir models` and copy its `models` folder here (MODELS_DIR); or put "
-            f"{MODEL} and the {len(_VOICE_SUMS)} voices with the SHA-256 sums in src/weights/kokoro.sha256 "
-            f"into MODELS_DIR/{KEY}."
+        option="--tts kokoro",
+        instead=(
+            f"put {MODEL} and the {len(_VOICE_SUMS)} voices with the SHA-256 sums in "
+            f"src/weights/kokoro.sha256 into MODELS_DIR/{KEY}"
         ),
     )
 

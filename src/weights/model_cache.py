@@ -60,8 +60,12 @@ class ModelCache:
             needs: names of files that must be among those of the manifest.
             hashes: compare the SHA-256 of every file with that of the manifest.
         """
+        folder = self.folder(key)
         try:
-            _check(self.folder(key), checksums or {}, needs, hashes)
+            if checksums and not (folder / MANIFEST).is_file():
+                verify(folder, checksums)
+            else:
+                _compare(folder, needs, hashes)
         except SourceFailed as error:
             return str(error)
         return None
@@ -95,22 +99,9 @@ class ModelCache:
         finally:
             shutil.rmtree(around, ignore_errors=True)
 
-    def write_manifest(self, folder: Path, origin: str) -> None:
-        """Say in `folder` which files it holds, and where they came from."""
-        files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST)
-        manifest = {
-            "origin": origin,
-            "fetched": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            "files": {
-                path.relative_to(folder).as_posix(): {"size": path.stat().st_size, "sha256": digest(path)}
-                for path in files
-            },
-        }
-        (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
-
     def put(self, key: str, staged: Path, origin: str) -> None:
         """Move a staged folder into its place, whole or not at all. Call it with the lock held."""
-        self.write_manifest(staged, origin)
+        write_manifest(staged, origin)
         os.sync()  # after a power cut, no file has its length but not its content
         place = self.folder(key)
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -134,28 +125,40 @@ class ModelCache:
     def recent_failure(self, key: str) -> str | None:
         """Why the model could not be had, if that was noted within the last day."""
         note = self._hidden("failed", key)
-        try:
+        with suppress(OSError):
             age = time.time() - note.stat().st_mtime
-            reason = note.read_text(encoding="utf-8")
-        except OSError:
-            return None
-        return f"{reason} ({age / 3600:.1f} hours ago)" if 0 <= age < _ASK_AGAIN_SECONDS else None
+            if 0 <= age < _ASK_AGAIN_SECONDS:
+                return f"{note.read_text(encoding='utf-8')} ({age / 3600:.1f} hours ago)"
+        return None
 
     def _hidden(self, folder: str, key: str) -> Path:
         return self.root / f".{folder}" / key.replace("/", "--")
 
 
-def _check(folder: Path, checksums: Mapping[str, str], needs: Collection[str], hashes: bool) -> None:
-    """Raise SourceFailed unless the folder is a finished model; see `ModelCache.fault`."""
-    if not folder.is_dir():
-        raise SourceFailed("it is not there")
-    if checksums and not (folder / MANIFEST).is_file():
-        verify(folder, checksums)
-        return
+def write_manifest(folder: Path, origin: str) -> None:
+    """Say in `folder` which files it holds, and where they came from."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST)
+    manifest = {
+        "origin": origin,
+        "fetched": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "files": {
+            path.relative_to(folder).as_posix(): {"size": path.stat().st_size, "sha256": digest(path)}
+            for path in files
+        },
+    }
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+
+
+def recorded(folder: Path) -> Mapping[str, Any]:
+    """The manifest's `size` and `sha256` by file name. Raises OSError, ValueError, KeyError or TypeError."""
+    found: Mapping[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["files"]
+    return found
+
+
+def _compare(folder: Path, needs: Collection[str], hashes: bool) -> None:
+    """Raise SourceFailed unless the folder is as its manifest says."""
     try:
-        files: dict[str, dict[str, Any]] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))[
-            "files"
-        ]
+        files = recorded(folder)
         if lacking := sorted(set(needs) - set(files)):
             raise SourceFailed(f"it was fetched without {lacking[0]}")
         for name, expected in files.items():

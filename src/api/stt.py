@@ -13,12 +13,7 @@ from src.api import transcribing
 from src.api.dependencies import PlaceDep, ServicesDep
 from src.api.disconnect import while_connected
 from src.api.errors import problems
-from src.api.schemas import (
-    LanguageDetection,
-    SttFormat,
-    Transcription,
-    VerboseTranscription,
-)
+from src.api.schemas import LanguageDetection, SttFormat, Transcription, VerboseTranscription
 from src.api.sse import Event, event_stream
 from src.api.transcripts import PLAIN_FORMATS, document, event_of, guess_out, shape
 from src.engines.base import Segment, SttOptions
@@ -49,10 +44,7 @@ Languages = Annotated[
         200: {
             "model": VerboseTranscription | Transcription,
             "description": "The text, in the format asked for",
-            "content": {
-                **PLAIN_FORMATS,
-                "text/event-stream": {},
-            },
+            "content": {**PLAIN_FORMATS, "text/event-stream": {}},
         }
     },
 )
@@ -62,13 +54,7 @@ async def transcribe(
     place: PlaceDep,
     file: Upload,
     languages: Languages,
-    language: Annotated[
-        str,
-        Form(
-            max_length=100,
-            description=_LANGUAGE,
-        ),
-    ] = "",
+    language: Annotated[str, Form(max_length=100, description=_LANGUAGE)] = "",
     task: Annotated[Task, Form(description="`translate`: translate to English.")] = "transcribe",
     response_format: Annotated[
         SttFormat, Form(description="`verbose_json` adds segments with times; `srt`, `vtt`: subtitles.")

@@ -12,6 +12,7 @@ from src.engines.base import (
     OnEarlySound,
     PartialTranscript,
     SttOptions,
+    TextToSpeech,
     Transcript,
     Utterance,
     Voice,
@@ -19,7 +20,7 @@ from src.engines.base import (
 from src.errors import EngineFailed
 
 
-class AbsentEngine:
+class AbsentEngine(TextToSpeech):
     """See `SpeechToText` and `TextToSpeech`. It has no language and no voice, and refuses every row."""
 
     info = EngineInfo("none", "", "cpu", "", ())
@@ -47,10 +48,6 @@ class AbsentEngine:
     async def detect_language(
         self, audio: Audio, languages: Sequence[str], request_id: str
     ) -> list[LanguageGuess]:
-        """Raises EngineFailed."""
-        raise _not_loaded()
-
-    async def synthesize(self, text: str, voice: Voice, request_id: str) -> Audio:
         """Raises EngineFailed."""
         raise _not_loaded()
 

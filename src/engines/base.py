@@ -290,6 +290,7 @@ class TextToSpeech(Engine, Protocol):
 
     async def synthesize(self, text: str, voice: Voice, request_id: str) -> Audio:
         """The sound alone of `utter`, which says more."""
+        return (await self.utter(text, voice, request_id)).audio
 
     async def utter(
         self,

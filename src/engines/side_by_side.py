@@ -5,11 +5,11 @@ from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Self
 
-from src.engines.base import Audio, EngineInfo, Load, OnEarlySound, TextToSpeech, Utterance, Voice
+from src.engines.base import EngineInfo, Load, OnEarlySound, TextToSpeech, Utterance, Voice
 from src.errors import ConfigurationError
 
 
-class SideBySide:
+class SideBySide(TextToSpeech):
     """See `TextToSpeech`. Entering it opens every engine, leaving it closes them.
 
     Args:
@@ -60,9 +60,6 @@ class SideBySide:
     @property
     def voices(self) -> tuple[Voice, ...]:
         return tuple(voice for engine in self._engines for voice in engine.voices)
-
-    async def synthesize(self, text: str, voice: Voice, request_id: str) -> Audio:
-        return await self._by_name[voice.engine].synthesize(text, voice, request_id)
 
     async def utter(
         self,

@@ -18,7 +18,7 @@ from src.jobs.objects import JobObjects
 from src.jobs.queue import IdempotencyKey, JobQueue, Submission
 from src.jobs.runner import Charge, JobRunner, Stopping
 from src.jobs.speeches import SpeechWork
-from src.jobs.state import QueueWatch
+from src.jobs.state import QueueMonitor
 from src.jobs.transcriptions import Render, TranscriptionWork
 from src.jobs.work import Explain, Work
 from src.scheduling.admission import UploadSpace
@@ -57,7 +57,7 @@ class Jobs:
 
     queue: JobQueue
     callbacks: CallbackQueue
-    watch: QueueWatch
+    monitor: QueueMonitor
     objects: JobObjects
     runner: JobRunner
     guard: AddressGuard
@@ -131,13 +131,13 @@ async def open_jobs(
         jobs = Jobs(
             queue=JobQueue(database, config.max_queued, config.keep_seconds),
             callbacks=callbacks,
-            watch=QueueWatch(database, config.concurrency),
+            monitor=QueueMonitor(database, config.concurrency),
             objects=objects,
             runner=runner,
             guard=guard,
         )
         async with (
-            jobs.watch,
+            jobs.monitor,
             CallbackSender(callbacks, guard, tls),
             Expiry(database, objects, config.keep_seconds),
             runner,

@@ -17,21 +17,22 @@ from src.scheduling.background_loop import BackgroundLoop
 log = logging.getLogger(__name__)
 
 _FRESH_SECONDS = 5.0
-"""Seconds for which a measured pace is good enough."""
+"""Seconds for which a measured throughput is good enough."""
 _GAUGE_SECONDS = 5.0
 _RECENT = 50
-"""Ended jobs that the pace is taken from."""
+"""Ended jobs that the throughput is taken from."""
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class Throughput:
     """How fast jobs are done."""
 
     seconds: dict[JobKind, float]
     """Mean time of a recent job, by kind."""
-    at_once: int
-    """Jobs that are in work."""
+    concurrency: int
+    """Jobs that are in work at once."""
     now: float
+    """Time of the measurement, in Unix time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +43,8 @@ class QueueState:
     callbacks_pending: int
 
 
-class QueueWatch(BackgroundLoop):
-    """Looks at the queue as a whole. An async context manager: gauges follow the queue while it is open.
+class QueueMonitor(BackgroundLoop):
+    """Measures the queue as a whole. An async context manager: gauges follow the queue while it is open.
 
     Args:
         database: of jobs, open.
@@ -54,16 +55,16 @@ class QueueWatch(BackgroundLoop):
         super().__init__("measure-jobs")
         self._database = database
         self._concurrency = max(1, concurrency)
-        self._pace: Pace | None = None
-        self._looked = 0.0
+        self._throughput: Throughput | None = None
+        self._measured_at = 0.0
         self._lock = asyncio.Lock()
 
-    async def pace(self) -> Pace:
-        """The recent pace."""
+    async def throughput(self) -> Throughput:
+        """The recent throughput."""
         async with self._lock:
-            if self._pace is None or time.monotonic() - self._looked > _FRESH_SECONDS:
-                self._pace, self._looked = await self._measure(), time.monotonic()
-            return self._pace
+            if self._throughput is None or time.monotonic() - self._measured_at > _FRESH_SECONDS:
+                self._throughput, self._measured_at = await self._measure(), time.monotonic()
+            return self._throughput
 
     async def state(self) -> QueueState:
         """Numbers of jobs that wait and run, and of callbacks that wait."""
@@ -96,7 +97,7 @@ class QueueWatch(BackgroundLoop):
                 log.exception("the queue of jobs cannot be measured")
             await asyncio.sleep(_GAUGE_SECONDS)
 
-    async def _measure(self) -> Pace:
+    async def _measure(self) -> Throughput:
         means: dict[JobKind, float] = {}
         async with self._database.read() as connection:
             recent = (
@@ -114,23 +115,23 @@ class QueueWatch(BackgroundLoop):
                 select(func.count(), self._database.now()).where(jobs.c.state == JobState.RUNNING)
             )
             count, now = running.one()
-        return Pace(means, max(int(count), self._concurrency), float(now))
+        return Throughput(means, max(int(count), self._concurrency), float(now))
 
 
-def estimate(job: Job, position: int | None, pace: Pace) -> tuple[float | None, float | None]:
+def estimate(job: Job, position: int | None, throughput: Throughput) -> tuple[float | None, float | None]:
     """When a job should start and end, in Unix time; None where nothing tells.
 
     A job that is in work goes on at its own pace; any other takes as long as recent ones of its kind did.
     """
-    usual = pace.seconds.get(job.kind)
+    usual = throughput.seconds.get(job.kind)
     if job.state is JobState.RUNNING and job.started_at is not None:
-        elapsed = pace.now - job.started_at
+        elapsed = throughput.now - job.started_at
         if job.total_seconds and job.done_seconds:
             left = max(0.0, job.total_seconds - job.done_seconds)
-            return None, pace.now + elapsed * left / job.done_seconds
-        return None, None if usual is None else max(pace.now, job.started_at + usual)
-    if job.state is not JobState.QUEUED or position is None or not pace.seconds:
+            return None, throughput.now + elapsed * left / job.done_seconds
+        return None, None if usual is None else max(throughput.now, job.started_at + usual)
+    if job.state is not JobState.QUEUED or position is None or not throughput.seconds:
         return None, None
-    mean = sum(pace.seconds.values()) / len(pace.seconds)
-    start = pace.now + (position - 1) // pace.at_once * mean
+    mean = sum(throughput.seconds.values()) / len(throughput.seconds)
+    start = throughput.now + (position - 1) // throughput.concurrency * mean
     return start, start + (mean if usual is None else usual)

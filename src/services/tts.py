@@ -432,18 +432,14 @@ class _Synthesis:
             await asyncio.gather(*(sounds.close() for sounds in begun))
 
     async def _speak(self, piece: Piece, early: OnEarlySound | None) -> Utterance:
-        voice = self._request.voice
-        if self._request.timestamps:
-            utterance = await self._engine.utter(piece.text, voice, self._request_id, timed=True)
-            if utterance.words is None:
-                raise InvalidInput(
-                    f"the voice {voice.id} cannot tell when words are said: leave `timestamps` out",
-                    "timestamps",
-                )
-        elif early is not None:
-            utterance = await self._engine.utter(piece.text, voice, self._request_id, early=early)
-        else:
-            utterance = Utterance(await self._engine.synthesize(piece.text, voice, self._request_id))
+        voice, timed = self._request.voice, self._request.timestamps
+        utterance = await self._engine.utter(
+            piece.text, voice, self._request_id, timed=timed, early=None if timed else early
+        )
+        if timed and utterance.words is None:
+            raise InvalidInput(
+                f"the voice {voice.id} cannot tell when words are said: leave `timestamps` out", "timestamps"
+            )
         self._meter.add(Usage(characters=len(piece.text)))
         return utterance
 

@@ -21,7 +21,7 @@ from src.jobs.model import CallbackState, JobKind, JobState, NewJob
 from src.jobs.objects import JobObjects
 from src.jobs.outcomes import Ending
 from src.jobs.queue import IdempotencyKey, JobQueue
-from src.jobs.state import QueueWatch, estimate
+from src.jobs.state import QueueMonitor, estimate
 from src.jobs.tables import callbacks, checkpoints, jobs, objects
 from src.storage.local import LocalStorage
 
@@ -376,13 +376,13 @@ def test_what_is_over_is_deleted_and_nothing_else(jobs_url: str, tmp_path: Path)
     run(jobs_url, test)
 
 
-def test_estimates_follow_the_pace_of_recent_jobs(jobs_url: str) -> None:
+def test_estimates_follow_the_throughput_of_recent_jobs(jobs_url: str) -> None:
     async def test(it: Opened) -> None:
         await it.queue.submit("ann", [speech() for _ in range(6)], batch=True)
-        watch = QueueWatch(it.database, 2)
+        monitor = QueueMonitor(it.database, 2)
         [first, second] = await it.leases.claim(2)
         waiting = (await it.queue.page("ann", 9, state=JobState.QUEUED))[0]
-        assert estimate(waiting, 4, await watch.pace()) == (None, None), "nothing has ended yet"
+        assert estimate(waiting, 4, await monitor.throughput()) == (None, None), "nothing has ended yet"
         await it.leases.end(first, DONE)
         async with it.database.write() as connection:
             ten = jobs.c.ended_at - 10
@@ -392,18 +392,18 @@ def test_estimates_follow_the_pace_of_recent_jobs(jobs_url: str) -> None:
                 .where(jobs.c.id == second.job.id)
                 .values(started_at=it.database.now() - 30, done_seconds=60.0, total_seconds=180.0)
             )
-        pace = await QueueWatch(it.database, 2).pace()
-        start, end = estimate(waiting, 4, pace)
+        recent = await QueueMonitor(it.database, 2).throughput()
+        start, end = estimate(waiting, 4, recent)
         assert start is not None
         assert end is not None
-        assert start - pace.now == pytest.approx(10)
+        assert start - recent.now == pytest.approx(10)
         assert end - start == pytest.approx(10)
         running = await it.queue.find("ann", second.job.id)
-        start, end = estimate(running, None, pace)
+        start, end = estimate(running, None, recent)
         assert start is None
         assert end is not None
-        assert end - pace.now == pytest.approx(60, abs=2)
-        state = await watch.state()
+        assert end - recent.now == pytest.approx(60, abs=2)
+        state = await monitor.state()
         assert state.by_state == {JobState.QUEUED: 4, JobState.RUNNING: 1}
         assert 0 < state.oldest_queued_seconds < 60
 

@@ -170,9 +170,9 @@ class Noting:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._engine, name)
 
-    async def synthesize(self, *arguments: Any) -> Any:
+    async def utter(self, *arguments: Any, **options: Any) -> Any:
         self._seen.append(is_background())
-        return await self._engine.synthesize(*arguments)
+        return await self._engine.utter(*arguments, **options)
 
 
 async def test_the_load_and_the_notices_are_those_of_all_replicas() -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from src.engines.base import Audio, EngineInfo, OnEarlySound, Utterance, Voice
+from src.engines.base import EngineInfo, OnEarlySound, TextToSpeech, Utterance, Voice
 from src.engines.batched import BatchedEngine, on_this_loop
 from src.engines.compute_types import for_coqui
 from src.engines.coqui.runner import MultiVoiceRunner, Row
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from src.weights.store import CoquiFiles
 
 
-class CoquiEngine(BatchedEngine[Row, Utterance]):
+class CoquiEngine(BatchedEngine[Row, Utterance], TextToSpeech):
     """Speaks with Coqui models. Each model is a voice.
 
     Args:
@@ -72,10 +72,6 @@ class CoquiEngine(BatchedEngine[Row, Utterance]):
             phonemes=self._runner.phonemes(voice_id),
             fingerprint=self._fingerprints[voice_id],
         )
-
-    async def synthesize(self, text: str, voice: Voice, request_id: str) -> Audio:
-        """The sound alone of `utter`."""
-        return (await self.utter(text, voice, request_id)).audio
 
     async def utter(
         self,

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
-from src.engines.base import Audio, EngineInfo, OnEarlySound, Utterance, Voice
+from src.engines.base import EngineInfo, OnEarlySound, TextToSpeech, Utterance, Voice
 from src.engines.batched import BatchedEngine, on_this_loop
 from src.engines.kokoro.runner import KokoroRow, Runner
 from src.engines.kokoro.statistics import SENTENCES
@@ -20,7 +20,7 @@ from src.scheduling.observer import BatchObserver
 log = logging.getLogger(__name__)
 
 
-class KokoroEngine(BatchedEngine[KokoroRow, Utterance]):
+class KokoroEngine(BatchedEngine[KokoroRow, Utterance], TextToSpeech):
     """Speaks with any of its voices, or a blend of them, one sentence at a time.
 
     Args:
@@ -59,10 +59,6 @@ class KokoroEngine(BatchedEngine[KokoroRow, Utterance]):
     def voices(self) -> tuple[Voice, ...]:
         """Every voice; the phonemes that it takes are known once the engine is open."""
         return tuple(replace(voice, phonemes=self._runner.symbols) for voice in self._described)
-
-    async def synthesize(self, text: str, voice: Voice, request_id: str) -> Audio:
-        """The sound alone of `utter`."""
-        return (await self.utter(text, voice, request_id)).audio
 
     async def utter(
         self,

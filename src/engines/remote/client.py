@@ -17,6 +17,7 @@ from src.engines.base import (
     OnEarlySound,
     PartialTranscript,
     SttOptions,
+    TextToSpeech,
     Transcript,
     Utterance,
     Voice,
@@ -240,20 +241,13 @@ class RemoteSpeechToText(RemoteEngine):
         return result
 
 
-class RemoteTextToSpeech(RemoteEngine):
+class RemoteTextToSpeech(RemoteEngine, TextToSpeech):
     """See `TextToSpeech`."""
 
     @property
     def voices(self) -> tuple[Voice, ...]:
         """See `TextToSpeech.voices`."""
         return self._description.voices
-
-    async def synthesize(self, text: str, voice: Voice, request_id: str) -> Audio:
-        """See `TextToSpeech.synthesize`."""
-        result: Audio = await self._run(
-            "synthesize", text, voice, request_id=request_id, seconds=_to_speak(text)
-        )
-        return result
 
     async def utter(
         self,

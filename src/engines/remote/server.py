@@ -14,7 +14,7 @@ from src.scheduling.background import background_work
 
 log = logging.getLogger(__name__)
 
-METHODS = frozenset({"transcribe", "transcribe_partial", "detect_language", "synthesize", "utter"})
+METHODS = frozenset({"transcribe", "transcribe_partial", "detect_language", "utter"})
 
 
 class EngineServer:

@@ -23,8 +23,3 @@ class Stats:
     def retry_rate(self) -> float:
         """Share of rows that were decoded more than once."""
         return self.retried / self.rows if self.rows else 0.0
-
-    @property
-    def batch_size(self) -> float:
-        """Mean number of rows in a model call."""
-        return self.row_steps / self.steps if self.steps else 0.0

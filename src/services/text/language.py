@@ -1,4 +1,4 @@
-"""What a language has to say for itself: one table a language, read by the rules beside it."""
+"""The table of a language that the rules beside it read: its words, units, signs and forms."""
 
 import re
 import tomllib

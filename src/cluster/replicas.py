@@ -5,7 +5,9 @@ import logging
 import os
 import secrets
 import socket
+import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ray.exceptions import ActorDiedError, ActorUnavailableError, RayError, RayTaskError
@@ -18,7 +20,7 @@ from ray.serve.exceptions import (
 )
 from ray.serve.handle import DeploymentHandle
 
-from src.cluster.router import note_others
+from src.cluster import known
 from src.engines.remote import ReplicaDescription, ReplicaLost, ReplicaStatus, RowCall
 from src.errors import EngineFailed, Overloaded
 from src.observability.families import Family
@@ -27,11 +29,25 @@ log = logging.getLogger(__name__)
 
 _ANSWER_SECONDS = 2.0
 """Seconds in which a replica must answer a question for its state."""
+_STATUS_SECONDS = 0.5
+"""Seconds for which a poll waits for all answers. Those that come later count for the next one."""
 _ROUTER_SECONDS = 10.0
 """Seconds in which Ray must tell which replicas there are."""
 _RETRY_SECONDS = 5.0
-_MISSED = 20
-"""Polls in a row without an answer after which a replica is forgotten. Before, it would pass for idle."""
+_SILENT_SECONDS = 5.0
+"""Seconds without an answer after which a replica counts as hung, if others answer. Ray itself takes a node
+for dead after 8 s, and a replica after more; a replica that is only busy answers within a second or two."""
+_SILENT_POLLS = 4
+"""Polls without an answer that it takes besides: this process may have been the one that stood still."""
+
+
+@dataclass
+class _Seen:
+    """When a replica has answered last."""
+
+    at: float
+    polls: int = 0
+    """Since then."""
 
 
 class ServeReplicas:
@@ -44,15 +60,21 @@ class ServeReplicas:
     def __init__(self, handle: DeploymentHandle[Any]) -> None:
         self._handle = handle
         self._run = handle.options(method_name="run")
-        self._missed: dict[str, int] = {}
-        """By replica: how many polls in a row it has not answered."""
+        self._seen: dict[str, _Seen] = {}
+        """By replica."""
+        self._silent: set[str] = set()
+        """The replicas that hang, as far as one can tell."""
+        self._asked: set[asyncio.Task[Any]] = set()
+        """Questions for the status that are not answered yet."""
+        self._limits: dict[str, asyncio.Timeout] = {}
+        """What ends the wait for a row, by Ray's id of the request."""
         self.source = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
 
-    async def call(self, row: RowCall) -> Any:
+    async def call(self, row: RowCall, *, patient: bool = False) -> Any:
         """See `Replicas.call`."""
         response = self._run.remote(row)
         try:
-            return await response
+            return await (response if patient else self._watched(response))
         except asyncio.CancelledError:
             response.cancel()
             task = asyncio.current_task()
@@ -83,32 +105,81 @@ class ServeReplicas:
 
     async def status(self) -> Sequence[ReplicaStatus]:
         """See `Replicas.status`."""
-        answers: list[ReplicaStatus] = await self._ask("status")
-        others = {
-            answer.replica: sum(seconds for source, seconds in answer.queued.items() if source != self.source)
-            for answer in answers
+        asked = [asyncio.create_task(self._answer(result)) for result in await self._results("status")]
+        self._asked.update(asked)
+        if asked:  # a replica that hangs must not hold up what the others say
+            await asyncio.wait(asked, timeout=_STATUS_SECONDS)
+        done = {question for question in self._asked if question.done()}
+        self._asked -= done
+        answers = {answer.replica: answer for question in done if (answer := question.result()) is not None}
+        self._note(answers)
+        return list(answers.values())
+
+    def _note(self, answers: Mapping[str, ReplicaStatus]) -> None:
+        """Keep account of who has answered, and end the wait for rows of replicas that hang."""
+        now = time.monotonic()
+        # a replica that is being stopped is not asked any more
+        gone = self._seen.keys() - known.running_replicas(self._handle.deployment_name)
+        for replica in gone:
+            del self._seen[replica]
+        for seen in self._seen.values():
+            seen.polls += 1
+        self._seen.update((replica, _Seen(now)) for replica in answers)
+        silent = {
+            replica
+            for replica, seen in self._seen.items()
+            if answers and seen.polls >= _SILENT_POLLS and now - seen.at > _SILENT_SECONDS
         }
-        missed = {replica: polls + 1 for replica, polls in self._missed.items()} | dict.fromkeys(others, 0)
-        gone = {replica for replica, polls in missed.items() if polls >= _MISSED}
-        note_others(others, gone)
-        self._missed = {replica: polls for replica, polls in missed.items() if replica not in gone}
-        return answers
+        others = {
+            replica: sum(seconds for source, seconds in answer.queued.items() if source != self.source)
+            for replica, answer in answers.items()
+        }
+        known.note_status(others, gone, silent)
+        for replica in silent - self._silent:
+            log.warning("replica %s gives no sign of life: its rows are run elsewhere", replica)
+        self._silent = silent
+        for request_id, limit in self._limits.items():
+            if limit.when() is None and known.replica_of(request_id) in silent:
+                limit.reschedule(asyncio.get_running_loop().time())
 
     async def metrics(self) -> Mapping[str, Sequence[Family]]:
         """See `Replicas.metrics`."""
         return dict(await self._ask("metrics"))
 
+    async def _watched(self, response: Any) -> Any:
+        """The answer to a row.
+
+        Raises:
+            ReplicaLost: the row is with a replica that gives no sign of life.
+        """
+        limit = asyncio.timeout(None)  # `_note` sets it
+        try:
+            async with limit:
+                self._limits[response.request_id] = limit
+                return await response
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            response.cancel()  # it may still be alive
+            raise ReplicaLost("its replica gives no sign of life") from None
+        finally:
+            self._limits.pop(response.request_id, None)
+
     async def _ask(self, method: str) -> list[Any]:
         """What a method returns in every replica that answers in time."""
+        answers = await asyncio.gather(*map(self._answer, await self._results(method)))
+        return [answer for answer in answers if answer is not None]
+
+    async def _results(self, method: str) -> Sequence[Any]:
+        """Call a method in every replica; the answers are to be awaited."""
         try:
             async with asyncio.timeout(_ROUTER_SECONDS):
                 # `results_async` would lose the answers of all if one does not come
-                results = await self._handle.broadcast(method)._fetch_replica_results_async()
+                found: Sequence[Any] = await self._handle.broadcast(method)._fetch_replica_results_async()
+                return found
         except (TimeoutError, RayError, RayServeException) as error:
             log.debug("no replica of %s: %s", self._handle.deployment_name, error)
             return []
-        answers = await asyncio.gather(*(self._answer(result) for result in results))
-        return [answer for answer in answers if answer is not None]
 
     async def _answer(self, result: Any) -> Any:
         try:

@@ -4,7 +4,7 @@ Ray's own router compares numbers of requests. A row of 30 s is then as good as 
 get all of the long ones.
 
 A process knows which rows it has sent itself. What others have sent, the replicas report about twice a second
-(`ReplicaStatus.queued`), and `replicas.py` notes it here.
+(`ReplicaStatus.queued`), and `replicas.py` notes it in `known.py`.
 """
 
 import heapq
@@ -14,6 +14,7 @@ from typing import Any
 
 from ray.serve.request_router import PendingRequest, ReplicaID, ReplicaResult, RequestRouter, RunningReplica
 
+from src.cluster import known
 from src.engines.remote import RowCall
 
 _EARLY_ENDS = 64
@@ -21,32 +22,25 @@ _EARLY_ENDS = 64
 _CANDIDATES = 16
 """How many replicas are tried in turn. Those that have MAX_ONGOING_REQUESTS rows are passed over."""
 
-_from_others: dict[str, float] = {}
-
-
-def note_others(queued: dict[str, float], gone: set[str]) -> None:
-    """Note the seconds of work that other processes have sent to replicas.
-
-    Args:
-        queued: seconds by replica.
-        gone: replicas that are there no longer.
-    """
-    _from_others.update(queued)
-    for replica in gone:
-        _from_others.pop(replica, None)
-
 
 class ShortestQueue(RequestRouter):
     """See the module. Ray creates one for each deployment in every process that sends rows to it."""
 
     def initialize_state(self, **_: Any) -> None:
-        self._sent: dict[str, tuple[str, float]] = {}
-        """Replica and seconds of each row that is on its way or being worked on, by Ray's id of the call."""
+        self._sent: dict[str, tuple[str, float, str]] = {}
+        """Replica, seconds and id of the request of each row that is on its way or being worked on, by id of
+        the call. Both ids are Ray's."""
         self._seconds: dict[str, float] = {}
         """Seconds that this process has sent to each replica."""
         self._routed: set[str] = set()
         """The rows of `_sent` that a replica has accepted."""
         self._ended_early: deque[tuple[str, str]] = deque(maxlen=_EARLY_ENDS)
+
+    def update_replicas(self, replicas: list[RunningReplica]) -> None:
+        """Ray tells which replicas there are now."""
+        super().update_replicas(replicas)
+        names = frozenset(replica.replica_id.unique_id for replica in replicas)
+        known.note_running(self._deployment_id.name, names)
 
     async def choose_replicas(
         self, candidate_replicas: list[RunningReplica], pending_request: PendingRequest | None = None
@@ -59,7 +53,7 @@ class ShortestQueue(RequestRouter):
                 return [[replica] for replica in best]
             call = pending_request.metadata.internal_request_id
             # counted at once: two rows that are routed at the same time should not choose the same replica
-            self._count(call, best[0].replica_id.unique_id, row.seconds)
+            self._count(pending_request, best[0].replica_id.unique_id, row.seconds)
             pending_request.future.add_done_callback(
                 lambda future: self._forget(call) if future.cancelled() else None
             )
@@ -77,7 +71,7 @@ class ShortestQueue(RequestRouter):
         if (call, replica) in self._ended_early:
             self._forget(call)
         elif isinstance(row, RowCall):
-            self._count(call, replica, row.seconds)
+            self._count(pending_request, replica, row.seconds)
             self._routed.add(call)
 
     def on_request_completed(self, replica_id: ReplicaID, internal_request_id: str) -> None:
@@ -90,18 +84,22 @@ class ShortestQueue(RequestRouter):
         elif self._sent[call][0] == replica:
             self._forget(call)
 
-    def _rank(self, replica: RunningReplica) -> tuple[float, float]:
+    def _rank(self, replica: RunningReplica) -> tuple[bool, float, float]:
         name = replica.replica_id.unique_id
-        return self._seconds.get(name, 0.0) + _from_others.get(name, 0.0), random.random()
+        silent, seconds = known.rank(name)
+        return silent, self._seconds.get(name, 0.0) + seconds, random.random()
 
-    def _count(self, call: str, replica: str, seconds: float) -> None:
+    def _count(self, request: PendingRequest, replica: str, seconds: float) -> None:
+        call, request_id = request.metadata.internal_request_id, request.metadata.request_id
         self._forget(call)
-        self._sent[call] = (replica, seconds)
+        self._sent[call] = (replica, seconds, request_id)
+        known.note_placed(request_id, replica)
         self._seconds[replica] = self._seconds.get(replica, 0.0) + seconds
 
     def _forget(self, call: str) -> None:
         self._routed.discard(call)
-        replica, seconds = self._sent.pop(call, ("", 0.0))
+        replica, seconds, request_id = self._sent.pop(call, ("", 0.0, ""))
+        known.note_placed(request_id, None)
         left = self._seconds.get(replica, 0.0) - seconds
         if left > 1e-6:
             self._seconds[replica] = left

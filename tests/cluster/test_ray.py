@@ -7,8 +7,11 @@ has the real models.
 
 import asyncio
 import importlib.util
+import os
+import signal
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import httpx
@@ -181,6 +184,31 @@ def test_a_killed_node_loses_no_request(cluster: RayCluster) -> None:
 
     asyncio.run(run())
     _restart(cluster, worker)
+
+
+def test_replicas_that_hang_delay_but_lose_no_request(cluster: RayCluster) -> None:
+    hanging = [pid for pids in cluster.replicas(cluster.nodes[1]).values() for pid in pids]
+    assert len(hanging) == 2
+
+    async def run() -> None:
+        async with client(cluster) as http:
+            asked = [asyncio.create_task(KINDS[number % 4](http)) for number in range(20)]
+            await asyncio.sleep(0.8)
+            assert not all(task.done() for task in asked), "they would hang too late"
+            for pid in hanging:
+                os.kill(pid, signal.SIGSTOP)
+            await asyncio.gather(*asked)
+
+    began = time.monotonic()
+    try:
+        asyncio.run(run())
+        # Ray's own check of a replica takes half a minute
+        assert time.monotonic() - began < 25
+    finally:
+        for pid in hanging:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+    cluster.wait_ready(replicas=2)
 
 
 def _restart(cluster: RayCluster, node: Node) -> None:

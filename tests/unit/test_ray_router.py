@@ -2,7 +2,10 @@
 
 import asyncio
 import importlib.util
+import pickle
 from collections import Counter
+from collections.abc import Iterator
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,11 +14,14 @@ import pytest
 if importlib.util.find_spec("ray") is None:
     pytest.skip("requirements-ray.txt is not installed", allow_module_level=True)
 
+from ray.serve.config import RequestRouterConfig
+
+from src.cluster import known
 from src.cluster import replicas as serve_replicas
 from src.cluster.replicas import ServeReplicas
-from src.cluster.router import ShortestQueue, note_others
+from src.cluster.router import ShortestQueue
 from src.engines.base import Load
-from src.engines.remote import ReplicaStatus, RowCall
+from src.engines.remote import ReplicaLost, ReplicaStatus, RowCall
 
 pytestmark = pytest.mark.anyio
 NAMES = ("one", "two", "three")
@@ -33,7 +39,7 @@ class Call:
 
     def __init__(self, number: int, seconds: float) -> None:
         self.args = [RowCall("utter", (), "r", "me", seconds)]
-        self.metadata = SimpleNamespace(internal_request_id=str(number))
+        self.metadata = SimpleNamespace(internal_request_id=str(number), request_id=f"request-{number}")
         self.future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
 
 
@@ -67,12 +73,29 @@ async def test_rows_that_are_routed_at_once_choose_different_replicas() -> None:
 
 async def test_what_others_have_sent_counts() -> None:
     made = router()
-    note_others({"one": 40.0, "two": 20.0}, set())
+    known.note_status({"one": 40.0, "two": 20.0}, set(), set())
     try:
         assert [await route(made, Call(number, 10)) for number in range(2)] == ["three", "three"]
         assert await route(made, Call(2, 10)) in ("two", "three")
     finally:
-        note_others({}, set(NAMES))
+        known.note_status({}, set(NAMES), set())
+
+
+async def test_what_others_have_sent_counts_in_the_router_that_ray_makes() -> None:
+    """Ray sends the class by value: its methods have variables of their own."""
+    config = RequestRouterConfig(request_router_class="src.cluster.router:ShortestQueue")
+    received = pickle.loads(config.get_serialized_request_router_cls())
+    made: Any = received.__new__(received)
+    made.initialize_state()
+    known.note_status({"one": 40.0, "two": 20.0}, set(), {"three"})
+    try:
+        call = Call(1, 10)
+        assert await route(made, call) == "two"
+        assert known.replica_of("request-1") == "two"
+        made.on_request_completed(SimpleNamespace(unique_id="two"), "1")
+        assert known.replica_of("request-1") is None
+    finally:
+        known.note_status({}, set(NAMES), set())
 
 
 async def test_a_row_counts_for_the_replica_that_took_it_until_it_ends() -> None:
@@ -116,27 +139,144 @@ async def test_a_caller_who_leaves_before_the_row_is_routed_counts_no_more() -> 
     assert made._seconds == {}
 
 
-async def test_a_replica_that_misses_a_poll_does_not_pass_for_idle(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(serve_replicas, "_MISSED", 3)
-    busy = ReplicaStatus("one", Load(waiting=1, active=1, stalled_for=0.0), {"another process": 40.0})
-    answers = [busy]
+class Handle:
+    """A handle of Ray whose replicas answer when they are told to."""
 
-    class Polled(ServeReplicas):
-        def __init__(self) -> None:
-            self._missed = {}
-            self.source = "me"
+    deployment_name = "SpeechToText"
 
-        async def _ask(self, method: str) -> list[Any]:
-            return answers
+    def __init__(self) -> None:
+        self.answers: list[ReplicaStatus] = []
+        self.waiting: list[asyncio.Future[Any]] = []
+        self.cancelled = 0
 
-    polled, made = Polled(), router()
+    def options(self, **_: Any) -> Any:
+        return SimpleNamespace(remote=self.remote)
+
+    def remote(self, row: RowCall) -> Any:
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self.waiting.append(answer)
+        handle, number = self, len(self.waiting)
+
+        class Response:
+            request_id = f"request-{number}"
+
+            def __await__(self) -> Any:
+                return answer.__await__()
+
+            def cancel(self) -> None:
+                handle.cancelled += 1
+
+        return Response()
+
+
+class Polled(ServeReplicas):
+    """Replicas whose status is what the handle says."""
+
+    async def _results(self, method: str) -> Any:
+        async def get_async(answer: Any) -> Any:
+            return answer
+
+        handle: Any = self._handle
+        return [SimpleNamespace(get_async=partial(get_async, answer)) for answer in handle.answers]
+
+
+@pytest.fixture
+def polled(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    monkeypatch.setattr(serve_replicas, "_SILENT_SECONDS", 0.05)
+    monkeypatch.setitem(known._running, "SpeechToText", frozenset(NAMES))
+    handle: Any = Handle()
+    yield Polled(handle)
+    known.note_status({}, set(NAMES), set())
+
+
+def busy(name: str, seconds: float) -> ReplicaStatus:
+    return ReplicaStatus(name, Load(waiting=1, active=1, stalled_for=0.0), {"another process": seconds})
+
+
+async def test_a_replica_that_misses_a_poll_does_not_pass_for_idle(
+    polled: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = router()
+    polled._handle.answers = [busy("one", 40.0)]
     await polled.status()
-    answers.clear()
-    try:
-        for poll in range(2):
-            await polled.status()
-            assert await route(made, Call(poll, 10)) != "one"
+    polled._handle.answers = []
+    for poll in range(2):
         await polled.status()
-        assert await route(made, Call(3, 1)) == "one", "it is forgotten now"
-    finally:
-        note_others({}, set(NAMES))
+        assert await route(made, Call(poll, 10)) != "one"
+    monkeypatch.setitem(known._running, "SpeechToText", frozenset({"two", "three"}))
+    await polled.status()
+    assert await route(made, Call(3, 1)) == "one", "it is forgotten now"
+
+
+async def test_rows_of_a_replica_that_hangs_are_given_up_and_it_gets_no_more(polled: Any) -> None:
+    made, handle = router(), polled._handle
+    handle.answers = [busy("one", 0.0), busy("two", 500.0)]
+    await polled.status()
+    rows = [asyncio.create_task(polled.call(RowCall("utter", (), "r", "me", 5))) for _ in range(3)]
+    patient = asyncio.create_task(polled.call(RowCall("utter", (), "r", "me", 5), patient=True))
+    await asyncio.sleep(0)
+    for number, name in ((1, "one"), (2, "two"), (3, "three"), (4, "one")):
+        call = Call(number, 5)
+        call.metadata.request_id = f"request-{number}"
+        made._count(call, name, 5)
+    handle.answers = [busy("two", 500.0)]
+    await asyncio.sleep(0.06)
+    for _ in range(3):
+        await polled.status()
+    await asyncio.sleep(0)
+    assert not rows[0].done(), "three polls may be a pause of this process"
+    await polled.status()
+    with pytest.raises(ReplicaLost, match="no sign of life"):
+        await rows[0]
+    assert handle.cancelled == 1, "it may still be alive, and should not work on for nobody"
+    # the second answers; the third has never answered, and is only starting
+    assert not rows[1].done() and not rows[2].done() and not patient.done()
+    for number in range(5, 20):
+        assert await route(made, Call(number, 1)) != "one"
+    handle.answers = [busy("one", 0.0), busy("two", 500.0)]
+    await polled.status()
+    made._seconds.clear()
+    assert await route(made, Call(20, 1)) in ("one", "three"), "it is back"
+    for answer in handle.waiting:
+        if not answer.done():
+            answer.set_result("done")
+    assert await asyncio.gather(*rows[1:], patient) == ["done"] * 3
+    assert polled._limits == {}
+
+
+async def test_no_replica_is_given_up_while_none_answers(polled: Any) -> None:
+    made, handle = router(), polled._handle
+    handle.answers = [busy("one", 0.0)]
+    await polled.status()
+    row = asyncio.create_task(polled.call(RowCall("utter", (), "r", "me", 5)))
+    await asyncio.sleep(0)
+    made._count(Call(1, 5), "one", 5)
+    handle.answers = []
+    await asyncio.sleep(0.06)
+    for _ in range(6):
+        await polled.status()
+    await asyncio.sleep(0)
+    assert not row.done()
+    handle.waiting[0].set_result("done")
+    assert await row == "done"
+
+
+async def test_a_row_that_a_stopping_replica_finishes_is_not_given_up(
+    polled: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, handle = router(), polled._handle
+    handle.answers = [busy("one", 0.0), busy("two", 0.0)]
+    await polled.status()
+    row = asyncio.create_task(polled.call(RowCall("utter", (), "r", "me", 5)))
+    await asyncio.sleep(0)
+    made._count(Call(1, 5), "one", 5)
+    # Ray sends it no more rows, and no questions either
+    monkeypatch.setitem(known._running, "SpeechToText", frozenset({"two"}))
+    handle.answers = [busy("two", 0.0)]
+    await asyncio.sleep(0.06)
+    for _ in range(6):
+        await polled.status()
+    await asyncio.sleep(0)
+    assert not row.done()
+    handle.waiting[0].set_result("done")
+    assert await row == "done"

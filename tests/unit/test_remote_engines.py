@@ -24,6 +24,7 @@ from src.engines.remote import (
     RowCall,
 )
 from src.engines.remote.client import ATTEMPTS
+from src.engines.remote.samples import packed, unpacked
 from src.errors import EngineFailed, EngineStopped
 from src.observability.families import Family
 from src.scheduling.background import background_work, is_background
@@ -41,11 +42,13 @@ class Processes:
         self.servers: dict[str, EngineServer] = {}
         self.dead: set[str] = set()
         self.calls: list[tuple[str, RowCall]] = []
+        self.patient: list[bool] = []
         self.source = "test"
 
-    async def call(self, row: RowCall) -> Any:
+    async def call(self, row: RowCall, *, patient: bool = False) -> Any:
         name = next((name for name in self.servers if name in self.dead), None) or next(iter(self.servers))
         self.calls.append((name, row))
+        self.patient.append(patient)
         if name in self.dead:
             self.servers.pop(name)
             raise ReplicaLost(f"{name} has died")
@@ -110,6 +113,7 @@ async def test_a_row_that_kills_its_replicas_does_not_kill_all_of_them() -> None
         with pytest.raises(EngineStopped, match=f"{ATTEMPTS} replicas"):
             await engine.synthesize("Hello.", engine.voices[0], "r")
     assert len(processes.calls) == ATTEMPTS
+    assert processes.patient == [False] * (ATTEMPTS - 1) + [True]
 
 
 async def test_a_replica_whose_engine_has_stopped_loses_no_row() -> None:
@@ -231,3 +235,29 @@ async def test_the_engine_opens_only_when_a_replica_answers(monkeypatch: pytest.
         engine = await asyncio.wait_for(opening, 5)
         assert engine.voices
         await engine.__aexit__(None, None, None)
+
+
+@pytest.mark.parametrize(
+    "audio",
+    [
+        np.arange(-32768, 32768, dtype=np.float32) / np.float32(32768),
+        np.zeros(0, np.float32),
+        np.array([0.5, 1 / 3], np.float32),
+        np.array([1.0, -1.0], np.float32),
+        np.array([1e9, -1e9, np.inf, 2.5], np.float32),
+    ],
+    ids=["every 16-bit sample", "nothing", "finer", "full scale", "outside"],
+)
+def test_audio_crosses_to_the_bit(audio: Any) -> None:
+    sent = packed(audio)
+    assert sent.nbytes in (audio.nbytes, audio.nbytes // 2)
+    assert np.array_equal(unpacked(sent), audio)
+    assert unpacked(sent).dtype == np.float32
+
+
+def test_audio_of_16_bits_crosses_as_such_and_the_rest_as_it_is() -> None:
+    assert packed(np.arange(-32768, 32768, dtype=np.float32) / np.float32(32768)).dtype == np.int16
+    missing = np.array([np.nan, 0.0], np.float32)
+    for other in ("text", SttOptions(), (1, 2), missing):
+        assert packed(other) is other
+        assert unpacked(other) is other

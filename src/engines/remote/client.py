@@ -23,6 +23,7 @@ from src.engines.base import (
     Voice,
 )
 from src.engines.remote.messages import ReplicaDescription, ReplicaLost, Replicas, ReplicaStatus, RowCall
+from src.engines.remote.samples import packed
 from src.errors import EngineStopped, VozError
 from src.observability import tracing
 from src.observability.families import Family
@@ -131,7 +132,7 @@ class RemoteEngine:
     ) -> Any:
         row = RowCall(
             method,
-            arguments,
+            tuple(packed(argument) for argument in arguments),
             request_id,
             self._replicas.source,
             seconds,
@@ -145,7 +146,8 @@ class RemoteEngine:
                 log.warning("a row of %s is run again: %s", self._name, reason)
                 await asyncio.sleep(_FIRST_PAUSE * 2 ** (attempt - 1))
             try:
-                result = await self._replicas.call(row)
+                # the last replica may be only slow
+                result = await self._replicas.call(row, patient=attempt == ATTEMPTS - 1)
             except ReplicaLost as lost:
                 reason = str(lost)
             else:

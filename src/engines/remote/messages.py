@@ -19,7 +19,7 @@ class RowCall:
     method: str
     """Name of a method of the engine's Protocol."""
     arguments: tuple[Any, ...]
-    """Its positional arguments before `request_id`."""
+    """Its positional arguments before `request_id`; audio as `samples.packed` gives it."""
     request_id: str
     """The key of the replica's fair queue."""
     source: str
@@ -66,13 +66,17 @@ class Replicas(Protocol):
     def source(self) -> str:
         """Identifies this process in `RowCall.source`."""
 
-    async def call(self, row: RowCall) -> Any:
+    async def call(self, row: RowCall, *, patient: bool = False) -> Any:
         """Run a row on one of them; returns what its engine returned, or the `VozError` that it raised.
 
         Waits for a replica while there is none. Cancelling the call cancels the row in the replica.
 
+        Args:
+            row: the row.
+            patient: wait for a replica that gives no sign of life until it is known to have ended.
+
         Raises:
-            ReplicaLost: the replica ended before it answered.
+            ReplicaLost: the replica ended before it answered, or gives no sign of life while others do.
             Overloaded: too many rows wait for a replica.
             EngineFailed: the replica raised something that is not a `VozError`.
         """

@@ -8,6 +8,7 @@ from typing import Any
 
 from src.engines.base import SpeechToText, TextToSpeech
 from src.engines.remote.messages import ReplicaDescription, ReplicaStatus, RowCall
+from src.engines.remote.samples import unpacked
 from src.errors import EngineFailed, VozError
 from src.observability import tracing
 from src.scheduling.background import background_work
@@ -49,7 +50,8 @@ class EngineServer:
         began = time.monotonic()
         with self._counted(row), background, tracing.continued("row", row.trace):
             try:
-                return await method(*row.arguments, row.request_id, **(row.options or {}))
+                arguments = (unpacked(argument) for argument in row.arguments)
+                return await method(*arguments, row.request_id, **(row.options or {}))
             except VozError as error:
                 if isinstance(error, EngineFailed):
                     log.error("%s: %s", type(error).__name__, error, exc_info=error)

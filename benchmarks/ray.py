@@ -2,13 +2,14 @@
 
     python -m benchmarks.ray [--rounds 3] [--seconds 15] [--threads 2]
 
-Everything is paired: the same rows on the same cores, in this process and in a replica, in turn. The cost of
+Everything is paired: the same rows on the same cores, in this process and in replicas, in turn. The cost of
 a handle is measured with an engine that answers at once, so that nothing else is in it; throughput with
-Whisper `base` and 8 callers.
+Whisper `base` and 8 callers, in this process, in one replica, and in two that share its threads.
 """
 
 import argparse
 import asyncio
+import json
 import os
 import statistics
 import time
@@ -111,18 +112,25 @@ async def rows_per_second(engine: Any, audio: Audio, seconds: float) -> float:
     return done / (time.perf_counter() - began)
 
 
-async def throughput(here: Any, remote: Any, audio: Audio, rounds: int, seconds: float) -> None:
-    for engine in (here, remote):
+async def throughput(
+    engines: dict[str, Any], audio: Audio, rounds: int, seconds: float
+) -> dict[str, list[float]]:
+    """Rows per second of each engine, in turn; the first one is what the others are compared with."""
+    for engine in engines.values():
         await rows_per_second(engine, audio, 3)
-    ours, theirs = [], []
+    found: dict[str, list[float]] = {name: [] for name in engines}
     for _ in range(rounds):
-        ours.append(await rows_per_second(here, audio, seconds))
-        theirs.append(await rows_per_second(remote, audio, seconds))
-    ratio = statistics.median(b / a for a, b in zip(ours, theirs, strict=True))
-    print(f"\n{CALLERS} callers, rows of {len(audio) / STT_SAMPLE_RATE:.1f} s, rows per second, in turn:")
-    print(f"- in this process: {', '.join(f'{value:.2f}' for value in ours)}")
-    print(f"- in one replica: {', '.join(f'{value:.2f}' for value in theirs)}")
-    print(f"- median of the ratios: {ratio:.3f}")
+        for name, engine in engines.items():
+            found[name].append(await rows_per_second(engine, audio, seconds))
+    length = len(audio) / STT_SAMPLE_RATE
+    print(f"\n{CALLERS} callers, rows of {length:.1f} s, in turn:\n")
+    print("| Whisper | rows a second | audio a second | to the first |\n| --- | --- | --- | --- |")
+    first = next(iter(found.values()))
+    for name, values in found.items():
+        ratio = statistics.median(b / a for a, b in zip(first, values, strict=True))
+        rows = ", ".join(f"{value:.2f}" for value in values)
+        print(f"| {name} | {rows} | {length * statistics.median(values):.1f} s | {ratio:.3f} |")
+    return found
 
 
 def memory() -> None:
@@ -145,6 +153,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="of throughput; 0: the cost of a handle alone")
     parser.add_argument("--seconds", type=float, default=15)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--json", type=Path, help="where the throughput is written, for benchmarks.capacity")
     parser.add_argument("--temp-dir", help="where Ray keeps its sockets; a short path")
     given = parser.parse_args()
     secure_environment()
@@ -164,10 +173,11 @@ def main() -> None:
     )  # fmt: skip
     serve.start(proxy_location="Disabled")
 
-    def deploy(kind: Any, name: str, engines: Any, threads: int) -> ServeReplicas:
+    def deploy(kind: Any, name: str, engines: Any, threads: int, replicas: int = 1) -> ServeReplicas:
         made = serve.deployment(
             kind,
             name=name,
+            num_replicas=replicas,
             max_ongoing_requests=48,
             logging_config={"log_level": "WARNING", "enable_access_log": False},
             request_router_config={"request_router_class": "src.cluster.router:ShortestQueue"},
@@ -186,15 +196,25 @@ def main() -> None:
         if not given.rounds:
             return
         settings = load_settings(cpu_threads=given.threads)
-        replicas = deploy(SpeechToTextReplica, "whisper", open_models, given.threads)
+        one = deploy(SpeechToTextReplica, "one", open_models, given.threads)
+        two = deploy(SpeechToTextReplica, "two", open_models, max(1, given.threads // 2), replicas=2)
         async with (
             open_models(settings, speaks=False) as models,
-            RemoteSpeechToText("stt", replicas) as remote,
+            RemoteSpeechToText("stt", one) as alone,
+            RemoteSpeechToText("stt", two) as both,
         ):
-            await throughput(models.stt, remote, clip("en-agent"), given.rounds, given.seconds)
+            engines = {"in this process": models.stt, "1 replica": alone, "2 replicas": both}
+            audio = clip("en-agent")
+            found = await throughput(engines, audio, given.rounds, given.seconds)
             memory()
+        if given.json:
+            seen = {"callers": CALLERS, "row_seconds": len(audio) / STT_SAMPLE_RATE, "threads": given.threads}
+            given.json.write_text(json.dumps({**seen, "rows_per_second": found}, indent=1) + "\n")
 
-    print(f"{cpu.in_words()}, {os.cpu_count()} cores; {given.threads} threads for Whisper")
+    load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
+    print(
+        f"{cpu.in_words()}, {os.cpu_count()} cores, load average {load}; {given.threads} threads for Whisper"
+    )
     try:
         asyncio.run(run())
     finally:

@@ -15,8 +15,11 @@ def main() -> None:
     )
     parser.add_argument("step", choices=["measure", "simulate"])
     parser.add_argument("--file", type=Path, default=HERE / "measured.json")
+    parser.add_argument("--half", type=Path, default=HERE / "half.json", help="with half of the threads")
+    parser.add_argument("--cluster", type=Path, default=HERE / "cluster.json", help="of benchmarks.ray")
     parser.add_argument("--seconds", type=float, default=20, help="of each measurement")
     parser.add_argument("--threads", type=int, default=2, help="of the engine")
+    parser.add_argument("--closed", action="store_true", help="measure no rows that come at random")
     parser.add_argument("--http-ms", type=float, default=4, help="CPU time of a request in its HTTP process")
     parser.add_argument("--handle-ms", type=float, default=4, help="a row's way to a replica and back")
     parser.add_argument("--limits-us", type=float, default=100, help="one operation of the limits store")
@@ -25,15 +28,18 @@ def main() -> None:
     parser.add_argument("--plots", type=Path, default=Path("docs/images"))
     given = parser.parse_args()
     if given.step == "measure":
-        found = asyncio.run(measure.measure(given.seconds, given.threads))
+        found = asyncio.run(
+            measure.measure(given.seconds, given.threads, () if given.closed else measure.LOADS)
+        )
         given.file.write_text(json.dumps(found, indent=1) + "\n")
         return
     found = report.read(given.file)
-    report.validate(found)
+    handle = given.handle_ms / 1e3
+    report.validate(found, report.read(given.half), report.read(given.cluster), handle)
     every = report.simulate(
         found,
         http=given.http_ms / 1e3,
-        handle=given.handle_ms / 1e3,
+        handle=handle,
         limits=given.limits_us / 1e6,
         overhead=given.overhead_ms / 1e3,
     )

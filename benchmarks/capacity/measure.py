@@ -5,6 +5,7 @@ import os
 import platform
 import random
 import time
+from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -63,12 +64,13 @@ async def open_arrivals(
     return waits
 
 
-async def measure(seconds: float, threads: int) -> dict[str, Any]:
+async def measure(seconds: float, threads: int, loads: Sequence[float] = LOADS) -> dict[str, Any]:
     """What was measured, ready for JSON.
 
     Args:
         seconds: of each measurement.
         threads: of the engine.
+        loads: shares of its speed at which rows come at random.
     """
     audios = [decode(clip.path) for clip in clips("en")]
     lengths = [round(len(audio) / 16_000, 2) for audio in audios]
@@ -84,7 +86,7 @@ async def measure(seconds: float, threads: int) -> dict[str, Any]:
         found["speed"] = speed
         print({rows: round(value, 1) for rows, value in speed.items()})
         found["observed"] = []
-        for load in LOADS:
+        for load in loads:
             rate = load * max(speed.values()) / float(np.mean(lengths))
             waits = await open_arrivals(models.stt, audios, rate, 2 * seconds)
             seen = {"load": load, "requests": len(waits)}

@@ -192,6 +192,26 @@ class Service:
         return outcome
 
 
+def closed_loop(costs: Costs, replicas: int, lengths: list[float], callers: int, requests: int) -> Outcome:
+    """Callers that each send a request when the last one is answered.
+
+    Args:
+        lengths: seconds of audio of the requests, drawn from at random.
+        callers: how many.
+        requests: how many are sent, by all of them together.
+    """
+    service = Service(costs, replicas, 1)
+    drawn = iter(np.random.default_rng(2).choice(lengths, requests))
+
+    def caller() -> Events:
+        for audio in drawn:
+            yield service.env.process(service.request(float(audio)))
+
+    env = service.env
+    env.run(until=env.all_of([env.process(caller()) for _ in range(callers)]))
+    return service.finish()
+
+
 def open_arrivals(
     costs: Costs, replicas: int, http_processes: int, lengths: list[float], load: float, requests: int
 ) -> Outcome:

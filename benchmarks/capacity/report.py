@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import plots
-from benchmarks.capacity.model import Costs, Outcome, open_arrivals
+from benchmarks.capacity.model import Costs, Outcome, closed_loop, open_arrivals
 
 REPLICAS = (1, 2, 10, 100, 1000)
 LOADS = (0.25, 0.5, 0.75, 0.9, 1.0, 1.1, 1.25, 1.5)
@@ -29,8 +29,15 @@ def costs_of(found: dict[str, Any]) -> Costs:
     )
 
 
-def validate(found: dict[str, Any]) -> None:
-    """Print what one engine did, and what the simulation says of it."""
+def validate(found: dict[str, Any], half: dict[str, Any], cluster: dict[str, Any], handle: float) -> None:
+    """Print what was measured, and what the simulation says of it.
+
+    Args:
+        found: what `measure` wrote of an engine with all threads.
+        half: the same, of one with half of them.
+        cluster: what `benchmarks.ray` wrote: throughput with both.
+        handle: seconds of a row's way to a replica and back.
+    """
     costs, lengths = costs_of(found), found["lengths"]
     print(f"One engine ({found['engine']}; {found['machine']}), rows at random:\n")
     print("| load | requests | p50 measured | simulated | p95 measured | simulated |")
@@ -40,6 +47,17 @@ def validate(found: dict[str, Any]) -> None:
         shares = (50, 95)
         both = [f"{seen[f'p{share}']:.2f} s | {said.percentile(share):.2f} s" for share in shares]
         print(f"| {100 * seen['load']:.0f} % | {seen['requests']} | {' | '.join(both)} |")
+    callers, row = cluster["callers"], cluster["row_seconds"]
+    print(f"\n{callers} callers, rows of {row:.1f} s, each sends one when the last is answered:\n")
+    print("| Whisper | audio a second measured | simulated |\n| --- | --- | --- |")
+    for name, replicas, measured, way in (
+        ("in this process", 1, found, 0.0),
+        ("1 replica", 1, found, handle),
+        ("2 replicas", 2, half, handle),
+    ):
+        said = closed_loop(replace(costs_of(measured), handle=way), replicas, [row], callers, 5_000)
+        seen_rows = float(np.median(cluster["rows_per_second"][name]))
+        print(f"| {name} | {seen_rows * row:.1f} s | {said.audio / said.seconds:.1f} s |")
 
 
 def simulate(
@@ -94,7 +112,7 @@ def plot(every: dict[int, list[Outcome]], folder: Path) -> None:
 
 def read(file: Path) -> dict[str, Any]:
     if not file.exists():
-        raise SystemExit(f"{file} is not there: run `python -m benchmarks.capacity measure` first")
+        raise SystemExit(f"{file} is not there: see `python -m benchmarks.capacity --help`")
     found: dict[str, Any] = json.loads(file.read_text())
     return found
 

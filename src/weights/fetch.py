@@ -27,13 +27,13 @@ class DownloadFailed(ModelUnavailable):
         self.tried = "; ".join(line.strip() for line in tried.splitlines())
 
 
-def fetch(cache: ModelCache, model: Model, *, verify: bool = False, ask_again: bool = True) -> Path:
+def fetch(cache: ModelCache, model: Model, *, hashes: bool = False, ask_again: bool = True) -> Path:
     """The model's folder, fetched if it is not there yet.
 
     One that is whole costs a few `stat` calls: no lock, no write, no network.
 
     Args:
-        verify: hash every file of a model that is there, and fetch it again if one differs.
+        hashes: hash every file of a model that is there, and fetch it again if one differs.
         ask_again: try to fetch it even if that failed within the last day.
 
     Raises:
@@ -42,7 +42,7 @@ def fetch(cache: ModelCache, model: Model, *, verify: bool = False, ask_again: b
     """
 
     def fault() -> str | None:
-        return cache.fault(model.key, model.checksums, needs=model.needs, hashes=verify)
+        return cache.fault(model.key, model.checksums, needs=model.needs, hashes=hashes)
 
     folder = cache.folder(model.key)
     if fault() is None:

@@ -76,7 +76,7 @@ def _fetch(
     with TemporaryDirectory(dir=folder) as scratch:
         here = Path(scratch)
         run_tool(tool, [*command, scratch, *packages], here, what, sum(packages.values()))
-        for archive in list(here.iterdir()):
+        for archive in [path for path in here.iterdir() if path.suffix in (".whl", ".tgz")]:
             unpack(archive, here)
         for name, members in files.items():
             with (folder / name).open("xb") as target:

@@ -195,7 +195,7 @@ class ModelStore:
             raise ModelUnavailable(f"Coqui: {reason}\nKokoro: {error}") from None
 
     def _fetch(self, model: Model, *, needed: bool = True) -> Path:
-        return fetch(self._cache, model, verify=self._verify, ask_again=needed or self._ask_again)
+        return fetch(self._cache, model, hashes=self._verify, ask_again=needed or self._ask_again)
 
     def missing(self, stt: str, engine: TtsEngine, model_en: str, model_es: str) -> list[str]:
         """Names of the models that a start would have to fetch. It asks no host, and changes nothing.

@@ -28,7 +28,8 @@ from src.engines.cpu import in_words
 from src.engines.kokoro import KokoroEngine
 from src.engines.voices import VoiceRegistry
 from src.services.audio import AudioFormat
-from src.services.tts import SpeechRequest, TtsConfig, TtsService
+from src.services.speech import SpeechRequest
+from src.services.tts import TtsConfig, TtsService
 from src.storage.local import LocalStorage
 from src.weights.store import ModelStore
 

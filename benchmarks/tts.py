@@ -30,7 +30,8 @@ from src.engines.base import Audio, TextToSpeech, Voice
 from src.engines.coqui import CoquiEngine
 from src.engines.kokoro import KokoroEngine
 from src.engines.voices import VoiceRegistry
-from src.services.tts import SpeechRequest, TtsConfig, TtsService
+from src.services.speech import SpeechRequest
+from src.services.tts import TtsConfig, TtsService
 from src.storage.local import LocalStorage
 from src.weights.store import CoquiFiles, ModelStore
 

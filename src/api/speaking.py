@@ -12,9 +12,9 @@ from src.api.usage import metered
 from src.engines.base import Voice
 from src.scheduling.executors import TEXT
 from src.services.audio import AudioFormat
+from src.services.speech import Speech, SpeechChunk, SpeechRequest
 from src.services.text.detect import language_of
 from src.services.text.lexicon import EMPTY, from_request
-from src.services.tts import Speech, SpeechChunk, SpeechRequest
 from src.services.usage import Usage
 
 

@@ -18,7 +18,7 @@ from src.api.sse import Event, event_stream
 from src.api.streaming import stream_response
 from src.observability.telemetry import annotate
 from src.services.audio import AudioFormat
-from src.services.tts import SpeechChunk, SpeechRequest
+from src.services.speech import SpeechChunk, SpeechRequest
 from src.services.usage import Usage
 
 router = APIRouter(prefix="/tts", tags=["text to speech"])

@@ -10,8 +10,9 @@ from src.jobs.outcomes import Ending
 from src.jobs.work import Assignment
 from src.scheduling.executors import TEXT
 from src.services.audio import AudioFormat
+from src.services.speech import SpeechRequest
 from src.services.text.lexicon import from_request
-from src.services.tts import SpeechRequest, TtsService, word_keys
+from src.services.tts import TtsService, word_keys
 from src.services.usage import UsageMeter
 from src.storage.keys import new_key
 

@@ -1,35 +1,28 @@
 """The text-to-speech service: text -> pieces -> engine -> loudness -> encoder -> storage or stream."""
 
-import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from weakref import WeakValueDictionary
 
-import numpy as np
-
-from src.engines.base import Audio, EarlySound, OnEarlySound, TextToSpeech, Utterance, Voice
+from src.engines.base import TextToSpeech
 from src.engines.voices import VoiceRegistry
 from src.errors import InvalidInput, StorageUnavailable, TooLarge
-from src.observability.telemetry import current_request_id
-from src.scheduling.executors import ENCODING, TEXT
-from src.services.audio import AudioFormat, Encoder, Tempo, fade, gain, level
-from src.services.ordered import ordered
-from src.services.piece_sounds import PieceSounds
+from src.scheduling.executors import TEXT
 from src.services.single_flight import SingleFlight
+from src.services.speech import Speech, SpeechChunk, SpeechRequest
 from src.services.speech_cache import SpeechCache, Spoken
+from src.services.synthesis import Synthesis
 from src.services.text import Piece, Pronunciation, Silence, to_pieces
 from src.services.text.lexicon import EMPTY, Lexicon, cached_table
 from src.services.usage import Usage, UsageMeter
-from src.services.word_times import WORD_FILES, Phrase, files, read, times_of
+from src.services.word_times import WORD_FILES, Phrase, files, read
 from src.storage.base import Storage
 from src.storage.keys import new_key
 
 _SHOWN = 10
 """Wrong entries of a lexicon that are listed."""
-_AHEAD = 8
-"""Maximum number of pieces of one request in the engine: enough for a batch, few enough to be fair."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,56 +41,6 @@ class TtsConfig:
     """Whether sound of a piece may be streamed before the piece is whole (TTS_EARLY_SOUND)."""
     lexicon: Lexicon = EMPTY
     """Of the server, for every request (TTS_LEXICON)."""
-
-
-@dataclass(frozen=True, slots=True)
-class SpeechRequest:
-    text: str
-    voice: Voice
-    """A voice of the service's registry."""
-    format: AudioFormat = AudioFormat.WAV
-    speed: float = 1.0
-    language: str = ""
-    """Language of the text, `es`, or with a region `es-MX`, by which dates are read; empty: the voice's."""
-    owner: str = ""
-    """Name of the API key. Each key has its own cache, so that nobody learns what another key has spoken."""
-    timestamps: bool = False
-    """Whether the times of the words are wanted."""
-    markup: bool = False
-    """Whether the text has marks for pauses and phonemes (`services/text/markup.py`)."""
-    lexicon: Lexicon = EMPTY
-    """Of this request; it comes before that of the server."""
-
-
-@dataclass(frozen=True, slots=True)
-class Speech:
-    """A spoken text in storage."""
-
-    url: str
-    key: str
-    expires_in: int
-    expires_at: datetime
-    duration: float
-    """Length of the audio in seconds."""
-    sample_rate: int
-    """Sample rate in Hz."""
-    cached: bool
-    """Whether the audio was not synthesised for this request alone."""
-    usage: Usage
-    """Usage of this request: none if the audio was in storage, a share if several callers asked for it."""
-    words: Phrase | None = None
-    """Words with their times; None if the request did not ask for them."""
-    word_urls: dict[str, str] = field(default_factory=dict)
-    """Links to the words as `json`, `srt` and `vtt`. They work as long as `url`."""
-
-
-@dataclass(frozen=True, slots=True)
-class SpeechChunk:
-    """A part of a stream."""
-
-    audio: bytes
-    words: Phrase = ()
-    """Words whose sound is in this part, or in this and the next: an encoder holds some samples back."""
 
 
 class TtsService:
@@ -186,7 +129,7 @@ class TtsService:
         """As `stream`, with the words of each piece beside its sound if the request wants them."""
         self.check_length(request)
         pieces = await self._pieces(request)
-        synthesis = _Synthesis(self._engine, request, pieces, meter or UsageMeter())
+        synthesis = Synthesis(self._engine, request, pieces, meter or UsageMeter())
         told = 0
         async with aclosing(synthesis.encoded(streaming=True, early=self.config.early_sound)) as chunks:
             async for chunk in chunks:
@@ -221,7 +164,7 @@ class TtsService:
         return await self._store(key, request, meter)
 
     async def _store(self, key: str, request: SpeechRequest, meter: UsageMeter) -> Spoken:
-        synthesis = _Synthesis(self._engine, request, await self._pieces(request), meter)
+        synthesis = Synthesis(self._engine, request, await self._pieces(request), meter)
         async with aclosing(synthesis.encoded(streaming=False)) as chunks:
             await self._storage.put(key, chunks, request.format.content_type)
         if request.timestamps:
@@ -299,149 +242,6 @@ class TtsService:
         limit = self.config.max_text_chars
         if len(request.text) > limit:
             raise TooLarge(f"the text has {len(request.text)} characters; MAX_TEXT_CHARS is {limit}", "text")
-
-
-class _Synthesis:
-    """The synthesis of one text."""
-
-    def __init__(
-        self,
-        engine: TextToSpeech,
-        request: SpeechRequest,
-        pieces: Sequence[Piece | Silence],
-        meter: UsageMeter,
-    ) -> None:
-        self._engine = engine
-        self._request = request
-        self._request_id = current_request_id()
-        self._pieces = pieces
-        self._meter = meter
-        self._samples = 0
-        self._given = 0.0
-        """Seconds of what was put into the answer so far, of which the encoder may hold back some."""
-        self.phrases: list[Phrase] = []
-        """Words of the pieces so far, if the request wants them."""
-        self.sample_rate = request.voice.sample_rate
-
-    @property
-    def seconds(self) -> float:
-        """Seconds of audio made so far."""
-        return self._samples / self.sample_rate
-
-    async def encoded(self, streaming: bool, early: bool = False) -> AsyncGenerator[bytes, None]:
-        encoder = Encoder(self._request.format, self.sample_rate, streaming=streaming)
-        tempo = Tempo(self.sample_rate, self._request.speed)
-
-        early_samples, early_gain = 0, np.float32(1)
-
-        # everything that touches samples runs on a thread: a piece has up to 20 s of them
-        def early_encoded(sound: EarlySound) -> bytes:
-            nonlocal early_samples, early_gain
-            if not early_samples:
-                early_gain = gain(sound.level_db, sound.peak)
-            audio = fade(sound.audio * early_gain, self.sample_rate, begins=not early_samples, ends=False)
-            early_samples += len(audio)
-            return sound_encoded(audio)
-
-        def piece_encoded(utterance: Utterance, piece: Piece) -> bytes:
-            nonlocal early_samples
-            if early_samples:
-                rest = utterance.audio[early_samples:] * early_gain
-                audio = fade(rest, self.sample_rate, begins=False)
-                early_samples = 0
-            else:
-                audio = fade(level(utterance.audio, self.sample_rate), self.sample_rate)
-            if self._request.timestamps:
-                spans = utterance.words or ()
-                self.phrases.append(times_of(piece, spans, self._given, self._request.speed))
-            return sound_encoded(np.concatenate([audio, self._silence(piece.pause)]))
-
-        def sound_encoded(audio: Audio) -> bytes:
-            self._given += len(audio) / self.sample_rate / self._request.speed
-            return self._encode(encoder, tempo.push(audio))
-
-        def silence_encoded(silence: Silence) -> bytes:
-            nonlocal tempo
-            # it lasts as long as it says at any speed, so it is no part of what is made faster
-            before, tempo = tempo.finish(), Tempo(self.sample_rate, self._request.speed)
-            audio = self._silence(silence.seconds)
-            self._given += len(audio) / self.sample_rate
-            return self._encode(encoder, np.concatenate([before, audio]))
-
-        async with aclosing(self._spoken(streaming, early)) as spoken:
-            async for sound in spoken:
-                if isinstance(sound, Silence):
-                    chunk = await ENCODING.run(silence_encoded, sound)
-                elif isinstance(sound, EarlySound):
-                    chunk = await ENCODING.run(early_encoded, sound)
-                else:
-                    chunk = await ENCODING.run(piece_encoded, *sound)
-                if chunk:
-                    yield chunk
-        chunk = await ENCODING.run(lambda: self._encode(encoder, tempo.finish()))
-        if chunk:
-            yield chunk
-        rest = encoder.finish_in_chunks()
-        while (last := await ENCODING.run(next, rest, None)) is not None:
-            yield last
-
-    def _silence(self, seconds: float) -> Audio:
-        return np.zeros(round(seconds * self.sample_rate), np.float32)
-
-    def _encode(self, encoder: Encoder, audio: Audio) -> bytes:
-        self._samples += len(audio)
-        self._meter.add(Usage(audio_seconds=len(audio) / self.sample_rate))
-        return encoder.encode(audio)
-
-    async def _spoken(
-        self, streaming: bool, early: bool
-    ) -> AsyncGenerator[EarlySound | tuple[Utterance, Piece] | Silence, None]:
-        """In order early sounds and pieces, and silences; the engine has a few pieces at any time.
-
-        Args:
-            streaming: whether somebody listens meanwhile. Then the first piece is made before the others:
-                pieces that share a batch are all finished late, and the listener waits for the first one.
-            early: whether sounds of a piece may come before it is whole.
-        """
-        begun: set[PieceSounds] = set()
-        first: PieceSounds | None = None
-
-        async def begin(piece: Piece | Silence) -> PieceSounds | Silence:
-            nonlocal first
-            if isinstance(piece, Silence):
-                return piece
-            if streaming and first is not None:
-                await first.ended()
-            sounds = PieceSounds(piece, lambda take: self._speak(piece, take if early else None))
-            begun.add(sounds)
-            first = first or sounds
-            await sounds.begun()
-            return sounds
-
-        try:
-            in_order = ordered(iter(self._pieces), begin, _AHEAD, first_alone=streaming)
-            async with aclosing(in_order) as items:
-                async for item in items:
-                    if isinstance(item, Silence):
-                        yield item
-                        continue
-                    async for sound in item:
-                        yield sound if isinstance(sound, EarlySound) else (sound, item.piece)
-                    begun.discard(item)
-        finally:
-            await asyncio.gather(*(sounds.close() for sounds in begun))
-
-    async def _speak(self, piece: Piece, early: OnEarlySound | None) -> Utterance:
-        voice, timed = self._request.voice, self._request.timestamps
-        utterance = await self._engine.utter(
-            piece.text, voice, self._request_id, timed=timed, early=None if timed else early
-        )
-        if timed and utterance.words is None:
-            raise InvalidInput(
-                f"the voice {voice.id} cannot tell when words are said: leave `timestamps` out", "timestamps"
-            )
-        self._meter.add(Usage(characters=len(piece.text)))
-        return utterance
 
 
 def word_keys(key: str) -> dict[str, str]:

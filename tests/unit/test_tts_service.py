@@ -20,10 +20,11 @@ from src.composition import tts_service
 from src.config import Settings
 from src.engines.base import Audio, EarlySound, EngineInfo, OnEarlySound, Utterance, Voice
 from src.errors import EngineFailed, InvalidInput, TooLarge
-from src.services import tts
+from src.services import synthesis
 from src.services.audio import AudioFormat, Encoder, Tempo
+from src.services.speech import Speech, SpeechRequest
 from src.services.text import lexicon
-from src.services.tts import Speech, SpeechRequest, TtsConfig, TtsService
+from src.services.tts import TtsConfig, TtsService
 from src.services.usage import Usage, UsageMeter
 from src.storage.local import LocalStorage
 
@@ -286,7 +287,7 @@ def test_no_sample_is_touched_on_the_event_loop(
         return watch
 
     for name in ("level", "fade"):
-        monkeypatch.setattr(f"src.services.tts.{name}", watched(name, getattr(tts, name)))
+        monkeypatch.setattr(f"src.services.synthesis.{name}", watched(name, getattr(synthesis, name)))
     for name in ("push", "finish"):
         monkeypatch.setattr(Tempo, name, watched(name, getattr(Tempo, name)))
     monkeypatch.setattr(Encoder, "encode", watched("encode", Encoder.encode))

@@ -22,7 +22,7 @@ from src.api.streaming import stream_response
 from src.errors import InvalidInput
 from src.services.audio import AudioFormat
 from src.services.model_names import ModelKind
-from src.services.tts import SpeechChunk
+from src.services.speech import SpeechChunk
 from src.services.usage import Usage
 
 router = APIRouter(tags=["OpenAI"])

@@ -12,7 +12,7 @@ from src.api.dependencies import Services
 from src.api.languages import language_tag
 from src.api.speaking import voice_for
 from src.services.audio import AudioFormat
-from src.services.tts import SpeechRequest
+from src.services.speech import SpeechRequest
 
 Write = Callable[[Event], Awaitable[None]]
 

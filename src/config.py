@@ -215,9 +215,9 @@ class Settings(BaseSettings):
     """Headers of the exports to the collector: `name=value` pairs, comma-separated."""
 
     cluster_open: bool = False
-    """On Ray: start although its token authentication is off, and whoever reaches its ports runs any code."""
+    """Whether to start on Ray without token authentication: whoever reaches its ports runs any code."""
     cluster_shared_folders: bool = False
-    """On Ray, with several machines: STORAGE_DIR is one folder that all of them share."""
+    """Whether all machines of a Ray cluster share the folder STORAGE_DIR."""
 
     @field_validator("api_key", "stt_languages", "jobs_allowed_networks", mode="before")
     @classmethod

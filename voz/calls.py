@@ -106,7 +106,7 @@ class Call(Generic[T]):
 
 
 def read_nothing(_: httpx.Response) -> None:
-    """For answers that are streamed, or empty."""
+    """Read nothing of an answer that is streamed, or empty."""
 
 
 def transcribe(file: AudioSource, options: TranscriptionOptions) -> Call[Transcription]:

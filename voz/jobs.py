@@ -138,7 +138,7 @@ def _page(answer: httpx.Response) -> JobPage:
 
 
 def _key(given: str | None) -> dict[str, str]:
-    """With it a repeat is harmless, so that a submission whose connection broke can be sent again."""
+    """The Idempotency-Key, with which a submission can be sent again after its connection broke."""
     return {"Idempotency-Key": given or secrets.token_hex(16)}
 
 

@@ -62,9 +62,9 @@ class LiveEvent:
     type: str
     """`ready`, `speech_started`, `speech_stopped`, `partial`, `final`, `error`, `usage`, `closed`, ..."""
     text: str
-    """Of `partial`: all stable text of the utterance. Of `final`: its text. Of `error`: what went wrong."""
+    """`partial`: all stable text of the utterance; `final`: its text; `error`: what went wrong."""
     tentative: str
-    """Of `partial`: text after it that may change."""
+    """Text after `text` that may change. Only `partial` has it."""
     item_id: str | None
     """The utterance."""
     data: Mapping[str, Any]

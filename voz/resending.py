@@ -14,7 +14,7 @@ class _Sent:
     at: int
     """Bytes of audio that were sent before."""
     number: int
-    """Of a command, from 1; 0: audio."""
+    """Number of a command, from 1; 0: audio."""
 
 
 class Unacknowledged:

@@ -34,7 +34,7 @@ class Segment:
     no_speech_prob: float
     """Probability that nobody speaks here."""
     words: tuple[Word, ...] = ()
-    """With `words=True`."""
+    """Words with their times, with `words=True`."""
 
     @classmethod
     def of(cls, data: Mapping[str, Any]) -> Self:
@@ -100,7 +100,7 @@ class SpokenWord:
     """A word of a text that was spoken; seconds from the start of the audio."""
 
     word: str
-    """As it is written in the text, with its punctuation."""
+    """The word as it is written in the text, with its punctuation."""
     start: float
     end: float
 
@@ -132,9 +132,9 @@ class Speech:
     cached: bool
     """Whether this key had the same text spoken before."""
     words: tuple[SpokenWord, ...] = ()
-    """With `timestamps=True`."""
+    """Words with their times, with `timestamps=True`."""
     word_urls: Mapping[str, str] = field(default_factory=dict)
-    """With `timestamps=True`: links to the words as `json`, `srt` and `vtt`."""
+    """Links to the words as `json`, `srt` and `vtt`, with `timestamps=True`."""
 
     @classmethod
     def of(cls, data: Mapping[str, Any]) -> Self:

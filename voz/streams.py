@@ -87,7 +87,7 @@ class TranscriptionStream(_TranscriptionStream):
 
 
 class AsyncTranscriptionStream(_TranscriptionStream):
-    """As `TranscriptionStream`, read with `async for`."""
+    """The same as `TranscriptionStream`, read with `async for`."""
 
     async def __aiter__(self) -> AsyncIterator[Segment]:
         with errors_of_reading():

@@ -71,4 +71,4 @@ _EXPLAINED: dict[str, Callable[[str, Mapping[str, Any], str], tuple[str, str]]] 
     "value_error": _wrong_value,
     "extra_forbidden": _unknown_field,
 }
-"""By the type of Pydantic's error."""
+"""Messages by the type of Pydantic's error."""

@@ -52,7 +52,7 @@ class Input:
     """A file to read, or what stands for one that cannot be found."""
 
     name: str
-    """As it is shown."""
+    """Name of the input as it is shown."""
     path: Path | None
     """None: standard input."""
     place: Path

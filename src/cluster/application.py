@@ -15,11 +15,11 @@ from src.core.loader import open_models
 from src.processes.workers import SIBLINGS
 
 NAME = "voz"
-"""Of the application, which has no route: Ray's proxy is off."""
+"""Name of the application, which has no route: Ray's proxy is off."""
 
 
 LOGGING = LoggingConfig(log_level="WARNING", enable_access_log=False)
-"""Of Serve itself. Its access log would have a line for each poll."""
+"""Logging of Serve itself. Its access log would have a line for each poll."""
 
 
 class Arguments(BaseModel):

@@ -17,7 +17,7 @@ DEFAULTS = {
     # rows of up to 30 s (16 bits a sample) go with their call: quicker than by way of the object store
     "RAY_max_direct_call_object_size": "1048576",
 }
-"""Of every process, on every machine. docs/scale.md and deploy/ray/kuberay.yaml repeat it."""
+"""Environment of every process on every machine. docs/scale.md and deploy/ray/kuberay.yaml repeat it."""
 
 
 def secure_environment() -> None:

@@ -61,7 +61,7 @@ class ServeReplicas:
         self._handle = handle
         self._run = handle.options(method_name="run")
         self._seen: dict[str, _Seen] = {}
-        """By replica."""
+        """What was seen of each replica last, by its id."""
         self._silent: set[str] = set()
         """The replicas that hang, as far as one can tell."""
         self._asked: set[asyncio.Task[Any]] = set()

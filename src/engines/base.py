@@ -91,7 +91,7 @@ class TokenLogprob:
     """A token of the text, and how likely it is after those before it."""
 
     token: bytes
-    """In UTF-8; a character may be spread over several tokens."""
+    """The token's text in UTF-8; a character may be spread over several tokens."""
     logprob: float
 
 
@@ -106,13 +106,13 @@ class Segment:
     no_speech_prob: float
     words: tuple[Word, ...] | None = None
     tokens: tuple[int, ...] = ()
-    """Of the text, timestamps left out; numbers of the model's vocabulary."""
+    """Tokens of the text without timestamps, as numbers of the model's vocabulary."""
     temperature: float = 0.0
-    """At which the text was decoded."""
+    """Sampling temperature at which the text was decoded."""
     compression_ratio: float = 1.0
     """Bytes of the row's text over bytes of it packed: above 2.4 it repeats itself."""
     logprobs: tuple[TokenLogprob, ...] | None = None
-    """Of the text's tokens, if they were asked for."""
+    """Log-probabilities of the text's tokens, if they were asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +159,7 @@ class PartialWord:
     """A word that a decoder wrote for audio that is still growing; it may read otherwise with more audio."""
 
     text: str
-    """As it is written, with the space before it: texts joined with nothing between are the whole."""
+    """The word as written, with the space before it: texts joined with nothing between are the whole."""
     tokens: tuple[int, ...]
     """Numbers of the model's vocabulary."""
     start: float
@@ -177,7 +177,7 @@ class PartialTranscript:
     language: str
     language_probability: float
     engine_seconds: float = 0.0
-    """As for `Transcript`."""
+    """Seconds of the engine's time; see `Transcript.engine_seconds`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +201,7 @@ class Voice:
     blendable: bool = False
     """Whether the engine can mix this voice with others of its own."""
     blend: tuple[tuple[str, float], ...] = ()
-    """For a mix of voices: their ids with weights that sum to 1. Empty for a voice of its own."""
+    """Ids and weights of the voices that are mixed; weights sum to 1. Empty for a voice of its own."""
     phonemes: str = ""
     """Symbols of the phonetic alphabet that it takes, each a character; empty if it reads letters only."""
 
@@ -216,7 +216,7 @@ class Utterance:
 
     audio: Audio
     words: tuple[WordSpan, ...] | None = None
-    """Of each word of the row (`text.split()`), if the row asked for them and the voice can tell."""
+    """Times of each word of the row (`text.split()`), if the row asked for them and the voice can tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +224,7 @@ class EarlySound:
     """The sound of a row that is still being made."""
 
     audio: Audio
-    """From the beginning of the row on, or from where the last one ended."""
+    """Samples from the beginning of the row on, or from where the last early sound ended."""
     level_db: float
     """Level of the whole row (`loudness.speech_level`), as far as it is known before the row ends."""
     peak: float

@@ -66,7 +66,7 @@ class BatchedEngine(ABC, Generic[RowT, OutT]):
         )
 
     def _retried(self) -> None:
-        """For the model, to say that it works on a row once more."""
+        """Count a row that the model works on once more. The model calls it."""
         self._batcher.retried()
 
     async def __aenter__(self) -> Self:

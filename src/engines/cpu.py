@@ -18,7 +18,7 @@ class Level(IntEnum):
     BASELINE = 0
     """Less than AVX2, or another architecture."""
     AVX2 = 1
-    """With FMA."""
+    """AVX2 with FMA."""
     AVX512 = 2
     """F, BW, DQ and VL, which oneDNN and FBGEMM ask for together."""
     AVX512_VNNI = 3
@@ -28,7 +28,7 @@ class Level(IntEnum):
 
     @property
     def title(self) -> str:
-        """As people write it."""
+        """The level's name as people write it."""
         if self is Level.BASELINE:
             return f"{platform.machine()} baseline"
         return self.name.replace("AVX512", "AVX-512").replace("_", " ")
@@ -43,7 +43,7 @@ _NEEDED = {
 
 
 def _features(level: Level) -> str:
-    """As Numba takes them: those of `level`, above what every CPU of the architecture has."""
+    """The CPU features of `level` beyond the architecture's least, as Numba takes them."""
     return ",".join(f"+{name}" for higher, names in _NEEDED.items() if higher <= level for name in names)
 
 

@@ -30,7 +30,7 @@ _DRIVERS = {
     "postgres": "postgresql+psycopg",
     "postgresql": "postgresql+psycopg",
 }
-"""By the scheme of an address: the scheme with the driver that is installed."""
+"""SQLAlchemy's scheme, with the installed driver, by the scheme of an address."""
 _BUSY_SECONDS = 30
 """Seconds that a statement of SQLite waits for the writer before it."""
 _STATEMENT_SECONDS = 30

@@ -62,7 +62,7 @@ class Job:
     batch_id: str | None
     priority: int
     turn: int
-    """Where it stands among the jobs of its priority (`queue.py`)."""
+    """Position of the job among those of its priority (`queue.py`)."""
     metadata: Mapping[str, str]
     spec: Mapping[str, Any]
     callback_url: str | None

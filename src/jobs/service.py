@@ -40,13 +40,13 @@ class JobsConfig:
     max_queued: int
     """Jobs of one key that may wait."""
     keep_seconds: float
-    """For which an ended job and its result are kept."""
+    """Seconds for which an ended job and its result are kept."""
     lease_seconds: float
     fetch_seconds: float
-    """That fetching one recording may take."""
+    """Seconds that fetching one recording may take."""
     callback_secret: str
     max_bytes: int
-    """Of a recording."""
+    """Maximum size of a recording in bytes."""
     certificates: Path | None = None
     """PEM file of authorities to trust besides the public ones."""
 

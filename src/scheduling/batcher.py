@@ -201,7 +201,7 @@ class Batcher(Generic[RowT, OutT]):
         return self._progress.limit
 
     def retried(self) -> None:
-        """For the model, to say that it works on a row once more."""
+        """Count a row that the model works on once more. The model calls it."""
         self._observer.retried(self._name)
 
     async def submit(self, row: RowT, request_id: str) -> OutT:

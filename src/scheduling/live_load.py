@@ -45,19 +45,19 @@ class Cost:
     """Seconds of the engine."""
 
     update: float = 0.09
-    """For one update."""
+    """Seconds of the engine for one update."""
     rest: float = 0.06
-    """For a second of audio, without its updates: final texts."""
+    """Seconds of the engine for a second of audio besides its updates: its final texts."""
     share: float = 0.8
     """Part of the audio that updates read."""
 
     @classmethod
     def with_update(cls, seconds: float) -> "Cost":
-        """With an update that costs `seconds`, and the rest in proportion, as it is with `base` on a CPU."""
+        """The cost where an update takes `seconds`, and the rest in proportion, as with `base` on a CPU."""
         return cls(update=seconds, rest=0.6 * seconds)
 
     def of_session(self, interval: float) -> float:
-        """For a second of a session's audio, with updates `interval` seconds apart."""
+        """Seconds of the engine for a second of a session's audio, with updates `interval` seconds apart."""
         return self.share * self.update / interval + self.rest
 
 
@@ -91,7 +91,7 @@ class LiveLoad:
 
     @property
     def cost(self) -> Cost:
-        """As measured lately."""
+        """The cost that was measured lately."""
         return Cost(
             update=self._updating / self._updates,
             rest=self._finals / self._audio,
@@ -100,7 +100,7 @@ class LiveLoad:
 
     @property
     def most_sessions(self) -> int:
-        """As many fit; at least one."""
+        """Number of sessions that fit; at least one."""
         return max(1, int(_USABLE * self._cores() / self.cost.of_session(_WIDEST_PLEASANT)))
 
     def interval(self, wanted: float) -> float:

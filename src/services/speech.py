@@ -26,7 +26,7 @@ class SpeechRequest:
     markup: bool = False
     """Whether the text has marks for pauses and phonemes (`services/text/markup.py`)."""
     lexicon: Lexicon = EMPTY
-    """Of this request; it comes before that of the server."""
+    """Lexicon of this request; it comes before that of the server."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ class Result:
     """The segments' texts, joined as they are."""
     language: str
     language_probability: float
-    """Of the language among those that detection chose from; 1 if the caller gave it, 0 without speech."""
+    """Its probability among the candidates of detection; 1 if the caller gave it, 0 without speech."""
     duration: float
     """Seconds of the recording, silence included."""
     segments: tuple[Segment, ...]

@@ -165,7 +165,7 @@ def _wrap(group: Sequence[_Unit], width: int) -> list[str]:
 
 
 def _balanced(group: Sequence[_Unit], width: int) -> tuple[str, ...]:
-    """As few lines as `width` allows, of about the same length."""
+    """The group as few lines of about the same length, as `width` allows."""
     count = len(_wrap(group, width))
     return next(tuple(lines) for narrow in range(1, width + 1) if len(lines := _wrap(group, narrow)) <= count)
 

@@ -40,7 +40,7 @@ class TtsConfig:
     early_sound: bool = True
     """Whether sound of a piece may be streamed before the piece is whole (TTS_EARLY_SOUND)."""
     lexicon: Lexicon = EMPTY
-    """Of the server, for every request (TTS_LEXICON)."""
+    """Lexicon of the server, for every request (TTS_LEXICON)."""
 
 
 class TtsService:
@@ -126,7 +126,7 @@ class TtsService:
     async def stream_with_words(
         self, request: SpeechRequest, meter: UsageMeter | None = None
     ) -> AsyncGenerator[SpeechChunk, None]:
-        """As `stream`, with the words of each piece beside its sound if the request wants them."""
+        """The same as `stream`, with the words of each piece beside its sound if the request wants them."""
         self.check_length(request)
         pieces = await self._pieces(request)
         synthesis = Synthesis(self._engine, request, pieces, meter or UsageMeter())

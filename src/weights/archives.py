@@ -35,7 +35,7 @@ def unpack(archive: Path, folder: Path) -> None:
 
 
 def unpack_release(archive: Path, folder: Path) -> None:
-    """As `unpack`, but without the single folder around everything that a release may have."""
+    """Unpack without the single folder around everything that a release may have; see `unpack`."""
     with TemporaryDirectory(dir=folder) as scratch:
         unpack(archive, Path(scratch))
         found = [path for path in Path(scratch).iterdir() if path.name not in ("__MACOSX", ".DS_Store")]

@@ -33,7 +33,7 @@ class Network:
     stall: float = 60.0
     """A transfer that brings no 64 KiB in so many seconds has stalled."""
     dead: dict[str, str] = field(default_factory=dict)
-    """By host: why it is not asked again."""
+    """Why a host is not asked again, by host."""
 
     def probe(self, url: str) -> httpx.Response:
         """The head of what is at `url`, after redirects, whatever its status is.

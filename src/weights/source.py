@@ -18,7 +18,7 @@ class Source:
     """One place that weights can be had from."""
 
     name: str
-    """For the log and for the error that lists what was tried."""
+    """Name of the source in the log, and in the error that lists what was tried."""
     fetch: Callable[[Path], None]
     """Fills the empty folder it is given, or raises SourceFailed or OSError."""
     checksums: Mapping[str, str] = field(default_factory=dict)
@@ -32,7 +32,7 @@ class Component:
     what: str
     sources: tuple[Source, ...]
     subfolder: str = ""
-    """Where the files go inside the model's folder."""
+    """Folder inside the model's folder that the files go to."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ class KokoroFiles:
     model: Path
     """ONNX, int8."""
     voices: dict[str, Path]
-    """By name: raw float32, shape (510, 1, 256). The first of a language is its default."""
+    """Voices by name: raw float32, shape (510, 1, 256). The first of a language is its default."""
     reason: str = ""
     """Why Kokoro speaks in Coqui's place; empty if Kokoro was asked for."""
 

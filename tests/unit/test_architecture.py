@@ -50,3 +50,14 @@ def test_routers_are_short() -> None:
     }
     assert len(lengths) > 10
     assert {name: lines for name, lines in lengths.items() if lines >= MAX_ROUTER_LINES} == {}
+
+
+def test_docstrings_of_attributes_name_the_thing() -> None:
+    """`Maximum size of a recording`, not `Of a recording`: the name may be far away."""
+    fragment = re.compile(r'^\s*"""(?:Of|At which|For which|That|By|With) [^"]*"""$', re.MULTILINE)
+    found = {
+        str(path.relative_to(REPOSITORY)): fragments
+        for path in [*SOURCE.rglob("*.py"), *(REPOSITORY / "voz").rglob("*.py")]
+        if (fragments := fragment.findall(path.read_text(encoding="utf-8")))
+    }
+    assert found == {}

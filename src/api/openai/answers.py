@@ -17,7 +17,7 @@ _ENGLISH = Locale("en").languages
 _OTHER_NAMES = {"jw": "javanese", "my": "myanmar", "nn": "nynorsk", "mi": "maori"}
 """Where Whisper's name or code of a language is not CLDR's."""
 _LINE_WIDTH, _LINES = 42, 2
-"""Of a subtitle."""
+"""Maximum number of characters in a line of a subtitle, and of its lines."""
 _AUDIO_TOKENS_PER_SECOND = 50
 """Positions of Whisper's encoder."""
 

@@ -28,7 +28,7 @@ from src.services.usage import Usage
 router = APIRouter(tags=["OpenAI"])
 
 _OUTPUT_TOKENS_PER_SECOND = 20
-"""Of audio, about what OpenAI's speech models write."""
+"""Tokens of a second of audio: about what OpenAI's speech models write."""
 
 
 class StreamFormat(StrEnum):

@@ -84,7 +84,7 @@ class Espeak:
 
     @property
     def version(self) -> str:
-        """For example `1.52.0`."""
+        """The version of espeak-ng, for example `1.52.0`."""
         version: bytes = self._library.espeak_Info(None)
         return version.decode().split()[0]
 

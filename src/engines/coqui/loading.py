@@ -24,7 +24,7 @@ class Networks:
     model: Any
     """An instance of Coqui's model class, ready for inference."""
     vocoder: Vocoder | None
-    """From the model's mel to samples; None: the model makes samples itself."""
+    """Network from the model's mel to samples; None: the model makes samples itself."""
     sample_rate: int
     """Sample rate of the samples, in Hz."""
     trims_silence: bool

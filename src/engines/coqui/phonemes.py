@@ -102,7 +102,7 @@ class _WithIpa:
         self._phonemizer = phonemizer
 
     def phonemize(self, text: str, separator: str = "|", language: str | None = None) -> str:
-        """As Coqui's phonemizers have it."""
+        """Phonemes of a text; the signature is that of Coqui's phonemizers."""
         return phonemise(
             text, lambda part: str(self._phonemizer.phonemize(part, separator=separator, language=language))
         )

@@ -7,7 +7,7 @@ from src.engines.base import Audio, WordSpan
 Span = tuple[int, int]
 
 FRAME_SECONDS = 600 / 24_000
-"""Of a frame of the duration predictor."""
+"""Length of a frame of the duration predictor, in seconds."""
 
 DURATIONS = "/encoder/Clip_output_0"
 """Frames of each symbol, (1, symbols): rounded, at least one. The package `kokoro` calls it `pred_dur`."""

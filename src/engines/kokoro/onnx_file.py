@@ -30,7 +30,7 @@ class Node:
 @dataclass(frozen=True, slots=True)
 class Graph:
     nodes: tuple[Node, ...]
-    """In an order in which they can be computed."""
+    """Nodes in an order in which they can be computed."""
     tensors: dict[str, Array]
     """Weights and constants by name."""
 

@@ -39,7 +39,7 @@ class Frames:
     style: Audio
     """Shape (1, 256)."""
     durations: Audio
-    """Of each symbol; see `durations.py`."""
+    """Duration of each symbol; see `durations.py`."""
 
     def __len__(self) -> int:
         """Number of frames."""
@@ -79,7 +79,7 @@ class OnnxModel:
         self._tokens = "input_ids" if "input_ids" in self._types else "tokens"
         self.vocabulary: Mapping[str, int] = embedded_vocab(self._front) or DEFAULT_VOCAB
         self._none: Statistics = (np.zeros((1, 1, 1), np.float32),) * len(self._statistics)
-        """In place of statistics that are not used."""
+        """Placeholders for statistics that are not used."""
 
     @property
     def makes_slices(self) -> bool:

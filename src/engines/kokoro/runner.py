@@ -94,7 +94,7 @@ class Runner:
         self._model: SpeechModel | None = None
         self._styles = Styles({})
         self._phonemizers: dict[str, Phonemizer] = {}
-        """By locale."""
+        """Phonemizers by locale."""
         self._vocabulary: Mapping[str, int] = {}
         self._statistics = VoiceStatistics(model.parent / _STATISTICS)
         self._others_wait = False

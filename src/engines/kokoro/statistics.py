@@ -40,7 +40,7 @@ SENTENCES: Final[Mapping[str, tuple[str, ...]]] = {
         "río y a volver a casa andando por el bosque al caer la tarde.",
     ),
 }
-"""By language: of 6, 12 and 30 words."""
+"""Sentences of 6, 12 and 30 words, by language."""
 _WIDTH = 0.35
 """Standard deviation, in natural logarithms of numbers of symbols, of the weights of sentences by length."""
 

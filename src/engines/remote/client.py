@@ -43,7 +43,7 @@ _FIRST_PAUSE = 0.1
 _ROW_SECONDS = 0.5
 """Estimated work of a row besides its audio."""
 _CHARACTERS_PER_SECOND = 15.0
-"""Of speech: about 900 a minute, for English and Spanish alike."""
+"""Characters of speech in a second: about 900 a minute, for English and Spanish alike."""
 
 
 class RemoteEngine:
@@ -93,7 +93,7 @@ class RemoteEngine:
 
     @property
     def load(self) -> Load:
-        """Of all replicas together. Stalled only if every replica is: the others take the rows."""
+        """The load of all replicas. It is stalled only if every replica is: the others take the rows."""
         answered = [status for status, _ in self._status.values() if status.load.alive]
         loads = [status.load for status in answered]
         threads = sum(self._described[status.replica].threads for status in answered)

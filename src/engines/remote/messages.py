@@ -44,7 +44,7 @@ class ReplicaDescription:
     threads: int
     """CPU threads of its engine."""
     voices: tuple[Voice, ...] = ()
-    """Of a text-to-speech engine."""
+    """Voices of a text-to-speech engine; none for any other."""
     notices: tuple[str, ...] = ()
     """Messages for the operator."""
 

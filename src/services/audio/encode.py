@@ -32,7 +32,7 @@ class AudioFormat(StrEnum):
     MP3 = "mp3"
     OPUS = "opus"
     AAC = "aac"
-    """In ADTS."""
+    """AAC in ADTS frames."""
     FLAC = "flac"
     PCM = "pcm"
     """Bare samples: 16 bits, little-endian, mono, 24 kHz whatever the voice has."""
@@ -99,7 +99,7 @@ class Encoder:
         return b"".join(self.finish_in_chunks())
 
     def finish_in_chunks(self) -> Iterator[bytes]:
-        """As `finish`, a few at a time: a long stored file need not be in memory as a whole."""
+        """What `finish` returns, in chunks: a long stored file need not be in memory as a whole."""
         with _spooling():
             last = self._writer.finish()
             if last:

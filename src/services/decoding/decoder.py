@@ -26,11 +26,11 @@ class Job(NamedTuple):
 
     max_seconds: float
     track: int
-    """From 1; 0: to be chosen."""
+    """Number of the audio track, from 1; 0: the decoder chooses."""
     whole_only: bool
     """Refuse a file that is cut off."""
     container: bytes
-    """Of a stream, whose bytes come while they are made; empty: a file."""
+    """Container of a stream, whose bytes come while they are made; empty: a file."""
 
 
 def serve(connection: socket.socket) -> None:

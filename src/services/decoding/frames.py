@@ -12,7 +12,7 @@ JOB = struct.Struct("!dH?4s")
 """What a decoder is told, along with a descriptor: the most seconds of audio that are allowed, the audio
 track (0: to be chosen), whether a file that is cut off is refused, the container of a stream."""
 MAX_AUDIO_BYTES = 2 * 16_000
-"""Of a frame: one second."""
+"""Maximum number of bytes of a frame: one second of audio."""
 MAX_TEXT_BYTES = 2000
 MAX_DECLARED = 1e8
 """Seconds; a file that declares more is not believed."""

@@ -68,7 +68,7 @@ class Endpointer:
         self._end = start
         """The sample at which the last utterance ended: none begins before."""
         self.probabilities: list[float] = []
-        """Of the frames of the present utterance, from its start on."""
+        """Speech probability of each frame of the present utterance, from its start on."""
         self._start: int | None = None
 
     @property

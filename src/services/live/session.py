@@ -400,7 +400,7 @@ def _joined(*texts: str | None) -> str | None:
 
 
 async def _once(audio: Audio) -> AsyncIterator[Audio]:
-    """As blocks of a second, as a file is read."""
+    """The audio as blocks of a second, as a file is read."""
     for start in range(0, len(audio), STT_SAMPLE_RATE):
         yield audio[start : start + STT_SAMPLE_RATE]
 

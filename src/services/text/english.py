@@ -16,7 +16,7 @@ def _cardinal(number: int, _count: Count = PLAIN) -> str:
 
 
 def british_cardinal(number: int, _count: Count) -> str:
-    """With `and`: `one hundred and five`."""
+    """A cardinal with `and`: `one hundred and five`."""
     return str(num2words(number, lang="en")).replace(",", "")
 
 

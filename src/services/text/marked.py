@@ -26,7 +26,7 @@ class Pronunciation:
     markup: bool = False
     """Whether the text has marks (`markup.py`); else brackets are text."""
     entries: Sequence[Table] = ()
-    """Of lexicons; the first that has a word says it."""
+    """Tables of the lexicons; the first that has a word says it."""
     known: frozenset[str] = frozenset()
     """Phonemes that the voice takes; none if it reads letters."""
 

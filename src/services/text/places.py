@@ -54,7 +54,7 @@ def starters(language: Language) -> str:
 
 
 def house(number: str, language: Language) -> str:
-    """In pairs: `1428` is `fourteen twenty-eight`, `708` is `seven oh eight`."""
+    """The number of a house in pairs: `1428` is `fourteen twenty-eight`, `708` is `seven oh eight`."""
     if len(number) == 4 and number[1:] != "000":
         return (
             language.year(int(number))

@@ -51,7 +51,7 @@ def _letters(text: str) -> str:
 
 
 def _ended(sentence: str) -> str:
-    """With a mark at its end: the models were taught on sentences that have one."""
+    """The sentence with a mark at its end: the models were taught on sentences that have one."""
     sentence = sentence.rstrip(" ,;:-'")
     return sentence if sentence.endswith((".", "?", "!")) else sentence + "."
 

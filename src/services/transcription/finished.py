@@ -13,13 +13,13 @@ class FinishedChunk:
     """A chunk that was read."""
 
     start: int
-    """Where it begins in the recording; samples."""
+    """First sample of the chunk in the recording."""
     samples: int
     """Its length. The same file is always cut in the same way: one with the same place is the same chunk."""
     end: float
     """Seconds of the recording up to its end."""
     model: str
-    """That read it."""
+    """Name of the model that read the chunk."""
     transcripts: tuple[Transcript, ...]
     """Its own, and those of what they left unread of it."""
     segments: tuple[Segment, ...]

@@ -42,14 +42,14 @@ class Span:
     """A part of the recording that a chunk holds; samples."""
 
     at: int
-    """Where it begins in the chunk."""
+    """First sample of the span in the chunk."""
     start: int
-    """Where it begins in the recording."""
+    """First sample of the span in the recording."""
     length: int
     speech_start: int
-    """Where speech begins in the recording: what comes before is kept for quiet consonants."""
+    """First sample of speech in the recording: what comes before is kept for quiet consonants."""
     speech_end: int
-    """Where it ends."""
+    """First sample after the speech, in the recording."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,7 +88,7 @@ class Chunk:
         return [*found, self._part(start, len(self.audio))]
 
     def _part(self, start: int, end: int) -> "Chunk":
-        """From one sample to another."""
+        """The part of the chunk from one sample to another."""
         spans: list[Span] = []
         for span in self.spans:
             first, last = max(start, span.at), min(end, span.at + span.length)
@@ -141,7 +141,7 @@ class SpeechSegmenter:
         """Samples from frame `_first` on."""
         self._first = 0
         self._probabilities: list[float] = []
-        """Of the frames from `_first` on."""
+        """Speech probability of each frame from `_first` on."""
         self._seen = 0
         """Frames judged so far."""
         self._speaking_since: int | None = None

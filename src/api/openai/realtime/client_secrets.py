@@ -22,7 +22,7 @@ class _ExpiresAfter(BaseModel):
 
 
 class ClientSecretRequest(BaseModel):
-    """As the SDK sends it."""
+    """The request as OpenAI's SDK sends it."""
 
     expires_after: _ExpiresAfter = Field(default_factory=_ExpiresAfter)
     session: dict[str, Any] = Field(default_factory=dict, description="Settings of the session.")

@@ -23,9 +23,9 @@ _DELAYS = {
     "high": (0.8, 0.8),
     "xhigh": (0, 0),
 }
-"""Of each `delay`: seconds behind the newest audio at which a word is stable, and seconds between updates."""
+"""Seconds behind the newest audio at which a word is stable, and seconds between updates, by `delay`."""
 _EAGERNESS = {"low": 8.0, "medium": 4.0, "auto": 4.0, "high": 2.0}
-"""Of `semantic_vad`: longest silence in seconds within an unfinished sentence."""
+"""Longest silence in seconds within an unfinished sentence, by the eagerness of `semantic_vad`."""
 _FINISHED_SECONDS = 0.4
 """Silence that ends a finished sentence there."""
 _ENCODINGS = {"audio/pcm": Encoding.PCM_S16LE, "audio/pcmu": Encoding.MULAW, "audio/pcma": Encoding.ALAW}
@@ -116,7 +116,7 @@ class RealtimeSession:
         self._languages = languages
         self._allowed = allowed
         self.shown: dict[str, Any] = defaults()
-        """As the client sees it, without id and expiry."""
+        """The session as the client sees it, without id and expiry."""
         self._read(self.shown)
         if begun_with:
             self.update(begun_with)
@@ -137,7 +137,7 @@ class RealtimeSession:
 
     @property
     def options(self) -> LiveOptions:
-        """For the live session."""
+        """Options of the live session."""
         return self._options
 
     @property

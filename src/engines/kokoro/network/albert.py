@@ -9,7 +9,7 @@ _EPSILON = 1e-12
 
 
 class Albert(nn.Module):
-    """From tokens (1, n) to features (1, n, 768)."""
+    """ALBERT: from tokens (1, n) to features (1, n, 768)."""
 
     def __init__(self, symbols: int, positions: int = 512, embedding: int = 128, width: int = 768) -> None:
         super().__init__()

@@ -11,7 +11,7 @@ from src.engines.kokoro.network.layers import SnakeBlock, StyledBlock
 
 _SAMPLE_RATE = 24_000
 _RATES = (10, 6)
-"""By which each stage of the generator lengthens its input."""
+"""Factors by which the generator's stages lengthen their input."""
 _KERNELS = (3, 7, 11)
 _FFT, _HOP = 20, 5
 _HARMONICS = 9
@@ -23,7 +23,7 @@ _EXPORT_GAIN = 1.5
 
 
 class Decoder(nn.Module):
-    """From text features, pitch and energy to samples."""
+    """Decoder and generator: from text features, pitch and energy to samples."""
 
     def __init__(self, width: int, inner: int = 1024) -> None:
         super().__init__()

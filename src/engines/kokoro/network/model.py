@@ -16,7 +16,7 @@ _SYMBOLS, _WIDTH = 178, 512
 
 
 class Network(nn.Module):
-    """From the tokens of one sentence to its samples."""
+    """The whole network: from the tokens of one sentence to its samples."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -11,7 +11,7 @@ def _lstm(inputs: int, width: int) -> nn.LSTM:
 
 
 class TextEncoder(nn.Module):
-    """From tokens (1, n) to features (1, width, n)."""
+    """Text encoder: from tokens (1, n) to features (1, width, n)."""
 
     def __init__(self, symbols: int, width: int, layers: int = 3, kernel: int = 5) -> None:
         super().__init__()
@@ -33,7 +33,7 @@ class TextEncoder(nn.Module):
 
 
 class _DurationEncoder(nn.Module):
-    """From (1, n, width) to (1, n, width + style): the style is put beside what each layer makes."""
+    """From (1, n, width) to (1, n, width + style): the style is joined to the output of each layer."""
 
     def __init__(self, width: int, layers: int = 3) -> None:
         super().__init__()

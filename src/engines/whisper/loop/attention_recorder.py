@@ -44,7 +44,7 @@ class AttentionRecorder:
         self._positions = positions
         self._keys: dict[LayerHead, NDArray[np.float32]] = {}
         self._weights: dict[LayerHead, NDArray[np.float32]] = {}
-        """Of each head, shape (tokens, encoder positions)."""
+        """Attention weights of each head, shape (tokens, encoder positions)."""
 
     def record(self, layer: int, query: Heads, cache: CrossAttentionCache) -> None:
         """See `Recorder`."""

@@ -46,7 +46,7 @@ class Capabilities:
     """Products of the hundreds of rows of the encoder."""
     cross_attention: type[CrossAttentionCache]
     conv_dtype: torch.dtype
-    """Of the encoder's second convolution."""
+    """Type of the encoder's second convolution."""
 
     def __str__(self) -> str:
         kinds = self.few_rows, self.many_rows, self.cross_attention

@@ -177,7 +177,7 @@ class GreedySearch:
         self._longest = longest
         self._end = end
         self.logprobs: list[float] = []
-        """Of the tokens that follow the forced ones."""
+        """Log-probabilities of the tokens that follow the forced ones."""
         self.texts: list[list[int]] = [list(forced)]
 
     def advance(self, logprobs: Rows) -> list[int]:

@@ -14,7 +14,8 @@ import os
 import statistics
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from src.engines.absent import AbsentEngine
 from src.engines.base import STT_SAMPLE_RATE, Audio, OnEarlySound, SttOptions, Transcript, Utterance, Voice
 from src.engines.models import Models
 from src.engines.remote import RemoteSpeechToText, RemoteTextToSpeech
+from tests.support.ray_cluster import descendants
 
 CALLERS = 8
 ROWS = 200
@@ -98,9 +100,28 @@ async def handle_cost(stt: RemoteSpeechToText, tts: RemoteTextToSpeech) -> None:
         )
 
 
-async def rows_per_second(engine: Any, audio: Audio, seconds: float) -> float:
+def cpu_seconds() -> float:
+    """Of this process and all that it has started, Ray's and the replicas among them."""
+    ticks = 0
+    for pid in descendants(os.getpid()):
+        with suppress(OSError):
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+@dataclass
+class Throughput:
+    """What one engine did in several rounds."""
+
+    rows_per_second: list[float] = field(default_factory=list)
+    cpu_seconds_per_row: list[float] = field(default_factory=list)
+
+
+async def work(engine: Any, audio: Audio, seconds: float, found: Throughput) -> None:
+    """Let 8 callers send a row whenever the last one is answered."""
     end = time.perf_counter() + seconds
-    began, done = time.perf_counter(), 0
+    began, spent, done = time.perf_counter(), cpu_seconds(), 0
 
     async def caller(number: int) -> None:
         nonlocal done
@@ -109,28 +130,38 @@ async def rows_per_second(engine: Any, audio: Audio, seconds: float) -> float:
             done += 1
 
     await asyncio.gather(*(caller(number) for number in range(CALLERS)))
-    return done / (time.perf_counter() - began)
+    found.rows_per_second.append(done / (time.perf_counter() - began))
+    found.cpu_seconds_per_row.append((cpu_seconds() - spent) / done)
 
 
 async def throughput(
     engines: dict[str, Any], audio: Audio, rounds: int, seconds: float
-) -> dict[str, list[float]]:
-    """Rows per second of each engine, in turn; the first one is what the others are compared with."""
+) -> dict[str, Throughput]:
+    """What each engine does, in turn; the first one is what the others are compared with."""
     for engine in engines.values():
-        await rows_per_second(engine, audio, 3)
-    found: dict[str, list[float]] = {name: [] for name in engines}
+        await work(engine, audio, 3, Throughput())
+    found = {name: Throughput() for name in engines}
     for _ in range(rounds):
         for name, engine in engines.items():
-            found[name].append(await rows_per_second(engine, audio, seconds))
+            await work(engine, audio, seconds, found[name])
     length = len(audio) / STT_SAMPLE_RATE
     print(f"\n{CALLERS} callers, rows of {length:.1f} s, in turn:\n")
-    print("| Whisper | rows a second | audio a second | to the first |\n| --- | --- | --- | --- |")
+    print("| Whisper | rows a second | audio a second | to the first | CPU seconds a row | to the first |")
+    print("| --- | --- | --- | --- | --- | --- |")
     first = next(iter(found.values()))
-    for name, values in found.items():
-        ratio = statistics.median(b / a for a, b in zip(first, values, strict=True))
-        rows = ", ".join(f"{value:.2f}" for value in values)
-        print(f"| {name} | {rows} | {length * statistics.median(values):.1f} s | {ratio:.3f} |")
+    for name, one in found.items():
+        columns = [name, ", ".join(f"{value:.2f}" for value in one.rows_per_second)]
+        columns.append(f"{length * statistics.median(one.rows_per_second):.1f} s")
+        columns.append(_ratio(first.rows_per_second, one.rows_per_second))
+        columns.append(", ".join(f"{value:.3f}" for value in one.cpu_seconds_per_row))
+        columns.append(_ratio(first.cpu_seconds_per_row, one.cpu_seconds_per_row))
+        print(f"| {' | '.join(columns)} |")
     return found
+
+
+def _ratio(first: list[float], second: list[float]) -> str:
+    """Median over the rounds, in which both worked one after the other."""
+    return f"{statistics.median(b / a for a, b in zip(first, second, strict=True)):.3f}"
 
 
 def memory() -> None:
@@ -186,6 +217,12 @@ def main() -> None:
         return ServeReplicas(serve.run(made.bind(engines, ""), name=name, route_prefix=None))
 
     async def run() -> None:
+        try:
+            await measure()
+        finally:
+            serve.shutdown()  # while the loop runs that rows are sent from
+
+    async def measure() -> None:
         async with (
             RemoteSpeechToText("stt", deploy(SpeechToTextReplica, "in", open_instant, 1)) as stt,
             RemoteTextToSpeech("tts", deploy(TextToSpeechReplica, "out", open_instant, 1)) as tts,
@@ -209,7 +246,8 @@ def main() -> None:
             memory()
         if given.json:
             seen = {"callers": CALLERS, "row_seconds": len(audio) / STT_SAMPLE_RATE, "threads": given.threads}
-            given.json.write_text(json.dumps({**seen, "rows_per_second": found}, indent=1) + "\n")
+            rows = {name: one.rows_per_second for name, one in found.items()}
+            given.json.write_text(json.dumps({**seen, "rows_per_second": rows}, indent=1) + "\n")
 
     load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
     print(
@@ -218,7 +256,6 @@ def main() -> None:
     try:
         asyncio.run(run())
     finally:
-        serve.shutdown()
         ray.shutdown()
 
 

@@ -24,7 +24,7 @@ def main() -> None:
     parser.add_argument("--handle-ms", type=float, default=4, help="a row's way to a replica and back")
     parser.add_argument("--limits-us", type=float, default=100, help="one operation of the limits store")
     parser.add_argument("--overhead-ms", type=float, default=10, help="a request beside engine and queues")
-    parser.add_argument("--price", type=float, default=0.06, help="of an hour of a machine with one engine")
+    parser.add_argument("--price", type=float, default=0.06, help="of an hour of a machine")
     parser.add_argument("--plots", type=Path, default=Path("docs/images"))
     given = parser.parse_args()
     if given.step == "measure":
@@ -44,8 +44,7 @@ def main() -> None:
         overhead=given.overhead_ms / 1e3,
     )
     report.plot(every, given.plots)
-    cost = report.cost_per_1000_hours(found, given.price, 0.6)
-    print(f"\n1,000 hours of audio at 60 % load and {given.price} an hour for each machine: {cost:.2f}")
+    report.print_cost(found, given.price, 0.6, replicas=10, others=3)
 
 
 if __name__ == "__main__":

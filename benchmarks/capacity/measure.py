@@ -1,17 +1,21 @@
-"""Measures one engine of this machine: its speed by the number of its rows, and waits at several loads."""
+"""Measures one engine of this machine: its speed by the number of its rows, and waits at several loads.
+
+Times are those of idle cores (`benchmarks/idle_clock.py`).
+"""
 
 import asyncio
 import os
 import platform
 import random
-import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks.idle_clock import IdleClock
 from benchmarks.speech import clips, decode
 from src.config import load_settings
 from src.core.loader import open_models
@@ -20,24 +24,25 @@ from src.engines.base import Audio, SpeechToText, SttOptions
 
 ROWS = (1, 2, 4, 8, 12)
 LOADS = (0.5, 0.8, 0.95)
+_TICK = 0.02
 
 
 async def closed_loop(engine: SpeechToText, audios: list[Audio], callers: int, seconds: float) -> float:
     """Seconds of audio a second, with so many callers that each send a row when the last one is answered."""
-    done, began = 0.0, time.perf_counter()
-    end = began + seconds
-    turn = count()
+    clock, done, turn = IdleClock(), 0.0, count()
+    end = seconds
 
     async def caller() -> None:
         nonlocal done
-        while time.perf_counter() < end:
+        while clock.now() < end:
             number = next(turn)
             audio = audios[number % len(audios)]
             await engine.transcribe(audio, SttOptions(language="en"), f"row-{number}")
             done += len(audio) / 16_000
 
-    await asyncio.gather(*(caller() for _ in range(callers)))
-    return done / (time.perf_counter() - began)
+    async with ticking(clock):
+        await asyncio.gather(*(caller() for _ in range(callers)))
+        return done / clock.now()
 
 
 async def open_arrivals(
@@ -45,23 +50,39 @@ async def open_arrivals(
 ) -> list[float]:
     """Seconds that each row took, where `rate` rows a second come at random (Poisson)."""
     waits: list[float] = []
-    drawn = random.Random(3)
+    drawn, clock = random.Random(3), IdleClock()
 
     async def row(number: int) -> None:
-        began = time.perf_counter()
+        began = clock.now()
         await engine.transcribe(drawn.choice(audios), SttOptions(language="en"), f"row-{number}")
-        waits.append(time.perf_counter() - began)
+        waits.append(clock.now() - began)
 
-    began = time.perf_counter()
-    due = began
-    async with asyncio.TaskGroup() as group:
+    due = 0.0
+    async with ticking(clock), asyncio.TaskGroup() as group:
         for number in count():
             due += drawn.expovariate(rate)
-            if due > began + seconds:
+            if due > seconds:
                 break
-            await asyncio.sleep(max(due - time.perf_counter(), 0))
+            while clock.now() < due:  # noqa: ASYNC110 - the clock has no event
+                await asyncio.sleep(_TICK)
             group.create_task(row(number))
     return waits
+
+
+@asynccontextmanager
+async def ticking(clock: IdleClock) -> AsyncIterator[None]:
+    """Read the clock often, because its speed changes."""
+
+    async def tick() -> None:
+        while True:
+            await asyncio.sleep(_TICK)
+            clock.now()
+
+    task = asyncio.create_task(tick())
+    try:
+        yield
+    finally:
+        task.cancel()
 
 
 async def measure(seconds: float, threads: int, loads: Sequence[float] = LOADS) -> dict[str, Any]:
@@ -81,6 +102,7 @@ async def measure(seconds: float, threads: int, loads: Sequence[float] = LOADS) 
         "lengths": lengths,
     }
     async with open_models(settings, speaks=False) as models:
+        clock = IdleClock()
         await closed_loop(models.stt, audios, 4, 5)
         speed = {rows: await closed_loop(models.stt, audios, rows, seconds) for rows in ROWS}
         found["speed"] = speed
@@ -93,6 +115,8 @@ async def measure(seconds: float, threads: int, loads: Sequence[float] = LOADS) 
             seen |= {f"p{share}": float(np.percentile(waits, share)) for share in (50, 95)}
             found["observed"].append(seen)
             print(seen)
+        found["share"] = round(clock.share(), 2)
+        print(f"the machine's time that was ours: {found['share']:.0%}")
     return found
 
 

@@ -19,6 +19,9 @@ import simpy
 REPORT_INTERVAL = 0.5
 """Seconds between two reports of the replicas' work to the HTTP processes."""
 
+_WARM_UP = 0.3
+"""Share of the time that is not counted."""
+
 Events = Generator[simpy.Event, Any, None]
 
 
@@ -138,7 +141,7 @@ class Service:
 
     def __init__(self, costs: Costs, replicas: int, http_processes: int, seed: int = 1) -> None:
         self.env = simpy.Environment()
-        self.outcome = Outcome()
+        self.outcome, self._since = Outcome(), 0.0
         self._costs, self._random = costs, np.random.default_rng(seed)
         self._replicas = [Replica(self.env, costs) for _ in range(replicas)]
         self._http = [simpy.Resource(self.env) for _ in range(http_processes)]
@@ -183,10 +186,14 @@ class Service:
         self.outcome.waits.append(self.env.now - began)
         self.outcome.audio += audio
 
+    def start_over(self) -> None:
+        """Count from now on: the queues have filled."""
+        self.outcome, self._since = Outcome(), self.env.now
+
     def finish(self) -> Outcome:
         """The outcome, with shares of the simulated time."""
         outcome = self.outcome
-        outcome.seconds = self.env.now
+        outcome.seconds = self.env.now - self._since
         outcome.http_busy /= outcome.seconds * len(self._http)
         outcome.limits_busy /= outcome.seconds
         return outcome
@@ -232,6 +239,8 @@ def open_arrivals(
             yield service.env.timeout(float(drawn.exponential(1 / rate)))
 
     service.env.process(source())
+    service.env.run(until=_WARM_UP * requests / rate)
+    service.start_over()
     # not until all are answered: the end of an overload would look like spare capacity
     service.env.run(until=requests / rate)
     return service.finish()

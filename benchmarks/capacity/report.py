@@ -13,7 +13,7 @@ from benchmarks.capacity.model import Costs, Outcome, closed_loop, open_arrivals
 REPLICAS = (1, 2, 10, 100, 1000)
 LOADS = (0.25, 0.5, 0.75, 0.9, 1.0, 1.1, 1.25, 1.5)
 REPLICAS_OF_AN_HTTP_PROCESS = 10
-REQUESTS = {1: 10_000, 2: 10_000, 10: 20_000, 100: 50_000, 1000: 200_000}
+REQUESTS = {1: 10_000, 2: 10_000, 10: 20_000, 100: 50_000, 1000: 300_000}
 
 
 def costs_of(found: dict[str, Any]) -> Costs:
@@ -97,17 +97,24 @@ def plot(every: dict[int, list[Outcome]], folder: Path) -> None:
     """Write the plots, for light and dark pages."""
 
     def draw(axes: Any) -> None:
-        left, right = axes
+        throughput, median, slow = axes
         load = [100 * load for load in LOADS]
         for replicas, outcomes in every.items():
-            p95 = [outcome.percentile(95) for outcome in outcomes]
-            left.plot(load, p95, label=f"{replicas:,}", marker=".")
-            right.plot(load, [one.audio / one.seconds / replicas for one in outcomes], marker=".")
-        left.set(xlabel="load, % of capacity", ylabel="p95, seconds", ylim=(0, None))
-        right.set(xlabel="load, % of capacity", ylabel="audio s/s for each replica", ylim=(0, None))
-        left.legend(title="replicas")
+            throughput.plot(
+                load,
+                [one.audio / one.seconds / replicas for one in outcomes],
+                marker=".",
+                label=f"{replicas:,}",
+            )
+            median.plot(load, [one.percentile(50) for one in outcomes], marker=".")
+            slow.plot(load, [one.percentile(95) for one in outcomes], marker=".")
+        for plot, label in zip(
+            axes, ("audio s/s for each replica", "p50, seconds", "p95, seconds"), strict=True
+        ):
+            plot.set(xlabel="load, % of capacity", ylabel=label, ylim=(0, None))
+        throughput.legend(title="replicas")
 
-    plots.save("capacity", draw, columns=2, folder=folder)
+    plots.save("capacity", draw, columns=3, size=(11, 3.4), folder=folder)
 
 
 def read(file: Path) -> dict[str, Any]:
@@ -117,7 +124,28 @@ def read(file: Path) -> dict[str, Any]:
     return found
 
 
-def cost_per_1000_hours(found: dict[str, Any], price_per_hour: float, load: float) -> float:
-    """Price of 1,000 hours of audio, at so much load of machines that each have one engine as measured."""
-    speed = costs_of(found).capacity() * load
-    return float(np.divide(1000, speed)) * price_per_hour
+def print_cost(found: dict[str, Any], price: float, load: float, replicas: int, others: int) -> None:
+    """Print what 1,000 hours of audio cost, and what that takes for granted.
+
+    Args:
+        found: what `measure` wrote.
+        price: of an hour of one machine.
+        load: share of their capacity that the replicas are kept at.
+        replicas: one on each machine.
+        others: machines without an engine: the head, HTTP processes, the limits store.
+    """
+    speed = costs_of(found).capacity()
+    hours = replicas * speed * load
+    machines = replicas + others
+    rows = {
+        "engine": f"{found['engine']}, {speed:.1f} s of audio a second",
+        "machines with an engine": f"{replicas}",
+        "other machines (head, HTTP processes, limits store)": f"{others}",
+        "price of a machine": f"{price:.3f} an hour",
+        "load": f"{100 * load:.0f} %",
+        "audio": f"{hours:.0f} hours an hour",
+        "**1,000 hours of audio**": f"**{1000 / hours * machines * price:.2f}**",
+    }
+    print("\n| | |\n| --- | --- |")
+    for name, value in rows.items():
+        print(f"| {name} | {value} |")

@@ -12,10 +12,15 @@ import os
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmarks.speech import Clip, clips, word_error_rate
 from benchmarks.systems import open_both
 from src.engines.base import SttOptions
+from src.services.stt import SttService
+
+if TYPE_CHECKING:
+    from faster_whisper import WhisperModel
 
 Found = tuple[str, float, str]
 """Language, its probability, text."""
@@ -32,6 +37,26 @@ async def read_all(read: Read, pool: list[Clip]) -> list[Found]:
             return await read(clip.path)
 
     return list(await asyncio.gather(*(one(clip) for clip in pool)))
+
+
+def readers(service: SttService, model: "WhisperModel") -> dict[str, Read]:
+    """Voz and faster-whisper, by name. The latter reads one file at a time."""
+    one_at_a_time = asyncio.Lock()
+
+    async def ours(path: Path) -> Found:
+        with path.open("rb") as file:
+            result = await service.transcribe(file, SttOptions())
+        return result.language, result.language_probability, result.text
+
+    def transcribe(path: Path) -> Found:
+        segments, info = model.transcribe(str(path))
+        return info.language, info.language_probability, " ".join(one.text.strip() for one in segments)
+
+    async def theirs(path: Path) -> Found:
+        async with one_at_a_time:
+            return await asyncio.to_thread(transcribe, path)
+
+    return {"ours": ours, "faster-whisper": theirs}
 
 
 def report(name: str, language: str, pool: list[Clip], found: list[Found]) -> None:
@@ -58,26 +83,12 @@ async def main() -> None:
 
 async def run(given: argparse.Namespace, stack: AsyncExitStack) -> None:
     engine, service, model = await open_both(given, stack)
-    one_at_a_time = asyncio.Lock()
-
-    async def ours(path: Path) -> Found:
-        with path.open("rb") as file:
-            result = await service.transcribe(file, SttOptions())
-        return result.language, result.language_probability, result.text
-
-    def transcribe(path: Path) -> Found:
-        segments, info = model.transcribe(str(path))
-        return info.language, info.language_probability, " ".join(one.text.strip() for one in segments)
-
-    async def theirs(path: Path) -> Found:
-        async with one_at_a_time:
-            return await asyncio.to_thread(transcribe, path)
-
+    systems = readers(service, model)
     for language in given.languages:
         pool = clips(language, given.root)[: given.clips]
         print(f"{language}: {len(pool)} clips, {sum(clip.seconds for clip in pool):.0f} s", flush=True)
-        report("ours", language, pool, await read_all(ours, pool))
-        report("faster-whisper", language, pool, await read_all(theirs, pool))
+        for name, read in systems.items():
+            report(name, language, pool, await read_all(read, pool))
     print(f"decoded again: {engine.stats.retry_rate:.1%} of rows: {dict(engine.stats.issues)}")
 
 

@@ -8,7 +8,7 @@ The systems take turns. The results are printed; nothing is asserted.
     python -m benchmarks.stt ... --device cuda --clients 1 8 32 128            # all of them on a GPU
 
 Peers are faster-whisper's `WhisperModel.transcribe` (one call at a time, language detection on, beam 5),
-its `BatchedInferencePipeline`, and a batcher that works as WhisperLive's does.
+the same with beam 1, its `BatchedInferencePipeline`, and a batcher that works as WhisperLive's does.
 """
 
 import argparse
@@ -196,6 +196,7 @@ async def main() -> None:
     arguments.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     arguments.add_argument("--compute-type", default="auto")
     arguments.add_argument("--only", nargs="+", help="systems, by the names that are printed")
+    arguments.add_argument("--beam-1", action="store_true", help="compare with the peer's greedy search, too")
     arguments.add_argument("--url", help="of a running server")
     arguments.add_argument("--key", default="")
     given = arguments.parse_args()
@@ -228,6 +229,8 @@ async def run(given: argparse.Namespace, stack: AsyncExitStack) -> None:
         return queued
 
     systems: dict[str, Read] = {"ours": ours, "WhisperModel": theirs(model.transcribe)}
+    if given.beam_1:
+        systems["WhisperModel, beam 1"] = theirs(model.transcribe, beam_size=1)
     if given.url:
         systems["ours, HTTP"] = through_http(stack, given.url, given.key)
     systems_under_load = systems | {"like WhisperLive": WhisperLive(model).read}

@@ -30,7 +30,7 @@ class LayerNorm:
 
 
 class Embedding:
-    """Vectors of tokens, kept in as few bytes as the file has for them, or in float16.
+    """Vectors of tokens, kept in the type that the file has.
 
     Args:
         array: shape (tokens, width).
@@ -38,7 +38,7 @@ class Embedding:
     """
 
     def __init__(self, array: NDArray[np.generic], scale: NDArray[np.generic] | None) -> None:
-        self._vectors = array.astype(np.float16 if scale is None else array.dtype)
+        self._vectors = array.copy()
         self._scale = None if scale is None else np.broadcast_to(scale.astype(np.float32), len(array))
 
     def __len__(self) -> int:

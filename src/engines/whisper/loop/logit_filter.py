@@ -67,10 +67,10 @@ class LogitFilter:
             return [(0, first), (latest_begin, self._size)], False
         if text[-1] >= first and (len(text) == 1 or text[-2] >= first):
             return [(first, self._size)], False
-        past = first, next((token for token in reversed(text) if token >= first), first)
-        if text[-1] < first:
-            return [past], True
-        return [past, (0, self._end)], True
+        last = next((token for token in reversed(text) if token >= first), first - 1)
+        if text[-1] < first:  # a segment that has words ends after it begins
+            return [(first, last + 1)], True
+        return [(first, last), (0, self._end)], True
 
     def top_k(self, logprobs: Rows, k: int) -> Candidates:
         """The `k` likeliest tokens of each row."""

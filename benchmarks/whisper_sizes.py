@@ -3,8 +3,8 @@
     python -m benchmarks.whisper_sizes medium --tokenizer models/whisper/base/tokenizer.json
 
 The weights are random numbers in the true shape (`benchmarks.random_whisper`), in a temporary folder. Both
-sides compute in int8 on one thread, and what is told is CPU time, so that a busy machine changes little. A row
-is 30 s of audio. A step writes a token of each of its rows with a beam of five.
+sides compute in int8 on one thread, and what is told is CPU time, so that a busy machine changes little. A
+row is 30 s of audio. A step writes a token of each of its rows with a beam of five.
 """
 
 import argparse
@@ -171,7 +171,7 @@ def report(
     for side, one in found.items():
         spent = one["encoder"] + _SECONDS * _SPOKEN * one[last]
         print(
-            f"{side}: {_SECONDS / spent:.1f} s of speech in a second of one core, {60 / spent:.1f} rows a minute"
+            f"{side}: {_SECONDS / spent:.1f} s of speech a second of one core, {60 / spent:.1f} rows a minute"
         )
 
 

@@ -8,7 +8,9 @@ from src.services.text.numbers import (
     counted,
     digits,
     integer,
+    minus,
     next_word,
+    number,
     number_or_year,
     parse,
     say,
@@ -116,7 +118,7 @@ def fractions(language: Language) -> list[Rule]:
             words = language.mixed(number, top, bottom, "")
             if count.feminine and (top, bottom) == (1, 2):
                 words = words.removesuffix("medio") + "media"
-        return f"{said['minus']} {words}" if match["minus"] else words
+        return minus(match, language) + words
 
     def score(match: re.Match[str]) -> str | None:
         top, bottom = match["top"], match["bottom"]
@@ -166,9 +168,7 @@ def scales(language: Language) -> list[Rule]:
 
     def one(match: re.Match[str]) -> str | None:
         written, scale = match["number"], match["scale"]
-        value = parse(written, language)
-        if value is None:
-            return None
+        value = number(written, language)
         # a single digit and a capital are a name: `3M`, `4K`, `8K`
         low = parse(match.groupdict().get("low") or "", language)
         if (
@@ -195,9 +195,8 @@ def scales(language: Language) -> list[Rule]:
         start = f"{say(low, language)} {language.words['to']} " if low else ""
         return start + counted(value, scale_noun, language) + joint
 
-    def small(match: re.Match[str]) -> str | None:
-        value = parse(match["number"], language)
-        return None if value is None else counted(value, language.money_scales["m"], language)
+    def small(match: re.Match[str]) -> str:
+        return counted(number(match["number"], language), language.money_scales["m"], language)
 
     short = alternatives(name for name in language.scales if len(name) <= 3 and name != "mil")
     found = [
@@ -241,13 +240,10 @@ def powers(language: Language) -> list[Rule]:
     """`2.5e-3`, `10⁻³`, `log₂8`."""
     said = language.words
 
-    def scientific(match: re.Match[str]) -> str | None:
-        value = parse(match["number"], language)
-        if value is None:
-            return None
+    def scientific(match: re.Match[str]) -> str:
+        value = number(match["number"], language)
         sign = f"{said['minus']} " if match["sign"] in ("-", "−") else ""
-        minus = f"{said['minus']} " if match["minus"] else ""
-        return f"{minus}{say(value, language)} {said['ten to']} {sign}{integer(match['power'], language)}"
+        return f"{minus(match, language)}{say(value, language)} {said['ten to']} {sign}{integer(match['power'], language)}"
 
     def raised(match: re.Match[str]) -> str:
         if not match["sign"] and match["power"] in ("2", "3"):
@@ -315,7 +311,7 @@ def cardinals(language: Language) -> list[Rule]:
         if alone and len(written) == 4 and "1010" <= written < "2100" and written.isdigit():
             return language.year(int(written))
         said = number_or_year(written, before, language, next_word(match), after)
-        return f"{language.words['minus']} {said}" if match["minus"] else said
+        return minus(match, language) + said
 
     return [
         rule("cardinal", rf"(?P<minus>(?:(?<=^)|(?<=[\s(=?!,:;<>≤≥]))[-−](?=\.?\d))?(?P<number>{NUMBER})", one, "number")

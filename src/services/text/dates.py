@@ -12,7 +12,7 @@ _NO_TIME = r"(?![\w:/]|[.,]\d|\s?[ap]\.?\s?m\b|-\d|\s?%)"
 _TIED = re.compile(r"\w\s[a-zñ]")
 
 
-def rules(language: Language) -> list[Rule]:  # noqa: PLR0915 - one function a form
+def rules(language: Language) -> list[Rule]:
     """2026-11-22, 22/11/2026, 22.11.2026, 22/11 after a word that says so, May 5-7, Mon., mié."""
 
     def date(day: str, month: int, year: str | None, day_first: bool = False) -> str | None:
@@ -73,9 +73,9 @@ def rules(language: Language) -> list[Rule]:  # noqa: PLR0915 - one function a f
         return language.months[month_of(match) - 1] + stop(match, acronyms=False)
 
     def quarter(match: re.Match[str]) -> str:
-        year = match["year"]
+        year = match["year"] or match["year2"]
         said = language.year(int(year)) if len(year) == 4 else language.cardinal(int(year), Count())
-        return f"the {language.ordinal(int(match['q']), False)} quarter of {said}"
+        return f"the {language.ordinal(int(match['q'] or match['q2']), False)} quarter of {said}"
 
     def season(match: re.Match[str]) -> str:
         return f"{language.year(int(match['year']))} {language.cardinal(int(match['last']), Count())}"
@@ -97,22 +97,10 @@ def rules(language: Language) -> list[Rule]:  # noqa: PLR0915 - one function a f
     cut_short = alternatives(
         name for name in language.month_names if len(name) < 5 and name not in language.ambiguous_days
     )
-    if language.pairs:
-        quarters = [
-            any_case(
-                "date", r"(?<!\w)(?P<q>[1-4])Q\s?'?(?P<year>\d{4}|\d\d)(?!\w)", quarter, "quarter", r"Q"
-            ),
-            any_case("date", r"(?<!\w)Q(?P<q>[1-4])\s?'?(?P<year>\d{4})(?!\w)", quarter, "quarter", r"Q"),
-            any_case(
-                "date",
-                r"(?<![\w.,])(?P<own>(?P<year>\d{3,4}))(?= (?:A\.?D|B\.?C)\b)",
-                era,
-                "year of an era",
-                r"[AB]\.?[DC]",
-            ),
-        ]
-    else:
-        quarters = []
+    quarters = [
+        any_case("date", r"(?<!\w)(?:(?P<q>[1-4])Q\s?'?(?P<year>\d{4}|\d\d)|Q(?P<q2>[1-4])\s?'?(?P<year2>\d{4}))(?!\w)", quarter, "quarter", r"Q"),
+        any_case("date", r"(?<![\w.,])(?P<own>(?P<year>\d{3,4}))(?= (?:A\.?D|B\.?C)\b)", era, "year of an era", r"[AB]\.?[DC]"),
+    ] if language.pairs else []  # fmt: skip
     found = [
         any_case("date", r"(?<![\w/.,-])(?P<year>(?:19|20)\d\d)/(?P<last>[1-9]\d)(?![\w/]|[.,]\d)", season, "season", r"\d/\d"),
         any_case("date", rf"(?<![\w-]){names}\b\.?(?=\s?[-–]\s?(?:{plain_names})\b(?![\w-]))", month_alone, "month in a range", r"[-–]"),
@@ -144,6 +132,8 @@ def _weekdays(language: Language) -> list[Rule]:
         r"(?<=[A-Z][a-z][a-z]\.)\s[a-z]" if next(iter(language.weekdays.values()))[0].isupper() else r"(?!)"
     )
     ties = rf"{language.words['and']}|{language.words['or']}|{language.words['to']}|through|thru|&|al"
+    joint = rf"(?:\s?[-–]\s?|\s(?:{ties})\s)"
+    near = r"[-–]|\s(?:to|and|or|through|thru|&|a|al|y|o)\s"
 
     def day(match: re.Match[str]) -> str | None:
         written = match["own"]
@@ -157,10 +147,8 @@ def _weekdays(language: Language) -> list[Rule]:
 
     return [
         # Mon-Fri, lun. a vie.
-        any_case("weekday", rf"(?<![\w-])(?P<own>(?:{every})\.?)(?=\s?[-–]\s?(?:{every})(?![\w-]))", day, "weekday in a range", r"[-–]|\s(?:to|and|or|through|thru|&|a|al|y|o)\s"),
-        any_case("weekday", rf"(?<!\w)(?:{every})\.?\s?[-–]\s?(?P<own>(?:{every})\b\.?)(?![\w-])", day, "weekday in a range", r"[-–]|\s(?:to|and|or|through|thru|&|a|al|y|o)\s"),
-        any_case("weekday", rf"(?<![\w-])(?P<own>(?:{every})\b\.?)(?=\s(?:{ties})\s(?:{every})(?![\w-]))", day, "weekday in a range", r"[-–]|\s(?:to|and|or|through|thru|&|a|al|y|o)\s"),
-        any_case("weekday", rf"(?<![\w-])(?:{every})\.?\s(?:{ties})\s(?P<own>(?:{every})\b\.?)(?![\w-])", day, "weekday in a range", r"[-–]|\s(?:to|and|or|through|thru|&|a|al|y|o)\s"),
+        any_case("weekday", rf"(?<![\w-])(?P<own>(?:{every})\b\.?)(?={joint}(?:{every})(?![\w-]))", day, "weekday in a range", near),
+        any_case("weekday", rf"(?<![\w-])(?:{every})\.?{joint}(?P<own>(?:{every})\b\.?)(?![\w-])", day, "weekday in a range", near),
         any_case("weekday", rf"(?<!\w)(?P<own>(?:{'|'.join(re.escape(n) for n in short)})\b\.?),?(?=\s(?:\d{{1,2}}(?:st|nd|rd|th|º)?(?!\w|:|[.,]\d|\s?%)|\(?\d{{1,2}}/\d{{1,2}}(?!\w)|(?:{months})\b\.?\s\d))", day, "weekday before a date"),
         any_case("weekday", rf"(?<!\w)(?P<own>(?:{clear})\.)(?!\w)", day, "weekday cut short", r"[a-zé]\."),
         any_case("weekday", rf"(?<!\w)(?<![Tt]he)(?P<own>(?:{unclear})\.)(?=\s(?:{language.words['and']}|{language.words['or']}|{language.words['to']}|at)\b|,\s|(?-i:{capital}))", day, "weekday in a list", r"[a-zé]\."),

@@ -101,14 +101,6 @@ def _time(hour: int, minute: int, second: int | None, half: str) -> str:
     return said + {"am": " eigh em", "pm": " pee em"}.get(half, "")
 
 
-def _duration(parts: list[tuple[int, str]]) -> str:
-    names = {"h": "hour", "min": "minute", "s": "second"}
-    said = [f"{_cardinal(n)} {names[unit]}{'s' if n != 1 else ''}" for n, unit in parts]
-    if parts[-1][1] == "s" and len(said) > 1:
-        said[-1] = f"and {said[-1]}"
-    return " ".join(said)
-
-
 def _regnal(number: int, _name: str) -> str:
     return f"the {_ordinal(number)}"
 
@@ -152,7 +144,6 @@ ENGLISH = Language(
     say_day_first=_day_first,
     say_days=_days,
     say_time=_time,
-    say_duration=_duration,
     prefix=_prefix,
     powers=_powers,
     syllables=rf"{_ONSET}?(?:[aeiouy]{{1,2}}{_CODA}?{_ONSET})*?[aeiouy]{{1,2}}{_CODA}?",

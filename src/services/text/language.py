@@ -153,8 +153,6 @@ class Language:
     """From one day to another of a month: the days, month, year in words, whether the day is written first."""
     say_time: Callable[[int, int, int | None, str], str]
     """Hour, minute, second and `am`, `pm` or nothing."""
-    say_duration: Callable[[list[tuple[int, str]]], str]
-    """Amounts of `h`, `min` and `s`."""
     hours_mark: str
     """What follows a time or a bare hour: `h`, `hrs`."""
     hour_before: str

@@ -4,7 +4,16 @@ import re
 
 from src.services.text import units
 from src.services.text.language import Count, Language, Noun, alternatives, words
-from src.services.text.numbers import NUMBER, Value, counted, integer, number_or_year, parse, say
+from src.services.text.numbers import (
+    NUMBER,
+    Value,
+    counted,
+    integer,
+    minus,
+    number,
+    say,
+    spoken,
+)
 from src.services.text.reading import Rule, rule, stop
 
 # means nothing else when no number is before it
@@ -45,11 +54,8 @@ def rules(language: Language) -> list[Rule]:  # noqa: PLR0915 - one function a f
     unit = f"(?P<unit>{units.pattern(language)})"
     inch, foot_noun = units.noun("in", language), units.noun("ft", language)
 
-    def counted_unit(match: re.Match[str], written: str, name: Noun) -> str | None:
-        value = parse(written, language)
-        if value is None:
-            return None
-        words = counted(value, name, language)
+    def counted_unit(match: re.Match[str], written: str, name: Noun) -> str:
+        words = counted(number(written, language), name, language)
         if adjective(match, language) and words.endswith(name.many):
             words = words.removesuffix(name.many) + name.one
         return words
@@ -62,20 +68,17 @@ def rules(language: Language) -> list[Rule]:  # noqa: PLR0915 - one function a f
         if written == "B" and not match["number"].isdigit():
             return None
         words = counted_unit(match, match["number"], units.noun(written, language))
-        if words is None:
-            return None
         if match["low"]:  # a range: 3-5 km
-            words = f"{_low(match, language)} {said['to']} {words}"
-        minus = f"{said['minus']} " if match["minus"] else ""
-        return minus + words + stop(match)
+            words = f"{spoken(match['low'], language)} {said['to']} {words}"
+        return minus(match, language) + words + stop(match)
 
-    def per_many(match: re.Match[str]) -> str | None:
+    def per_many(match: re.Match[str]) -> str:
         top = counted_unit(match, match["number"], units.noun(match["unit"], language))
         below = counted_unit(match, match["count"], units.noun(match["below"], language))
-        return top and f"{top} {said['per']} {below}"
+        return f"{top} {said['per']} {below}"
 
-    def full_range(match: re.Match[str]) -> str | None:
-        return f"{_low(match, language)} {said['to']} {counted_unit(match, match['number'], units.noun(match['unit'], language))}"
+    def full_range(match: re.Match[str]) -> str:
+        return f"{spoken(match['low'], language)} {said['to']} {counted_unit(match, match['number'], units.noun(match['unit'], language))}"
 
     def inch_part(match: re.Match[str]) -> str | None:
         top, bottom = int(match["top"]), int(match["bottom"])
@@ -91,18 +94,18 @@ def rules(language: Language) -> list[Rule]:  # noqa: PLR0915 - one function a f
         top, bottom, whole = int(match["top"]), int(match["bottom"]), match["whole"]
         if not 0 < top < bottom or not language.fraction(top, bottom):
             return None
-        minus = f"{said['minus']} " if match["minus"] else ""
+        sign = minus(match, language)
         name = units.noun(match["unit"].rstrip("."), language)
         if not whole:
-            return minus + language.fraction_of(top, bottom, name) + stop(match)
+            return sign + language.fraction_of(top, bottom, name) + stop(match)
         count = Count(feminine=name.feminine, before_noun=True)
         if (top, bottom) == (1, 2) and language.half_behind:  # `un litro y medio`
             head, per_, below = counted(Value(whole, "", ""), name, language).partition(f" {said['per']} ")
-            return f"{minus}{head} y medi{'a' if name.feminine else 'o'}{per_}{below}{stop(match)}"
+            return f"{sign}{head} y medi{'a' if name.feminine else 'o'}{per_}{below}{stop(match)}"
         if language.half_behind:
             words = f"{integer(whole, language, Count(count.feminine))} y {language.fraction_of(top, bottom, name)}"
-            return minus + words + stop(match)
-        return minus + language.mixed(integer(whole, language), top, bottom, name.many) + stop(match)
+            return sign + words + stop(match)
+        return sign + language.mixed(integer(whole, language), top, bottom, name.many) + stop(match)
 
     def size(match: re.Match[str]) -> str | None:
         if re.match(r"\s?=", match.string[match.end() :]):
@@ -115,8 +118,12 @@ def rules(language: Language) -> list[Rule]:  # noqa: PLR0915 - one function a f
             return f" {said['by']} ".join(words) + f" {inch.many}"
         if match["unit"]:
             name = units.noun(match["unit"].rstrip("."), language)
-            last = None if "/" in numbers[-1] else parse(numbers[-1], language)
-            words[-1] = counted(last, name, language) if last else f"{words[-1]} {name.many}"
+            whole = "/" not in numbers[-1]
+            words[-1] = (
+                counted(number(numbers[-1], language), name, language)
+                if whole
+                else f"{words[-1]} {name.many}"
+            )
         elif "×" in match["numbers"] and not all(len(number) > 2 for number in numbers):
             return None  # a product
         return f" {said['by']} ".join(words) + (stop(match) if match["unit"] else "")
@@ -137,39 +144,18 @@ def rules(language: Language) -> list[Rule]:  # noqa: PLR0915 - one function a f
             return None
         return counted_unit(match, match["number"], inch)
 
-    def inch_word(match: re.Match[str]) -> str | None:
-        words = counted_unit(match, match["number"], inch)
-        return words and words + stop(match)
-
-    def feet_alone(match: re.Match[str]) -> str:
-        number = match["number"]
-        return f"{integer(number, language)} {foot_noun.one if number == '1' else foot_noun.many}"
+    def inch_word(match: re.Match[str]) -> str:
+        return counted_unit(match, match["number"], inch) + stop(match)
 
     def direction(match: re.Match[str]) -> str:
-        number = counted(
-            parse(match["number"], language) or Value("0", "", ""), units.noun("°", language), language
-        )
-        parts = [number]
-        for group, name in (("minutes", "minutes"), ("seconds", "seconds")):
-            if match[group]:
-                value = parse(match[group], language)
-                parts.append(f"{say(value, language) if value else ''} {said[name]}")
+        parts = [counted(number(match["number"], language), units.noun("°", language), language)]
+        parts += [f"{spoken(match[g], language)} {said[g]}" for g in ("minutes", "seconds") if match[g]]
         if match["point"]:
             parts.append(language.points[match["point"]])
-        minus = f"{said['minus']} " if match["minus"] else ""
-        return minus + " ".join(parts)
+        return minus(match, language) + " ".join(parts)
 
-    def temperature(match: re.Match[str]) -> str | None:
-        words = counted_unit(match, match["number"], units.noun(f"°{match['scale'].upper()}", language))
-        if words and match["low"]:
-            words = f"{_low(match, language)} {said['to']} {words}"
-        return words and (f"{said['minus']} " if match["minus"] else "") + words
-
-    def factor(match: re.Match[str]) -> str | None:
-        value = parse(match["number"], language)
-        if value is None:
-            return None
-        return counted(value, language.factor, language)
+    def factor(match: re.Match[str]) -> str:
+        return counted(number(match["number"], language), language.factor, language)
 
     def alone(match: re.Match[str]) -> str:
         name = units.noun(match["unit"], language)
@@ -180,7 +166,7 @@ def rules(language: Language) -> list[Rule]:  # noqa: PLR0915 - one function a f
     left = r"(?:(?<![\w.,/])(?<!\b[^\W\d_]-)|(?<=\bc/))(?P<minus>[-−](?=\.?\d))?"
     dot = r"(?:(?<=[^\W\d_])\.)?"
     end = r"(?![\w/²³]|\^\d)"
-    number = rf"(?P<number>{NUMBER})"
+    amount = rf"(?P<number>{NUMBER})"
     side = rf"(?:(?:\d{{1,3}} )?\d/[1-9]\d?|{NUMBER})"
     plain = alternatives(
         {u for u in units.simple(language) if _PLAIN_UNIT.fullmatch(u)}
@@ -188,35 +174,24 @@ def rules(language: Language) -> list[Rule]:  # noqa: PLR0915 - one function a f
     )
     return [
         rule("measure", r"(?<![\w.,'])(?P<feet>\d)(?:'|′)\s?(?P<inches>\d{1,2})(?:\"|″|'')", height, "feet and inches", "['′]"),
-        rule("measure", rf"{left}{number}\s?[°º]\s?(?:(?P<minutes>\d{{1,2}})['′]\s?(?:(?P<seconds>\d{{1,2}}(?:[.,]\d+)?)(?:[\"″]|'')\s?)?)?(?P<point>{alternatives(language.points)})(?!\w|\.\w)", direction, "point of the compass", "[°º]"),
-        rule("measure", rf"{left}{number}\s?°\s?(?P<minutes>\d{{1,2}})['′]\s?(?:(?P<seconds>\d{{1,2}}(?:[.,]\d+)?)(?:[\"″]|'')\s?)?(?P<point>)", direction, "minutes of arc", "°"),
-        rule("measure", rf"{left}(?:(?P<low>{NUMBER})\s?°?{_DASH})?{number}\s?[°º]\s?(?P<scale>[CFKcfk])(?![\w/])", temperature, "temperature", "[°º]"),
+        rule("measure", rf"{left}{amount}\s?[°º]\s?(?:(?P<minutes>\d{{1,2}})['′]\s?(?:(?P<seconds>\d{{1,2}}(?:[.,]\d+)?)(?:[\"″]|'')\s?)?)?(?P<point>{alternatives(language.points)})(?!\w|\.\w)", direction, "point of the compass", "[°º]"),
+        rule("measure", rf"{left}{amount}\s?°\s?(?P<minutes>\d{{1,2}})['′]\s?(?:(?P<seconds>\d{{1,2}}(?:[.,]\d+)?)(?:[\"″]|'')\s?)?(?P<point>)", direction, "minutes of arc", "°"),
         rule("measure", rf"(?<![\w.,/])(?P<top>\d{{2,3}})/(?P<bottom>\d{{2,3}})\s?(?P<unit>mmHg){end}", over, "blood pressure", "mmHg"),
         rule("measure", rf"(?i:\b(?:{language.pressure_before})\s)(?P<own>(?P<top>\d{{2,3}})/(?P<bottom>\d{{2,3}})(?P<unit>))(?![\w/]|[.,]\d)", over, "blood pressure behind a word", r"\d/\d"),
         rule("measure", rf"(?<![\w.,])(?P<numbers>{side}(?:[\"″'′]?\s?[x×]\s?{side}){{1,3}}[\"″'′]?)(?:\s?(?P<unit>in|{units.pattern(language)}){dot}{end})?(?![\w×]|\sx\s)", size, "size", r"\d[\"″'′]?\s?[x×]\s?\d"),
         rule("measure", rf"{left}(?:(?P<whole>\d{{1,4}})[\s-])?(?P<top>\d{{1,3}})/(?P<bottom>\d{{1,3}})\s?(?P<mark>[\"″])(?!\w)", inch_part, "fraction of an inch", r"\d/\d"),
         rule("measure", rf"{left}(?:(?P<whole>\d{{1,4}})[\s-])?(?P<top>\d{{1,3}})/(?P<bottom>\d{{1,4}})\s?(?P<unit>in\.|in(?=$|[,;)\n])|{units.pattern(language)}){dot}{end}", part, "fraction and unit", r"\d/\d"),
-        rule("measure", rf"(?<![\w.,/])(?P<low>{NUMBER})\s?(?P<unit0>{units.pattern(language)}){_DASH}{number}\s?(?P<unit>(?P=unit0)){end}", full_range, "range", "[-–]"),
-        rule("measure", rf"{left}{number}\s?{unit}/(?P<count>\d{{2,4}})\s?(?P<below>{units.pattern(language)}){end}", per_many, "so much for so many", r"/\d"),
-        rule("measure", rf"{left}(?:(?P<low>{NUMBER}){_DASH})?{number}(?P<gap>[\s-]?){unit}{dot}{end}", one, "number and unit"),
-        rule("measure", rf"(?<![\w.,/]){number}(?P<per>/(?:{alternatives(u for u in {**units.simple(language), **language.per_names} if len(u) > 1 or u == 's')})){end}", lambda m: _per_unit(m, language), "rate", r"\d/"),
-        rule("measure", rf"(?<![\w.,/]){number}(?P<mark>\"|″|'')(?!\w)", inches, "inches", "[\"″']"),
+        rule("measure", rf"(?<![\w.,/])(?P<low>{NUMBER})\s?(?P<unit0>{units.pattern(language)}){_DASH}{amount}\s?(?P<unit>(?P=unit0)){end}", full_range, "range", "[-–]"),
+        rule("measure", rf"{left}{amount}\s?{unit}/(?P<count>\d{{2,4}})\s?(?P<below>{units.pattern(language)}){end}", per_many, "so much for so many", r"/\d"),
+        rule("measure", rf"{left}(?:(?P<low>{NUMBER})\s?°?{_DASH})?{amount}(?P<gap>[\s-]?){unit}{dot}{end}", one, "number and unit"),
+        rule("measure", rf"(?<![\w.,/]){amount}(?P<per>/(?:{alternatives(u for u in {**units.simple(language), **language.per_names} if len(u) > 1 or u == 's')})){end}", lambda m: f"{say(number(m['number'], language), language)}{per(m, language)}", "rate", r"\d/"),
+        rule("measure", rf"(?<![\w.,/]){amount}(?P<mark>\"|″|'')(?!\w)", inches, "inches", "[\"″']"),
         rule("measure", r"(?<=ft )(?P<number>\d{1,2})\s?in\b(?:\.(?!\s?[A-Z]|\w))?", inch_word, "inches in letters", r"\d\s?in\b"),
-        rule("measure", r"(?<![\w.,'])(?P<number>\d{1,2})['′](?=\s(?:tall|high|long|wide|deep)\b)", feet_alone, "feet and inches", "['′]"),
-        rule("measure", rf"(?<![\w.,/]){number}\s?in(?:\.(?!\s?[A-Z]|\w)|(?=\s(?:wide|long|tall|high|deep|thick|diameter|across)\b))", inch_word, "inches in letters", r"\d\s?in\b"),
-        rule("measure", rf"(?<![\w.,/]){number}[x×](?=\s[a-záéíóúñ])", factor, "factor", r"\d[x×]"),
+        rule("measure", r"(?<![\w.,'])(?P<number>\d{1,2})['′](?=\s(?:tall|high|long|wide|deep)\b)", lambda m: counted_unit(m, m["number"], foot_noun), "feet and inches", "['′]"),
+        rule("measure", rf"(?<![\w.,/]){amount}\s?in(?:\.(?!\s?[A-Z]|\w)|(?=\s(?:wide|long|tall|high|deep|thick|diameter|across)\b))", inch_word, "inches in letters", r"\d\s?in\b"),
+        rule("measure", rf"(?<![\w.,/]){amount}[x×](?=\s[a-záéíóúñ])", factor, "factor", r"\d[x×]"),
         rule("measure", rf"(?<![\w/]) ?(?P<own>(?P<unit>{plain}))(?![\w/²³])", alone, "unit without a number", ""),
     ]  # fmt: skip
-
-
-def _low(match: re.Match[str], language: Language) -> str:
-    value = parse(match["low"], language)
-    return number_or_year(match["low"], "", language) if value is None else say(value, language)
-
-
-def _per_unit(match: re.Match[str], language: Language) -> str | None:
-    value = parse(match["number"], language)
-    return None if value is None else f"{say(value, language)}{per(match, language)}"
 
 
 def _in_size(written: str, language: Language) -> str:
@@ -228,8 +203,7 @@ def _in_size(written: str, language: Language) -> str:
         top, bottom = map(int, part.split("/"))
         words = language.fraction(top, bottom)
         return language.mixed(integer(whole, language), top, bottom, "") if whole else words
-    value = parse(written, language)
-    return written if value is None else say(value, language)
+    return spoken(written, language)
 
 
 def _closes_quotation(match: re.Match[str]) -> bool:

@@ -5,7 +5,7 @@ import re
 from src.services.text import currencies, units
 from src.services.text.language import Language, Noun, alternatives
 from src.services.text.measures import adjective, per
-from src.services.text.numbers import NUMBER, Value, counted, parse, say
+from src.services.text.numbers import NUMBER, Value, counted, minus, number, say
 from src.services.text.reading import Rule, stop
 
 _CENTS = 2
@@ -20,39 +20,24 @@ def rules(language: Language) -> list[Rule]:
     scales = alternatives({**language.scales, **language.money_scales})
     nouns = {**language.scales, **language.money_scales}
 
-    def amount(written: str, scale: str | None, sign: str, *, one: bool = False) -> str | None:
-        value = parse(written, language, money=True)
-        if value is None and re.fullmatch(r"\d{1,3},\d\d", written):  # `R$ 5,50` in English
+    def amount(written: str, scale: str | None, sign: str, *, one: bool = False) -> str:
+        if language.decimal_mark == "." and re.fullmatch(r"\d{1,3},\d\d", written):  # `R$ 5,50` in English
             value = Value(written[:-3], ".", written[-2:])
-        if value is None:
-            return None
+        else:
+            value = number(written, language, money=True)
         return (
             _scaled(value, nouns[scale], sign, language, one) if scale else _plain(value, sign, language, one)
         )
 
-    def signed(match: re.Match[str], said: str | None, sign: str) -> str | None:
-        if said is None:
-            return None
-        minus = f"{language.words['minus']} " if match["minus"] or match.groupdict().get("inner") else ""
-        return f"{minus}{said}{per(match, language)}" + (stop(match) if sign.endswith(".") else "")
+    def signed(match: re.Match[str]) -> str:
+        groups = match.groupdict()
+        sign = groups.get("after") or match["sign"]  # `$1,500 MXN`: the code behind says which dollar or peso
+        said = amount(match["number"], match["scale"], sign, one=adjective(match, language))
+        less = f"{language.words['minus']} " if match["minus"] or groups.get("inner") else ""
+        return f"{less}{said}{per(match, language)}" + (stop(match) if sign.endswith(".") else "")
 
-    def front(match: re.Match[str]) -> str | None:
-        sign = match["after"] or match["sign"]  # `$1,500 MXN`: the code behind says which dollar or peso
-        return signed(
-            match, amount(match["number"], match["scale"], sign, one=adjective(match, language)), sign
-        )
-
-    def behind(match: re.Match[str]) -> str | None:
-        return signed(
-            match,
-            amount(match["number"], match["scale"], match["sign"], one=adjective(match, language)),
-            match["sign"],
-        )
-
-    def named(match: re.Match[str]) -> str | None:
-        value = parse(match["number"], language, money=True)
-        if value is None:
-            return None
+    def named(match: re.Match[str]) -> str:
+        value = number(match["number"], language, money=True)
         said = (
             counted(value, nouns[match["scale"]], language)
             if match["scale"]
@@ -60,20 +45,15 @@ def rules(language: Language) -> list[Rule]:
         )
         of = language.words["scale of"]
         joint = f" {of}" if match["scale"] and of and not nouns[match["scale"]].bare else ""
-        return f"{language.words['minus'] + ' ' if match['minus'] else ''}{said}{joint} {match['word']}"
+        return f"{minus(match, language)}{said}{joint} {match['word']}"
 
     def span(match: re.Match[str]) -> str | None:
-        low, sign = parse(match["low"], language, money=True), match["sign"]
-        high = amount(match["high"], match["scale"], sign)
-        if low is None or high is None or low.fraction or parse(match["high"], language, money=True) is None:
+        low, high = (number(match[end], language, money=True) for end in ("low", "high"))
+        sign, scale = match["sign"], match["scale"]
+        if low.fraction or (high.fraction and not scale):
             return None
-        count = currencies.noun(sign, language)
-        said = say(low, language, language.noun_of("a" if count.feminine else ""))
-        if match["scale"]:
-            return f"{said} {language.words['to']} {high}{per(match, language)}"
-        if "." in match["high"].replace(",", ".") and parse(match["high"], language, money=True).fraction:  # type: ignore[union-attr]
-            return None
-        return f"{said} {language.words['to']} {high}{per(match, language)}"
+        said = say(low, language, language.noun_of("a" if currencies.noun(sign, language).feminine else ""))
+        return f"{said} {language.words['to']} {amount(match['high'], scale, sign)}{per(match, language)}"
 
     left = rf"(?<![\w.,])(?P<minus>{_MINUS})?"
     scale = rf"(?:\s?(?P<scale>{scales})\.?(?![\w/]))?"
@@ -83,8 +63,8 @@ def rules(language: Language) -> list[Rule]:
         (rf"{left}(?P<sign>{signs})\s?(?P<number>{NUMBER}){scale}\s(?P<word>{language.currency_words})(?!\w)", named, "sign, amount and name"),
         (rf"(?<![\w.,])(?P<sign>{signs})\s?(?P<low>{NUMBER}){_DASH}(?:(?P=sign)\s?)?(?P<high>{NUMBER}){scale}{rate}(?!\w|[.,]\d)", span, "range behind a sign"),
         (rf"(?<![\w.,])(?P<low>{NUMBER})(?:\s?{back.replace('<sign>', '<sign1>')})?{_DASH}(?P<high>{NUMBER}){scale}\s?(?P<sign>{codes})(?!\w){rate}", span, "range before a sign"),
-        (rf"{left}(?P<sign>{signs})\s?(?P<inner>{_MINUS})?(?P<number>{NUMBER}){scale}(?:\s?(?P<after>{codes})(?![\w.]))?{rate}(?!\d)", front, "amount behind a sign"),
-        (rf"{left}(?P<number>{NUMBER}){scale}\s?(?:de\s)?{back}{rate}", behind, "amount before a sign"),
+        (rf"{left}(?P<sign>{signs})\s?(?P<inner>{_MINUS})?(?P<number>{NUMBER}){scale}(?:\s?(?P<after>{codes})(?![\w.]))?{rate}(?!\d)", signed, "amount behind a sign"),
+        (rf"{left}(?P<number>{NUMBER}){scale}\s?(?:de\s)?{back}{rate}", signed, "amount before a sign"),
     ]  # fmt: skip
     # any three capitals stand for all the codes: an alternation of hundreds is slow to look for
     short = alternatives(sign for sign in every if sign.isalpha() and not re.fullmatch("[A-Z]{3}", sign))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from src.services.text.language import PLAIN, Count, Language, Noun
+from src.services.text.reading import Misread
 
 MAX_DIGITS = 15
 """Longer numbers are read digit by digit: nobody can follow `four hundred quadrillion`."""
@@ -61,6 +62,29 @@ def parse(written: str, language: Language, money: bool = False) -> Value | None
     if mark != language.decimal_mark and mark == ",":
         return None  # `1,5` in English is a list
     return Value(written[:last], mark, written[last + 1 :])
+
+
+def number(written: str, language: Language, *, money: bool = False) -> Value:
+    """As `parse`.
+
+    Raises:
+        Misread: it is not one number.
+    """
+    value = parse(written, language, money)
+    if value is None:
+        raise Misread
+    return value
+
+
+def minus(match: re.Match[str], language: Language) -> str:
+    """What is said for a group `minus`, or nothing."""
+    return f"{language.words['minus']} " if match["minus"] else ""
+
+
+def spoken(written: str, language: Language, count: Count = PLAIN) -> str:
+    """One number or, where it is none, a list."""
+    value = parse(written, language)
+    return say_list(written, language) if value is None else say(value, language, count)
 
 
 def digits(written: str, language: Language) -> str:
@@ -153,7 +177,5 @@ def number_or_year(written: str, before: str, language: Language, word: str = ""
     if dated and is_year(written, before, language, after):
         return language.year(int(written))
     value = parse(written, language)
-    if value is None:
-        return say_list(written, language)
-    noun = not value.fraction or word.endswith("s")  # `2,1 horas`, but not `2,1 hacia`
-    return say(value, language, language.noun_of(word) if noun else PLAIN)
+    noun = not (value and value.fraction) or word.endswith("s")  # `2,1 horas`, but not `2,1 hacia`
+    return spoken(written, language, language.noun_of(word) if noun else PLAIN)

@@ -7,7 +7,9 @@ sides, and claims the span that it can read. The first rule that claims a charac
 import re
 from bisect import insort
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import pairwise
 
 _MARGIN = 48
@@ -38,10 +40,14 @@ class Rule:
     pattern: re.Pattern[str]
     """Where it has a group `own`, only that group is claimed; the rest is evidence."""
     say: Callable[[re.Match[str]], str | None]
-    """The words, or None where the match is something else after all."""
+    """The words; None, or `Misread` raised, where the match is something else after all."""
     name: str
     near: str = r"\d"
     """A regular expression for what the pattern cannot match without: it runs only near that; empty for anywhere."""
+
+
+class Misread(Exception):
+    """What a rule matched is something else after all."""
 
 
 def rule(
@@ -50,20 +56,14 @@ def rule(
     say: Callable[[re.Match[str]], str | None],
     name: str,
     near: str = r"\d",
+    flags: re.RegexFlag = re.NOFLAG,
 ) -> Rule:
     """A rule for a pattern as it is written."""
-    return Rule(kind, re.compile(pattern), say, name, near)
+    return Rule(kind, re.compile(pattern, flags), say, name, near)
 
 
-def any_case(
-    kind: str,
-    pattern: str,
-    say: Callable[[re.Match[str]], str | None],
-    name: str,
-    near: str = r"\d",
-) -> Rule:
-    """The same where capitals and small letters are alike."""
-    return Rule(kind, re.compile(pattern, re.IGNORECASE), say, name, near)
+any_case = partial(rule, flags=re.IGNORECASE)
+"""The same where capitals and small letters are alike."""
 
 
 def stop(match: re.Match[str], *, acronyms: bool = True) -> str:
@@ -96,9 +96,10 @@ class Reading:
             for match in rule.pattern.finditer(self.text, start, end):
                 first, last = match.span(own)
                 if first < last and self._taken.find(1, first, last) < 0:
-                    said = rule.say(match)
-                    if said is not None:
-                        self.claim(Token(first, last, rule.kind, said, rule.name))
+                    with suppress(Misread):
+                        said = rule.say(match)
+                        if said is not None:
+                            self.claim(Token(first, last, rule.kind, said, rule.name))
 
     def claim(self, token: Token) -> None:
         self._taken[token.start : token.end] = b"\1" * (token.end - token.start)

@@ -182,21 +182,6 @@ def _time(hour: int, minute: int, second: int | None, half: str) -> str:
     return said
 
 
-def _duration(parts: list[tuple[int, str]]) -> str:
-    names = {
-        "h": Noun("hora", "horas", True),
-        "min": Noun("minuto", "minutos"),
-        "s": Noun("segundo", "segundos"),
-    }
-    said = [
-        f"{_cardinal(n, Count(names[u].feminine, True))} {names[u].one if n == 1 else names[u].many}"
-        for n, u in parts
-    ]
-    if parts[-1][1] == "s" and len(said) > 1:
-        said[-1] = f"y {said[-1]}"
-    return " ".join(said)
-
-
 def _noun(word: str) -> Count:
     if word == "mil":
         return Count(before_noun=True)
@@ -249,7 +234,6 @@ SPANISH = Language(
     say_day_first=_date,
     say_days=_days,
     say_time=_time,
-    say_duration=_duration,
     prefix=_prefix,
     powers=_powers,
     syllables=rf"{_ONSET}?(?:[aeiouáéíóúü]{{1,2}}[bcdlmnrsxz]?{_ONSET})*?[aeiouáéíóúü]{{1,2}}[bcdlmnrsxzfpktg]?",

@@ -2,8 +2,9 @@
 
 import re
 
+from src.services.text import units
 from src.services.text.language import Language, alternatives
-from src.services.text.numbers import NUMBER, integer, parse, say, say_list
+from src.services.text.numbers import NUMBER, Value, counted, integer, spoken
 from src.services.text.reading import Rule, any_case, rule, stop
 
 _HOURS, _SIXTY = 24, 59
@@ -29,10 +30,14 @@ def rules(language: Language) -> list[Rule]:
         return language.say_time(hour, minute, second or None, half) + stop(match, acronyms=False)
 
     def duration_of(hours: str | None, minutes: str | None, seconds: str | None) -> str:
-        parts = [
-            (int(n), unit) for n, unit in ((hours, "h"), (minutes, "min"), (seconds, "s")) if n and int(n)
+        parts = [(n, unit) for n, unit in ((hours, "h"), (minutes, "min"), (seconds, "s")) if n and int(n)]
+        words = [
+            counted(Value(str(int(n)), "", ""), units.noun(unit, language), language)
+            for n, unit in parts or [("0", "s")]
         ]
-        return language.say_duration(parts or [(0, "s")])
+        if parts and parts[-1][1] == "s" and len(parts) > 1:
+            words[-1] = f"{said['and']} {words[-1]}"
+        return " ".join(words)
 
     def long_clock(match: re.Match[str]) -> str | None:
         return duration_of(match["h"], match["m"], match["s"])
@@ -74,11 +79,7 @@ def rules(language: Language) -> list[Rule]:
         return f"{integer(match['chapter'], language)}, {integer(match['verse'], language)}{last}"
 
     def ratio(match: re.Match[str]) -> str:
-        parts = []
-        for part in match[0].split(":"):
-            value = parse(part, language)
-            parts.append(say_list(part, language) if value is None else say(value, language))
-        return f" {said['to']} ".join(parts)
+        return f" {said['to']} ".join(spoken(part, language) for part in match[0].split(":"))
 
     def scale(match: re.Match[str]) -> str | None:
         high = re.sub(r"[.,](?=\d{3})", "", match["high"])

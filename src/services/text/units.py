@@ -31,6 +31,7 @@ _NO_CAPITALS = words(
 )
 """Units whose capitals are something else."""
 
+_TEMPERATURE = r"[°º]\s?[CFKcfk](?!\w)"
 _POWER = r"(?:[²³]|\^[23]|[23](?!\w|[.,]\d))"
 
 
@@ -63,7 +64,7 @@ def pattern(language: Language) -> str:
     """A regular expression for a unit, powers and `per` included."""
     names = alternatives(name for name in simple(language) if name not in ("in",))
     per = alternatives([*simple(language), *language.per_names, "H", "S"])
-    return rf"(?:(?:sq|cu)\.?\s)?(?:{names}){_POWER}?(?:\.?/(?:{per}){_POWER}?(?!\w))?"
+    return rf"(?:(?:sq|cu)\.?\s)?(?:{_TEMPERATURE}|{names}){_POWER}?(?:\.?/(?:{per}){_POWER}?(?!\w))?"
 
 
 @lru_cache(maxsize=64)
@@ -77,6 +78,8 @@ def rate(language: Language) -> str:
 def noun(written: str, language: Language) -> Noun:
     """`km/h`, `m/s²`, `sq ft`: kilometer per hour..."""
     head, _, bottom = written.partition("/")
+    if re.match(_TEMPERATURE, head):
+        head = f"°{head[-1].upper()}"
     top = _powered(head.rstrip(".") if bottom else head, language)
     if not bottom:
         return top

@@ -144,6 +144,8 @@ def fractions(language: Language) -> list[Rule]:
         if match["whole"] == "1" and noun.endswith("s"):  # `una hora y media`
             noun = noun[:-2] if re.search("[^aeiouáéíóú]es$", noun) else noun[:-1]
         half = "media" if count.feminine else "medio"
+        if match["part"] != "1/2":
+            half = language.fraction(int(match["part"][0]), 4)
         return f"{integer(match['whole'], language, Count(count.feminine, True))} {noun} y {half}"
 
     suffix = language.fraction_suffix
@@ -152,7 +154,7 @@ def fractions(language: Language) -> list[Rule]:
     left = r"(?<![\w/.,])"
     big = r"\d{1,7}(?:\.\d{3})*"
     halves = [
-        rule("fraction", rf"{left}(?P<whole>\d{{1,3}}) 1/2 (?P<noun>(?!de\b|del\b|por\b|más\b)[a-záéíóúñ]{{3,}})\b", one_and_half, "and a half", near="1/2"),
+        rule("fraction", rf"{left}(?P<whole>\d{{1,3}}) (?P<part>1/2|1/4|3/4) (?P<noun>(?!de\b|del\b|por\b|más\b)[a-záéíóúñ]{{3,}})\b", one_and_half, "and a half", near="[13]/[24]"),
     ] if language.half_behind else []  # fmt: skip
     return [
         *halves,

@@ -72,7 +72,7 @@ def _mixed(whole: str, top: int, bottom: int, noun: str) -> str:
 
 
 def _fraction_of(top: int, bottom: int, noun: Noun) -> str:
-    joint = "" if bottom == 2 else "of a "
+    joint = "" if bottom == 2 else "of an " if noun.one[0] in "aeio" else "of a "
     return f"{_fraction(top, bottom)} {joint}{noun.one}"
 
 

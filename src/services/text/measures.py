@@ -37,12 +37,13 @@ def per(match: re.Match[str], language: Language) -> str:
 
 def adjective(match: re.Match[str], language: Language) -> bool:
     """Whether a measure stands before its noun: `a 27 inch monitor`."""
-    if not language.adjective_before or match.groupdict().get("per"):
+    groups = match.groupdict()
+    if not language.adjective_before or groups.get("per"):
         return False
     before = match.string[max(0, match.start() - 10) : match.start()]
-    if match.groupdict().get("gap") == "-":  # `a 64-bit number`
+    if groups.get("gap") == "-":  # `a 64-bit number`
         return True
-    technical = match.groupdict().get("unit") in _TECHNICAL and match.groupdict().get("gap") != " "
+    technical = groups.get("mark") or (groups.get("unit") in _TECHNICAL and groups.get("gap") != " ")
     if not technical and not re.search(rf"(?i)\b(?:{language.adjective_before})\s$", before):
         return False
     after = _ADJECTIVE_AFTER.match(match.string, match.end())
@@ -80,32 +81,28 @@ def rules(language: Language) -> list[Rule]:  # noqa: PLR0915 - one function a f
     def full_range(match: re.Match[str]) -> str:
         return f"{spoken(match['low'], language)} {said['to']} {counted_unit(match, match['number'], units.noun(match['unit'], language))}"
 
-    def inch_part(match: re.Match[str]) -> str | None:
-        top, bottom = int(match["top"]), int(match["bottom"])
-        if not 0 < top < bottom or _closes_quotation(match):
-            return None
-        if match["whole"]:
-            return language.mixed(integer(match["whole"], language), top, bottom, inch.one)
-        if language.half_behind:
-            return language.fraction_of(top, bottom, inch)
-        return f"{language.fraction(top, bottom)} {inch.one}"
-
     def part(match: re.Match[str]) -> str | None:
-        top, bottom, whole = int(match["top"]), int(match["bottom"]), match["whole"]
+        top, bottom = int(match["top"]), int(match["bottom"])
         if not 0 < top < bottom or not language.fraction(top, bottom):
             return None
-        sign = minus(match, language)
-        name = units.noun(match["unit"].rstrip("."), language)
+        if match["mark"] and _closes_quotation(match):
+            return None
+        name = inch if match["mark"] else units.noun(match["unit"].rstrip("."), language)
+        words = whole_and_part(match["whole"], top, bottom, name, adjective(match, language))
+        return minus(match, language) + words + stop(match)
+
+    def whole_and_part(whole: str | None, top: int, bottom: int, name: Noun, before_noun: bool) -> str:
+        if not whole and before_noun:  # `a 1/4" bolt`
+            return f"{language.fraction(top, bottom)} {name.one}"
         if not whole:
-            return sign + language.fraction_of(top, bottom, name) + stop(match)
-        count = Count(feminine=name.feminine, before_noun=True)
-        if (top, bottom) == (1, 2) and language.half_behind:  # `un litro y medio`
+            return language.fraction_of(top, bottom, name)
+        if not language.half_behind:
+            noun = name.one if before_noun else name.many
+            return language.mixed(integer(whole, language), top, bottom, noun)
+        if (top, bottom) == (1, 2):  # `un litro y medio`
             head, per_, below = counted(Value(whole, "", ""), name, language).partition(f" {said['per']} ")
-            return f"{sign}{head} y medi{'a' if name.feminine else 'o'}{per_}{below}{stop(match)}"
-        if language.half_behind:
-            words = f"{integer(whole, language, Count(count.feminine))} y {language.fraction_of(top, bottom, name)}"
-            return sign + words + stop(match)
-        return sign + language.mixed(integer(whole, language), top, bottom, name.many) + stop(match)
+            return f"{head} y medi{'a' if name.feminine else 'o'}{per_}{below}"
+        return f"{integer(whole, language, Count(name.feminine))} y {language.fraction_of(top, bottom, name)}"
 
     def size(match: re.Match[str]) -> str | None:
         if re.match(r"\s?=", match.string[match.end() :]):
@@ -179,8 +176,8 @@ def rules(language: Language) -> list[Rule]:  # noqa: PLR0915 - one function a f
         rule("measure", rf"(?<![\w.,/])(?P<top>\d{{2,3}})/(?P<bottom>\d{{2,3}})\s?(?P<unit>mmHg){end}", over, "blood pressure", "mmHg"),
         rule("measure", rf"(?i:\b(?:{language.pressure_before})\s)(?P<own>(?P<top>\d{{2,3}})/(?P<bottom>\d{{2,3}})(?P<unit>))(?![\w/]|[.,]\d)", over, "blood pressure behind a word", r"\d/\d"),
         rule("measure", rf"(?<![\w.,])(?P<numbers>{side}(?:[\"″'′]?\s?[x×]\s?{side}){{1,3}}[\"″'′]?)(?:\s?(?P<unit>in|{units.pattern(language)}){dot}{end})?(?![\w×]|\sx\s)", size, "size", r"\d[\"″'′]?\s?[x×]\s?\d"),
-        rule("measure", rf"{left}(?:(?P<whole>\d{{1,4}})[\s-])?(?P<top>\d{{1,3}})/(?P<bottom>\d{{1,3}})\s?(?P<mark>[\"″])(?!\w)", inch_part, "fraction of an inch", r"\d/\d"),
-        rule("measure", rf"{left}(?:(?P<whole>\d{{1,4}})[\s-])?(?P<top>\d{{1,3}})/(?P<bottom>\d{{1,4}})\s?(?P<unit>in\.|in(?=$|[,;)\n])|{units.pattern(language)}){dot}{end}", part, "fraction and unit", r"\d/\d"),
+        rule("measure", rf"{left}(?:(?P<whole>\d{{1,4}})[\s-])?(?P<top>\d{{1,3}})/(?P<bottom>\d{{1,3}})\s?(?P<mark>[\"″])(?P<unit>)(?!\w)", part, "fraction of an inch", r"\d/\d"),
+        rule("measure", rf"{left}(?:(?P<whole>\d{{1,4}})[\s-])?(?P<top>\d{{1,3}})/(?P<bottom>\d{{1,4}})\s?(?P<mark>)(?P<unit>in\.|in(?=$|[,;)\n])|{units.pattern(language)}){dot}{end}", part, "fraction and unit", r"\d/\d"),
         rule("measure", rf"(?<![\w.,/])(?P<low>{NUMBER})\s?(?P<unit0>{units.pattern(language)}){_DASH}{amount}\s?(?P<unit>(?P=unit0)){end}", full_range, "range", "[-–]"),
         rule("measure", rf"{left}{amount}\s?{unit}/(?P<count>\d{{2,4}})\s?(?P<below>{units.pattern(language)}){end}", per_many, "so much for so many", r"/\d"),
         rule("measure", rf"{left}(?:(?P<low>{NUMBER})\s?°?{_DASH})?{amount}(?P<gap>[\s-]?){unit}{dot}{end}", one, "number and unit"),

@@ -96,6 +96,8 @@ MORE = [
     ("es", "caduca 05/2027", "caduca mayo de dos mil veintisiete."),
     ("es", "a las 9:05:07 p. m.", "a las nueve y cinco y siete segundos de la noche."),
     ("es", "3/20, 7/300, 1000.º", "tres veinteavos, siete tricentésimos, milésimo."),
+    ("es", "el 2do. lugar, la 3ra. vez", "el segundo lugar, la tercera vez."),
+    ("en", "a 4\" x 6\" photo, 4\" x 6\"", "a four by six inch photo, four by six inches."),
     ("es", "2345-6789", "dos tres cuatro cinco, seis siete ocho nueve."),
 ]  # fmt: skip
 

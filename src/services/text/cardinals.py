@@ -55,7 +55,7 @@ def ordinals(language: Language) -> list[Rule]:
     number = r"(?P<number>\d{1,3}(?:[.,]\d{3})?|\d{4,6})"
     found = [
         *(Rule("ordinal", re.compile(form), decade, "decade", near=r"0'? ?s") for form in language.decade_forms),
-        rule("ordinal", rf"(?P<article>\blos (?=\d+\.as\b))?(?<![\w.,/]){number}{mark}(?:(?<=r)\.)?(?!\w|\.[a-z])", one, "number with a raised mark"),
+        rule("ordinal", rf"(?P<article>\blos (?=\d+\.as\b))?(?<![\w.,/]){number}{mark}(?:(?<=r)\.|(?<=[a-z])\.(?=\s[a-zñáéíóú]))?(?!\w|\.[a-z])", one, "number with a raised mark"),
     ]  # fmt: skip
     if language.raised_ordinals:
         letter = r"(?<![\w.,/])(?P<number>\d{1,2})(?P<mark>\.?[ºª°])\s?(?P<letter>[A-Z])(?![\w.])"

@@ -112,7 +112,7 @@ def rules(language: Language) -> list[Rule]:  # noqa: PLR0915 - one function a f
         if match["numbers"][-1] in _FEET:
             return f" {foot_noun.many} {said['by']} ".join(words) + f" {foot_noun.many}"
         if match["numbers"].endswith(('"', "″")):
-            return f" {said['by']} ".join(words) + f" {inch.many}"
+            return f" {said['by']} ".join(words) + f" {inch.one if adjective(match, language) else inch.many}"
         if match["unit"]:
             name = units.noun(match["unit"].rstrip("."), language)
             whole = "/" not in numbers[-1]

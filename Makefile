@@ -16,7 +16,12 @@ run-ray: setup-ray ## the same on Ray Serve: two replicas of each engine here; s
 
 ONE_THREAD := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE KMP_BLOCKTIME=0
 
-test: system-packages setup-dev browser ## lint, types and every test, with the real models
+test: ## lint, types and every test, with the real models
+	@# apt and uv wait for the network: side by side, unless apt has to bring what makes the environment
+	@if [ -x $(BIN)/python ] || scripts/make_venv.sh --check $(PYTHON) 2>/dev/null; then \
+		$(MAKE) --no-print-directory --jobs=2 system-packages setup-dev; \
+	else $(MAKE) --no-print-directory system-packages && $(MAKE) --no-print-directory setup-dev; fi
+	@$(MAKE) --no-print-directory browser
 	@$(MAKE) --no-print-directory --jobs=2 test-beside test-narrower
 	$(BIN)/python -m pytest -m alone tests/faults
 

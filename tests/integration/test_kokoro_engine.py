@@ -21,8 +21,8 @@ from src.weights.store import KokoroFiles, ModelStore
 
 pytestmark = pytest.mark.models
 
-ENGLISH = "Good morning, all of you."
-SPANISH = "Buenos días, ¿cómo estás?"
+ENGLISH = "Good morning."
+SPANISH = "¿Cómo estás?"
 
 T = TypeVar("T")
 
@@ -87,12 +87,12 @@ def test_a_word_of_ipa_is_spoken_as_these_phonemes(speak: Speak) -> None:
         voice = VoiceRegistry(engine.voices).find("af_heart")
         assert {"ʊ", "ˈ", "ɹ"} <= set(voice.phonemes)
         assert not {" ", ".", "("} & set(voice.phonemes)
-        plain = await engine.utter("A hot soup, all of you.", voice, "1", timed=True)
-        same = await engine.utter(f"A hot /{phonemes}/, all of you.", voice, "1", timed=True)
+        plain = await engine.utter("A hot soup.", voice, "1", timed=True)
+        same = await engine.utter(f"A hot /{phonemes}/.", voice, "1", timed=True)
         np.testing.assert_array_equal(same.audio, plain.audio)
         assert same.words == plain.words
-        assert len(plain.words or ()) == 6
-        other = await engine.utter("A hot /sˈoʊp/, all of you.", voice, "1")
+        assert len(plain.words or ()) == 3
+        other = await engine.utter("A hot /sˈoʊp/.", voice, "1")
         assert not np.array_equal(other.audio, plain.audio)
 
     speak(use)
@@ -101,7 +101,7 @@ def test_a_word_of_ipa_is_spoken_as_these_phonemes(speak: Speak) -> None:
 def test_a_text_longer_than_the_model_takes_is_spoken_whole(
     speak: Speak, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    text = "All of them went home, one after the other, and late."
+    text = "All of them went home, and late."
     whole = speak(lambda engine: say(engine, text))
     monkeypatch.setattr("src.engines.kokoro.runner.MAX_PHONEMES", 20)
 
@@ -112,8 +112,8 @@ def test_a_text_longer_than_the_model_takes_is_spoken_whole(
 
 def test_rows_of_many_tasks_each_get_their_own_sound(speak: Speak) -> None:
     rows = [
-        ("One.", "af_heart"), ("Uno.", "ef_dora"), ("Two and three.", "bm_george"),
-        ("Dos y tres.", "em_alex"), ("Two and three.", "af_heart"),
+        ("One.", "af_heart"), ("Uno.", "ef_dora"), ("Two.", "bm_george"),
+        ("Dos.", "em_alex"), ("Two.", "af_heart"),
     ]  # fmt: skip
 
     async def use(engine: KokoroEngine) -> tuple[list[Audio], list[Audio]]:

@@ -98,6 +98,12 @@ MORE = [
     ("es", "3/20, 7/300, 1000.º", "tres veinteavos, siete tricentésimos, milésimo."),
     ("es", "el 2do. lugar, la 3ra. vez", "el segundo lugar, la tercera vez."),
     ("en", "a 4\" x 6\" photo, 4\" x 6\"", "a four by six inch photo, four by six inches."),
+    ("en", "SW3 4RD, BP: 120/80",
+     "ess double you three, four ar dee, bee pee: one hundred twenty over eighty."),
+    ("en", "WWII, 20/20 vision, Aug '24", "World War Two, twenty-twenty vision, August twenty-four."),
+    ("en", "10k race, $10k prize", "ten kay race, ten thousand dollars prize."),
+    ("es", "L-V, a/a Sr. Gil", "lunes a viernes, a la atención de señor Gil."),
+    ("es", "TA: 120/80, 15 cts.", "te a: ciento veinte sobre ochenta, quince céntimos."),
     ("es", "2345-6789", "dos tres cuatro cinco, seis siete ocho nueve."),
 ]  # fmt: skip
 

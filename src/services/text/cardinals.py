@@ -186,7 +186,10 @@ def scales(language: Language) -> list[Rule]:
         if (
             scale in ("k", "K")
             and not value.fraction
-            and re.search(rf"\b(?:{language.race_before})\s$", match.string[: match.start()])
+            and (
+                re.search(rf"\b(?:{language.race_before})\s$", match.string[: match.start()])
+                or re.match(r"\s(?:race|run|walk)\b", match.string[match.end() :])
+            )
             and not re.match(r"\s(?:de\s)?[a-zñ]+(?:s|people)\b", match.string[match.end() :])
         ):
             return None  # a distance: `a 5k`

@@ -115,6 +115,7 @@ def rules(language: Language) -> list[Rule]:
         any_case("date", rf"(?<![\w.,/])(?P<day>\d{{1,2}}){suffix}{link}{names}\b(?-i:\.(?=\s[a-z\d]|,|-))?{year}(?!\w)", day_first, "day and month"),
         any_case("date", rf"(?<!\w){names}(?:\.?\s|\.?-)(?P<day>\d{{1,2}}){suffix}{year}{_NO_TIME}", month_first, "month and day"),
         any_case("date", rf"(?<!\w){names}\.?(?P<joint>\s|\sde\s|\sdel\s|,\s|-)(?P<year>\d{{4}})(?!\w|[.,]\d)", month_year, "month and year"),
+        any_case("date", rf"(?<!\w){names}\.?(?P<joint>\s)'(?P<year>\d\d)(?!\w)", month_year, "month and short year", "'"),
         any_case("date", rf"(?<!\w)(?P<month>{cut_short})\.(?-i:(?=\s[a-zñ\d(]|[,;:)–-]|\s*$))", month_alone, "month cut short", r"[a-zñ]\."),
     ]  # fmt: skip
     return [*quarters, *found, *_weekdays(language)]

@@ -36,6 +36,13 @@ def rules(language: Language) -> list[Rule]:
         postcode = ", ".join(digits(part, language) for part in code.split("-") if part)
         return f"{language.states[match['state']]}{match['comma'] or ''} {postcode}".rstrip()
 
+    def british(match: re.Match[str]) -> str:
+        halves = match["own"].split(" ")
+        return ", ".join(
+            " ".join(digits(c, language) if c.isdecimal() else language.spell(c) for c in half)
+            for half in halves
+        )
+
     followed = rf"(?=(?:\s(?:{compass})(?=\s))?(?:\s{name}){{1,3}},?\s(?i:{suffix}|street|avenue|road|drive|lane|court|boulevard|highway|place|way)\b)"
     return [
         rule("address", rf"(?<![\w.,/-])(?P<own>(?P<number>\d{{1,5}})(?P<letter>[A-Z])?){followed}", number, "number of a house"),
@@ -45,6 +52,7 @@ def rules(language: Language) -> list[Rule]:
         rule("address", r"\b[A-Z][a-z]+ (?P<own>Ave|Blvd|Rd|Hwy|Pkwy|Expy|Fwy|Ln|(?:St|Dr|Ct|Pl)(?=,\s[A-Z]))(?!\w|\.)", street, "street behind a name", near=_STREETS),
         rule("address", rf"[A-Z][a-z.]+, (?P<own>(?P<state>{alternatives(language.states)})(?P<comma>,)?(?: (?P<zip>\d{{5}}(?:-\d{{4}})?))?)(?=\s*$|[,.;)]|\s*\n)(?!\w)", state, "state", near=r", [A-Z]{2}(?![A-Za-z])"),
         rule("address", rf"\b(?P<own>(?P<state>{alternatives(language.states)})(?P<comma>,)? (?P<zip>\d{{5}}(?:-\d{{4}})?))(?![\w,.]\d|\w)", state, "postcode", near=r"[A-Z]{2},? \d{5}"),
+        rule("address", r"(?<![\w-])(?P<own>[A-Z]{1,2}\d[A-Z\d]? \d[A-Z]{2})(?![\w-])", british, "British postcode", near=r"\d \d[A-Z]{2}|\d[A-Z] \d[A-Z]{2}"),
     ]  # fmt: skip
 
 

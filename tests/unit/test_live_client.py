@@ -116,6 +116,7 @@ async def test_a_session_goes_on_over_a_network_that_breaks(server: RunningServe
     assert (events[0].type, events[-1].type) == ("ready", "closed")
 
 
+@pytest.mark.slow
 async def test_a_network_that_is_gone_ends_a_session_in_the_end(
     server: RunningServer,
 ) -> None:
@@ -134,6 +135,7 @@ async def test_a_network_that_is_gone_ends_a_session_in_the_end(
     await eventually(lambda: server.app.state.services.live_admission.in_flight == 0)
 
 
+@pytest.mark.slow
 async def test_a_session_that_the_server_forgot_is_broken_off(server: RunningServer) -> None:
     network = Network()
     async with network.to(server) as url, voz.AsyncClient(url, KEY) as client, client.live() as session:
@@ -150,6 +152,7 @@ async def test_a_session_that_the_server_forgot_is_broken_off(server: RunningSer
     await eventually(lambda: server.app.state.services.live_admission.in_flight == 0, 20.0)
 
 
+@pytest.mark.slow
 async def test_who_closes_a_session_while_it_connects_again_is_done(server: RunningServer) -> None:
     network = Network()
     async with network.to(server) as url, voz.AsyncClient(url, KEY) as client, client.live() as session:

@@ -98,6 +98,7 @@ async def test_audio_is_charged_to_the_key_to_the_second(make_settings: Callable
             assert client.get("/models").headers["RateLimit-Remaining"] == str(1000 - 30)
 
 
+@pytest.mark.slow
 async def test_a_client_that_does_not_read_is_cut_and_others_do_not_notice(
     server: RunningServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -190,6 +190,7 @@ async def test_the_last_messages_wait_for_a_client_whose_connection_broke(server
             assert socket.close_code == 1000
 
 
+@pytest.mark.slow
 async def test_a_session_that_waits_keeps_its_place_for_a_while(
     make_settings: Callable[..., Settings],
 ) -> None:

@@ -52,9 +52,7 @@ class Ours:
         torch.set_num_threads(1)
         can = probe("int8", folder)
         self.vocabulary = Vocabulary(folder, kind_of(folder).multilingual)
-        self._encoder = WhisperEncoder(
-            LayerBuilder(read(folder, "encoder/"), can.many_rows), can.cross_attention, can.conv_dtype
-        )
+        self._encoder = WhisperEncoder(LayerBuilder(read(folder, "encoder/"), can.many_rows), can.conv_dtype)
         arrays = read(folder, "decoder/")
         self._decoder = WhisperDecoder(
             LayerBuilder(arrays, can.few_rows), LayerBuilder(arrays, can.many_rows), can.cross_attention

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, model_validator
 from pydantic.json_schema import models_json_schema
 
-from src.api.schemas import SpeechIn, SttFormat, document_nulls
+from src.api.schemas import NullIsAbsent, SpeechIn, SttFormat, document_nulls
 
 MAX_BATCH = 1000
 """Jobs in one call."""
@@ -96,7 +96,7 @@ def _document_speech(schema: dict[str, Any]) -> None:
     document_nulls(schema)
 
 
-class TranscriptionJobIn(TranscriptionOptions):
+class TranscriptionJobIn(NullIsAbsent, TranscriptionOptions):
     """A recording that is in storage or on the web: one of `key` and `url`."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra=_document_transcription)
@@ -111,14 +111,6 @@ class TranscriptionJobIn(TranscriptionOptions):
         pattern=_ADDRESS,
         description="An `https` address, presigned ones too. It is fetched when the job starts.",
     )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _without_null(cls, body: Any) -> Any:
-        """Take `null` as absent, as `SpeechIn` does."""
-        if isinstance(body, dict):
-            return {name: value for name, value in body.items() if value is not None or name == "type"}
-        return body
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:

@@ -123,16 +123,20 @@ def document_nulls(schema: dict[str, Any]) -> None:
         schema["properties"][name] = {"anyOf": [rule, {"type": "null"}], **notes}
 
 
-class SpeechIn(BaseModel):
-    model_config = ConfigDict(extra="forbid", json_schema_extra=_document_speech)
+class NullIsAbsent(BaseModel):
+    """A body in which `null` means absent: JavaScript and Java clients write out what is not set."""
 
     @model_validator(mode="before")
     @classmethod
     def _without_null(cls, body: Any) -> Any:
-        """Take `null` as absent: JavaScript and Java clients write out what is not set."""
-        if isinstance(body, dict):
-            return {name: value for name, value in body.items() if value is not None or name == "text"}
-        return body
+        if not isinstance(body, dict):
+            return body
+        required = {name for name, field in cls.model_fields.items() if field.is_required()}
+        return {name: value for name, value in body.items() if value is not None or name in required}
+
+
+class SpeechIn(NullIsAbsent):
+    model_config = ConfigDict(extra="forbid", json_schema_extra=_document_speech)
 
     @model_validator(mode="before")
     @classmethod

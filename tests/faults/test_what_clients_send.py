@@ -74,6 +74,10 @@ def test_null_is_absent(client: httpx.Client) -> None:
     body = {"text": "Hi there", "speed": None, "voice": None, "language": None, "format": None}
     assert client.post("/tts", json=body).status_code == 200
     assert client.post("/tts", json={"text": None}).status_code == 422
+    body = {"model": "tts-1", "voice": "alloy", "input": "Hi there", "speed": None, "response_format": None}
+    body |= {"stream_format": None, "timestamps": None, "instructions": None}
+    assert client.post("/v1/audio/speech", json=body).status_code == 200
+    assert client.post("/v1/audio/speech", json=body | {"input": None}).status_code == 400
 
 
 @pytest.mark.parametrize(

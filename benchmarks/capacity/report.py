@@ -13,7 +13,7 @@ from benchmarks.capacity.model import Costs, Outcome, closed_loop, open_arrivals
 REPLICAS = (1, 2, 10, 100, 1000)
 LOADS = (0.25, 0.5, 0.75, 0.9, 1.0, 1.1, 1.25, 1.5)
 REPLICAS_OF_AN_HTTP_PROCESS = 10
-REQUESTS = {1: 10_000, 2: 10_000, 10: 20_000, 100: 50_000, 1000: 300_000}
+REQUESTS = {1: 10_000, 2: 10_000, 10: 20_000, 100: 50_000, 1000: 100_000}
 
 
 def costs_of(found: dict[str, Any]) -> Costs:

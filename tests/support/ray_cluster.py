@@ -28,9 +28,9 @@ _START_SECONDS = 120.0
 
 
 def free_port() -> int:
-    """A port below those that the kernel gives to connections, because Ray takes it only seconds later."""
+    """A port that neither the kernel gives to connections nor Ray to workers: Ray takes it seconds later."""
     while True:
-        port = secrets.SystemRandom().randrange(15_000, 32_000)
+        port = secrets.SystemRandom().randrange(20_500, 32_000)
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("", port))
             return port

@@ -106,7 +106,7 @@ async def measure(seconds: float, threads: int, loads: Sequence[float] = LOADS) 
         await closed_loop(models.stt, audios, 4, 5)
         speed = {rows: await closed_loop(models.stt, audios, rows, seconds) for rows in ROWS}
         found["speed"] = speed
-        print({rows: round(value, 1) for rows, value in speed.items()})
+        print({rows: round(value, 1) for rows, value in speed.items()}, flush=True)
         found["observed"] = []
         for load in loads:
             rate = load * max(speed.values()) / float(np.mean(lengths))
@@ -114,7 +114,7 @@ async def measure(seconds: float, threads: int, loads: Sequence[float] = LOADS) 
             seen = {"load": load, "requests": len(waits)}
             seen |= {f"p{share}": float(np.percentile(waits, share)) for share in (50, 95)}
             found["observed"].append(seen)
-            print(seen)
+            print(seen, flush=True)
         found["share"] = round(clock.share(), 2)
         print(f"the machine's time that was ours: {found['share']:.0%}")
     return found

@@ -118,7 +118,7 @@ async def compared(engine: TextToSpeech, text: str, voice: Voice, reader: "Reade
     mine, its = sliced[max(0, -offset) :], whole[max(0, offset) :]
     length = min(len(mine), len(its))
     joins = [end - max(0, -offset) for end in ends if _JOIN_SECONDS * 24_000 < end < length - 2000]
-    distance, bias = _mel_distance(mine[:length], its[:length])
+    distance, bias = mel_distance(mine[:length], its[:length])
     level, pitch = _steps(mine, its, joins)
     elsewhere = _steps(mine, its, [(one + other) // 2 for one, other in pairwise([0, *joins])])
     errors = [reader.errors(audio, text, voice.language) for audio in (sliced, whole)]
@@ -137,7 +137,8 @@ def _offset(sliced: Audio, whole: Audio) -> int:
     return lag if lag < size // 2 else lag - size
 
 
-def _mel_distance(one: Audio, other: Audio) -> tuple[float, float]:
+def mel_distance(one: Audio, other: Audio) -> tuple[float, float]:
+    """Mean difference of the mel spectrograms in dB where the other is loud: absolute, and with its sign."""
     import librosa
 
     def mel(audio: Audio) -> Audio:

@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import tts_peers
+from benchmarks.first_sound import mel_distance
 from benchmarks.tts_peers import Peer
 from benchmarks.tts_report import Rounds, line, memory, percentiles, stream_line
 from src.engines.base import Audio, TextToSpeech, Voice
@@ -98,6 +99,10 @@ async def compare(engine: TextToSpeech, peer: Peer, language: str, rounds: int) 
         ]
         drift = max(abs(len(mine) - len(other)) for mine, other in pairs)
         print(f"{'':18}largest difference of a sample {max(differences):.1e}, of length {drift} samples")
+        if aligned := [mel_distance(mine, other)[0] for mine, other in pairs if len(mine) == len(other)]:
+            print(
+                f"{'':18}mel distance {np.mean(aligned):.2f} dB in {len(aligned)} of {len(pairs)} sentences"
+            )
     print(f"{'':18}{memory()} here, {spoken.memory:.0f} MB theirs")
 
 
@@ -164,7 +169,9 @@ async def kokoro(options: argparse.Namespace) -> None:
     name = {"en": "af_heart", "es": "ef_dora"}[options.language]
     voice = files.voices[name]
     with Peer(tts_peers.kokoro, files.model, voice, options.language, options.threads) as peer:
-        async with KokoroEngine(files.model, {name: voice}, options.threads) as engine:
+        async with KokoroEngine(
+            files.model, {name: voice}, options.threads, compute_type=options.compute_type
+        ) as engine:
             await _both(engine, peer, options)
 
 

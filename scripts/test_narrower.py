@@ -14,12 +14,17 @@ from concurrent.futures import ThreadPoolExecutor
 from src.engines import cpu
 from src.engines.cpu import Level
 
-_WHOLE_TEXTS = ["tests/integration/test_whisper_loop.py", "tests/integration/test_coqui_engine.py"]
+_WHOLE_TEXTS = [
+    "tests/integration/test_whisper_loop.py",
+    "tests/integration/test_coqui_engine.py",
+    "tests/integration/test_kokoro_network.py",
+]
 _NUMBERS = [
     "tests/unit/test_cpu.py",
     "tests/unit/test_compute_types.py",
     "tests/unit/test_kernels.py",
     "tests/unit/test_coqui_arithmetic.py",
+    "tests/unit/test_kokoro_generator.py",
     "tests/unit/test_whisper_capabilities.py",
     "tests/integration/test_whisper_loop.py::test_eight_bits_are_close_to_thirty_two",
 ]

@@ -144,7 +144,14 @@ def _kokoro(
 ) -> TextToSpeech:
     from src.engines.kokoro import KokoroEngine
 
-    return KokoroEngine(files.model, files.voices, settings.threads, device, observers=observers)
+    return KokoroEngine(
+        files.model,
+        files.voices,
+        settings.threads,
+        device,
+        observers=observers,
+        compute_type=settings.tts_compute_type or settings.compute_type,
+    )
 
 
 def _in_words(info: EngineInfo) -> str:

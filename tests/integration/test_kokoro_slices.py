@@ -12,7 +12,8 @@ import pytest
 from src.config import Settings
 from src.engines.base import Audio, EarlySound, Voice
 from src.engines.kokoro import KokoroEngine, engine, statistics
-from src.engines.kokoro.onnx_model import CONTEXT, FRAME_SAMPLES, OnnxModel
+from src.engines.kokoro.frames import FRAME_SAMPLES
+from src.engines.kokoro.onnx_model import CONTEXT, OnnxModel
 from src.engines.kokoro.phonemes import Phonemizer
 from src.engines.kokoro.slices import SlicedSentence
 from src.engines.kokoro.statistics import Learnt
@@ -60,7 +61,8 @@ def decibels(signal: Audio, noise: Audio) -> float:
     return float(10 * np.log10(np.square(signal).sum() / np.square(noise).sum()))
 
 
-def test_the_cut_graph_makes_the_samples_of_the_whole(files: KokoroFiles, model: OnnxModel) -> None:
+def test_the_cut_graph_makes_the_samples_of_the_whole(files: KokoroFiles) -> None:
+    model = OnnxModel(files.model, threads=1, compute_type="float32")
     tokens, style = inputs(files, model, "af_heart")
     session = onnxruntime.InferenceSession(str(files.model), providers=["CPUExecutionProvider"])
     (whole,) = session.run(

@@ -18,9 +18,9 @@ from TTS.vocoder.models.melgan_generator import MelganGenerator
 from TTS.vocoder.models.multiband_melgan_generator import MultibandMelganGenerator
 
 from src.engines.base import Audio
+from src.engines.convolution import TransposedConvolution, channels_last
 from src.engines.coqui import hifigan as our_hifigan
 from src.engines.coqui import melgan as our_melgan
-from src.engines.coqui.convolution import TransposedConvolution, channels_last
 from src.engines.coqui.hifigan import HifiGan
 from src.engines.coqui.loading import Networks
 from src.engines.coqui.melgan import MelGan

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from src.engines.coqui.convolution import Convolution, TransposedConvolution, channels_last
+from src.engines.convolution import Convolution, TransposedConvolution, channels_last
 
 _SLOPE = 0.1
 _OUTPUT_SLOPE = 0.01

@@ -28,9 +28,10 @@ class KokoroEngine(BatchedEngine[KokoroRow, Utterance], TextToSpeech):
         voices: by name (`af_heart`), raw float32 of shape (510, 1, 256): a style for each number of
             phonemes. The first of a language is its default.
         threads: of one model call.
-        device: on `cuda` the weights are run by PyTorch, on `cpu` by onnxruntime.
+        device: on `cuda` the weights are run by PyTorch, on `cpu` by onnxruntime and oneDNN.
         max_waiting: rows that may wait.
         observers: of the batcher.
+        compute_type: on the CPU; with `float32`, onnxruntime runs all of the graph.
 
     Raises:
         ModelUnavailable: a voice is of a language that this engine does not speak, or a file is missing.
@@ -44,9 +45,10 @@ class KokoroEngine(BatchedEngine[KokoroRow, Utterance], TextToSpeech):
         device: str = "cpu",
         max_waiting: int = 1024,
         observers: Iterable[BatchObserver] = (),
+        compute_type: str = "auto",
     ) -> None:
         self._described = describe(model, voices)
-        self._runner = Runner(model, voices, self._described, threads, device)
+        self._runner = Runner(model, voices, self._described, threads, device, compute_type)
         self._tasks: set[asyncio.Task[None]] = set()
         super().__init__(self._runner, "kokoro", max_waiting, observers)
 

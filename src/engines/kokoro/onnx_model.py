@@ -1,49 +1,32 @@
-"""Kokoro on onnxruntime, for a CPU: whole sentences, or their frames and then their sound in slices."""
+"""Kokoro on a CPU: the ONNX file, cut in two (`graph.py`). onnxruntime runs the front.
+
+The generator, nine tenths of the work, has its convolutions in oneDNN where the CPU has AVX2
+(`generator/`): it has the graph's weights, and comes nearer to their sound in float32. Elsewhere, and for a
+file whose weights are quantised in another way, onnxruntime runs it, too.
+"""
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from src.engines import cpu
 from src.engines.base import Audio
 from src.engines.kokoro.durations import DURATIONS, with_durations
-from src.engines.kokoro.graph import FRAMES, HARMONICS, STYLE, USE_GIVEN, cut, given, own
+from src.engines.kokoro.frames import FrameGenerator, Frames, Statistics
+from src.engines.kokoro.graph import FRAMES, HARMONICS, STYLE, Parts, cut
+from src.engines.kokoro.onnx_generator import OnnxGenerator, run, session
 
 log = logging.getLogger(__name__)
 
-FRAME_SAMPLES = 300
-"""Samples of a frame of the decoder: 80 frames a second."""
-_FRAME_HARMONICS = 60
 CONTEXT = 5
 """Frames on either side of a slice that its samples depend on, by the convolutions of the generator.
 
 By their widths there are seven; with more than four, samples were no nearer to those of the whole sentence.
 """
-
-Statistics = tuple[Audio, ...]
-"""Mean and variance of each channel over time, wherever the generator normalises: shape (1, channels, 1)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Frames:
-    """What the front of the model makes of a sentence."""
-
-    frames: Audio
-    """Shape (1, 512, frames)."""
-    harmonics: Audio
-    """Shape (1, 22, 60 x frames + 1)."""
-    style: Audio
-    """Shape (1, 256)."""
-    durations: Audio
-    """Duration of each symbol; see `durations.py`."""
-
-    def __len__(self) -> int:
-        """Number of frames."""
-        return int(self.frames.shape[2])
 
 
 class OnnxModel:
@@ -52,34 +35,31 @@ class OnnxModel:
     Args:
         file: the ONNX file. An export whose graph cannot be cut speaks whole sentences alone.
         threads: of one call.
+        compute_type: with `float32`, onnxruntime runs all of the graph.
     """
 
     device = "cpu"
     compute_type = "int8"
 
-    def __init__(self, file: Path, threads: int) -> None:
+    def __init__(self, file: Path, threads: int, compute_type: str = "auto") -> None:
         from kokoro_onnx.config import DEFAULT_VOCAB
         from kokoro_onnx.session import embedded_vocab, input_dtypes
 
-        self._statistics: tuple[str, ...] = ()
-        self._generator: Any = None
+        self._generator: FrameGenerator | None = None
         content = file.read_bytes()
         try:
             parts = cut(content)
         except ValueError as error:
             log.info("%s speaks whole sentences only: %s", file, error)
-            self._front = _session(with_durations(content), threads)
+            self._front = session(with_durations(content), threads)
         else:
-            self._front, self._generator = _session(parts.front, threads), _session(parts.generator, threads)
-            self._statistics = parts.statistics
-        self._audio: str = (self._generator or self._front).get_outputs()[0].name
+            self._front = session(parts.front, threads)
+            self._generator = _generator(content, parts, threads, compute_type)
         self._outputs: list[str] = [output.name for output in self._front.get_outputs()]
         self._types = input_dtypes(self._front)
         # older exports name the phonemes "tokens", newer ones "input_ids"
         self._tokens = "input_ids" if "input_ids" in self._types else "tokens"
         self.vocabulary: Mapping[str, int] = embedded_vocab(self._front) or DEFAULT_VOCAB
-        self._none: Statistics = (np.zeros((1, 1, 1), np.float32),) * len(self._statistics)
-        """Placeholders for statistics that are not used."""
 
     @property
     def makes_slices(self) -> bool:
@@ -89,14 +69,14 @@ class OnnxModel:
     def speak(self, tokens: Sequence[int], style: Audio) -> tuple[Audio, Audio | None]:
         """See `SpeechModel`."""
         if self._generator is None:
-            made = _run(self._front, self._outputs, self._inputs(tokens, style))
-            return made[self._audio].ravel(), made.get(DURATIONS)
+            made = run(self._front, self._outputs, self._inputs(tokens, style))
+            return made[self._outputs[0]].ravel(), made.get(DURATIONS)
         frames = self.frames(tokens, style)
-        return self._generate(frames, 0, len(frames), None), frames.durations
+        return self._generator.samples(frames, None), frames.durations
 
     def frames(self, tokens: Sequence[int], style: Audio) -> Frames:
         """The frames of a whole sentence, of which `slice` makes sound."""
-        made = _run(self._front, self._outputs, self._inputs(tokens, style))
+        made = run(self._front, self._outputs, self._inputs(tokens, style))
         return Frames(made[FRAMES], made[HARMONICS], style, made[DURATIONS])
 
     def slice(self, frames: Frames, begin: int, end: int, statistics: Statistics) -> Audio:
@@ -109,30 +89,22 @@ class OnnxModel:
             Samples from those of the frame max(0, begin - CONTEXT) on.
         """
         first, last = max(0, begin - CONTEXT), min(len(frames), end + CONTEXT)
-        return self._generate(frames, first, last, statistics)
+        return self._cut_generator.samples(frames.part(first, last), statistics)
 
     def speak_with_statistics(self, tokens: Sequence[int], style: Audio) -> tuple[Audio, Statistics]:
         """A whole sentence, and the statistics that it is normalised with."""
-        frames = self.frames(tokens, style)
-        outputs = [self._audio, *map(own, self._statistics)]
-        made = _run(self._generator, outputs, self._generator_inputs(frames, 0, len(frames), None))
-        return made[self._audio].ravel(), tuple(made[own(name)] for name in self._statistics)
+        return self._cut_generator.samples_and_statistics(self.frames(tokens, style))
 
-    def _generate(self, frames: Frames, first: int, last: int, statistics: Statistics | None) -> Audio:
-        inputs = self._generator_inputs(frames, first, last, statistics)
-        return _run(self._generator, [self._audio], inputs)[self._audio].ravel()
+    def close(self) -> None:
+        """See `SpeechModel`."""
+        if self._generator is not None:
+            self._generator.close()
 
-    def _generator_inputs(
-        self, frames: Frames, first: int, last: int, statistics: Statistics | None
-    ) -> dict[str, NDArray[Any]]:
-        values = self._none if statistics is None else statistics
-        return {
-            FRAMES: frames.frames[:, :, first:last],
-            HARMONICS: frames.harmonics[:, :, first * _FRAME_HARMONICS : last * _FRAME_HARMONICS + 1],
-            STYLE: frames.style,
-            USE_GIVEN: np.array([statistics is not None]),
-            **{given(name): value for name, value in zip(self._statistics, values, strict=True)},
-        }
+    @property
+    def _cut_generator(self) -> FrameGenerator:
+        if self._generator is None:
+            raise RuntimeError("this model speaks whole sentences only")
+        return self._generator
 
     def _inputs(self, tokens: Sequence[int], style: Audio) -> dict[str, NDArray[Any]]:
         return {
@@ -142,16 +114,12 @@ class OnnxModel:
         }
 
 
-def _run(session: Any, outputs: list[str], inputs: dict[str, NDArray[Any]]) -> dict[str, Audio]:
-    made = session.run(outputs, inputs)
-    return {name: np.asarray(value, np.float32) for name, value in zip(outputs, made, strict=True)}
+def _generator(content: bytes, parts: Parts, threads: int, compute_type: str) -> FrameGenerator:
+    if compute_type != "float32" and cpu.in_use("oneDNN") >= cpu.Level.AVX2:
+        from src.engines.kokoro.generator import OneDnnGenerator
 
-
-def _session(content: bytes, threads: int) -> Any:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        try:
+            return OneDnnGenerator(content, parts.statistics, threads)
+        except ValueError as problem:
+            log.warning("onnxruntime runs all of Kokoro, which takes longer: %s", problem)
+    return OnnxGenerator(parts.generator, parts.statistics, threads)

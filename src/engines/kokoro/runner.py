@@ -79,16 +79,24 @@ class Runner:
         voices: the same voices, described.
         threads: of a model call on the CPU.
         device: `cpu` or `cuda`.
+        compute_type: see `OnnxModel`.
     """
 
     def __init__(
-        self, model: Path, files: Mapping[str, Path], voices: Sequence[Voice], threads: int, device: str
+        self,
+        model: Path,
+        files: Mapping[str, Path],
+        voices: Sequence[Voice],
+        threads: int,
+        device: str,
+        compute_type: str,
     ) -> None:
         self._file = model
         self._files = dict(files)
         self._described = voices
         self._threads = threads
         self._wanted_device = device
+        self._wanted_compute_type = compute_type
         self.device, self.compute_type = "cpu", "int8"
         self._work: _Work | None = None
         self._model: SpeechModel | None = None
@@ -140,7 +148,7 @@ class Runner:
                 return TorchModel(self._file, "cuda")
             except ValueError as problem:
                 log.warning("Kokoro runs on the CPU, since the GPU's network cannot be filled: %s", problem)
-        return OnnxModel(self._file, self._threads)
+        return OnnxModel(self._file, self._threads, self._wanted_compute_type)
 
     def admit(self, waiting: Sequence[KokoroRow]) -> Sequence[int]:
         row = self._work.row if self._work else waiting[0]
@@ -195,7 +203,9 @@ class Runner:
 
     def close(self) -> None:
         self._work = None
-        self._model = None
+        if self._model is not None:
+            self._model.close()
+            self._model = None
         self._styles = Styles({})
         self._phonemizers.clear()
 

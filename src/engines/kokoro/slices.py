@@ -10,7 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from src.engines.base import Audio
-from src.engines.kokoro.onnx_model import CONTEXT, FRAME_SAMPLES, Frames, OnnxModel
+from src.engines.kokoro.frames import FRAME_SAMPLES, Frames
+from src.engines.kokoro.onnx_model import CONTEXT, OnnxModel
 from src.engines.kokoro.statistics import Learnt
 
 _FRAMES_OF_DURATION = 2

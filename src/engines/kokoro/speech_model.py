@@ -21,3 +21,6 @@ class SpeechModel(Protocol):
                 frames, too.
             style: shape (1, 256).
         """
+
+    def close(self) -> None:
+        """End its threads, if it has any."""

@@ -17,7 +17,7 @@ from typing import Final
 import numpy as np
 
 from src.engines.base import Audio, Voice
-from src.engines.kokoro.onnx_model import Statistics
+from src.engines.kokoro.frames import Statistics
 from src.engines.loudness import speech_level
 
 log = logging.getLogger(__name__)

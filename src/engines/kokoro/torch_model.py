@@ -38,3 +38,6 @@ class TorchModel:
             symbols = torch.tensor([[0, *tokens, 0]]).to(self.device)
             samples, durations = self._network(symbols, torch.from_numpy(style).to(self.device))
             return samples.cpu().numpy(), durations.cpu().numpy().astype(np.float32)
+
+    def close(self) -> None:
+        """See `SpeechModel`."""

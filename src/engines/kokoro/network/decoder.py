@@ -10,12 +10,13 @@ from torch.nn import functional
 from src.engines.kokoro.network.layers import SnakeBlock, StyledBlock
 
 _SAMPLE_RATE = 24_000
-_RATES = (10, 6)
+RATES = (10, 6)
 """Factors by which the generator's stages lengthen their input."""
-_KERNELS = (3, 7, 11)
+KERNELS = (3, 7, 11)
+"""Of the residual blocks side by side."""
 _FFT, _HOP = 20, 5
 _HARMONICS = 9
-_CURVE_HOP = math.prod(_RATES) * _HOP
+_CURVE_HOP = math.prod(RATES) * _HOP
 """Samples of one value of the pitch: half a frame."""
 _VOICED_HZ = 10
 _EXPORT_GAIN = 1.5
@@ -90,12 +91,12 @@ class Generator(nn.Module):
         self.m_source = _Source()
         self.ups = nn.ModuleList(
             nn.ConvTranspose1d(inputs, outputs, 2 * rate, rate, padding=rate // 2)
-            for (inputs, outputs), rate in zip(pairwise(widths), _RATES, strict=True)
+            for (inputs, outputs), rate in zip(pairwise(widths), RATES, strict=True)
         )
         self.resblocks = nn.ModuleList(
-            SnakeBlock(channels, kernel) for channels in widths[1:] for kernel in _KERNELS
+            SnakeBlock(channels, kernel) for channels in widths[1:] for kernel in KERNELS
         )
-        last = _RATES[-1]
+        last = RATES[-1]
         self.noise_convs = nn.ModuleList(
             [
                 nn.Conv1d(_FFT + 2, widths[1], 2 * last, last, padding=(last + 1) // 2),
@@ -123,17 +124,22 @@ class Generator(nn.Module):
             zip(self.ups, self.noise_convs, self.noise_res, strict=True)
         ):
             x = up(functional.leaky_relu(x, 0.1))
-            if stage == len(_RATES) - 1:
+            if stage == len(RATES) - 1:
                 x = functional.pad(x, (1, 0), "reflect")
             x = x + noise_res(noise_conv(source), style)
-            blocks = self.resblocks[stage * len(_KERNELS) : (stage + 1) * len(_KERNELS)]
+            blocks = self.resblocks[stage * len(KERNELS) : (stage + 1) * len(KERNELS)]
             x = torch.stack([block(x, style) for block in blocks]).mean(0)
         columns: Tensor = self.conv_post(functional.leaky_relu(x))
         return columns
 
     def samples(self, columns: Tensor) -> Tensor:
-        """Samples (n,), by the inverse STFT."""
-        magnitude, phase = columns.chunk(2, 1)
-        spectrum = torch.polar(magnitude.exp(), phase.sin())
-        window = torch.hann_window(_FFT, device=columns.device)
-        return _EXPORT_GAIN * torch.istft(spectrum, _FFT, _HOP, window=window)[0]
+        """See `samples_of`."""
+        return samples_of(columns)
+
+
+def samples_of(columns: Tensor) -> Tensor:
+    """Samples (n,) of log magnitudes and phases (1, 22, columns), by the inverse STFT."""
+    magnitude, phase = columns.chunk(2, 1)
+    spectrum = torch.polar(magnitude.exp(), phase.sin())
+    window = torch.hann_window(_FFT, device=columns.device)
+    return _EXPORT_GAIN * torch.istft(spectrum, _FFT, _HOP, window=window)[0]

@@ -9,6 +9,8 @@ from torch.nn import functional
 
 STYLE = 128
 """Size of a style: one half of a voice's vector."""
+DILATIONS = (1, 3, 5)
+"""Of the first convolutions of a `SnakeBlock`."""
 
 
 class AdaIN(nn.Module):
@@ -87,7 +89,7 @@ class SnakeBlock(nn.Module):
     It keeps the shape (1, channels, time).
     """
 
-    def __init__(self, channels: int, kernel: int, dilations: Sequence[int] = (1, 3, 5)) -> None:
+    def __init__(self, channels: int, kernel: int, dilations: Sequence[int] = DILATIONS) -> None:
         super().__init__()
         self.convs1 = nn.ModuleList(
             nn.Conv1d(channels, channels, kernel, dilation=each, padding=each * (kernel // 2))

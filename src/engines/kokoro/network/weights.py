@@ -4,8 +4,11 @@ Biases, norms and a few others have the names of their modules in the file. Conv
 LSTMs do not, but the nodes that use them do.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from src.engines.kokoro.onnx_file import Array, Graph, Node
 
@@ -18,14 +21,50 @@ _SHORTER = (
 )
 
 
-def state_of(graph: Graph) -> dict[str, torch.Tensor]:
-    """Tensors by the names of `Network`'s parameters, and some that it has none for."""
+@dataclass(frozen=True, slots=True)
+class Integers:
+    """A convolution's weight as the file has it: `step` times `values`."""
+
+    values: NDArray[np.int8]
+    """Shape (outputs, inputs, taps)."""
+    step: float
+
+
+def integers_of(graph: Graph, within: str) -> dict[str, Integers]:
+    """Weights of the quantised convolutions of a module, by the names of the layers inside it.
+
+    Raises:
+        ValueError: a weight has several scales, or does not fit 8 bits with a sign.
+    """
+    found: dict[str, Integers] = {}
+    for node in graph.nodes:
+        if node.kind != "ConvInteger" or not _module(node).startswith(within):
+            continue
+        weight, zero = graph.tensors[node.inputs[1]], graph.tensors[node.inputs[3]]
+        scale = graph.tensors[_scale_name(node.inputs[1])]
+        values = weight.astype(np.int16) - zero.astype(np.int16)
+        if scale.size != 1 or zero.size != 1 or np.abs(values).max() > np.iinfo(np.int8).max:
+            raise ValueError(f"the weight of {_module(node)} is quantised in another way")
+        layer = _module(node).removeprefix(within)
+        found[layer] = Integers(values.astype(np.int8), float(scale.ravel()[0]))
+    return found
+
+
+def state_of(graph: Graph, within: str = "") -> dict[str, torch.Tensor]:
+    """Tensors by the names of `Network`'s parameters, and some that it has none for.
+
+    Args:
+        within: a module, whose tensors alone are wanted; their names are those inside it. Weights of its
+            quantised convolutions are left out, as `integers_of` has them.
+    """
     state: dict[str, Array] = {}
     for name, tensor in graph.tensors.items():
         if tensor.dtype == np.float32:
             state[_shorter(name.partition(".")[2])] = tensor
     by_name = {node.name: node for node in graph.nodes}
     for node in graph.nodes:
+        if within and (node.kind == "ConvInteger" or not _module(node).startswith(within)):
+            continue
         if node.kind.endswith("LSTM"):
             state.update(_lstm(node, graph))
         elif node.kind in ("ConvInteger", "MatMulInteger"):
@@ -37,14 +76,18 @@ def state_of(graph: Graph) -> dict[str, torch.Tensor]:
         elif node.kind in ("Conv", "ConvTranspose", "MatMul") and node.inputs[1] in graph.tensors:
             weight = graph.tensors[node.inputs[1]]
             state[f"{_module(node)}.weight"] = weight.T if node.kind == "MatMul" else weight
-    return {name: torch.from_numpy(np.array(value, np.float32, order="C")) for name, value in state.items()}
+    return {
+        name.removeprefix(within): torch.from_numpy(np.array(value, np.float32, order="C"))
+        for name, value in state.items()
+        if name.startswith(within)
+    }
 
 
 def _module(node: Node) -> str:
     """`/encoder/text_encoder/cnn.0/cnn.0.0/Conv_quant` is the node of `text_encoder.cnn.0.0`."""
     parts = node.name.strip("/").split("/")[1:-1]
     behind = [*parts[1:], ""]
-    parts = [one for one, after in zip(parts, behind, strict=True) if not after.startswith(f"{one}.")]
+    parts = [one for one, after in zip(parts, behind, strict=False) if not after.startswith(f"{one}.")]
     if parts and parts[0].partition(".")[0] in _PREDICTOR:
         parts.insert(0, "predictor")
     return _shorter(".".join(parts))
@@ -57,8 +100,12 @@ def _shorter(name: str) -> str:
 
 
 def _dequantised(graph: Graph, quantized: str, zero: str) -> Array:
-    scale = graph.tensors[quantized.removesuffix("_quantized") + "_scale"]
+    scale = graph.tensors[_scale_name(quantized)]
     return _numbers(graph.tensors[quantized], scale, graph.tensors[zero])
+
+
+def _scale_name(quantized: str) -> str:
+    return quantized.removesuffix("_quantized") + "_scale"
 
 
 def _numbers(integers: Array, scale: Array, zero: Array) -> Array:

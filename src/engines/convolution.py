@@ -1,4 +1,4 @@
-"""Convolutions over time for HiFi-GAN and MelGAN on a CPU.
+"""Convolutions over time for vocoders on a CPU.
 
 PyTorch's `Conv1d` converts every tensor into oneDNN's layout and back. Here tensors have the shape
 (1, channels, 1, samples) in the memory format "channels last", which oneDNN takes as it is.
@@ -30,7 +30,7 @@ class Convolution:
     become one of twice the channels.
 
     Args:
-        module: Coqui's layer, without weight norm.
+        module: a layer without weight norm.
         dtype: data type of weights, inputs and outputs.
     """
 
@@ -70,7 +70,7 @@ class TransposedConvolution:
     """A `ConvTranspose1d`, computed as a convolution that makes all samples of a stride at once.
 
     Args:
-        module: Coqui's layer, without weight norm.
+        module: a layer without weight norm.
         dtype: data type of weights, inputs and outputs.
     """
 

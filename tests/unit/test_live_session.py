@@ -32,8 +32,13 @@ class Counting:
         self, audio: Audio, options: SttOptions, forced: Sequence[int]
     ) -> PartialTranscript:
         self.updates.append(len(audio) / STT_SAMPLE_RATE)
-        word = PartialWord(" word", (1,), 0.4, 0.5, 0.9)
-        return PartialTranscript(() if forced else (word,), "en", 1.0, 0.01)
+        end = self.updates[-1] - 0.2
+        found = (
+            PartialWord(" maybe", (2,), end, end, 0.3)
+            if forced
+            else PartialWord(" word", (1,), 0.4, 0.5, 0.9)
+        )
+        return PartialTranscript((found,), "en", 1.0, 0.01)
 
     async def stream_blocks(self, blocks: AsyncIterator[Audio], options: SttOptions) -> AsyncIterator[Any]:
         self.finals.append(options)
@@ -195,9 +200,9 @@ async def test_under_strain_final_texts_are_made_of_updates(monkeypatch: pytest.
     events = await spoken(stt, [(2.0, 1.0)], monkeypatch)
     [final] = [event for event in events if isinstance(event, Completed)]
     assert stt.finals == []
-    assert final.text == "word"
-    assert final.rest == ""
-    assert final.segments[0].text == "word"
+    assert final.text == "word maybe"
+    assert final.rest == " maybe"
+    assert final.segments[0].text == "word maybe"
 
 
 async def test_the_final_text_is_read_with_what_was_said_before(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,14 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from src.engines.base import STT_SAMPLE_RATE, PartialTranscript, PartialWord
-from src.services.live.utterance import GUARD, Utterance, rest_of
+from src.services.live.utterance import GUARD, Progress, Utterance, rest_of
 
 
 def silence(seconds: float) -> np.ndarray:
     return np.zeros(round(seconds * STT_SAMPLE_RATE), np.float32)
 
 
-def word(text: str, at: float, token: int = 1, probability: float = 0.9) -> PartialWord:
+def word(text: str, at: float, token: int = 1, probability: float = 1.0) -> PartialWord:
     return PartialWord(text, (token,), at, at, probability)
 
 
@@ -27,13 +27,18 @@ def utterance(seconds: float) -> Utterance:
     return one
 
 
+def reading_again(one: Utterance, *words: PartialWord) -> Progress:
+    """What the second of two updates brings that read the same words in the same audio."""
+    one.take(one.next_update(), heard(*words))
+    return one.take(one.next_update(), heard(*words))
+
+
 def test_words_behind_the_guard_are_stable_and_forced_on_the_next_update() -> None:
     one = utterance(2.0)
-    progress = one.take(
-        one.next_update(), heard(word(" The", 0.2, 5), word(" cat", 0.6, 6), word(" s", 1.9, 7))
-    )
-    assert progress.stable == "The cat"
-    assert progress.tentative == " s"
+    words = word(" The", 0.2, 5), word(" cat", 1.5, 6), word(" s", 1.9, 7)
+    assert one.take(one.next_update(), heard(*words)).stable == "The"
+    progress = one.take(one.next_update(), heard(*words[1:]))
+    assert (progress.stable, progress.tentative) == (" cat", " s")
     one.append(silence(0.4))
     update = one.next_update()
     assert update.forced == (5, 6)
@@ -60,22 +65,83 @@ def test_an_update_has_the_last_seconds_and_nothing_before_is_copied() -> None:
 
 def test_a_word_that_nothing_follows_waits_longer() -> None:
     one = utterance(2.0)
-    assert one.take(one.next_update(), heard(word(" log", 2.0 - GUARD - 0.1))).stable == ""
+    assert reading_again(one, word(" log", 2.0 - GUARD - 0.1)).stable == ""
     one = utterance(2.0)
-    assert one.take(one.next_update(), heard(word(" log", 2.0 - GUARD - 0.4))).stable == "log"
+    assert reading_again(one, word(" log", 2.0 - GUARD - 0.35)).stable == "log"
 
 
-def test_a_doubtful_word_waits_twice_as_long() -> None:
-    follower = word(" is", 1.95)
+def test_a_mark_is_no_word_that_follows() -> None:
     one = utterance(2.0)
-    assert one.take(one.next_update(), heard(word(" that", 1.5, probability=0.3), follower)).stable == ""
+    assert reading_again(one, word(" log", 2.0 - GUARD - 0.1), word(".", 1.9)).stable == ""
+
+
+@pytest.mark.parametrize(
+    ("probability", "waits"), [(1.0, GUARD), (0.9, GUARD + 0.3), (0.7, GUARD + 0.9), (0.1, GUARD + 1.6)]
+)
+def test_a_doubtful_word_waits_the_longer(probability: float, waits: float) -> None:
+    for age, stable in ((waits - 0.05, ""), (waits + 0.05, " that")):
+        one = utterance(4.0)
+        one.take(one.next_update(), heard(word(" I", 0.2), word(" say", 3.95)))
+        found = word(" that", 4.0 - age, probability=probability), word(" is", 3.95)
+        assert reading_again(one, *found).stable == stable
+
+
+def test_the_first_word_waits_less() -> None:
+    found = word(" So", 4.0 - GUARD - 0.1, probability=0.86), word(" is", 3.95)
+    assert reading_again(utterance(4.0), *found).stable == "So"
+
+
+def test_a_word_that_the_update_before_read_otherwise_waits_longer() -> None:
     one = utterance(2.0)
-    assert one.take(one.next_update(), heard(word(" that", 1.5), follower)).stable == "that"
+    one.take(one.next_update(), heard(word(" town", 1.4), word(" is", 1.9)))
+    assert one.take(one.next_update(), heard(word(" tone", 1.4), word(" is", 1.9))).stable == ""
+    assert one.take(one.next_update(), heard(word(" Tone,", 1.4), word(" is", 1.9))).stable == "Tone,"
 
 
-def test_a_mark_at_the_end_is_never_stable() -> None:
+def test_a_doubtful_word_waits_less_where_updates_are_rare() -> None:
+    words = word(" So", 0.3), word(" that", 2.7, probability=0.7), word(" is", 3.9)
+    often = utterance(3.6)
+    often.take(often.next_update(), heard(*words))
+    often.append(silence(0.4))
+    assert often.take(often.next_update(), heard(*words[1:])).stable == " that"
+    often, rare = utterance(3.6), utterance(2.0)
+    words = word(" So", 0.3), word(" that", 2.9, probability=0.7), word(" is", 3.9)
+    for one, more in ((often, 0.4), (rare, 2.0)):
+        one.take(one.next_update(), heard(*words))
+        one.append(silence(more))
+    assert often.take(often.next_update(), heard(*words[1:])).stable == ""
+    assert rare.take(rare.next_update(), heard(*words[1:])).stable == " that"
+
+
+def test_a_mark_is_stable_with_the_word_that_follows_it() -> None:
     one = utterance(5.0)
     assert one.take(one.next_update(), heard(word(" Yes", 0.3), word(".", 0.6))).stable == "Yes"
+    progress = one.take(one.next_update(), heard(word(".", 0.6, probability=0.3), word(" No", 3.0)))
+    assert progress.stable == ". No"
+
+
+def test_audio_is_read_without_the_stable_words_if_the_decoder_ends_with_them() -> None:
+    one = Utterance("item", 0)
+    said = np.full(3 * STT_SAMPLE_RATE, 0.1, np.float32)
+    said[round(1.3 * STT_SAMPLE_RATE) : round(1.4 * STT_SAMPLE_RATE)] = 0
+    one.append(said)
+    one.take(one.next_update(), heard(word(" Yes", 1.0, 7)))
+    update = one.next_update()
+    assert (update.forced, update.offset) == ((7,), 0.0)
+    one.take(update, heard(word(".", 1.5)))
+    update = one.next_update()
+    assert (update.forced, update.prompt) == ((), "Yes")
+    assert 1.3 <= update.offset <= 1.4, "it begins where it is quietest"
+    progress = one.take(update, heard(word(" No", 0.5, 8), word(" way", 1.6, 9)))
+    assert (progress.stable, one.text) == (" No", "Yes No")
+    assert one.words[-1].time == pytest.approx(update.offset + 0.5)
+
+
+def test_a_pause_is_no_early_end_of_the_text() -> None:
+    one = utterance(6.0)
+    one.take(one.next_update(), heard(word(" Yes", 1.0, 7)))
+    one.take(one.next_update(spoken=round(1.2 * STT_SAMPLE_RATE)), heard())
+    assert one.next_update().forced == (7,)
 
 
 def test_what_goes_back_to_audio_that_was_read_is_left_out() -> None:

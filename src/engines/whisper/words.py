@@ -69,7 +69,7 @@ def words(
 
 def partial_words(decoded: Decoded, language: str, vocabulary: Vocabulary) -> tuple[PartialWord, ...]:
     """The words of a row with forced tokens. A last one that is no whole character is left out."""
-    tokens, positions = list(decoded.tokens), decoded.positions
+    tokens, positions = list(decoded.tokens), _without_strays(decoded.positions)
     if not tokens:
         return ()
     texts, groups = vocabulary.of(language, "transcribe").split_to_word_tokens([*tokens, vocabulary.end])
@@ -85,6 +85,15 @@ def partial_words(decoded: Decoded, language: str, vocabulary: Vocabulary) -> tu
     if found and "\N{REPLACEMENT CHARACTER}" in found[-1].text:
         found.pop()
     return tuple(found)
+
+
+def _without_strays(positions: Sequence[int]) -> list[int]:
+    """A token that looks ahead of the next one, as the first of a sentence may, is said when that is."""
+    right = list(positions)
+    for index in range(len(right) - 1):
+        if right[index] > right[index + 1] and (index == 0 or right[index - 1] <= right[index + 1]):
+            right[index] = right[index + 1]
+    return right
 
 
 def token_logprobs(

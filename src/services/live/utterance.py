@@ -2,8 +2,10 @@
 
 The policy is AlignAtt ("AlignAtt: Using Attention-based Audio-Translation Alignments as a Guide for
 Simultaneous Speech Translation", Papi et al., 2023): a word is stable if the decoder, when it wrote the word,
-looked at audio that lies some time behind the newest, or if silence follows the speech. Stable words are
-forced on the next update, so they never change. Pure: no model, no task, no clock.
+looked at audio that lies some time behind the newest, or if silence follows the speech. How long that is
+depends on the word's probability, and on whether the update before read the same word (as in local agreement,
+"Turning Whisper into Real-Time Transcription System", Macháček et al., 2023). Stable words are forced on the
+next update, so they never change. Pure: no model, no task, no clock.
 """
 
 from collections.abc import Sequence
@@ -15,17 +17,36 @@ import numpy as np
 from src.engines.base import STT_SAMPLE_RATE, Audio, PartialTranscript, PartialWord, Word
 
 GUARD = 0.4
-"""Seconds behind the newest audio at which a word is stable."""
-_DOUBTFUL = 0.6
-"""Words of a lower probability wait twice as long."""
-_AFTER_SPEECH = 0.1
-"""Seconds after the end of speech beyond which what is read was not said."""
-_BACKWARDS_AT_PAUSE = 0.2
-"""As `_BACKWARDS`, if silence follows: what was said already is often read again then."""
+"""Seconds behind the newest audio at which a word of which Whisper is sure is stable."""
+_DOUBT = 3.0
+"""Seconds more that a word of the probability 0 waits; one of 0.9 waits a tenth. See `docs/live.md`."""
+_FIRST_DOUBT = 3.0
+_FIRST_SURE = 0.85
+"""Likewise for an utterance's first word, which is wanted sooner; one of this probability does not wait."""
+_MOST_DOUBT = 1.6
+"""Seconds more that any word waits."""
+_UNSEEN = 0.3
+"""Seconds more that a word waits which the update before did not have in this place."""
+_STEP = 0.4
+"""Seconds of new audio in an update for which these figures were chosen."""
 _ALONE = 0.3
 """Seconds more that a word waits which no other word follows: it may be the first half of a longer one."""
+_SURE_AT_PAUSE, _SEEN_AT_PAUSE = 0.9, 0.75
+"""If silence follows, words of this probability are stable; the second is for words that were seen before."""
+_AFTER_SPEECH = 0.1
+"""Seconds after the end of speech beyond which what is read was not said."""
 _BACKWARDS = 1.0
 """Seconds that attention may jump back from one word to the next. Beyond, the decoder repeats itself."""
+_BACKWARDS_AT_PAUSE = 0.2
+"""As `_BACKWARDS`, if silence follows: what was said already is often read again then."""
+_STALLED = 1.5
+"""Seconds of speech without a word after which the decoder is taken to have ended its text too early: it may
+end with the sentence that is forced, though another follows. Then audio behind stable words is read alone.
+"""
+_QUIET_SECONDS = 0.8
+"""Where that audio begins: the quietest place so soon after the last stable word."""
+_QUIET_FRAME = 480
+"""Samples over which loudness is compared."""
 _MAX_WINDOW = 8.0
 """Seconds of audio that one update reads. Most of an update's cost is the encoder's, and grows with it."""
 _KEPT = 4.0
@@ -45,6 +66,8 @@ class Update:
     """Stable text before this audio."""
     offset: float
     """Seconds from the start of the utterance to the start of `audio`."""
+    step: float = 0.0
+    """Seconds of audio since the update before; 0 if there was none."""
     spoken: float | None = None
     """Seconds from the start of the utterance to the end of its speech, if silence follows; else None."""
 
@@ -97,6 +120,10 @@ class Utterance:
         """Seconds from the start of the utterance to the window."""
         self._first = 0
         """Index of the first word in the window."""
+        self._seen: list[str] = []
+        """What the last update read after the stable words, a plain word each."""
+        self._stalled = False
+        """Whether the last update read nothing although somebody spoke."""
 
     def append(self, audio: Audio) -> None:
         self._blocks.append(audio)
@@ -156,36 +183,42 @@ class Utterance:
         Args:
             spoken: samples up to the end of the speech, if silence follows.
         """
+        if self._stalled:
+            self._begin_behind_words()
         if self.seconds - self._window > _MAX_WINDOW:
             self._cut()
+        step = self.unread if self.updated else 0.0
         self.updated = self._samples
         return Update(
             audio=self._since(round(self._window * STT_SAMPLE_RATE)),
             forced=tuple(token for word in self.words[self._first :] for token in word.tokens),
             prompt="".join(word.text for word in self.words[: self._first])[-_MAX_PROMPT:].strip(),
             offset=self._window,
+            step=step,
             spoken=None if spoken is None else spoken / STT_SAMPLE_RATE,
         )
 
     def take(self, update: Update, partial: PartialTranscript) -> Progress:
         """Take the result of an update: find the words that are stable now."""
-        before = len(self.words)
-        last = self.stable_until
-        found = partial.words
-        for index, word in enumerate(found):
-            start, end = word.start + update.offset, word.end + update.offset
-            if start < last - (_BACKWARDS if update.spoken is None else _BACKWARDS_AT_PAUSE):
-                found = found[:index]
+        found = self._said_once(update, partial.words)
+        before, seen = len(self.words), self._seen
+        places = [index for index, word in enumerate(found) if _plain(word.text)]
+        self._seen = [_plain(found[index].text) for index in places]
+        until, said = 0, 0
+        for number, index in enumerate(places):
+            word = found[index]
+            was_seen = seen[number : number + 1] == self._seen[number : number + 1]
+            if not self._is_stable(update, word, number + 1 == len(places), was_seen):
                 break
-            is_last = index + 1 == len(found)
-            is_mark = not any(character.isalnum() for character in word.text)
-            if end > self._latest(update, word, is_last) or (is_mark and is_last):
-                break
-            last = max(last, end)
-            self.words.append(StableWord(word.text, word.tokens, last, word.probability))
-        stable = self.words[before:]
-        text = "".join(word.text for word in stable)
-        return Progress(text if before else text.lstrip(), _joined(found[len(stable) :]))
+            for one in found[until : index + 1]:  # marks are stable with the word that follows them
+                time = max(self.stable_until, one.end + update.offset)
+                self.words.append(StableWord(one.text, one.tokens, time, one.probability))
+            until, said = index + 1, number + 1
+        self._seen = self._seen[said:]
+        end = update.end if update.spoken is None else update.spoken
+        self._stalled = not places and end - self.stable_until > _STALLED
+        text = "".join(word.text for word in self.words[before:])
+        return Progress(text if before else text.lstrip(), _joined(found[until:]))
 
     def all_words(self, update: Update, partial: PartialTranscript) -> tuple[Word, ...]:
         """The stable words and those that an update read after them, with seconds of the utterance."""
@@ -195,12 +228,33 @@ class Utterance:
             found.append(Word(start, max(start, end), word.text, word.probability))
         return tuple(found)
 
-    def _latest(self, update: Update, word: PartialWord, is_last: bool) -> float:
-        """Seconds from the start of the utterance up to which a word is stable."""
-        if update.spoken is not None and word.probability >= _DOUBTFUL:  # no more of it can come
-            return min(update.end, update.spoken + _AFTER_SPEECH)
-        behind = self._guard if word.probability >= _DOUBTFUL else 2 * self._guard
-        return update.end - behind - (_ALONE if is_last else 0.0)
+    def _said_once(self, update: Update, words: Sequence[PartialWord]) -> Sequence[PartialWord]:
+        """The words up to where the decoder repeats itself: the first one of audio that was read before."""
+        last = self.stable_until
+        backwards = _BACKWARDS if update.spoken is None else _BACKWARDS_AT_PAUSE
+        for index, word in enumerate(words):
+            if word.start + update.offset < last - backwards:
+                return words[:index]
+            last = max(last, word.end + update.offset)
+        return words
+
+    def _is_stable(self, update: Update, word: PartialWord, is_last: bool, was_seen: bool) -> bool:
+        end = word.end + update.offset
+        sure = _SEEN_AT_PAUSE if was_seen else _SURE_AT_PAUSE
+        if (
+            update.spoken is not None
+            and word.probability >= sure
+            and end <= min(update.end, update.spoken + _AFTER_SPEECH)
+        ):
+            return True  # no more of it can come
+        if self.words:
+            doubt = _DOUBT * (1 - word.probability)
+        else:
+            doubt = _FIRST_DOUBT * max(0.0, _FIRST_SURE - word.probability)
+        doubt = min(_MOST_DOUBT, doubt) + (0.0 if was_seen else _UNSEEN)
+        # where updates are rare, a word that does not become stable now waits for long
+        doubt = max(0.0, doubt - max(0.0, update.step - _STEP) / 2)
+        return end <= update.end - self._guard - doubt - (_ALONE if is_last else 0.0)
 
     def _cut(self) -> None:
         """Move the window's start to a stable word that is said some seconds before the end."""
@@ -212,8 +266,18 @@ class Utterance:
         if self.seconds - self._window > _MAX_WINDOW:  # nothing was understood for so long
             self._window, self._first = latest, len(self.words)
 
+    def _begin_behind_words(self) -> None:
+        """Move the window's start behind the stable words."""
+        start = round(self.stable_until * STT_SAMPLE_RATE)
+        audio = self._since(start)[: round(_QUIET_SECONDS * STT_SAMPLE_RATE)]
+        frames = audio[: len(audio) // _QUIET_FRAME * _QUIET_FRAME].reshape(-1, _QUIET_FRAME)
+        if len(frames):
+            quietest = int(np.square(frames).sum(1).argmin())
+            self._window = max(self._window, (start + quietest * _QUIET_FRAME) / STT_SAMPLE_RATE)
+            self._first = len(self.words)
 
-def _joined(words: tuple[PartialWord, ...]) -> str:
+
+def _joined(words: Sequence[PartialWord]) -> str:
     return "".join(word.text for word in words)
 
 
@@ -225,7 +289,8 @@ def rest_of(final: str, stable: str) -> str:
     if final.startswith(stable):
         return final[len(stable) :]
     words, before = final.split(), stable.split()
-    blocks = SequenceMatcher(None, _plain(before), _plain(words), autojunk=False).get_matching_blocks()
+    pair = [_plain(word) for word in before], [_plain(word) for word in words]
+    blocks = SequenceMatcher(None, *pair, autojunk=False).get_matching_blocks()
     last = max((block for block in blocks if block.size), key=lambda block: block.a, default=None)
     if last is None:
         return ""
@@ -234,5 +299,5 @@ def rest_of(final: str, stable: str) -> str:
     return "".join(f" {word}" for word in words[after:])
 
 
-def _plain(words: Sequence[str]) -> list[str]:
-    return ["".join(one for one in word.lower() if one.isalnum()) for word in words]
+def _plain(word: str) -> str:
+    return "".join(one for one in word.lower() if one.isalnum())

@@ -57,10 +57,10 @@ class AttentionRecorder:
             queries = query[self._skip :, head] if not len(self._weights[known]) else query[:, head]
             self._weights[known] = np.concatenate([self._weights[known], attention(queries, keys)])
 
-    def position(self) -> int:
-        """The encoder position (20 ms) at which the newest token is said."""
+    def position(self, back: int = 0) -> int:
+        """The encoder position (20 ms) at which a token is said: the newest, or that `back` tokens before."""
         weights = np.stack(list(self._weights.values()))
-        newest = weights[:, -1]
+        newest = weights[:, -1 - back]
         if weights.shape[1] > 1:
             deviation = weights.std(1)
             newest = (newest - weights.mean(1)) / np.maximum(deviation, 1e-6)

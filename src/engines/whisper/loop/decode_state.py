@@ -62,6 +62,8 @@ class DecodeState:
         self._aligner: TextAligner | None = None
         self._alignment: Alignment | None = None
         self._positions_read: list[int] = []
+        self._forced_positions: list[int] = []
+        """Positions of the last forced tokens."""
         self._no_speech = 0.0
         self._prompt: list[int] = []
         self._search: Search | None = None
@@ -145,8 +147,11 @@ class DecodeState:
             raise RuntimeError("no text is being decoded")
         parents = self._search.advance(logprobs)
         if parents and self._recorder is not None:
+            if not self._positions_read:
+                behind = range(1, 1 + min(2, len(self.row.forced or ())))
+                self._forced_positions = [self._recorder.position(back) for back in behind]
             self._positions_read.append(self._recorder.position())
-            if _repeats(self._positions_read):
+            if _repeats([*self._forced_positions, *self._positions_read]):
                 parents = []
         if parents:
             self._inherit(parents)
@@ -224,8 +229,12 @@ class DecodeState:
 
 
 def _repeats(positions: Sequence[int]) -> bool:
-    """Whether the decoder has gone back to audio that it has read: it begins to repeat itself."""
-    return len(positions) > 1 and positions[-1] < max(positions[:-1]) - _MAX_JUMP_BACK
+    """Whether the decoder has gone back to audio that it has read: it begins to repeat itself.
+
+    The position of a single token proves nothing: the first word of a sentence often attends to the last
+    moments of the audio.
+    """
+    return len(positions) > 2 and positions[-1] < sorted(positions[:-1])[-2] - _MAX_JUMP_BACK
 
 
 def _softmax(logits: Rows) -> Tensor:

@@ -1,0 +1,36 @@
+"""Where tokens of growing audio are said: one that looks elsewhere, and a decoder that begins again."""
+
+import pytest
+
+from src.engines.whisper.loop.decode_state import _repeats
+from src.engines.whisper.words import _without_strays
+
+
+@pytest.mark.parametrize(
+    ("positions", "again"),
+    [
+        ([10], False),
+        ([10, 30, 55, 90], False),
+        ([160, 175, 180, 320, 190], False),  # the first word of a sentence looked at the end of the audio
+        ([160, 175, 180, 320, 190, 205], False),
+        ([245, 250, 260, 20], True),
+        ([10, 30, 55, 90, 120, 12], True),
+        ([10, 30, 55, 90, 62], False),
+    ],
+)
+def test_a_decoder_that_goes_back_to_what_it_read_repeats_itself(positions: list[int], again: bool) -> None:
+    assert _repeats(positions) is again
+
+
+@pytest.mark.parametrize(
+    ("positions", "right"),
+    [
+        ([], []),
+        ([10, 30, 55], [10, 30, 55]),
+        ([320, 190, 205], [190, 190, 205]),
+        ([180, 320, 190, 205], [180, 190, 190, 205]),
+        ([245, 250, 20, 35], [245, 250, 20, 35]),  # it begins again: these are no strays
+    ],
+)
+def test_a_token_that_looks_ahead_is_said_with_the_next_one(positions: list[int], right: list[int]) -> None:
+    assert _without_strays(positions) == right

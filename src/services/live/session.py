@@ -34,8 +34,6 @@ log = logging.getLogger(__name__)
 
 _FIRST_UPDATE = 0.7
 """Seconds of an utterance at which it is read first."""
-_SOONER = 0.7
-"""Part of the interval after which an utterance is read whose first word is not stable yet."""
 _PAUSE = 0.25
 """Seconds of silence after which words are read to their end. Then nothing is read until speech goes on."""
 _GAP = 0.1
@@ -292,9 +290,7 @@ class LiveSession:
                 return utterance.unread > 0 and utterance.updated < end
             if silence > _GAP and utterance.unread < 2 * self._interval:
                 return False
-        if not utterance.updated:
-            return utterance.unread >= _FIRST_UPDATE
-        return utterance.unread >= self._interval * (1 if utterance.words else _SOONER)
+        return utterance.unread >= (self._interval if utterance.updated else _FIRST_UPDATE)
 
     @property
     def _interval(self) -> float:

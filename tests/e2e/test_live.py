@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from httpx import AsyncClient
 from openai import AsyncOpenAI, OpenAI
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -155,6 +156,31 @@ async def test_a_client_who_leaves_takes_its_rows_along(voz: RunningServer) -> N
 
 def append(data: bytes) -> str:
     return base64.b64encode(data).decode()
+
+
+async def test_a_session_killed_at_any_moment_leaves_no_row_behind(voz: RunningServer) -> None:
+    data = pcm(speech(), 24_000)[: 24_000 * 2 * 3]  # somebody speaks at its end
+    held: list[int] = []
+
+    async def rows(http: AsyncClient) -> tuple[int, int]:
+        state = (await http.get("/models")).json()
+        return state["stt"]["rows_waiting"] + state["stt"]["rows_active"], state["live"]["sessions"]
+
+    async with voz.async_client() as http:
+        for number in range(10):
+            url = address(voz, "/v1/realtime?intent=transcription")
+            async with connect(url, additional_headers={"X-API-Key": KEY}, proxy=None) as socket:
+                message = {"type": "input_audio_buffer.append", "audio": append(data)}
+                await socket.send(json.dumps(message))
+                await asyncio.sleep(0.05 * number)
+                held.append((await rows(http))[0])
+                socket.transport.abort()
+        for _ in range(400):
+            if (left := await rows(http)) == (0, 0):
+                break
+            await asyncio.sleep(0.05)
+    assert left == (0, 0)
+    assert any(held), "no session had a row when it was killed"
 
 
 async def test_the_sdk_transcribes_in_real_time(voz: RunningServer) -> None:

@@ -43,6 +43,8 @@ class TranscriptionOptions(TypedDict, total=False):
     """Spelling and context hints."""
     track: int
     """Audio track of a video, from 1; 0: the one with sound."""
+    beam_size: int
+    """Hypotheses of the beam search, at most 10; 1: greedy; 0: greedy, then 5 if that is doubtful."""
     max_line_width: int
     """Characters in a subtitle line."""
     max_line_count: int

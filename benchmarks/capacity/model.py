@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import simpy
 
-REPORT_INTERVAL, REPORTS_PER_SECOND = 0.5, 200
-"""Seconds between two reports of the replicas' work to an HTTP process, and how many it takes in a second."""
+REPORT_INTERVAL = 0.5
+"""Seconds between two reports of the replicas' work to the HTTP processes."""
 
 _WARM_UP = 0.3
 """Share of the time that is not counted."""
@@ -156,7 +156,7 @@ class Service:
     def _report(self) -> Events:
         while True:
             self._reported = self._sent.sum(axis=0) - self._sent
-            yield self.env.timeout(max(REPORT_INTERVAL, len(self._replicas) / REPORTS_PER_SECOND))
+            yield self.env.timeout(REPORT_INTERVAL)
 
     def request(self, audio: float) -> Events:
         """One request with so many seconds of audio."""

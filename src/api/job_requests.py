@@ -192,6 +192,7 @@ def _transcription(services: Services, job: TranscriptionOptions, source: dict[s
         "word_timestamps": job.word_timestamps,
         "prompt": job.prompt,
         "track": job.track,
+        "beam_size": job.beam_size,
         "max_line_width": job.max_line_width,
         "max_line_count": job.max_line_count,
     }

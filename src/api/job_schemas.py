@@ -6,6 +6,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter,
 from pydantic.json_schema import models_json_schema
 
 from src.api.schemas import NullIsAbsent, SpeechIn, SttFormat, document_nulls
+from src.engines.base import MAX_BEAM_SIZE
 
 MAX_BATCH = 1000
 """Jobs in one call."""
@@ -82,6 +83,12 @@ class TranscriptionOptions(JobOptions):
     word_timestamps: bool = Field(default=False, description="Words with start, end and probability.")
     prompt: str = Field(default="", max_length=2000, description="Spelling and context hints.")
     track: Whole = Field(default=0, ge=0, le=1000, description="Audio track, from 1; 0: the one with sound.")
+    beam_size: Whole = Field(
+        default=0,
+        ge=0,
+        le=MAX_BEAM_SIZE,
+        description="Hypotheses of the beam search; 1: greedy; 0: greedy, then 5 if that is doubtful.",
+    )
     max_line_width: Whole = Field(default=42, ge=10, le=200, description="Characters in a subtitle line.")
     max_line_count: Whole = Field(default=2, ge=1, le=5, description="Lines in a subtitle.")
 

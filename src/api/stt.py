@@ -16,7 +16,7 @@ from src.api.errors import problems
 from src.api.schemas import LanguageDetection, SttFormat, Transcription, VerboseTranscription
 from src.api.sse import Event, event_stream
 from src.api.transcripts import PLAIN_FORMATS, document, event_of, guess_out, shape
-from src.engines.base import Segment, SttOptions
+from src.engines.base import MAX_BEAM_SIZE, Segment, SttOptions
 from src.scheduling.executors import FORMATTING
 from src.services.stt import Result
 
@@ -71,6 +71,14 @@ async def transcribe(
             description="Audio track, from 1; 0: the default one, or the loudest if that is silent.",
         ),
     ] = 0,
+    beam_size: Annotated[
+        int,
+        Form(
+            ge=0,
+            le=MAX_BEAM_SIZE,
+            description="Hypotheses of the beam search; 1: greedy; 0: greedy, then 5 if that is doubtful.",
+        ),
+    ] = 0,
     stream: Annotated[bool, Form(description="Server-sent events: each segment as it is final.")] = False,
     max_line_width: Annotated[
         int, Form(ge=10, le=200, description="Maximum number of characters in a subtitle line.")
@@ -92,6 +100,7 @@ async def transcribe(
         task=task,
         word_timestamps=word_timestamps or response_format in (SttFormat.SRT, SttFormat.VTT),
         prompt=prompt or None,
+        beam_size=beam_size or None,
     )
     if stream:
         items = transcribing.segments(request, services, place, file, options, track or None)

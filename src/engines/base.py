@@ -21,6 +21,9 @@ Audio = NDArray[np.float32]
 STT_SAMPLE_RATE = 16_000
 """Hz that every speech-to-text engine takes."""
 
+MAX_BEAM_SIZE = 10
+"""Hypotheses of a beam search at most: each costs as much as a row."""
+
 
 @dataclass(frozen=True, slots=True)
 class EngineInfo:
@@ -138,6 +141,8 @@ class SttOptions:
     temperature: float = 0.0
     """0: the likeliest text, and higher temperatures where it is doubtful. Above: text drawn at this one."""
     token_logprobs: bool = False
+    beam_size: int | None = None
+    """Hypotheses of the beam search, at most `MAX_BEAM_SIZE`. None: greedy, then 5 if that is doubtful."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,6 +103,7 @@ class TranscriptionWork:
             task=spec["task"],
             word_timestamps=spec["word_timestamps"] or spec["response_format"] in ("srt", "vtt"),
             prompt=spec["prompt"] or None,
+            beam_size=spec.get("beam_size") or None,  # jobs of earlier versions name none
         )
         done = _read(await assignment.finished())
         items = self._stt.stream_chunks(file, options, track=spec["track"] or None, done=done, ahead=_AHEAD)

@@ -121,9 +121,11 @@ def test_a_declared_200_mb_is_refused_before_it_is_sent(voz: RunningServer) -> N
         ({"word_timestamps": "perhaps"}, 422),
         ({"prompt": "x" * 2001}, 422),
         ({"max_line_width": "-1"}, 422),
+        ({"beam_size": "11"}, 422),
         ({"stream": "maybe"}, 422),
         ({"language": "../../etc/passwd"}, 422),
         ({"unknown": "ignored"}, 200),
+        ({"beam_size": "10"}, 200),
     ],
 )
 def test_a_bad_field_is_named(voz: RunningServer, fields: dict[str, str], status: int) -> None:

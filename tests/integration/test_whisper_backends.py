@@ -18,7 +18,7 @@ from src.engines.whisper.ctranslate2_runner import CTranslate2Runner
 from src.engines.whisper.features import Features, window_for
 from src.engines.whisper.loop import LoopRunner, probe
 from src.engines.whisper.quality_check import QualityIssue
-from src.engines.whisper.row import Guesses, Outcome, WhisperRow
+from src.engines.whisper.row import BEAM, Guesses, Outcome, WhisperRow
 from src.engines.whisper.row_policy import Attempt, RowPolicy
 from src.engines.whisper.vocabulary import Vocabulary
 from src.weights.store import ModelStore
@@ -77,7 +77,7 @@ class Both:
 
     def row(self, audio: Audio, **options: object) -> WhisperRow:
         mel = self._features(audio)
-        given = {"language": None, "window": window_for(mel.shape[1])} | options
+        given = {"language": None, "window": window_for(mel.shape[1]), "beam": BEAM} | options
         return WhisperRow(mel=mel, duration=seconds(audio), **given)  # type: ignore[arg-type]
 
     def decode(self, *rows: WhisperRow) -> tuple[Decoded, Decoded]:
@@ -135,6 +135,12 @@ def test_the_recorded_clips_get_the_same_decisions_and_texts(both: Both) -> None
     assert loop.languages == batches.languages == [name[:2] for name in SAID]
     assert abs(word_error_rate(loop.texts) - word_error_rate(batches.texts)) <= 0.3
     assert word_error_rate(loop.texts) < 10
+
+
+def test_a_beam_that_opens_late_reads_the_recorded_clips_as_well(both: Both) -> None:
+    loop, batches = both.decode(*(both.row(clip(name), beam=None) for name in SAID))
+    assert loop.languages == batches.languages
+    assert abs(word_error_rate(loop.texts) - word_error_rate(batches.texts)) <= 0.3
 
 
 def test_clips_with_noise_get_the_same_decisions(both: Both, monkeypatch: pytest.MonkeyPatch) -> None:

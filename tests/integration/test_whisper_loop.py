@@ -28,7 +28,7 @@ from src.engines.whisper.loop.layers import LayerBuilder
 from src.engines.whisper.loop.logit_filter import LogitFilter
 from src.engines.whisper.loop.weights import read
 from src.engines.whisper.quality_check import QualityIssue
-from src.engines.whisper.row import FULL_WINDOW, Decoded, Guesses, Outcome, WhisperRow
+from src.engines.whisper.row import BEAM, FULL_WINDOW, Decoded, Guesses, Outcome, WhisperRow
 from src.engines.whisper.vocabulary import Vocabulary
 from src.engines.worker_pool import Task, WorkerPool
 from src.errors import EngineFailed, ModelUnavailable
@@ -76,7 +76,7 @@ def loops(folder: Path, vocabulary: Vocabulary) -> Iterator[Loops]:
 def row(folder: Path, model: CTranslate2Model, name: str, **options: object) -> WhisperRow:
     audio = clip(name)
     mel = Features(folder, model.mels)(audio)
-    given = {"language": name[:2], "window": window_for(mel.shape[1])} | options
+    given = {"language": name[:2], "window": window_for(mel.shape[1]), "beam": BEAM} | options
     return WhisperRow(mel=mel, duration=seconds(audio), **given)  # type: ignore[arg-type]
 
 
@@ -113,13 +113,16 @@ def test_in_float32_it_writes_what_ctranslate2_writes(
         row(folder, exact, "en-busy", prompt=prompt),
         row(folder, exact, "es-expelled", task="translate"),
         row(folder, exact, "en-extended", language="es"),
+        row(folder, exact, "en-busy", beam=1),
+        row(folder, exact, "es-agent", beam=1),
+        row(folder, exact, "es-agent", beam=3),
     ]
     runner = loops("float32")
     ours = written(runner, *rows)
     for one, mine in zip(rows, ours, strict=True):
         encoded = exact.encode([one.mel], one.window)
         start = vocabulary.start(one.language or "", one.task, one.prompt)
-        [theirs] = exact.generate(encoded, [start], one.most_tokens, 0.0, vocabulary)
+        [theirs] = exact.generate(encoded, [start], one.most_tokens, 0.0, vocabulary, one.beam or BEAM)
         assert mine.text == theirs.text
         assert mine.tokens == theirs.tokens
         assert mine.avg_logprob == pytest.approx(theirs.avg_logprob, abs=1e-3)

@@ -46,7 +46,13 @@ def test_a_transcription_is_typed_and_ignores_what_it_does_not_know(
 ) -> None:
     (tmp_path / "añadido.wav").write_bytes(b"RIFF....")
     found = client.transcribe(
-        tmp_path / "añadido.wav", language="es-MX", languages=["es", "en"], words=True, prompt="Voz", track=2
+        tmp_path / "añadido.wav",
+        language="es-MX",
+        languages=["es", "en"],
+        words=True,
+        prompt="Voz",
+        track=2,
+        beam_size=3,
     )
     assert isinstance(found, voz.Transcription)
     assert (found.text, found.segments[0].end, found.warnings) == ("Hello there.", 1.5, ())
@@ -54,7 +60,7 @@ def test_a_transcription_is_typed_and_ignores_what_it_does_not_know(
     sent = script.bodies[0].decode()
     for name, value in [
         ("language", "es-MX"), ("languages", "es"), ("languages", "en"), ("word_timestamps", "true"),
-        ("prompt", "Voz"), ("track", "2"), ("response_format", "verbose_json"),
+        ("prompt", "Voz"), ("track", "2"), ("beam_size", "3"), ("response_format", "verbose_json"),
     ]:  # fmt: skip
         assert f'name="{name}"\r\n\r\n{value}\r\n' in sent
     assert "RIFF...." in sent

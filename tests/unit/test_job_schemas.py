@@ -14,6 +14,7 @@ def read(field: str) -> TranscriptionJobIn:
 
 def test_a_whole_number_may_have_a_decimal_point() -> None:
     assert read('"max_line_width": 152.0').max_line_width == 152
+    assert read('"beam_size": 3').beam_size == 3
     assert read('"priority": -1.0').priority == -1
 
 

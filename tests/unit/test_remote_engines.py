@@ -22,7 +22,6 @@ from src.engines.remote import (
     ReplicaLost,
     ReplicaStatus,
     RowCall,
-    client,
 )
 from src.engines.remote.client import ATTEMPTS
 from src.engines.remote.samples import packed, unpacked
@@ -262,25 +261,3 @@ def test_audio_of_16_bits_crosses_as_such_and_the_rest_as_it_is() -> None:
     for other in ("text", SttOptions(), (1, 2), missing):
         assert packed(other) is other
         assert unpacked(other) is other
-
-
-async def test_many_replicas_are_asked_less_often_and_are_not_forgotten_for_that(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(client, "POLL_SECONDS", 0.01)
-    monkeypatch.setattr(client, "_FORGET_SECONDS", 0.02)
-    monkeypatch.setattr(client, "_POLLS_PER_SECOND", 10.0)
-    async with two_of("tts") as processes, RemoteTextToSpeech("tts", processes) as engine:
-        polls, ask = 0, processes.status
-
-        async def counted() -> Sequence[ReplicaStatus]:
-            nonlocal polls
-            polls += 1
-            return await ask()
-
-        monkeypatch.setattr(processes, "status", counted)
-        for _ in range(10):
-            await asyncio.sleep(0.05)
-            assert engine.load.replicas == 2
-    # two replicas, ten answers a second
-    assert polls <= 3

@@ -8,7 +8,7 @@ import pytest
 
 from src.engines.whisper import quality_check
 from src.engines.whisper.quality_check import TEMPERATURES, QualityIssue
-from src.engines.whisper.row import FULL_WINDOW, Decoded, WhisperRow
+from src.engines.whisper.row import BEAM, FULL_WINDOW, Decoded, WhisperRow
 from src.engines.whisper.row_policy import Action, RowPolicy
 
 SURE = {"en": 0.97, "es": 0.03}
@@ -16,7 +16,8 @@ UNSURE = {"it": 0.5, "es": 0.4, "en": 0.1}
 
 
 def row(window: int = 700, language: str | None = None, **options: object) -> WhisperRow:
-    return WhisperRow(np.zeros((80, 300), np.float32), 3.0, window, language, **options)  # type: ignore[arg-type]
+    given: dict[str, object] = {"beam": BEAM} | options
+    return WhisperRow(np.zeros((80, 300), np.float32), 3.0, window, language, **given)  # type: ignore[arg-type]
 
 
 def text(said: str = "the conference has been extended", avg_logprob: float = -0.2) -> Decoded:
@@ -187,3 +188,73 @@ def test_a_row_that_names_a_temperature_is_decoded_at_no_other(temperature: floa
 def test_a_temperature_that_logits_cannot_be_divided_by_is_none(temperature: float) -> None:
     policy = RowPolicy(replace(row(language="en"), temperature=temperature), multilingual=True)
     assert run(policy, {(700, "en", 0.0): GOOD}, SURE) == ["700 en 0.0"]
+
+
+def greedy(said: str = "the conference has been extended", avg_logprob: float = -0.2) -> Decoded:
+    return replace(text(said, avg_logprob), greedy=True)
+
+
+def run_late(first: Decoded, then: Decoded = GOOD) -> tuple[RowPolicy, list[bool]]:
+    """Decode until the policy is done: the first text, then another one; whether each search opened late."""
+    policy = RowPolicy(row(language="en", beam=None), multilingual=True)
+    late = []
+    while policy.action is not Action.DONE:
+        late.append(policy.opens_late)
+        policy.text_decoded(then if policy.attempts else first)
+    return policy, late
+
+
+def test_a_sure_text_that_was_decoded_greedily_is_the_result() -> None:
+    policy, late = run_late(greedy())
+    assert late == [True]
+    assert policy.decoded == greedy()
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        greedy(avg_logprob=quality_check.SURE_GREEDY - 0.01),
+        greedy("no, no, no, no, no"),
+        replace(LOOP, greedy=True),
+    ],
+    ids=["unsure", "repeats", "loop"],
+)
+def test_a_doubtful_text_that_was_decoded_greedily_gets_a_beam_search(first: Decoded) -> None:
+    policy, late = run_late(first)
+    assert late == [True, False]
+    assert [one.window for one in policy.attempts] == [700, 700]
+    assert policy.decoded is GOOD
+    assert policy.first_issue is None  # a wider search is no retry
+
+
+def test_a_text_of_a_beam_search_is_not_searched_for_again() -> None:
+    policy, late = run_late(text(avg_logprob=quality_check.SURE_GREEDY - 0.01))
+    assert late == [True]
+    assert policy.first_issue is None
+
+
+def test_a_row_that_is_decoded_again_keeps_the_beam_search() -> None:
+    policy, late = run_late(greedy(avg_logprob=-3.0), BAD)
+    assert late == [True, *[False] * (len(TEMPERATURES) + 1)]
+    assert [one.window for one in policy.attempts][:3] == [700, 700, FULL_WINDOW]
+    assert policy.first_issue is QualityIssue.LOGPROB
+
+
+@pytest.mark.parametrize("beam", [1, 3])
+def test_a_row_may_say_how_many_hypotheses_it_wants(beam: int) -> None:
+    policy = RowPolicy(row(language="en", beam=beam), multilingual=True)
+    assert (policy.beam, policy.opens_late) == (beam, False)
+
+
+def test_silence_needs_no_beam_search() -> None:
+    _, late = run_late(Decoded((), "", 0.0, -2.0, 0.9, greedy=True))
+    assert late == [True]
+
+
+@pytest.mark.parametrize(("languages", "late"), [(SURE, True), (UNSURE, False)])
+def test_where_the_language_is_unsure_the_search_is_wide_from_the_start(
+    languages: dict[str, float], late: bool
+) -> None:
+    policy = RowPolicy(row(beam=None), multilingual=True)
+    policy.language_detected(languages)
+    assert policy.opens_late is late

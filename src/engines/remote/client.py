@@ -33,15 +33,10 @@ log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.5
 """Seconds between two questions for the state of the replicas."""
-_POLLS_PER_SECOND = 200.0
-"""How many replicas a process asks in a second. One answer costs it about a millisecond, so where there are
-more than 100 replicas, each is asked less often."""
 _METRICS_SECONDS = 5.0
 """Seconds between two questions for their metrics, as in `api/metrics.py`."""
 _FORGET_SECONDS = 3.0
 """Seconds without an answer after which a replica counts no longer. A busy machine may miss a poll."""
-_FORGET_POLLS = 3
-"""Polls that must have gone by, besides."""
 ATTEMPTS = 4
 """Maximum number of replicas that one row may lose. A row that ends its process must not end all of them."""
 _FIRST_PAUSE = 0.1
@@ -164,14 +159,9 @@ class RemoteEngine:
         log.error("a row of %s is given up: %s", self._name, reason)
         raise EngineStopped(f"{ATTEMPTS} replicas of {self._name} ended while they worked on this row")
 
-    @property
-    def _pause(self) -> float:
-        """Seconds between two polls."""
-        return max(POLL_SECONDS, len(self._status) / _POLLS_PER_SECOND)
-
     async def _poll_for_ever(self) -> None:
         while True:
-            await asyncio.sleep(self._pause)
+            await asyncio.sleep(POLL_SECONDS)
             try:
                 await self._poll()
             except Exception:
@@ -186,12 +176,11 @@ class RemoteEngine:
                 if description.replica in answering:  # what is met is forgotten with its status
                     self._meet(description)
         now = time.monotonic()
-        patience = max(_FORGET_SECONDS, _FORGET_POLLS * self._pause)
         for answer in answers:
             if answer.replica in self._described:
                 self._status[answer.replica] = (answer, now)
         for replica, (_, seen) in list(self._status.items()):
-            if now - seen > patience:
+            if now - seen > _FORGET_SECONDS:
                 del self._status[replica]
                 self._described.pop(replica, None)
         return bool(self._status)

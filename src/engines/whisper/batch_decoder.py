@@ -93,7 +93,8 @@ class BatchDecoder:
             for state, text in zip(states, followed, strict=True):
                 state.policy.text_decoded(text)
             return
-        texts = self._model.generate(encoded, prompts, most_tokens, temperature, self._vocabulary)
+        beam = states[0].policy.beam
+        texts = self._model.generate(encoded, prompts, most_tokens, temperature, self._vocabulary, beam)
         for state, text in zip(states, texts, strict=True):
             state.policy.text_decoded(text)
 

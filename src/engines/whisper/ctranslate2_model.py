@@ -91,12 +91,16 @@ class CTranslate2Model:
         most_tokens: int,
         temperature: float,
         vocabulary: Vocabulary,
+        beam: int = BEAM,
     ) -> list[Decoded]:
-        """Decode the text of each row. All prompts must have as many tokens of previous text."""
+        """Decode the text of each row, with `beam` hypotheses at temperature 0.
+
+        All prompts must have as many tokens of previous text.
+        """
         # CTranslate2 gives half of `max_length` to the text, or what the prompt leaves if that is less
         max_length = min(MAX_TOKENS, max(2 * most_tokens, most_tokens + max(map(len, prompts)) - 1))
         how = (
-            {"beam_size": BEAM, "patience": 1.0}
+            {"beam_size": beam, "patience": 1.0}
             if temperature == 0
             else {
                 "beam_size": 1,

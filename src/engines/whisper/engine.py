@@ -215,6 +215,7 @@ class WhisperEngine(BatchedEngine[WhisperRow, Outcome]):
             words=options.word_timestamps,
             logprobs=options.token_logprobs,
             temperature=options.temperature,
+            beam=options.beam_size,
             detect_only=detect_only,
             background=background,
         )

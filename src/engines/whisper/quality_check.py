@@ -24,6 +24,8 @@ _SURER_LANGUAGES = {"en": -0.7, "es": -0.7}
 """Languages with a lower bound: there the fitted window reads as well as the full one."""
 _SURE_LOGPROB = -0.4
 """Mean log-probability above which a text is right even if no timestamp closes it."""
+SURE_GREEDY = -0.5
+"""Mean log-probability from which on a text that was decoded greedily is as good as a beam search's."""
 MAX_NO_SPEECH = 0.6
 """Probability of no speech above which a row may be silence (faster-whisper's bound)."""
 MAX_WORDS_PER_SECOND = 8.0
@@ -69,11 +71,18 @@ class QualityIssue(StrEnum):
     """Neither the language nor the text is sure."""
     UNFINISHED = "unfinished"
     """No timestamp closes the text. In a fitted window, its end may be missing."""
+    UNSURE = "unsure"
+    """The text was decoded greedily, and a beam search may find a likelier one."""
 
 
 def is_silence(decoded: Decoded) -> bool:
     """Whether the row holds no speech: its probability is high, and the text is improbable."""
     return decoded.no_speech_prob > MAX_NO_SPEECH and decoded.avg_logprob < MIN_LOGPROB
+
+
+def is_sure(decoded: Decoded) -> bool:
+    """Whether a text needs no wider search: one was made, or each token and the whole are likely enough."""
+    return not decoded.greedy or decoded.avg_logprob >= SURE_GREEDY
 
 
 def find_issue(decoded: Decoded, duration: float, fitted: bool, language: str) -> QualityIssue | None:

@@ -55,6 +55,8 @@ class WhisperRow:
     """Find the log-probability of each token."""
     temperature: float = 0.0
     """0: rising temperatures where the text is doubtful; above: this one alone."""
+    beam: int | None = None
+    """Hypotheses of the beam search. None: one, and `BEAM` from the first doubtful token on."""
     detect_only: bool = False
     forced: tuple[int, ...] | None = None
     """Tokens of text that the decoder must write first, for audio that is still growing. The row is then
@@ -93,6 +95,8 @@ class Decoded:
     """Encoder position (20 ms) of each token, if the row has `forced` tokens; `tokens` is without these."""
     logprobs: tuple[float, ...] = ()
     """Log-probability of each token, likewise."""
+    greedy: bool = False
+    """Whether no second hypothesis was tried, though the row allows it."""
 
 
 @dataclass(frozen=True, slots=True)

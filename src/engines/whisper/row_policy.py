@@ -1,10 +1,12 @@
 """Which step a row needs next. Both back ends follow this policy, so that they make the same decisions.
 
-A row is decoded at temperature 0 in a window fitted to its audio. If `quality_check` finds an issue, it is
-decoded again in the full 30 s, then at rising temperatures (the fallback of openai/whisper and
-faster-whisper) unless the row names one. A text that goes round in a loop skips every other temperature. In
-each window, if neither the language nor the text is sure, the row is also decoded in the second language, and
-the likelier text wins. A repetition that is read twice in the same words is accepted.
+A row is decoded at temperature 0 in a window fitted to its audio. A beam search opens at the first doubtful
+token, or from the start if the language is unsure or the text that was decoded greedily is; a row may also
+say how many hypotheses it wants. If `quality_check` finds an issue, the row is decoded again in the full
+30 s, then at rising temperatures (the fallback of openai/whisper and faster-whisper) unless the row names
+one. A text that goes round in a loop skips every other temperature. In each window, if neither the language
+nor the text is sure, the row is also decoded in the second language, and the likelier text wins. A repetition
+that is read twice in the same words is accepted.
 
 The policy is pure: it holds no model, no tensor and no thread. A back end asks for the next `action`, does
 it, and reports the result.
@@ -17,6 +19,7 @@ from enum import Enum
 from src.engines.whisper import quality_check
 from src.engines.whisper.quality_check import TEMPERATURES, QualityIssue
 from src.engines.whisper.row import (
+    BEAM,
     FULL_WINDOW,
     Alignment,
     Decoded,
@@ -74,6 +77,10 @@ class RowPolicy:
         self._detected: Guesses = ()
         self._temperatures = (row.temperature,) if row.temperature >= LEAST_TEMPERATURE else TEMPERATURES
         self._temperature = 0
+        self.beam = row.beam or BEAM
+        """Hypotheses of the search at temperature 0."""
+        self.opens_late = row.beam is None
+        """Whether that search may begin with one hypothesis. A back end that cannot do so begins with all."""
         self._versions: list[tuple[Guess, Decoded]] = []
         """The text in each language that was tried, in the present window."""
         self._rejected: list[tuple[Guesses, Decoded]] = []
@@ -95,8 +102,9 @@ class RowPolicy:
 
     @property
     def first_issue(self) -> QualityIssue | None:
-        """Why the row was decoded more than once; None if it was not."""
-        return self.attempts[0].issue if self.attempts else None
+        """Why the row was decoded more than once, for a wider search aside; None if it was not."""
+        issues = (one.issue for one in self.attempts)
+        return next((one for one in issues if one is not QualityIssue.UNSURE), None)
 
     @property
     def wants_alignment(self) -> bool:
@@ -118,6 +126,9 @@ class RowPolicy:
         if self._detects:
             allowed = self.row.languages or tuple(probabilities)
             self.languages = self._detected = rank_languages(probabilities, allowed)
+            # likelihoods of whole texts decide between languages, so they must be those of a wide search
+            sure = self.languages[0][1] >= quality_check.UNSURE_LANGUAGE
+            self.opens_late = self.opens_late and sure
         self.action = Action.DONE if self.row.detect_only else Action.DECODE
 
     def text_decoded(self, decoded: Decoded) -> None:
@@ -126,6 +137,9 @@ class RowPolicy:
             self._finish(self.languages, decoded)
             return
         one, language_used = decoded, self.language
+        if self._wants_beam(decoded):
+            self._record(language_used, QualityIssue.UNSURE)
+            return
         if self._detects and self._temperature == 0:
             self._versions.append((self.languages[0], one))
             if (other := quality_check.other_language(self._detected, self._versions)) is not None:
@@ -136,8 +150,7 @@ class RowPolicy:
             self._set_language(language)
             self._versions = []
             one = right
-        fitted = self.window == self.row.window and self.window < FULL_WINDOW
-        issue = quality_check.find_issue(one, self.row.duration, fitted, self.language)
+        issue = self._issue(one)
         if issue is QualityIssue.REPETITION and any(
             quality_check.same_words(one, other) for _, other in self._rejected
         ):
@@ -149,8 +162,19 @@ class RowPolicy:
             self._rejected.append((self.languages, one))
             self._retry(quality_check.goes_round(one, self.row.duration))
 
+    def _wants_beam(self, decoded: Decoded) -> bool:
+        """Whether a text that was decoded greedily is decoded again with a beam search."""
+        if not decoded.greedy or quality_check.is_silence(decoded):
+            return False
+        return not quality_check.is_sure(decoded) or self._issue(decoded) is not None
+
+    def _issue(self, decoded: Decoded) -> QualityIssue | None:
+        fitted = self.window == self.row.window and self.window < FULL_WINDOW
+        return quality_check.find_issue(decoded, self.row.duration, fitted, self.language)
+
     def _record(self, language: str, issue: QualityIssue | None) -> None:
         self.attempts.append(Attempt(self.window, language, self.temperature, issue))
+        self.opens_late = self.opens_late and issue is None  # what was doubtful once is searched widely
 
     def _retry(self, looped: bool) -> None:
         """The full window, then the next temperature, or after a loop the one after that.

@@ -15,7 +15,7 @@ from src.engines.whisper.loop.decoder import DecoderInput, KVCache
 from src.engines.whisper.loop.logit_filter import LogitFilter
 from src.engines.whisper.loop.search import BeamSearch, GreedySearch, Sampling, Search
 from src.engines.whisper.loops import is_endless
-from src.engines.whisper.row import BEAM, BEST_OF, MAX_TOKENS, Alignment, Decoded, Outcome, WhisperRow
+from src.engines.whisper.row import BEST_OF, MAX_TOKENS, Alignment, Decoded, Outcome, WhisperRow
 from src.engines.whisper.row_policy import Action, RowPolicy
 from src.engines.whisper.vocabulary import Vocabulary
 
@@ -185,7 +185,14 @@ class DecodeState:
             is_endless, duration=self.row.duration, first_timestamp=self._vocabulary.first_timestamp
         )
         if temperature == 0:
-            return BeamSearch(self._filter, BEAM, longest, self._vocabulary.end, endless)
+            return BeamSearch(
+                self._filter,
+                self.policy.beam,
+                longest,
+                self._vocabulary.end,
+                endless,
+                opens_late=self.policy.opens_late,
+            )
         return Sampling(temperature, BEST_OF, longest, self._vocabulary.end, endless)
 
     def _inherit(self, parents: Sequence[int]) -> None:
@@ -222,6 +229,7 @@ class DecodeState:
             temperature=self.policy.temperature,
             positions=tuple(self._positions_read),
             logprobs=logprobs,
+            greedy=isinstance(self._search, BeamSearch) and self._search.is_narrow,
         )
         self._search, self._mask, self._recorder = None, None, None
         self.kv_cache.reset()

@@ -1,0 +1,79 @@
+"""A beam search that begins with one hypothesis, on log-probabilities made by hand."""
+
+import numpy as np
+import pytest
+
+from src.engines.kernels import Rows
+from src.engines.whisper.loop.logit_filter import Candidates
+from src.engines.whisper.loop.search import BeamSearch
+
+END, TIME = 8, 9
+SURE = {1: 0.9, 2: 0.05, 3: 0.03, 4: 0.01, 5: 0.005, 6: 0.005}
+DOUBTFUL = {1: 0.5, 2: 0.4, 3: 0.05, 4: 0.03, 5: 0.01, 6: 0.01}
+DOUBTFUL_TIME = {TIME: 0.5, TIME + 1: 0.49, 1: 0.01}
+ENDING = {END: 0.99, 1: 0.01}
+
+
+class Filter:
+    """Finds the candidates as `LogitFilter` does, for a vocabulary of twelve tokens."""
+
+    def top_k(self, logprobs: Rows, k: int) -> Candidates:
+        order = np.argsort(-logprobs, axis=1, kind="stable")[:, :k]
+        return Candidates(np.take_along_axis(logprobs, order, 1).tolist(), order.tolist())
+
+
+def search(*, opens_late: bool) -> BeamSearch:
+    return BeamSearch(Filter(), 3, 20, END, opens_late=opens_late)  # type: ignore[arg-type]
+
+
+def advance(one: BeamSearch, shares: dict[int, float]) -> list[int]:
+    line = np.full(12, 1e-6, np.float32)
+    line[list(shares)] = list(shares.values())
+    return one.advance(np.log(np.repeat(line[None], len(one.texts), 0)))
+
+
+@pytest.mark.parametrize("opens_late", [True, False])
+def test_the_first_doubtful_word_opens_it(opens_late: bool) -> None:
+    one = search(opens_late=opens_late)
+    assert advance(one, SURE) == ([0] if opens_late else [0, 0, 0])
+    assert advance(one, SURE) == ([0] if opens_late else [0, 0, 1])
+    assert one.is_narrow is opens_late
+    assert len(advance(one, DOUBTFUL)) == 3
+    assert not one.is_narrow
+    assert len(advance(one, SURE)) == 3  # it stays open
+
+
+def test_the_hypotheses_of_a_late_beam_continue_the_first_one() -> None:
+    one = search(opens_late=True)
+    advance(one, SURE)
+    assert advance(one, DOUBTFUL) == [0, 0, 0]
+    assert one.texts == [[1, 1], [1, 2], [1, 3]]
+
+
+def test_a_doubtful_time_does_not_open_it() -> None:
+    one = search(opens_late=True)
+    advance(one, SURE)
+    assert advance(one, DOUBTFUL_TIME) == [0]
+    assert one.is_narrow
+
+
+def test_a_doubtful_begin_opens_it() -> None:
+    one = search(opens_late=True)
+    assert len(advance(one, {TIME: 0.6, TIME + 1: 0.35, 1: 0.05})) == 3
+    assert not one.is_narrow
+
+
+def test_a_sure_text_ends_with_its_first_hypothesis() -> None:
+    one = search(opens_late=True)
+    advance(one, SURE)
+    assert advance(one, ENDING) == []
+    assert one.result.tokens == [1]
+    assert one.result.logprob == pytest.approx(np.log(0.9) + np.log(0.99), abs=1e-4)
+    assert one.is_narrow
+
+
+def test_an_end_in_doubt_is_taken_where_it_is_the_likeliest() -> None:
+    one = search(opens_late=True)
+    advance(one, SURE)
+    assert advance(one, {END: 0.55, 1: 0.45}) == []
+    assert one.result.tokens == [1]

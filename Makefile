@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run run-ray setup-ray test-ray bench-ray test test-beside test-narrower test-fast test-gpu system-packages browser lint lock format models bench-stt bench-live bench-tts bench-first-sound screenshots check-coqui setup setup-dev clean
+.PHONY: help run run-ray setup-ray test-ray bench-ray test test-beside test-narrower test-fast test-gpu system-packages browser lint lock format models bench-stt bench-live bench-tts bench-first-sound bench-load bench-overhead screenshots check-coqui setup setup-dev clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -86,6 +86,12 @@ bench-tts: setup-dev ## text to speech against Coqui's synthesizer and kokoro-on
 bench-first-sound: setup-dev ## when streamed speech begins, and how its slices sound
 	$(BIN)/python -m benchmarks.first_sound kokoro
 	$(BIN)/python -m benchmarks.first_sound coqui
+
+bench-load: setup-dev ## latency by load, of the server and of one call at a time; writes plots and tables
+	$(BIN)/python -m benchmarks.load measure
+
+bench-overhead: setup-dev ## what HTTP and the decoder processes cost; writes a table
+	$(BIN)/python -m benchmarks.overhead
 
 screenshots: setup-dev browser ## take the pictures of the web page in docs/images anew
 	$(BIN)/python -m scripts.screenshots

@@ -4,22 +4,19 @@ Times are those of idle cores (`benchmarks/idle_clock.py`).
 """
 
 import asyncio
-import os
-import platform
 import random
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks import machine
 from benchmarks.idle_clock import IdleClock
 from benchmarks.speech import clips, decode
 from src.config import load_settings
 from src.core.loader import open_models
-from src.engines import cpu
 from src.engines.base import Audio, SpeechToText, SttOptions
 
 ROWS = (1, 2, 4, 8, 12)
@@ -97,7 +94,7 @@ async def measure(seconds: float, threads: int, loads: Sequence[float] = LOADS) 
     lengths = [round(len(audio) / 16_000, 2) for audio in audios]
     settings = load_settings(cpu_threads=threads, api_key=["benchmark-key"])
     found: dict[str, Any] = {
-        "machine": f"{_cpu_name()}, {os.cpu_count()} cores, {cpu.in_words()}",
+        "machine": machine.in_words(),
         "engine": f"Whisper {settings.stt_model}, {threads} threads",
         "lengths": lengths,
     }
@@ -118,10 +115,3 @@ async def measure(seconds: float, threads: int, loads: Sequence[float] = LOADS) 
         found["share"] = round(clock.share(), 2)
         print(f"the machine's time that was ours: {found['share']:.0%}")
     return found
-
-
-def _cpu_name() -> str:
-    for line in Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []:
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()

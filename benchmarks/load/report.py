@@ -1,0 +1,87 @@
+"""The plots and the table of what was measured."""
+
+from pathlib import Path
+from typing import Any
+
+from benchmarks import documents, plots
+from benchmarks.load.servers import OURS
+
+_LINES = {"p50": "-", "p95": "--"}
+_WORDS = {
+    "load": "Latency (p50 and p95) and answers a second by requests a second: Voz, and one call at a time",
+    "load-percentiles": "Latency of Voz (p50, p95 and p99) and refused requests by load",
+}
+_README_WORDS = {
+    "README.md": _WORDS["load"],
+    "README.es.md": "Latencia (p50 y p95) y respuestas por segundo según las peticiones por segundo: "
+    "Voz, y una llamada cada vez",
+}
+
+
+def plot(found: dict[str, Any], folder: Path) -> None:
+    """Write `load` (both servers, by requests a second) and `load-percentiles` (Voz, by load)."""
+    systems = found["systems"]
+
+    def both(axes: Any) -> None:
+        latency, throughput = axes
+        for number, (name, system) in enumerate(systems.items()):
+            offered = [level["offered"] for level in system["levels"]]
+            for share, line in _LINES.items():
+                values = [level[share] for level in system["levels"]]
+                label = f"{name}, {share}"
+                latency.plot(offered, values, line, color=f"C{number}", marker=".", label=label)
+            answered = [level["throughput"] for level in system["levels"]]
+            throughput.plot(offered, answered, color=f"C{number}", marker=".", label=name)
+        latency.set(xlabel="requests a second that come", ylabel="latency, seconds", yscale="log")
+        throughput.set(
+            xlabel="requests a second that come", ylabel="answered a second", xlim=(0, None), ylim=(0, None)
+        )
+        latency.set_xlim(0, None)
+        latency.legend()
+        throughput.legend()
+
+    def ours(axes: Any) -> None:
+        latency, refused = axes
+        levels = systems[OURS]["levels"]
+        load = [100 * level["load"] for level in levels]
+        for share in ("p50", "p95", "p99"):
+            latency.plot(load, [level[share] for level in levels], marker=".", label=share)
+        refused.plot(
+            load, [100 * level["refused"] / max(level["requests"], 1) for level in levels], marker="."
+        )
+        latency.set(xlabel="load, % of capacity", ylabel="latency, seconds", ylim=(0, None))
+        refused.set(xlabel="load, % of capacity", ylabel="refused with 503, %", ylim=(0, None))
+        latency.legend()
+
+    plots.save("load", both, columns=2, folder=folder)
+    plots.save("load-percentiles", ours, columns=2, folder=folder)
+
+
+def write_documents(found: dict[str, Any]) -> None:
+    """Write plots and table into the document, and the first plot into both READMEs."""
+    lines = [
+        f"{found['date']}, {found['machine']}; Whisper `{found['model']}`, {found['threads']} threads, "
+        f"{found['seconds']:g} s of arrivals for each row. "
+        + ", ".join(
+            f"{name}: {system['capacity']:.2f} requests a second" for name, system in found["systems"].items()
+        )
+        + " with eight clients.",
+        "",
+        "| | load | requests | p50 | p95 | p99 | refused (503) | failed |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for name, system in found["systems"].items():
+        for level in system["levels"]:
+            waits = " | ".join(_seconds(level[share]) for share in ("p50", "p95", "p99"))
+            load = f"{100 * level['load']:.0f} %, {level['offered']:.2f} a second"
+            counts = f"{level['refused']} | {level['failed']}"
+            lines.append(f"| {name} | {load} | {level['requests']} | {waits} | {counts} |")
+    pictures = [documents.picture(name, words, "images") for name, words in _WORDS.items()]
+    documents.write("plots", "\n\n".join(pictures))
+    documents.write("load", "\n".join(lines))
+    for readme, words in _README_WORDS.items():
+        documents.write("load", documents.picture("load", words, "docs/images"), Path(readme))
+
+
+def _seconds(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f} s"

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from tests.support.commands import REPOSITORY, Voz, files_in
+from tests.support.compiled_kernels import lend_kernels
 from tests.support.server import KEY, RunningServer
 from tests.support.speech import clip, silence
 
@@ -47,6 +48,7 @@ def command(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     ]
     subprocess.run(install, check=True, capture_output=True)
     own = next(folder.glob("lib/python*/site-packages"))
+    lend_kernels(own / "voz" / "_app" / "src")
     here = sysconfig.get_path("purelib")
     (own / "shared.pth").write_text(f"import site; site.addsitedir({here!r})\n")
     return str(folder / "bin" / "voz")

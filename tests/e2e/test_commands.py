@@ -15,6 +15,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.support.compiled_kernels import lend_kernels
+
 REPOSITORY = Path(__file__).parent.parent.parent
 
 pytestmark = pytest.mark.models
@@ -28,7 +30,7 @@ def free_port() -> int:
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory, models_dir: Path) -> Path:
-    """A checkout as git would make it, with the weights at hand; its first start compiles Whisper's loop."""
+    """A checkout as git would make it, with the weights and the compiled kernels at hand."""
     folder = tmp_path_factory.mktemp("checkout")
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard",
@@ -40,6 +42,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory, models_dir: Path) -> Path
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(REPOSITORY / name, folder / name)
     (folder / "models").symlink_to(models_dir)
+    lend_kernels(folder / "src")
     return folder
 
 

@@ -78,7 +78,7 @@ def test_workers_that_are_killed_lose_no_job_and_deliver_none_twice(tmp_path: Pa
         def done() -> bool:
             return all(job["state"] not in ("queued", "running") for job in look(server, ids))
 
-        until(done, lambda: f"{[job['state'] for job in look(server, ids)]}", 90)
+        until(done, lambda: f"{[job['state'] for job in look(server, ids)]}", 90, every=0.5)
         jobs = look(server, ids)
         assert {job["state"] for job in jobs} == {"succeeded"}, jobs
         with server.client() as client:
@@ -109,4 +109,4 @@ def test_a_server_that_stops_hands_its_jobs_back_at_once(tmp_path: Path) -> None
         until(lambda: look(server, [job["id"]])[0]["state"] == "running", server.log)
     assert rows(address, "SELECT state, attempts, lease_token FROM jobs") == [("queued", 0, None)]
     with serving(folders[1], **storage) as server:
-        until(lambda: look(server, [job["id"]])[0]["state"] == "succeeded", server.log)
+        until(lambda: look(server, [job["id"]])[0]["state"] == "succeeded", server.log, every=0.25)

@@ -110,7 +110,7 @@ def test_in_float32_it_writes_what_ctranslate2_writes(
     rows = [
         row(folder, exact, "en-agent"),
         row(folder, exact, "es-agent", window=FULL_WINDOW),
-        row(folder, exact, "en-busy", prompt=prompt),
+        row(folder, exact, "en-extended", prompt=prompt),
         row(folder, exact, "es-expelled", task="translate"),
         row(folder, exact, "en-extended", language="es"),
         row(folder, exact, "en-busy", beam=1),

@@ -1,7 +1,7 @@
 """The application with real Whisper, and a tone in place of a voice.
 
 For tests that send hundreds of requests and check the form of the answers. Text normalisation is the real
-one, and a tone costs no CPU time.
+one, and a tone costs no CPU time. Whisper reads each row once: the speech is always the same.
 """
 
 from collections.abc import AsyncIterator
@@ -14,6 +14,7 @@ from src.engines.whisper import WhisperEngine
 from src.main import create_app
 from src.weights.store import ModelStore
 from tests.support.faults_engines import open_engines
+from tests.support.read_once import ReadOnce
 
 
 @asynccontextmanager
@@ -27,7 +28,7 @@ async def open_models(settings: Settings) -> AsyncIterator[Models]:
         threads=settings.threads,
     )
     async with open_engines(settings) as engines, whisper as stt:
-        yield Models(stt, engines.tts)
+        yield Models(ReadOnce(stt), engines.tts)
 
 
 app = create_app(load_settings(), open_models)

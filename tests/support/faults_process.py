@@ -70,11 +70,18 @@ def open_files(pid: int) -> list[str]:
     return sorted(links)
 
 
-def until(reached: Callable[[], bool], otherwise: Callable[[], str], seconds: float = 60) -> None:
+def until(
+    reached: Callable[[], bool], otherwise: Callable[[], str], seconds: float = 60, every: float = 0.05
+) -> None:
+    """Wait; `otherwise` tells what was there in place of it.
+
+    Args:
+        every: seconds between two looks. A look that asks the server costs it CPU time.
+    """
     end = time.monotonic() + seconds
     while not reached():
         assert time.monotonic() < end, otherwise()
-        time.sleep(0.05)
+        time.sleep(every)
 
 
 @dataclass

@@ -15,6 +15,7 @@ import http.client
 import io
 import json
 import os
+import socket
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -94,17 +95,46 @@ class HttpClient:
 
     def __init__(self, url: str, content: bytes) -> None:
         request = httpx.Request("POST", f"{url}/stt", files={"file": content}, data={"language": "en"})
-        self._body = request.read()
-        self._headers = {"X-API-Key": KEY, "Content-Type": request.headers["Content-Type"]}
+        body = request.read()
         address = urlsplit(url)
-        self._connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=120)
+        self._address = str(address.hostname), address.port or 80
+        head = (
+            f"POST /stt HTTP/1.1\r\nHost: {address.netloc}\r\nX-API-Key: {KEY}\r\n"
+            f"Content-Type: {request.headers['Content-Type']}\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
+        self._request = head.encode() + body
+        self._socket: socket.socket | None = None
 
     def post(self) -> None:
-        self._connection.request("POST", "/stt", self._body, self._headers)
-        answer = self._connection.getresponse()
+        """Send it and read the answer.
+
+        Raises:
+            RuntimeError: the answer is no 200.
+        """
+        try:
+            status, content = self._exchange()
+        except ConnectionError:  # the server ends a connection that was idle for some seconds
+            self.close()
+            status, content = self._exchange()
+        if status != 200:
+            raise RuntimeError(f"{status}: {content[:200]!r}")
+
+    def close(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+    def _exchange(self) -> tuple[int, bytes]:
+        if self._socket is None:
+            self._socket = socket.create_connection(self._address, timeout=120)
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._socket.sendall(self._request)
+        answer = http.client.HTTPResponse(self._socket, method="POST")
+        answer.begin()
         content = answer.read()
-        if answer.status != 200:
-            raise RuntimeError(f"{answer.status}: {content[:200]!r}")
+        if answer.will_close:
+            self.close()
+        return answer.status, content
 
 
 async def in_turn(works: dict[str, Work], rounds: int, pause: float = 0.0) -> dict[str, list[float]]:
@@ -149,7 +179,10 @@ async def short_clip(engine: SpeechToText, service: SttService, url: str, rounds
         "service": lambda: service.transcribe(io.BytesIO(content), _OPTIONS),
         "engine": lambda: engine.transcribe(audio, _OPTIONS, "overhead"),
     }
-    return compared(await in_turn(works, rounds, _PAUSE), "engine")
+    try:
+        return compared(await in_turn(works, rounds, _PAUSE), "engine")
+    finally:
+        client.close()
 
 
 async def decoding(decoders: Decoders, rounds: int) -> dict[str, Any]:

@@ -13,12 +13,16 @@ from benchmarks.load.drive import LOADS, capacity, open_arrivals
 from benchmarks.load.servers import running
 from src.config import load_settings
 
+_LONGER = 2
+"""Factor of the seconds for which requests come at loads above the capacity."""
+
 
 async def measure(seconds: float, threads: int) -> dict[str, Any]:
     """What was measured, ready for JSON.
 
     Args:
-        seconds: of arrivals at each load; the capacity takes as long.
+        seconds: of arrivals at each load up to the capacity, twice as many above; measuring the capacity
+            takes as long.
         threads: of the engines of each server.
     """
     found: dict[str, Any] = {
@@ -39,8 +43,10 @@ async def measure(seconds: float, threads: int) -> dict[str, Any]:
             for name, client in clients.items():
                 system = found["systems"][name]
                 offered = load * system["capacity"]
-                outcome = await open_arrivals(client, offered, seconds, seed=number)
-                level = {"load": load, "offered": round(offered, 3), **outcome.summary()}
+                # a queue that grows slowly must have the time to fill
+                length = _LONGER * seconds if load > 1 else seconds
+                outcome = await open_arrivals(client, offered, length, seed=number)
+                level = {"load": load, "offered": round(offered, 3), "seconds": length, **outcome.summary()}
                 system["levels"].append(level)
                 print(name, level, flush=True)
     return found
@@ -52,7 +58,9 @@ def main() -> None:
     )
     parser.add_argument("step", choices=["measure", "plot"])
     parser.add_argument("--file", type=Path, default=plots.FOLDER / "load.json")
-    parser.add_argument("--seconds", type=float, default=24, help="of arrivals at each load")
+    parser.add_argument(
+        "--seconds", type=float, default=20, help="of arrivals at each load; above the capacity twice as long"
+    )
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     given = parser.parse_args()
     if given.step == "measure":

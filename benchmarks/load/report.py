@@ -61,7 +61,7 @@ def write_documents(found: dict[str, Any]) -> None:
     """Write plots and table into the document, and the first plot into both READMEs."""
     lines = [
         f"{found['date']}, {found['machine']}; Whisper `{found['model']}`, {found['threads']} threads, "
-        f"{found['seconds']:g} s of arrivals for each row. "
+        f"{found['seconds']:g} s of arrivals for each row, twice as long above the capacity. "
         + ", ".join(
             f"{name}: {system['capacity']:.2f} requests a second" for name, system in found["systems"].items()
         )

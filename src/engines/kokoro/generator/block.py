@@ -45,7 +45,7 @@ class Half:
     """AdaIN, snake, convolution."""
 
     name: str
-    """Of its AdaIN."""
+    """Name of its AdaIN in the graph."""
     snake: AdaInSnake
     convolution: Int8Convolution
 

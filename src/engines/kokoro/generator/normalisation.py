@@ -20,7 +20,7 @@ for all doubles the mel distance to float32: the rest has coarser steps then."""
 
 @dataclass(frozen=True, slots=True)
 class Moments:
-    """Of each channel over time, shape (channels)."""
+    """Mean, variance and range of each channel over time, each of shape (channels)."""
 
     mean: Array
     variance: Array

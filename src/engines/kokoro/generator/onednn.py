@@ -23,7 +23,7 @@ from src.engines.worker_pool import Stage, Task, WorkerPool
 
 _MODULE = "decoder.generator."
 _SLOPE, _LAST_SLOPE = 0.1, 0.01
-"""Of the leaky ReLU before an upsampling, and before the last convolution."""
+"""Slopes of the leaky ReLU before an upsampling, and of the one before the last convolution."""
 _WAIT_SECONDS = 0.05
 
 State = Mapping[str, torch.Tensor]

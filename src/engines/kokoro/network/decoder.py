@@ -13,7 +13,7 @@ _SAMPLE_RATE = 24_000
 RATES = (10, 6)
 """Factors by which the generator's stages lengthen their input."""
 KERNELS = (3, 7, 11)
-"""Of the residual blocks side by side."""
+"""Kernel sizes of the residual blocks side by side."""
 _FFT, _HOP = 20, 5
 _HARMONICS = 9
 _CURVE_HOP = math.prod(RATES) * _HOP

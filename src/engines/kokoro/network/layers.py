@@ -10,7 +10,7 @@ from torch.nn import functional
 STYLE = 128
 """Size of a style: one half of a voice's vector."""
 DILATIONS = (1, 3, 5)
-"""Of the first convolutions of a `SnakeBlock`."""
+"""Dilations of the first convolutions of a `SnakeBlock`."""
 
 
 class AdaIN(nn.Module):

@@ -1,16 +1,17 @@
 """An engine that raises: what it was working on fails or is tried again, and the next request works."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
 import pytest
 
+from src.config import Settings
 from src.engines.models import Models
 from tests.support.faults_process import Footprint, Server, gives_back, serving, until
-from tests.support.server import RunningServer
+from tests.support.server import app_with, serve
 
 HALFWAY = " ".join(f"Here comes sentence number {n}, which is fine." for n in range(1, 30)) + " Then poison."
 
@@ -96,10 +97,13 @@ class Broken:
 
 @pytest.mark.models
 def test_a_real_model_that_raised_works_again(
-    voz: RunningServer, models: Models, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    models: Models,
+    make_settings: Callable[..., Settings],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     body = {"text": "The model works again.", "language": "en"}
-    with voz.client() as client:
+    with serve(app_with(models, make_settings())) as voz, voz.client() as client:
         said = client.post("/tts/stream", json=body).content
 
         def calls() -> dict[str, httpx.Response]:

@@ -17,7 +17,7 @@ from src.engines.whisper import WhisperEngine, quality_check
 from src.engines.whisper.ctranslate2_model import CTranslate2Model
 from src.engines.whisper.features import Features, window_for
 from src.engines.whisper.loop import LoopRunner, probe
-from src.engines.whisper.row import Outcome, WhisperRow
+from src.engines.whisper.row import BEAM, Outcome, WhisperRow
 from src.engines.whisper.vocabulary import Vocabulary
 from src.errors import InvalidInput
 from src.weights.store import ModelStore
@@ -66,7 +66,9 @@ def test_in_float32_it_writes_and_times_what_ctranslate2_does(
     vocabulary = Vocabulary(model, theirs.multilingual)
     mel = Features(model, theirs.mels)(clip("en-extended"))
     assert len(mel) == SHAPES[model.name].mels
-    given = WhisperRow(mel, seconds(clip("en-extended")), window_for(mel.shape[1]), "en", words=True)
+    length = seconds(clip("en-extended"))
+    # the search that CTranslate2 has: as many hypotheses from the start
+    given = WhisperRow(mel, length, window_for(mel.shape[1]), "en", words=True, beam=BEAM)
     ours = LoopRunner(lambda: vocabulary, model, probe("float32", model), 4, 1)
     ours.open()
     try:

@@ -3,7 +3,9 @@
 import logging
 import os
 import select
+import shutil
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -71,3 +73,25 @@ def test_one_that_fails_is_quoted(tmp_path: Path) -> None:
     code = "import sys; print('begun', 'ERROR: no such host', sep=chr(10)); sys.exit(1)"
     with pytest.raises(SourceFailed, match=r"a tool failed: ERROR: no such host$"):
         _run(tmp_path, code)
+
+
+def test_folders_that_go_while_they_are_counted_do_no_harm(tmp_path: Path) -> None:
+    """pip unpacks into folders that it removes at once."""
+    stop = threading.Event()
+
+    def churn() -> None:
+        while not stop.is_set():
+            for number in range(20):
+                (tmp_path / f"unpack-{number}" / "deep").mkdir(parents=True)
+                (tmp_path / f"unpack-{number}" / "deep" / "file").write_bytes(b"123")
+            for number in range(20):
+                shutil.rmtree(tmp_path / f"unpack-{number}")
+
+    thread = threading.Thread(target=churn)
+    thread.start()
+    try:
+        for _ in range(300):
+            assert 0 <= tools._size(tmp_path) <= 60
+    finally:
+        stop.set()
+        thread.join()

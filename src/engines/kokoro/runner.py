@@ -138,9 +138,9 @@ class Runner:
             self._phonemizers = {locale: Phonemizer(locale) for locale in firsts}
         except RuntimeError as error:
             raise ModelUnavailable(f"Kokoro cannot speak: {error}") from error
-        for voice in firsts.values():
+        for voice in firsts.values():  # each locale has rules and a dictionary of its own
             self.add(-1, KokoroRow(_WARM_UP[voice.language], voice))
-            self.step()
+        self.step()  # the network is the same for all
 
     def _open_model(self) -> SpeechModel:
         if self._wanted_device == "cuda":

@@ -19,7 +19,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.ray_cluster import REPOSITORY, RayCluster, free_port, ray_cluster
+from tests.support.ports import free_port
+from tests.support.ray_cluster import REPOSITORY, RayCluster, ray_cluster
 from tests.support.server import KEY, OTHER_KEY
 from tests.support.speech import clip_path
 

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.deploy_host import REPOSITORY, free_port
+from tests.support.deploy_host import REPOSITORY
+from tests.support.ports import free_port
 
 KEY = "gunicorn-test-key"
 APP = """

@@ -4,7 +4,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,16 +15,11 @@ import httpx
 import pytest
 
 from tests.support.compiled_kernels import lend_kernels
+from tests.support.ports import free_port
 
 REPOSITORY = Path(__file__).parent.parent.parent
 
 pytestmark = pytest.mark.models
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="module")

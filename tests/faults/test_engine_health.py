@@ -10,9 +10,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.deploy_host import REPOSITORY, free_port
+from tests.support.deploy_host import REPOSITORY
 from tests.support.faults_engines import FREEZE
 from tests.support.faults_process import KEY, SPEECH, Server, serving, until
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.alone
 

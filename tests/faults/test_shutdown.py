@@ -17,7 +17,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.deploy_host import REPOSITORY, free_port
+from tests.support.deploy_host import REPOSITORY
+from tests.support.ports import free_port
 
 KEY = "shutdown-test-key"
 UVICORN = ("uvicorn", "tests.support.drain_app:app")

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.support.deploy_host import REPOSITORY, free_port
+from tests.support.deploy_host import REPOSITORY
+from tests.support.ports import free_port
 
 
 @contextmanager

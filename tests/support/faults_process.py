@@ -16,7 +16,8 @@ from typing import Any
 
 import httpx
 
-from tests.support.deploy_host import REPOSITORY, free_port
+from tests.support.deploy_host import REPOSITORY
+from tests.support.ports import free_port
 
 KEY = "faults-test-key"
 APP = "tests.support.faults_app:app"

@@ -8,32 +8,23 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
 
+from tests.support.ports import free_port
 from tests.support.server import KEY
 
 REPOSITORY = Path(__file__).parent.parent.parent
 _START_SECONDS = 120.0
-
-
-def free_port() -> int:
-    """A port that neither the kernel gives to connections nor Ray to workers: Ray takes it seconds later."""
-    while True:
-        port = secrets.SystemRandom().randrange(20_500, 32_000)
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("", port))
-            return port
 
 
 def descendants(pid: int) -> list[int]:

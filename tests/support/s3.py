@@ -3,14 +3,12 @@
 Fixtures: `s3_server` (one for all tests) and `s3_bucket` (a fresh bucket for one test).
 """
 
-import random
 import secrets
 import select
 import signal
-import socket
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,8 @@ from typing import Any
 import botocore.session
 import pytest
 from botocore.config import Config
+
+from tests.support.ports import free_port
 
 PYTHON = "/usr/bin/python3"  # Debian's own: its packages are installed for this one
 SERVE = Path(__file__).parent / "swift" / "serve.py"
@@ -123,17 +123,6 @@ class S3Bucket:
             return [entry["Key"] for entry in found.get("Uploads", ())]
 
 
-def _free_port() -> int:
-    """Below the range that outgoing connections take theirs from, so that it is still free after a stop."""
-    for port in random.sample(range(20_000, 32_000), 100):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            with suppress(OSError):
-                probe.bind(("127.0.0.1", port))
-                return port
-    raise RuntimeError("no free port")
-
-
 @pytest.fixture(scope="session")
 def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     """Fails, rather than skips, where Swift is not installed: a test that did not run proves nothing."""
@@ -142,7 +131,7 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
         pytest.fail(
             "the S3 tests need OpenStack Swift: apt-get install --no-install-recommends python3-swift"
         )
-    port = _free_port()
+    port = free_port()
     server = S3Server(tmp_path_factory.mktemp("swift"), port)
     server.start()
     try:

@@ -30,7 +30,10 @@ class Host:
     private_key: str
     host_key: str
     ports: dict[str, int] = field(
-        default_factory=lambda: {branch: free_port() for branch in ("develop", "quality", "main")}
+        # releases have ports 10,000 and 20,000 above
+        default_factory=lambda: {
+            branch: free_port(2_100, 12_000) for branch in ("develop", "quality", "main")
+        }
     )
 
     def calls(self, *names: str) -> list[dict[str, Any]]:

@@ -88,7 +88,7 @@ def test_more_connections_than_open_files_push_out_the_idle(tmp_path: Path) -> N
         connect(stack, server, LIMIT - 1, busy)
         last = stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
         last.sendall(busy)
-        until(lambda: Footprint.of(server.worker).files >= before.files + LIMIT - 10, server.log)
+        until(lambda: Footprint.of(server.worker).files >= before.files + LIMIT - 2, server.log)
         with server.client() as client:
             refused = client.get("/health/live")
         assert refused.status_code == 503

@@ -5,11 +5,11 @@ from numpy.typing import NDArray
 
 from src.engines.kernels import Rows
 from src.engines.kernels.jit import compiled
-from src.engines.kernels.scalar import ZERO
+from src.engines.kernels.scalar import MINUS_INFINITY, ZERO
 
-MEDIAN = 7
+_MEDIAN = 7
 """Positions of the median filter; that of openai/whisper."""
-_INFINITY = np.float32(np.inf)
+_INFINITY = -MINUS_INFINITY
 _DIAGONAL, _NEXT_TOKEN, _NEXT_POSITION = 0, 1, 2
 
 
@@ -20,14 +20,14 @@ def add_median(rows: Rows, out: Rows) -> None:
     A row is mirrored at its ends. Rows that are no longer than half the filter are added as they are.
     """
     count, width = rows.shape
-    half = MEDIAN // 2
-    window = np.empty(MEDIAN, np.float32)
+    half = _MEDIAN // 2
+    window = np.empty(_MEDIAN, np.float32)
     for row in range(count):
         for at in range(width):
             if width <= half:
                 out[row, at] += rows[row, at]
                 continue
-            for number in range(MEDIAN):
+            for number in range(_MEDIAN):
                 place = abs(at + number - half)
                 if place >= width:
                     place = 2 * width - 2 - place

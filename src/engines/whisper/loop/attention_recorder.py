@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from src.engines.kernels import Heads, Rows
-from src.engines.kernels.alignment import MEDIAN
+from src.engines.kernels.alignment import add_median
 from src.engines.whisper.loop.cross_attention import CrossAttentionCache
 
 LayerHead = tuple[int, int]
@@ -64,9 +64,8 @@ class AttentionRecorder:
         if weights.shape[1] > 1:
             deviation = weights.std(1)
             newest = (newest - weights.mean(1)) / np.maximum(deviation, 1e-6)
-        around = MEDIAN // 2
-        padded = np.pad(newest, ((0, 0), (around, around)), mode="reflect")
-        smooth = np.median(np.lib.stride_tricks.sliding_window_view(padded, MEDIAN, axis=1), axis=2)
+        smooth = np.zeros_like(newest, order="C")
+        add_median(np.ascontiguousarray(newest), smooth)
         return int(smooth.mean(0)[: self._positions].argmax())
 
 

@@ -6,6 +6,8 @@ their call overhead is longer than their arithmetic. So each kernel here is a si
     jit.py ── scalar.py, intrinsics.py ── rows.py        scaling, GELU, layer normalisation
                                        ── attention.py   self-attention and cross-attention
                                        ── sampling.py    log-softmax with a mask, top-k
+                                       ── alignment.py   median filter, dynamic time warping
+                                       ── snake.py       snake activation, moments of channels
 
 All arrays are C-contiguous. A kernel works on each row by itself, so that a row's numbers do not depend on
 the other rows of its batch.

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from src.engines.kernels.jit import inlined
 
 
-def _floats(*numbers: float) -> tuple[np.float32, ...]:
+def floats(*numbers: float) -> tuple[np.float32, ...]:
+    """The numbers as float32, so that they do not make double precision of a kernel's arithmetic."""
     return tuple(np.float32(number) for number in numbers)
 
 
-ZERO, ONE = _floats(0, 1)
+ZERO, ONE = floats(0, 1)
 MINUS_INFINITY = np.float32(-np.inf)
 
 _HALF = np.float32(0.5)
@@ -22,14 +23,14 @@ _NO_BITS, _UNSIGNED = np.int32(0), np.int32(0x7FFFFFFF)
 _LEAST = np.int32(-(2**31))
 _TINY = np.float32(1e-12)
 
-_LOWEST, _LOG2E = _floats(-64, 1.4426950408889634)
+_LOWEST, _LOG2E = floats(-64, 1.4426950408889634)
 """Beyond -64, products with the result become subnormal, which CPUs multiply a hundred times slower."""
-_LN2, _LN2_REST = _floats(0.693359375, -2.12194440e-4)
-_E = _floats(
+_LN2, _LN2_REST = floats(0.693359375, -2.12194440e-4)
+_E = floats(
     1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1
 )
-_T = _floats(1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592)
-_P, _ROOT = _floats(0.3275911, 0.5**0.5)
+_T = floats(1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592)
+_P, _ROOT = floats(0.3275911, 0.5**0.5)
 
 
 @inlined

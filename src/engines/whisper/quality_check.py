@@ -80,11 +80,6 @@ def is_silence(decoded: Decoded) -> bool:
     return decoded.no_speech_prob > MAX_NO_SPEECH and decoded.avg_logprob < MIN_LOGPROB
 
 
-def is_sure(decoded: Decoded) -> bool:
-    """Whether a text needs no wider search: one was made, or each token and the whole are likely enough."""
-    return not decoded.greedy or decoded.avg_logprob >= SURE_GREEDY
-
-
 def find_issue(decoded: Decoded, duration: float, fitted: bool, language: str) -> QualityIssue | None:
     """The first issue with the text of a row of `duration` seconds, or None.
 

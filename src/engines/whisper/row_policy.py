@@ -166,7 +166,7 @@ class RowPolicy:
         """Whether a text that was decoded greedily is decoded again with a beam search."""
         if not decoded.greedy or quality_check.is_silence(decoded):
             return False
-        return not quality_check.is_sure(decoded) or self._issue(decoded) is not None
+        return decoded.avg_logprob < quality_check.SURE_GREEDY or self._issue(decoded) is not None
 
     def _issue(self, decoded: Decoded) -> QualityIssue | None:
         fitted = self.window == self.row.window and self.window < FULL_WINDOW

@@ -95,7 +95,7 @@ class LayerBuilder:
             return from_bytes(torch.from_numpy(array), 1 / torch.from_numpy(scale.astype(np.float32)))
         return torch.from_numpy(array) if scale is None else self.tensor(name)
 
-    def embedding(self, name: str) -> "Embedding":
+    def embedding(self, name: str) -> Embedding:
         return Embedding(self._arrays[name], self._arrays.get(f"{name}_scale"))
 
     def linear(self, name: str) -> Linear:

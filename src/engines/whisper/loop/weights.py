@@ -105,11 +105,9 @@ def kind_of(folder: Path) -> ModelKind:
         ModelUnavailable: as `read`.
     """
     variables, _ = _index(folder)
-    mels, vocabulary = (
-        variables["encoder/conv1/weight"].shape[1],
-        variables["decoder/embeddings/weight"].shape[0],
-    )
-    return ModelKind(mels, vocabulary >= _LEAST_MULTILINGUAL)
+    mels = variables["encoder/conv1/weight"].shape[1]
+    tokens = variables["decoder/embeddings/weight"].shape[0]
+    return ModelKind(mels, tokens >= _LEAST_MULTILINGUAL)
 
 
 def _index(folder: Path) -> tuple[dict[str, _Variable], mmap.mmap]:

@@ -47,7 +47,7 @@ class Decoder(nn.Module):
             style: (1, 128).
         """
         x = self.before_generator(text, pitch, energy, style)
-        return self.generator.samples(self.generator(x, style, self.generator.source(pitch)))
+        return samples_of(self.generator(x, style, self.generator.source(pitch)))
 
     def before_generator(self, text: Tensor, pitch: Tensor, energy: Tensor, style: Tensor) -> Tensor:
         """What the generator makes a spectrum of, (1, width, 2 x frames); arguments as for `forward`."""
@@ -131,10 +131,6 @@ class Generator(nn.Module):
             x = torch.stack([block(x, style) for block in blocks]).mean(0)
         columns: Tensor = self.conv_post(functional.leaky_relu(x))
         return columns
-
-    def samples(self, columns: Tensor) -> Tensor:
-        """See `samples_of`."""
-        return samples_of(columns)
 
 
 def samples_of(columns: Tensor) -> Tensor:

@@ -43,7 +43,7 @@ class Int8Convolution:
             x: stands for `step` (x - zero); shape (samples, inputs).
         """
         made = torch.ops.onednn.qconv2d_pointwise(
-            _as_image(x),
+            as_image(x),
             step,
             zero,
             self._weight,
@@ -58,19 +58,18 @@ class Int8Convolution:
             [],
             "",
         )
-        rows: Audio = made[0, :, 0].T.numpy()
-        return rows
+        return as_rows(made)
 
     def add_to(self, total: Audio, x: NDArray[np.uint8], step: float, zero: int) -> None:
         """Add the output to `total`, of its shape."""
         torch.ops.onednn.qconv2d_pointwise.binary(
-            _as_image(x),
+            as_image(x),
             step,
             zero,
             self._weight,
             self._scales,
             self._zeros,
-            _as_image(total),
+            as_image(total),
             self._bias,
             *self._window,
             1.0,
@@ -86,6 +85,12 @@ class Int8Convolution:
         )
 
 
-def _as_image(rows: Audio | NDArray[np.uint8]) -> torch.Tensor:
+def as_image(rows: Audio | NDArray[np.uint8]) -> torch.Tensor:
     """(samples, channels) as (1, channels, 1, samples), channels last: a view of the same memory."""
     return torch.from_numpy(rows).view(1, 1, *rows.shape).permute(0, 3, 1, 2)
+
+
+def as_rows(image: torch.Tensor) -> Audio:
+    """(1, channels, 1, samples), channels last, as (samples, channels): a view of the same memory."""
+    rows: Audio = image[0, :, 0].T.numpy()
+    return rows

@@ -13,7 +13,7 @@ from src.engines.convolution import TransposedConvolution, channels_last
 from src.engines.kernels.snake import leaky_mean
 from src.engines.kokoro.frames import Frames, Statistics
 from src.engines.kokoro.generator.block import Half, Normalise, Part, SnakeBlock, rows_for, shares
-from src.engines.kokoro.generator.convolution import Int8Convolution
+from src.engines.kokoro.generator.convolution import Int8Convolution, as_image, as_rows
 from src.engines.kokoro.generator.normalisation import AdaInSnake, Moments, MomentsOf
 from src.engines.kokoro.network.decoder import KERNELS, RATES, samples_of
 from src.engines.kokoro.network.layers import DILATIONS, STYLE
@@ -100,7 +100,7 @@ class OneDnnGenerator:
         source = channels_last(torch.from_numpy(frames.harmonics)[:, :, None])
         for level in self._levels:
             made, length = yield from level.stages(x, source, style, normalise, self._threads)
-            x = _image(made[:length])
+            x = as_image(made[:length])
         columns = np.empty((length, len(self._output[1])), np.float32)
         yield [partial(self._columns, x, part, columns) for part in shares(length, self._threads)]
         return samples_of(torch.from_numpy(columns).T[None]).numpy()
@@ -109,7 +109,7 @@ class OneDnnGenerator:
         weight, bias = self._output
         reach = weight.shape[3] // 2
         begin, end = part[0], min(part[1], len(out))
-        out[begin:end] = _rows(functional.conv2d(_window(x, begin - reach, end + reach), weight, bias))
+        out[begin:end] = as_rows(functional.conv2d(_window(x, begin - reach, end + reach), weight, bias))
 
 
 class _Level:
@@ -187,7 +187,7 @@ class _Level:
         first = begin * self._stride - self._source_padding
         last = first + (end - 1 - begin) * self._stride + weight.shape[3]
         made = functional.conv2d(_window(source, first, last), weight, bias, (1, self._stride))
-        moments.add(_rows(made), copy_to=out[begin:end])
+        moments.add(as_rows(made), copy_to=out[begin:end])
 
     def _upsample(
         self, x: torch.Tensor, beside: Audio, length: int, part: Part, moments: MomentsOf, out: Audio
@@ -195,7 +195,7 @@ class _Level:
         begin, end = part[0], min(part[1], length)
         # before the last level's samples stands the second one, as reflection has it
         first = begin - self._last
-        made = _rows(self._up(x, max(0, first), end - self._last))
+        made = as_rows(self._up(x, max(0, first), end - self._last))
         if first < 0:
             np.add(made[1], beside[0], out=out[0])
         np.add(made, beside[max(begin, -first) : end], out=out[max(begin, -first) : end])
@@ -225,15 +225,6 @@ def _places(statistics: Sequence[str]) -> dict[str, tuple[str, str]]:
         inside = name.partition("/generator/")[2].rpartition("/")[0]
         found.setdefault(inside.replace("/", "."), []).append(name)
     return {place: (names[0], names[1]) for place, names in found.items() if len(names) == 2}
-
-
-def _image(rows: Audio) -> torch.Tensor:
-    return torch.from_numpy(rows).view(1, 1, *rows.shape).permute(0, 3, 1, 2)
-
-
-def _rows(image: torch.Tensor) -> Audio:
-    rows: Audio = image.permute(0, 2, 3, 1)[0, 0].numpy()
-    return rows
 
 
 def _window(x: torch.Tensor, first: int, last: int) -> torch.Tensor:

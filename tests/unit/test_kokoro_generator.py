@@ -132,14 +132,14 @@ def test_a_block_differs_from_float32_by_its_eight_bits(threads: int) -> None:
         moments = MomentsOf(CHANNELS)
         moments.add(x[:length])
         whole = MomentsOf.joined([moments])
-        places: list[str] = []
+        names: list[str] = []
 
-        def own(place: str, moments: Moments) -> Moments:
-            places.append(place)
+        def own(name: str, moments: Moments) -> Moments:
+            names.append(name)
             return moments
 
         made = _done(ours.stages(x, length, whole, style.numpy(), own, threads))[:length]
-    assert places == ours.places == ["1.0", "2.0", "1.1", "2.1", "1.2", "2.2"]
+    assert names == ours.adain_names == ["1.0", "2.0", "1.1", "2.1", "1.2", "2.2"]
     np.testing.assert_array_equal(x, given)
     noise = np.square(made - expected).sum()
     assert 10 * np.log10(np.square(expected - x[:length]).sum() / noise) > 25

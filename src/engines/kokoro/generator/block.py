@@ -19,7 +19,7 @@ _TILE_NUMBERS = 1 << 17
 Part = tuple[int, int]
 """Rows from one to another."""
 Normalise = Callable[[str, Moments], Moments]
-"""What a place (its name) is normalised with, where its input has these moments."""
+"""What the AdaIN layer of this name is normalised with, where its input has these moments."""
 
 
 def rows_for(length: int) -> int:
@@ -59,7 +59,7 @@ class SnakeBlock:
 
     def __init__(self, pairs: Sequence[tuple[Half, Half]]) -> None:
         self._pairs = pairs
-        self.places = [half.name for pair in pairs for half in pair]
+        self.adain_names = [half.name for pair in pairs for half in pair]
         """Names of its AdaIN layers."""
 
     def stages(

@@ -49,10 +49,11 @@ class OneDnnGenerator:
             self._output = channels_last(state["conv_post.weight"][:, :, None]), state["conv_post.bias"]
         except KeyError as missing:
             raise ValueError(f"the generator's weight {missing} is not in the file") from None
-        self._places = _places(statistics)
+        self._statistics = _by_adain(statistics)
         self._names = tuple(statistics)
-        if missing_places := {name for level in self._levels for name in level.places} - set(self._places):
-            raise ValueError(f"the graph has no statistics of {', '.join(sorted(missing_places))}")
+        needed = {name for level in self._levels for name in level.adain_names}
+        if missing_names := needed - set(self._statistics):
+            raise ValueError(f"the graph has no statistics of {', '.join(sorted(missing_names))}")
         self._threads = threads
         self._pool = WorkerPool(threads - 1, "kokoro-generator")
 
@@ -87,8 +88,8 @@ class OneDnnGenerator:
     def _stages(
         self, frames: Frames, given: Mapping[str, Audio] | None, found: dict[str, Audio]
     ) -> Generator[Stage, None, Audio]:
-        def normalise(place: str, moments: Moments) -> Moments:
-            of_mean, of_variance = self._places[place]
+        def normalise(adain: str, moments: Moments) -> Moments:
+            of_mean, of_variance = self._statistics[adain]
             if given is not None:
                 return moments.normalised_as(given[of_mean], given[of_variance])
             found[of_mean] = moments.mean.astype(np.float32)[None, :, None]
@@ -139,7 +140,9 @@ class _Level:
             _block(name, f"{name if name == names[0] else names[1]}.adain1.0", state, integers)
             for name in names
         )
-        self.places = [place for block in (self._of_source, *self._blocks) for place in block.places]
+        self.adain_names = [
+            adain for block in (self._of_source, *self._blocks) for adain in block.adain_names
+        ]
 
     def stages(
         self, x: torch.Tensor, source: torch.Tensor, style: Audio, normalise: Normalise, threads: int
@@ -153,17 +156,17 @@ class _Level:
         """
         length = self._up.length(x.shape[3]) + self._last
         parts = shares(length, threads)
-        beside, total = np.empty((2, rows_for(length), len(self._source[1])), np.float32)
-        found = [MomentsOf(beside.shape[1]) for _ in parts]
+        harmonic, total = np.empty((2, rows_for(length), len(self._source[1])), np.float32)
+        found = [MomentsOf(harmonic.shape[1]) for _ in parts]
         yield [
-            partial(self._add_source, source, length, *each, beside)
+            partial(self._add_source, source, length, *each, harmonic)
             for each in zip(parts, found, strict=True)
         ]
         moments = MomentsOf.joined(found)
-        beside = yield from self._of_source.stages(beside, length, moments, style, normalise, threads)
-        found = [MomentsOf(beside.shape[1]) for _ in parts]
+        harmonic = yield from self._of_source.stages(harmonic, length, moments, style, normalise, threads)
+        found = [MomentsOf(harmonic.shape[1]) for _ in parts]
         yield [
-            partial(self._upsample, x, beside, length, *each, total)
+            partial(self._upsample, x, harmonic, length, *each, total)
             for each in zip(parts, found, strict=True)
         ]
         moments = MomentsOf.joined(found)
@@ -190,26 +193,26 @@ class _Level:
         moments.add(as_rows(made), copy_to=out[begin:end])
 
     def _upsample(
-        self, x: torch.Tensor, beside: Audio, length: int, part: Part, moments: MomentsOf, out: Audio
+        self, x: torch.Tensor, harmonic: Audio, length: int, part: Part, moments: MomentsOf, out: Audio
     ) -> None:
         begin, end = part[0], min(part[1], length)
         # before the last level's samples stands the second one, as reflection has it
         first = begin - self._last
         made = as_rows(self._up(x, max(0, first), end - self._last))
         if first < 0:
-            np.add(made[1], beside[0], out=out[0])
-        np.add(made, beside[max(begin, -first) : end], out=out[max(begin, -first) : end])
+            np.add(made[1], harmonic[0], out=out[0])
+        np.add(made, harmonic[max(begin, -first) : end], out=out[max(begin, -first) : end])
         moments.add(out[begin:end])
 
 
-def _block(name: str, first_place: str, state: State, integers: Mapping[str, Integers]) -> SnakeBlock:
+def _block(name: str, first_adain: str, state: State, integers: Mapping[str, Integers]) -> SnakeBlock:
     def half(kind: int, at: int, dilation: int) -> Half:
-        place, convolution = f"{name}.adain{kind}.{at}", f"{name}.convs{kind}.{at}"
+        adain, convolution = f"{name}.adain{kind}.{at}", f"{name}.convs{kind}.{at}"
         return Half(
-            first_place if (kind, at) == (1, 0) else place,
+            first_adain if (kind, at) == (1, 0) else adain,
             AdaInSnake(
-                state[f"{place}.fc.weight"].numpy(),
-                state[f"{place}.fc.bias"].numpy(),
+                state[f"{adain}.fc.weight"].numpy(),
+                state[f"{adain}.fc.bias"].numpy(),
                 state[f"{name}.alpha{kind}.{at}"].numpy(),
             ),
             Int8Convolution(integers[convolution], state[f"{convolution}.bias"], dilation),
@@ -218,13 +221,13 @@ def _block(name: str, first_place: str, state: State, integers: Mapping[str, Int
     return SnakeBlock([(half(1, at, dilation), half(2, at, 1)) for at, dilation in enumerate(DILATIONS)])
 
 
-def _places(statistics: Sequence[str]) -> dict[str, tuple[str, str]]:
+def _by_adain(statistics: Sequence[str]) -> dict[str, tuple[str, str]]:
     """Names of the mean and the variance of each AdaIN, by its name inside the generator."""
     found: dict[str, list[str]] = {}
     for name in statistics:
         inside = name.partition("/generator/")[2].rpartition("/")[0]
         found.setdefault(inside.replace("/", "."), []).append(name)
-    return {place: (names[0], names[1]) for place, names in found.items() if len(names) == 2}
+    return {adain: (names[0], names[1]) for adain, names in found.items() if len(names) == 2}
 
 
 def _window(x: torch.Tensor, first: int, last: int) -> torch.Tensor:

@@ -4,16 +4,7 @@ import re
 
 from src.services.text import units
 from src.services.text.language import Count, Language, Noun, alternatives, words
-from src.services.text.numbers import (
-    NUMBER,
-    Value,
-    counted,
-    integer,
-    minus,
-    number,
-    say,
-    spoken,
-)
+from src.services.text.numbers import NUMBER, Value, counted, integer, minus, number, say, spoken
 from src.services.text.reading import Rule, rule, stop
 
 # means nothing else when no number is before it
@@ -115,12 +106,10 @@ def rules(language: Language) -> list[Rule]:  # noqa: PLR0915 - one function a f
             return f" {said['by']} ".join(words) + f" {inch.one if adjective(match, language) else inch.many}"
         if match["unit"]:
             name = units.noun(match["unit"].rstrip("."), language)
-            whole = "/" not in numbers[-1]
-            words[-1] = (
-                counted(number(numbers[-1], language), name, language)
-                if whole
-                else f"{words[-1]} {name.many}"
-            )
+            if "/" in numbers[-1]:
+                words[-1] += f" {name.many}"
+            else:
+                words[-1] = counted(number(numbers[-1], language), name, language)
         elif "×" in match["numbers"] and not all(len(number) > 2 for number in numbers):
             return None  # a product
         return f" {said['by']} ".join(words) + (stop(match) if match["unit"] else "")

@@ -1,4 +1,4 @@
-"""Audio on its way between processes: 16 bits a sample where these say all of it: half of the bytes."""
+"""Audio between processes: 16 bits a sample, half of the bytes, where nothing of it is lost."""
 
 from typing import Any
 
@@ -10,11 +10,11 @@ _SCALE = 32768
 def packed(value: Any) -> Any:
     """Audio (float32) as 16-bit samples if each of its samples is one of their 65,536 values.
 
-    What decoders give is so. Other audio, and what is no audio, is returned as it is.
+    The decoder processes give such audio. Any other value is returned as it is.
     """
     if not isinstance(value, np.ndarray) or value.dtype != np.float32:
         return value
-    with np.errstate(invalid="ignore"):  # NaN, and what lies outside: they are not equal afterwards
+    with np.errstate(invalid="ignore"):  # NaN, and samples outside the range, differ below
         scaled = value * np.float32(_SCALE)
         samples = scaled.astype(np.int16)
     return samples if np.array_equal(samples, scaled) else value

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, model_validator
 from pydantic.json_schema import models_json_schema
 
-from src.api.schemas import NullIsAbsent, SpeechIn, SttFormat, document_nulls
+from src.api.schemas import NullIsAbsent, SpeechIn, SttFormat
 from src.engines.base import MAX_BEAM_SIZE
 
 MAX_BATCH = 1000
@@ -93,20 +93,13 @@ class TranscriptionOptions(JobOptions):
     max_line_count: Whole = Field(default=2, ge=1, le=5, description="Lines in a subtitle.")
 
 
-def _document_transcription(schema: dict[str, Any]) -> None:
-    schema["examples"] = [{"type": "transcription", "url": "https://media.example.com/a.mp3"}]
-    document_nulls(schema)
-
-
-def _document_speech(schema: dict[str, Any]) -> None:
-    schema["examples"] = [{"type": "speech", "text": "Hello.", "format": "mp3"}]
-    document_nulls(schema)
-
-
 class TranscriptionJobIn(NullIsAbsent, TranscriptionOptions):
     """A recording that is in storage or on the web: one of `key` and `url`."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra=_document_transcription)
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"type": "transcription", "url": "https://media.example.com/a.mp3"}]},
+    )
 
     type: Literal["transcription"]
     key: str | None = Field(
@@ -129,7 +122,10 @@ class TranscriptionJobIn(NullIsAbsent, TranscriptionOptions):
 class SpeechJobIn(JobOptions, SpeechIn):
     """A text to speak, with the options of `POST /tts`."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra=_document_speech)
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"type": "speech", "text": "Hello.", "format": "mp3"}]},
+    )
 
     type: Literal["speech"]
 

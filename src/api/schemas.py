@@ -3,8 +3,17 @@
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, WithJsonSchema, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    StrictBool,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError
 
 from src.engines.base import EngineInfo, Load
 from src.services.audio import AudioFormat
@@ -98,21 +107,11 @@ class SpokenWordOut(BaseModel):
     end: float = Field(description="Seconds.")
 
 
-_SPEECH_EXAMPLES = [
-    {"text": "Hello, and welcome to Voz.", "language": "en"},
-    {"text": "Hola, te damos la bienvenida a Voz.", "language": "es", "format": "mp3"},
-    {"text": "Two voices in one.", "voice": "af_heart(2)+af_bella(1)"},
-]
 _NOTES = frozenset({"title", "description", "default", "examples"})
 """Keywords of a JSON schema that describe a field and do not restrict it."""
 
 
-def _document_speech(schema: dict[str, Any]) -> None:
-    schema["examples"] = _SPEECH_EXAMPLES
-    document_nulls(schema)
-
-
-def document_nulls(schema: dict[str, Any]) -> None:
+def _document_nulls(schema: dict[str, Any]) -> None:
     """Say in a JSON schema that every field with a default may be `null`."""
     required = schema.get("required", ())
     for name, field in schema["properties"].items():
@@ -134,9 +133,26 @@ class NullIsAbsent(BaseModel):
         required = {name for name, field in cls.model_fields.items() if field.is_required()}
         return {name: value for name, value in body.items() if value is not None or name in required}
 
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        schema = handler(core_schema)
+        _document_nulls(handler.resolve_ref_schema(schema))
+        return schema
+
 
 class SpeechIn(NullIsAbsent):
-    model_config = ConfigDict(extra="forbid", json_schema_extra=_document_speech)
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {"text": "Hello, and welcome to Voz.", "language": "en"},
+                {"text": "Hola, te damos la bienvenida a Voz.", "language": "es", "format": "mp3"},
+                {"text": "Two voices in one.", "voice": "af_heart(2)+af_bella(1)"},
+            ]
+        },
+    )
 
     @model_validator(mode="before")
     @classmethod

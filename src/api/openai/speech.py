@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import asdict
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
@@ -16,7 +16,7 @@ from src.api import speaking
 from src.api.dependencies import ServicesDep
 from src.api.errors import problems
 from src.api.policy import ErrorShape
-from src.api.schemas import MARKS, LexiconIn, NullIsAbsent, document_nulls
+from src.api.schemas import MARKS, LexiconIn, NullIsAbsent
 from src.api.sse import Event, event_stream
 from src.api.streaming import stream_response
 from src.errors import InvalidInput
@@ -40,13 +40,12 @@ class VoiceId(BaseModel):
     id: Annotated[str, Field(min_length=1, max_length=300)]
 
 
-def _document_speech(schema: dict[str, Any]) -> None:
-    schema["examples"] = [{"model": "tts-1", "voice": "alloy", "input": "Hello, and welcome to Voz."}]
-    document_nulls(schema)
-
-
 class SpeechBody(NullIsAbsent):
-    model_config = ConfigDict(json_schema_extra=_document_speech)
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"model": "tts-1", "voice": "alloy", "input": "Hello, and welcome to Voz."}]
+        }
+    )
 
     input: str = Field(min_length=1, description="The text to speak; MAX_TEXT_CHARS characters at most.")
     model: str = Field(max_length=200, description="One of `GET /v1/models`.", examples=["tts-1"])

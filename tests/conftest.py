@@ -104,7 +104,7 @@ def models(make_settings: Callable[..., Settings]) -> "Iterator[Models]":
 def spoken_once(models: "Models") -> "Models":
     """The same models. What has been spoken once is not spoken again."""
     from src.engines.models import Models
-    from tests.support.spoken_once import SpokenOnce
+    from tests.support.once import SpokenOnce
 
     return Models(models.stt, SpokenOnce(models.tts))
 

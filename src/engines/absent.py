@@ -1,14 +1,13 @@
 """An engine that was not loaded, in the place of one that nobody will ask for anything."""
 
 from collections.abc import Sequence
-from types import TracebackType
-from typing import Self
 
 from src.engines.base import (
     Audio,
     EngineInfo,
     LanguageGuess,
     Load,
+    NothingToOpen,
     OnEarlySound,
     PartialTranscript,
     SttOptions,
@@ -20,20 +19,12 @@ from src.engines.base import (
 from src.errors import EngineFailed
 
 
-class AbsentEngine(TextToSpeech):
+class AbsentEngine(NothingToOpen, TextToSpeech):
     """See `SpeechToText` and `TextToSpeech`. It has no language and no voice, and refuses every row."""
 
     info = EngineInfo("none", "", "cpu", "", ())
     load = Load(waiting=0, active=0, stalled_for=0.0)
     voices: tuple[Voice, ...] = ()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        pass
 
     async def transcribe(self, audio: Audio, options: SttOptions, request_id: str) -> Transcript:
         """Raises EngineFailed."""

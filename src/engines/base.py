@@ -254,6 +254,18 @@ class Engine(Protocol):
     ) -> None: ...
 
 
+class NothingToOpen:
+    """The context manager of an `Engine` that loads nothing and has nothing to give back."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        pass
+
+
 class SpeechToText(Engine, Protocol):
     async def transcribe(self, audio: Audio, options: SttOptions, request_id: str) -> Transcript:
         """Read one row: at most 30 s of 16 kHz audio.

@@ -14,7 +14,7 @@ from src.engines.whisper import WhisperEngine
 from src.main import create_app
 from src.weights.store import ModelStore
 from tests.support.faults_engines import open_engines
-from tests.support.read_once import ReadOnce
+from tests.support.once import ReadOnce
 
 
 @asynccontextmanager

@@ -26,6 +26,7 @@ from src.engines.base import (
     PartialTranscript,
     Segment,
     SttOptions,
+    TextToSpeech,
     Transcript,
     Utterance,
     Voice,
@@ -98,7 +99,7 @@ class _Reader(_Model):
         return Transcript((text,), "en", 1.0)
 
 
-class _Engine(BatchedEngine[Any, Any]):
+class _Engine(BatchedEngine[Any, Any], TextToSpeech):
     def __init__(self, name: str, model: _Model, stall_seconds: float = STALL_SECONDS) -> None:
         super().__init__(model, name, observers=default_observers(), stall_seconds=stall_seconds)
         self._name = name
@@ -115,9 +116,6 @@ class _Engine(BatchedEngine[Any, Any]):
             for code in ("en", "es")
         )
 
-    async def synthesize(self, text: str, voice: Voice, request_id: str) -> Audio:
-        return cast(Audio, await self._batcher.submit(text, request_id))
-
     async def utter(
         self,
         text: str,
@@ -127,7 +125,7 @@ class _Engine(BatchedEngine[Any, Any]):
         timed: bool = False,
         early: OnEarlySound | None = None,
     ) -> Utterance:
-        return Utterance(await self.synthesize(text, voice, request_id))
+        return Utterance(cast(Audio, await self._batcher.submit(text, request_id)))
 
     async def transcribe(self, audio: Audio, options: SttOptions, request_id: str) -> Transcript:
         found = cast(Transcript, await self._batcher.submit(audio, request_id))

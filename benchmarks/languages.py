@@ -9,7 +9,7 @@ Language detection is on. Prints wrong languages and word error rates, asserts n
 import argparse
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 Found = tuple[str, float, str]
 """Language, its probability, text."""
 Read = Callable[[Path], Awaitable[Found]]
+Pool = tuple[str, str, list[Clip]]
+"""What is printed above the results of some clips, their language, and the clips."""
 
 _AT_ONCE = 4
 
@@ -67,30 +69,42 @@ def report(name: str, language: str, pool: list[Clip], found: list[Found]) -> No
         print(f"      {clip.name}: {taken_for} ({probability:.2f}) {text.strip()!r} for {clip.text!r}")
 
 
-async def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    arguments.add_argument("--model", type=Path, required=True, help="a CTranslate2 Whisper folder")
-    arguments.add_argument("--languages", nargs="+", default=["en", "es", "fr", "it", "ru"])
-    arguments.add_argument("--clips", type=int, default=1000, help="of each language at most")
-    arguments.add_argument("--root", type=Path, default=Path("/"), help="where Debian's packages are")
-    arguments.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
-    arguments.add_argument("--compute-type", default="int8")
-    arguments.set_defaults(device="cpu")
-    given = arguments.parse_args()
+def command_line(description: str | None, languages: list[str]) -> argparse.ArgumentParser:
+    """The options of a comparison; what it is given goes to `compare`.
+
+    Args:
+        description: of the benchmark.
+        languages: that are compared if none is named.
+    """
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--model", type=Path, required=True, help="a CTranslate2 Whisper folder")
+    parser.add_argument("--languages", nargs="+", default=languages)
+    parser.add_argument("--clips", type=int, default=1000, help="of each language at most")
+    parser.add_argument("--root", type=Path, default=Path("/"), help="where Debian's packages are")
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--compute-type", default="int8")
+    parser.set_defaults(device="cpu")
+    return parser
+
+
+async def compare(given: argparse.Namespace, pools: Iterable[Pool]) -> None:
+    """Transcribe all clips with both systems, and print what came of each pool."""
     async with AsyncExitStack() as stack:
-        await run(given, stack)
+        engine, service, model = await open_both(given, stack)
+        systems = readers(service, model)
+        for title, language, pool in pools:
+            seconds = sum(clip.seconds for clip in pool)
+            print(f"{title}: {len(pool)} clips, {seconds:.0f} s", flush=True)
+            for name, read in systems.items():
+                report(name, language, pool, await read_all(read, pool))
+        print(f"decoded again: {engine.stats.retry_rate:.1%} of rows: {dict(engine.stats.issues)}")
 
 
-async def run(given: argparse.Namespace, stack: AsyncExitStack) -> None:
-    engine, service, model = await open_both(given, stack)
-    systems = readers(service, model)
-    for language in given.languages:
-        pool = clips(language, given.root)[: given.clips]
-        print(f"{language}: {len(pool)} clips, {sum(clip.seconds for clip in pool):.0f} s", flush=True)
-        for name, read in systems.items():
-            report(name, language, pool, await read_all(read, pool))
-    print(f"decoded again: {engine.stats.retry_rate:.1%} of rows: {dict(engine.stats.issues)}")
+def main() -> None:
+    given = command_line(__doc__, ["en", "es", "fr", "it", "ru"]).parse_args()
+    pools = ((name, name, clips(name, given.root)[: given.clips]) for name in given.languages)
+    asyncio.run(compare(given, pools))
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    main()

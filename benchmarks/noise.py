@@ -16,21 +16,18 @@ Language detection is on. Prints wrong languages and word error rates, asserts n
 
 import argparse
 import asyncio
-import os
 import tempfile
-import wave
 import zlib
-from collections.abc import Callable
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.languages import read_all, readers, report
+from benchmarks.languages import Pool, command_line, compare
 from benchmarks.speech import Clip, clips, decode
-from benchmarks.systems import open_both
 from src.engines.base import STT_SAMPLE_RATE, Audio
+from tests.support.speech import wav
 
 Condition = Callable[[Audio, np.random.Generator, list[Audio]], Audio]
 """Changes a recording, given random numbers and other recordings of the language."""
@@ -107,41 +104,26 @@ def changed(pool: list[Clip], condition: str, folder: Path) -> list[Clip]:
         sound = CONDITIONS[condition](audio[index], random, audio[:index] + audio[index + 1 :])
         sound = sound / max(1.0, float(np.abs(sound).max()))
         path = folder / f"{clip.language}-{condition}-{index}.wav"
-        with wave.open(str(path), "wb") as file:
-            file.setparams((1, 2, STT_SAMPLE_RATE, len(sound), "NONE", ""))
-            file.writeframes((sound * 32767).astype("<i2").tobytes())
+        path.write_bytes(wav(sound).getvalue())
         made.append(replace(clip, path=path, seconds=len(sound) / STT_SAMPLE_RATE))
     return made
 
 
-async def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    arguments.add_argument("--model", type=Path, required=True, help="a CTranslate2 Whisper folder")
-    arguments.add_argument("--languages", nargs="+", default=["en", "es"])
-    arguments.add_argument("--conditions", nargs="+", choices=list(CONDITIONS), default=list(CONDITIONS))
-    arguments.add_argument("--clips", type=int, default=1000, help="of each language at most")
-    arguments.add_argument("--root", type=Path, default=Path("/"), help="where Debian's packages are")
-    arguments.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
-    arguments.add_argument("--compute-type", default="int8")
-    arguments.set_defaults(device="cpu")
-    given = arguments.parse_args()
-    async with AsyncExitStack() as stack:
-        await run(given, stack)
-
-
-async def run(given: argparse.Namespace, stack: AsyncExitStack) -> None:
-    engine, service, model = await open_both(given, stack)
-    systems = readers(service, model)
-    folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+def pools(given: argparse.Namespace, folder: Path) -> Iterator[Pool]:
+    """The clips of each language under each condition, each made when it is asked for."""
     for language in given.languages:
         for condition in given.conditions:
             pool = changed(clips(language, given.root)[: given.clips], condition, folder)
-            seconds = sum(clip.seconds for clip in pool)
-            print(f"{language}, {condition}: {len(pool)} clips, {seconds:.0f} s", flush=True)
-            for name, read in systems.items():
-                report(name, language, pool, await read_all(read, pool))
-    print(f"decoded again: {engine.stats.retry_rate:.1%} of rows: {dict(engine.stats.issues)}")
+            yield f"{language}, {condition}", language, pool
+
+
+def main() -> None:
+    parser = command_line(__doc__, ["en", "es"])
+    parser.add_argument("--conditions", nargs="+", choices=list(CONDITIONS), default=list(CONDITIONS))
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(compare(given, pools(given, Path(folder))))
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    main()

@@ -5,12 +5,9 @@ queue.
 """
 
 import argparse
-import io
 import threading
-import wave
 from typing import Any
 
-import numpy as np
 import uvicorn
 from fastapi import FastAPI, Response, UploadFile
 from pydantic import BaseModel
@@ -18,6 +15,7 @@ from pydantic import BaseModel
 from benchmarks import tts_peers
 from src.config import Settings, load_settings
 from src.weights.store import ModelStore
+from tests.support.speech import wav
 
 _VOICES = {"en": "af_heart", "es": "ef_dora"}
 _RATE = 24_000
@@ -69,23 +67,16 @@ def create_app(settings: Settings) -> FastAPI:
     def tts(speech: Speech) -> Response:
         with speaks:
             audio = speakers[speech.language](speech.text)
-        return Response(_wav(audio), media_type="audio/wav")
+        return Response(wav(audio, _RATE).getvalue(), media_type="audio/wav")
 
     return app
-
-
-def _wav(audio: "np.ndarray[Any, Any]") -> bytes:
-    file = io.BytesIO()
-    with wave.open(file, "wb") as out:
-        out.setparams((1, 2, _RATE, len(audio), "NONE", ""))
-        out.writeframes((np.clip(audio, -1, 1) * 32767).astype("<i2").tobytes())
-    return file.getvalue()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, required=True)
-    uvicorn.run(create_app(load_settings()), host="127.0.0.1", port=parser.parse_args().port)
+    given = parser.parse_args()
+    uvicorn.run(create_app(load_settings()), host="127.0.0.1", port=given.port)
 
 
 if __name__ == "__main__":

@@ -24,11 +24,11 @@ def clip(name: str) -> Audio:
         return sound_of(source)
 
 
-def wav(audio: Audio) -> io.BytesIO:
-    """A WAV file of 16 kHz audio."""
+def wav(audio: Audio, rate: int = STT_SAMPLE_RATE) -> io.BytesIO:
+    """A WAV file of 16-bit samples at `rate` Hz."""
     file = io.BytesIO()
     with wave.open(file, "wb") as out:
-        out.setparams((1, 2, STT_SAMPLE_RATE, len(audio), "NONE", ""))
+        out.setparams((1, 2, rate, len(audio), "NONE", ""))
         out.writeframes((np.clip(audio, -1, 1) * 32767).astype("<i2").tobytes())
     file.seek(0)
     return file

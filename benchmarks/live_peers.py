@@ -17,6 +17,7 @@ from pathlib import Path
 
 from benchmarks.live_clients import Client, WhisperLive, WhisperLiveKit
 from benchmarks.live_weights import write_checkpoint
+from tests.support.ports import free_port
 
 _START_SECONDS = 600
 _NOT_NEEDED = ("pyaudio", "openvino", "openvino-genai", "openvino-tokenizers", "optimum", "optimum-intel")
@@ -77,7 +78,7 @@ def python_of(peer: Peer) -> Path:
 def serving(name: str, model: Path, language: str) -> Iterator[tuple[Client | None, int, int]]:
     """Run a peer's server; gives a client (none for Wyoming), its port, and its process id."""
     peer = PEERS[name]
-    python, port = python_of(peer), _free_port()
+    python, port = python_of(peer), free_port()
     command: list[str | Path]
     client: Client | None = None
     if name.startswith("whisperlivekit"):
@@ -136,10 +137,3 @@ def _wait(process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
                 return
         time.sleep(0.5)
     raise SystemExit(f"the server does not listen after {_START_SECONDS} s; see {log}")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import socket
 import sys
 import tempfile
 from collections.abc import AsyncIterator
@@ -10,6 +9,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import httpx
+
+from tests.support.ports import free_port
 
 KEY = "benchmark-key-0123456789"
 OURS, PEER = "Voz", "one call at a time"
@@ -42,7 +43,7 @@ async def running(threads: int) -> AsyncIterator[dict[str, httpx.AsyncClient]]:
 
 @asynccontextmanager
 async def _server(command: list[str], scratch: Path, threads: int) -> AsyncIterator[httpx.AsyncClient]:
-    port = _free_port()
+    port = free_port()
     log = scratch / f"{port}.log"
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
@@ -95,9 +96,3 @@ def _environment(scratch: Path, threads: int) -> dict[str, str]:
         "DEVICE": "cpu",
         "OMP_NUM_THREADS": str(threads),
     }
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

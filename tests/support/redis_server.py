@@ -9,6 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support.ports import free_port
+
 
 @pytest.fixture(scope="module")
 def redis_url() -> Iterator[str]:
@@ -16,9 +18,7 @@ def redis_url() -> Iterator[str]:
     program = shutil.which("redis-server")
     if program is None:
         pytest.fail("the tests of shared counters need Redis: apt-get install redis-server")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     with tempfile.TemporaryDirectory(prefix="voz-redis-") as folder:
         process = subprocess.Popen(
             [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", folder],

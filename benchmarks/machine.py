@@ -12,6 +12,17 @@ def in_words() -> str:
     return f"{_cpu_name()}, {len(os.sched_getaffinity(0))} cores, {cpu.in_words()}"
 
 
+def cpu_seconds(pid: int, *, children: bool = False) -> float:
+    """User and system time of a process; with `children`, also that of its children that have ended.
+
+    Raises:
+        OSError: there is no such process.
+    """
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    # utime, stime, cutime, cstime are the fields 14 to 17; the third is the first after the name
+    return sum(map(int, fields[11 : 15 if children else 13])) / os.sysconf("SC_CLK_TCK")
+
+
 def _cpu_name() -> str:
     for line in Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []:
         if line.startswith("model name"):

@@ -234,9 +234,9 @@ async def whole_file(
 
 def _cpu_seconds(decoders: Decoders) -> float:
     """Of this process, of the process that decoders are forked from, and of those that have ended."""
-    values = Path(f"/proc/{decoders.pid}/stat").read_text().rpartition(")")[2].split()
-    # utime, stime, cutime, cstime are the fields 14 to 17; the third is the first after the name
-    return time.process_time() + sum(map(int, values[11:15])) / os.sysconf("SC_CLK_TCK")
+    if decoders.pid is None:
+        raise RuntimeError("the decoders are not open")
+    return time.process_time() + machine.cpu_seconds(decoders.pid, children=True)
 
 
 async def measure(given: argparse.Namespace) -> dict[str, Any]:

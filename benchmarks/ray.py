@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import machine
 from src.cluster.environment import secure_environment
 from src.config import Settings, load_settings
 from src.core.loader import open_models
@@ -102,12 +103,11 @@ async def handle_cost(stt: RemoteSpeechToText, tts: RemoteTextToSpeech) -> None:
 
 def cpu_seconds() -> float:
     """Of this process and all that it has started, Ray's and the replicas among them."""
-    ticks = 0
+    seconds = 0.0
     for pid in descendants(os.getpid()):
         with suppress(OSError):
-            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-            ticks += int(fields[11]) + int(fields[12])
-    return ticks / os.sysconf("SC_CLK_TCK")
+            seconds += machine.cpu_seconds(pid)
+    return seconds
 
 
 @dataclass

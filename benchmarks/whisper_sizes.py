@@ -89,6 +89,9 @@ class Theirs:
         self._model.generate(together, [start] * rows, steps, 0.0, self._vocabulary)
 
 
+SIDES: dict[str, type[Ours | Theirs]] = {"ours": Ours, "CTranslate2": Theirs}
+
+
 def _run(stages: Generator[Stage, None, T]) -> T:
     pool, task = WorkerPool(0, "bench"), Task(stages)
     pool.submit(task)
@@ -108,11 +111,10 @@ def _cpu_seconds(work: Callable[[], object]) -> float:
 def measure(folder: Path, batches: list[int], rounds: int) -> dict[str, dict[str, float]]:
     """CPU seconds of one row's encoding, and of a step for each of its rows; the least of some rounds."""
     mel = np.random.default_rng(1).standard_normal((kind_of(folder).mels, FULL_WINDOW)).astype(np.float32)
-    sides: dict[str, Ours | Theirs] = {"ours": Ours(folder), "CTranslate2": Theirs(folder)}
+    sides = {name: side(folder) for name, side in SIDES.items()}
     found: dict[str, dict[str, float]] = {name: {} for name in sides}
-    for name, side in sides.items():  # compiles, and makes the libraries' kernels
+    for side in sides.values():  # compiles, and makes the libraries' kernels
         side.decode(mel, side.encode(mel), 1, 2)  # type: ignore[arg-type]
-        found[name] = {}
 
     def note(name: str, what: str, seconds: float) -> None:
         found[name][what] = min(seconds, found[name].get(what, seconds))
@@ -138,7 +140,7 @@ def load(side: str, folder: Path) -> dict[str, float]:
     """Seconds and MB that loading takes, in this process: memory that stays, and the most there was."""
     limit_malloc_arenas()
     before, started = _resident(), time.process_time()
-    kept = Ours(folder) if side == "ours" else Theirs(folder)
+    kept = SIDES[side](folder)
     seconds = time.process_time() - started
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     after = _resident()
@@ -187,7 +189,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, nargs="+", default=[1, 8], help="of a step")
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--folder", type=Path, help="holds or gets the weights; else they are deleted")
-    parser.add_argument("--load", choices=["ours", "CTranslate2"], help=argparse.SUPPRESS)
+    parser.add_argument("--load", choices=SIDES, help=argparse.SUPPRESS)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         for name in given.names:
@@ -204,7 +206,7 @@ def main() -> None:
                         [*command, "--folder", folder.parent, "--load", side], text=True
                     ).splitlines()[-1]
                 )
-                for side in ("ours", "CTranslate2")
+                for side in SIDES
             }
             report(name, folder, loads, measure(folder, given.rows, given.rounds))
 

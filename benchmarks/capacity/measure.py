@@ -17,7 +17,7 @@ from benchmarks.idle_clock import IdleClock
 from benchmarks.speech import clips, decode
 from src.config import load_settings
 from src.core.loader import open_models
-from src.engines.base import Audio, SpeechToText, SttOptions
+from src.engines.base import STT_SAMPLE_RATE, Audio, SpeechToText, SttOptions
 
 ROWS = (1, 2, 4, 8, 12)
 LOADS = (0.5, 0.8, 0.95)
@@ -27,15 +27,14 @@ _TICK = 0.02
 async def closed_loop(engine: SpeechToText, audios: list[Audio], callers: int, seconds: float) -> float:
     """Seconds of audio a second, with so many callers that each send a row when the last one is answered."""
     clock, done, turn = IdleClock(), 0.0, count()
-    end = seconds
 
     async def caller() -> None:
         nonlocal done
-        while clock.now() < end:
+        while clock.now() < seconds:
             number = next(turn)
             audio = audios[number % len(audios)]
             await engine.transcribe(audio, SttOptions(language="en"), f"row-{number}")
-            done += len(audio) / 16_000
+            done += len(audio) / STT_SAMPLE_RATE
 
     async with ticking(clock):
         await asyncio.gather(*(caller() for _ in range(callers)))
@@ -91,7 +90,7 @@ async def measure(seconds: float, threads: int, loads: Sequence[float] = LOADS) 
         loads: shares of its speed at which rows come at random.
     """
     audios = [decode(clip.path) for clip in clips("en")]
-    lengths = [round(len(audio) / 16_000, 2) for audio in audios]
+    lengths = [round(len(audio) / STT_SAMPLE_RATE, 2) for audio in audios]
     settings = load_settings(cpu_threads=threads, api_key=["benchmark-key"])
     found: dict[str, Any] = {
         "machine": machine.in_words(),

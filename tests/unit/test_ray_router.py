@@ -193,6 +193,22 @@ def busy(name: str, seconds: float) -> ReplicaStatus:
     return ReplicaStatus(name, Load(waiting=1, active=1, stalled_for=0.0), {"another process": seconds})
 
 
+async def sent_to_one(polled: Any) -> "asyncio.Task[Any]":
+    """A row that the router has sent to the first replica."""
+    row = asyncio.create_task(polled.call(RowCall("utter", (), "r", "me", 5)))
+    await asyncio.sleep(0)
+    router()._count(Call(1, 5), "one", 5)
+    return row
+
+
+async def polled_after_silence(polled: Any, times: int) -> None:
+    """Poll when a replica that has not answered since is silent for longer than it may be."""
+    await asyncio.sleep(0.06)
+    for _ in range(times):
+        await polled.status()
+    await asyncio.sleep(0)
+
+
 async def test_a_replica_that_misses_a_poll_does_not_pass_for_idle(
     polled: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -216,14 +232,9 @@ async def test_rows_of_a_replica_that_hangs_are_given_up_and_it_gets_no_more(pol
     patient = asyncio.create_task(polled.call(RowCall("utter", (), "r", "me", 5), patient=True))
     await asyncio.sleep(0)
     for number, name in ((1, "one"), (2, "two"), (3, "three"), (4, "one")):
-        call = Call(number, 5)
-        call.metadata.request_id = f"request-{number}"
-        made._count(call, name, 5)
+        made._count(Call(number, 5), name, 5)
     handle.answers = [busy("two", 500.0)]
-    await asyncio.sleep(0.06)
-    for _ in range(3):
-        await polled.status()
-    await asyncio.sleep(0)
+    await polled_after_silence(polled, 3)
     assert not rows[0].done(), "three polls may be a pause of this process"
     await polled.status()
     with pytest.raises(ReplicaLost, match="no sign of life"):
@@ -245,17 +256,12 @@ async def test_rows_of_a_replica_that_hangs_are_given_up_and_it_gets_no_more(pol
 
 
 async def test_no_replica_is_given_up_while_none_answers(polled: Any) -> None:
-    made, handle = router(), polled._handle
+    handle = polled._handle
     handle.answers = [busy("one", 0.0)]
     await polled.status()
-    row = asyncio.create_task(polled.call(RowCall("utter", (), "r", "me", 5)))
-    await asyncio.sleep(0)
-    made._count(Call(1, 5), "one", 5)
+    row = await sent_to_one(polled)
     handle.answers = []
-    await asyncio.sleep(0.06)
-    for _ in range(6):
-        await polled.status()
-    await asyncio.sleep(0)
+    await polled_after_silence(polled, 6)
     assert not row.done()
     handle.waiting[0].set_result("done")
     assert await row == "done"
@@ -264,19 +270,14 @@ async def test_no_replica_is_given_up_while_none_answers(polled: Any) -> None:
 async def test_a_row_that_a_stopping_replica_finishes_is_not_given_up(
     polled: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made, handle = router(), polled._handle
+    handle = polled._handle
     handle.answers = [busy("one", 0.0), busy("two", 0.0)]
     await polled.status()
-    row = asyncio.create_task(polled.call(RowCall("utter", (), "r", "me", 5)))
-    await asyncio.sleep(0)
-    made._count(Call(1, 5), "one", 5)
+    row = await sent_to_one(polled)
     # Ray sends it no more rows, and no questions either
     monkeypatch.setitem(known._running, "SpeechToText", frozenset({"two"}))
     handle.answers = [busy("two", 0.0)]
-    await asyncio.sleep(0.06)
-    for _ in range(6):
-        await polled.status()
-    await asyncio.sleep(0)
+    await polled_after_silence(polled, 6)
     assert not row.done()
     handle.waiting[0].set_result("done")
     assert await row == "done"

@@ -43,7 +43,7 @@ class Notebook:
 
     def __init__(self, fails_on: str = "", *, ends: bool = True, fails_late: bool = False) -> None:
         self.said: list[str] = []
-        self.with_company: list[int] = []
+        self.others_in_work: list[int] = []
         self.in_work = 0
         self.cancelled = 0
         self.busy = asyncio.Event()
@@ -57,7 +57,7 @@ class Notebook:
 
     async def synthesize(self, text: str, voice: Voice, request_id: str) -> Audio:
         self.said.append(text)
-        self.with_company.append(self.in_work)
+        self.others_in_work.append(self.in_work)
         self.in_work += 1
         if self.in_work == 5:
             self.busy.set()
@@ -125,7 +125,7 @@ def test_pieces_are_joined_in_order_and_few_are_in_work_at_once(
     )
     assert [said.split()[-1] for said in engine.said][:3] == ["one.", "two.", "three."]
     assert len(engine.said) == 12
-    assert max(engine.with_company) == 7
+    assert max(engine.others_in_work) == 7
     # 12 beeps of 10 ms, 11 pauses of 0.4 s
     assert speech.duration == pytest.approx(12 * 0.01 + 11 * 0.4, abs=0.001)
     with wave.open(io.BytesIO((tmp_path / speech.key).read_bytes())) as wav:

@@ -44,11 +44,11 @@ class _Watched:
         self.live = _Unhurried(lambda: 1)
 
     async def transcribe_partial(
-        self, audio: Audio, options: SttOptions, forced: Sequence[int]
+        self, audio: Audio, options: SttOptions, forced: Sequence[int], draft: Sequence[int] = ()
     ) -> PartialTranscript:
         self.asked += 1
         try:
-            return await self._service.transcribe_partial(audio, options, forced)
+            return await self._service.transcribe_partial(audio, options, forced, draft)
         finally:
             self.asked -= 1
 

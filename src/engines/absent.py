@@ -31,7 +31,13 @@ class AbsentEngine(NothingToOpen, TextToSpeech):
         raise _not_loaded()
 
     async def transcribe_partial(
-        self, audio: Audio, options: SttOptions, forced: Sequence[int], request_id: str
+        self,
+        audio: Audio,
+        options: SttOptions,
+        forced: Sequence[int],
+        request_id: str,
+        *,
+        draft: Sequence[int] = (),
     ) -> PartialTranscript:
         """Raises EngineFailed."""
         raise _not_loaded()

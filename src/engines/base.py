@@ -279,7 +279,13 @@ class SpeechToText(Engine, Protocol):
         """
 
     async def transcribe_partial(
-        self, audio: Audio, options: SttOptions, forced: Sequence[int], request_id: str
+        self,
+        audio: Audio,
+        options: SttOptions,
+        forced: Sequence[int],
+        request_id: str,
+        *,
+        draft: Sequence[int] = (),
     ) -> PartialTranscript:
         """Read a row whose audio is still growing, once and quickly.
 
@@ -288,6 +294,8 @@ class SpeechToText(Engine, Protocol):
             options: language and prompt count.
             forced: tokens of the words that are certain already. The text goes on after them.
             request_id: as for `transcribe`.
+            draft: tokens that probably follow those: what was read when there was less audio. The text is the
+                same without them, but takes longer.
 
         Raises:
             EngineFailed: the model raised on this row.

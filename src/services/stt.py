@@ -178,10 +178,12 @@ class SttService:
                         yield segment
 
     async def transcribe_partial(
-        self, audio: Audio, options: SttOptions, forced: Sequence[int]
+        self, audio: Audio, options: SttOptions, forced: Sequence[int], draft: Sequence[int] = ()
     ) -> PartialTranscript:
         """Read audio that is still growing; see `SpeechToText.transcribe_partial`."""
-        return await self._engine.transcribe_partial(audio, options, forced, current_request_id())
+        return await self._engine.transcribe_partial(
+            audio, options, forced, current_request_id(), draft=draft
+        )
 
     async def detect_language(
         self,

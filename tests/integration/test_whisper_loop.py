@@ -171,6 +171,35 @@ def test_a_row_is_the_same_to_the_bit_alone_and_in_a_batch(
     assert written(runner, *rows, *rows, *rows) == alone * 3
 
 
+def test_a_draft_saves_steps_and_changes_nothing_else(
+    folder: Path, exact: CTranslate2Model, loops: Loops
+) -> None:
+    runner = loops("int8")
+
+    def read(forced: tuple[int, ...], draft: tuple[int, ...] = ()) -> tuple[Decoded, int]:
+        before = runner.stats.steps
+        [found] = written(runner, row(folder, exact, "en-extended", forced=forced, draft=draft))
+        return found, runner.stats.steps - before
+
+    text = read(())[0].tokens
+    assert len(text) > 5
+    wrong = text[3] + 1
+    drafts = [
+        ((), text, len(text)),
+        (text[:3], text[3:], len(text) - 3),
+        ((), (*text[:4], wrong, *text[5:]), 4),
+        (text[:1], (wrong,), 0),
+        (text[:2], (*text[2:], *text), len(text) - 2),
+        (text[:2], (*text[2:5], wrong), 3),
+    ]
+    for forced, draft, right in drafts:
+        alone, steps = read(forced)
+        found, fewer = read(forced, draft)
+        assert (found.tokens, found.positions) == (alone.tokens, alone.positions)
+        assert found.logprobs == pytest.approx(alone.logprobs, abs=1e-3)
+        assert fewer == steps - right
+
+
 def test_giving_up_what_nobody_looks_at_changes_nothing(
     folder: Path,
     exact: CTranslate2Model,

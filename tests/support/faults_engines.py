@@ -132,7 +132,13 @@ class _Engine(BatchedEngine[Any, Any], TextToSpeech):
         return replace(found, language=options.language or "en")
 
     async def transcribe_partial(
-        self, audio: Audio, options: SttOptions, forced: Sequence[int], request_id: str
+        self,
+        audio: Audio,
+        options: SttOptions,
+        forced: Sequence[int],
+        request_id: str,
+        *,
+        draft: Sequence[int] = (),
     ) -> PartialTranscript:
         return PartialTranscript((), "en", 1.0)
 

@@ -60,9 +60,15 @@ class ReadOnce(_Once[SpeechToText], SpeechToText):
         return self._read[row]
 
     async def transcribe_partial(
-        self, audio: Audio, options: SttOptions, forced: Sequence[int], request_id: str
+        self,
+        audio: Audio,
+        options: SttOptions,
+        forced: Sequence[int],
+        request_id: str,
+        *,
+        draft: Sequence[int] = (),
     ) -> PartialTranscript:
-        return await self._engine.transcribe_partial(audio, options, forced, request_id)
+        return await self._engine.transcribe_partial(audio, options, forced, request_id, draft=draft)
 
     async def detect_language(
         self, audio: Audio, languages: Sequence[str], request_id: str

@@ -29,7 +29,7 @@ class Counting:
         self.finals: list[SttOptions] = []
 
     async def transcribe_partial(
-        self, audio: Audio, options: SttOptions, forced: Sequence[int]
+        self, audio: Audio, options: SttOptions, forced: Sequence[int], draft: Sequence[int] = ()
     ) -> PartialTranscript:
         self.updates.append(len(audio) / STT_SAMPLE_RATE)
         end = self.updates[-1] - 0.2
@@ -66,7 +66,7 @@ class Broken(Counting):
         self._fails = fails
 
     async def transcribe_partial(
-        self, audio: Audio, options: SttOptions, forced: Sequence[int]
+        self, audio: Audio, options: SttOptions, forced: Sequence[int], draft: Sequence[int] = ()
     ) -> PartialTranscript:
         raise RuntimeError("a fault in the program")
 

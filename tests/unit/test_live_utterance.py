@@ -41,7 +41,7 @@ def test_words_behind_the_guard_are_stable_and_forced_on_the_next_update() -> No
     assert (progress.stable, progress.tentative) == (" cat", " s")
     one.append(silence(0.4))
     update = one.next_update()
-    assert update.forced == (5, 6)
+    assert (update.forced, update.draft) == ((5, 6), (7,))
     assert update.end == pytest.approx(2.4)
     progress = one.take(update, heard(word(" sat", 1.6, 8), word(" on", 2.3, 9)))
     assert progress.stable == " sat"

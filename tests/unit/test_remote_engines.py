@@ -89,7 +89,9 @@ async def test_a_row_crosses_both_ways_unchanged() -> None:
     async with two_of("stt") as processes, RemoteSpeechToText("stt", processes) as reader:
         transcript = await reader.transcribe(np.zeros(16_000, np.float32), SttOptions(language="es"), "r2")
         guesses = await reader.detect_language(np.zeros(16_000, np.float32), ["en"], "r2")
-        partial = await reader.transcribe_partial(np.zeros(16_000, np.float32), SttOptions(), [1, 2], "r2")
+        partial = await reader.transcribe_partial(
+            np.zeros(16_000, np.float32), SttOptions(), [1, 2], "r2", draft=[3]
+        )
     assert transcript.language == "es"
     assert transcript.segments[0].text == " a tone"
     assert guesses[0].language == partial.language == "en"

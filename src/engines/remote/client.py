@@ -220,7 +220,13 @@ class RemoteSpeechToText(RemoteEngine):
         return result
 
     async def transcribe_partial(
-        self, audio: Audio, options: SttOptions, forced: Sequence[int], request_id: str
+        self,
+        audio: Audio,
+        options: SttOptions,
+        forced: Sequence[int],
+        request_id: str,
+        *,
+        draft: Sequence[int] = (),
     ) -> PartialTranscript:
         """See `SpeechToText.transcribe_partial`."""
         result: PartialTranscript = await self._run(
@@ -230,6 +236,7 @@ class RemoteSpeechToText(RemoteEngine):
             tuple(forced),
             request_id=request_id,
             seconds=_to_read(audio),
+            options={"draft": tuple(draft)},
         )
         return result
 

@@ -160,10 +160,16 @@ class WhisperEngine(BatchedEngine[WhisperRow, Outcome]):
         return await self._on_side(self._finish, row, outcome)
 
     async def transcribe_partial(
-        self, audio: Audio, options: SttOptions, forced: Sequence[int], request_id: str
+        self,
+        audio: Audio,
+        options: SttOptions,
+        forced: Sequence[int],
+        request_id: str,
+        *,
+        draft: Sequence[int] = (),
     ) -> PartialTranscript:
         """See `SpeechToText.transcribe_partial`."""
-        row = await self._on_side(self._prepare_partial, audio, options, tuple(forced))
+        row = await self._on_side(self._prepare_partial, audio, options, tuple(forced), tuple(draft))
         outcome = await self._batcher.submit(row, request_id)
         return await self._on_side(self._finish_partial, outcome)
 
@@ -220,10 +226,14 @@ class WhisperEngine(BatchedEngine[WhisperRow, Outcome]):
             background=background,
         )
 
-    def _prepare_partial(self, audio: Audio, options: SttOptions, forced: tuple[int, ...]) -> WhisperRow:
+    def _prepare_partial(
+        self, audio: Audio, options: SttOptions, forced: tuple[int, ...], draft: tuple[int, ...]
+    ) -> WhisperRow:
         row = self._prepare(audio, options)
         window = window_for(row.mel.shape[1], SHORTEST_LIVE_WINDOW, LIVE_MARGIN)
-        return replace(row, window=window, forced=forced, words=False, logprobs=False, temperature=0.0)
+        return replace(
+            row, window=window, forced=forced, draft=draft, words=False, logprobs=False, temperature=0.0
+        )
 
     def _finish_partial(self, outcome: Outcome) -> PartialTranscript:
         language, probability = outcome.languages[0]

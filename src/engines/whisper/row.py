@@ -62,6 +62,10 @@ class WhisperRow:
     """Tokens of text that the decoder must write first, for audio that is still growing. The row is then
     decoded once, greedily and without timestamps, and its result says where the decoder looked. None: no such
     row."""
+    draft: tuple[int, ...] = ()
+    """Tokens that probably follow the `forced` ones. One decoder step checks all of them, and those up to the
+    first wrong one need no step of their own ("Fast Inference from Transformers via Speculative Decoding",
+    Leviathan et al., 2023). The text does not depend on them."""
     background: bool = False
     """Whether nobody waits for it."""
 

@@ -308,7 +308,7 @@ class LiveSession:
         before = self._context.before(utterance.item_id, self._language)
         prompt = _joined(options.prompt, before, update.prompt)
         options = replace(options, language=self._language, prompt=prompt)
-        partial = await self._stt.transcribe_partial(update.audio, options, update.forced)
+        partial = await self._stt.transcribe_partial(update.audio, options, update.forced, update.draft)
         now = time.monotonic()
         self._load.updated(
             partial.engine_seconds, read, now - started, self._options.interval, utterance.unread, now
@@ -355,7 +355,7 @@ class LiveSession:
         """The stable words, and what one more update reads after them: a tenth of the work."""
         update = utterance.next_update()
         how = replace(options.stt, prompt=_joined(options.stt.prompt, update.prompt))
-        partial = await self._stt.transcribe_partial(update.audio, how, update.forced)
+        partial = await self._stt.transcribe_partial(update.audio, how, update.forced, update.draft)
         self._load.completed(partial.engine_seconds)
         words = utterance.all_words(update, partial)
         text = "".join(word.word for word in words).strip()

@@ -66,6 +66,8 @@ class Update:
     """Stable text before this audio."""
     offset: float
     """Seconds from the start of the utterance to the start of `audio`."""
+    draft: tuple[int, ...] = ()
+    """Tokens that the update before read after the stable words."""
     step: float = 0.0
     """Seconds of audio since the update before; 0 if there was none."""
     spoken: float | None = None
@@ -122,6 +124,8 @@ class Utterance:
         """Index of the first word in the window."""
         self._seen: list[str] = []
         """What the last update read after the stable words, a plain word each."""
+        self._draft: tuple[int, ...] = ()
+        """The tokens of it."""
         self._stalled = False
         """Whether the last update read nothing although somebody spoke."""
 
@@ -194,6 +198,7 @@ class Utterance:
             forced=tuple(token for word in self.words[self._first :] for token in word.tokens),
             prompt="".join(word.text for word in self.words[: self._first])[-_MAX_PROMPT:].strip(),
             offset=self._window,
+            draft=self._draft,
             step=step,
             spoken=None if spoken is None else spoken / STT_SAMPLE_RATE,
         )
@@ -215,6 +220,7 @@ class Utterance:
                 self.words.append(StableWord(one.text, one.tokens, time, one.probability))
             until, said = index + 1, number + 1
         self._seen = self._seen[said:]
+        self._draft = tuple(token for word in found[until:] for token in word.tokens)
         end = update.end if update.spoken is None else update.spoken
         self._stalled = not places and end - self.stable_until > _STALLED
         text = "".join(word.text for word in self.words[before:])

@@ -28,7 +28,7 @@ class Recorder(Protocol):
 
 
 class AttentionRecorder:
-    """Collects the attention of one row's tokens, and tells the position of each.
+    """Collects the attention of one row's tokens, and tells the position of each token of the text.
 
     The query that predicts a token is the one of the token before it.
 
@@ -57,16 +57,25 @@ class AttentionRecorder:
             queries = query[self._skip :, head] if not len(self._weights[known]) else query[:, head]
             self._weights[known] = np.concatenate([self._weights[known], attention(queries, keys)])
 
-    def position(self, back: int = 0) -> int:
-        """The encoder position (20 ms) at which a token is said: the newest, or that `back` tokens before."""
-        weights = np.stack(list(self._weights.values()))
-        newest = weights[:, -1 - back]
-        if weights.shape[1] > 1:
+    def position(self, token: int, known: int) -> int:
+        """The encoder position (20 ms) at which a token of the text is said.
+
+        Args:
+            token: its index.
+            known: tokens of the text over which weights are normalised, more than `token`.
+        """
+        weights = np.stack([one[:known] for one in self._weights.values()])
+        wanted = weights[:, token]
+        if known > 1:
             deviation = weights.std(1)
-            newest = (newest - weights.mean(1)) / np.maximum(deviation, 1e-6)
-        smooth = np.zeros_like(newest, order="C")
-        add_median(np.ascontiguousarray(newest), smooth)
+            wanted = (wanted - weights.mean(1)) / np.maximum(deviation, 1e-6)
+        smooth = np.zeros_like(wanted, order="C")
+        add_median(np.ascontiguousarray(wanted), smooth)
         return int(smooth.mean(0)[: self._positions].argmax())
+
+    def keep(self, tokens: int) -> None:
+        """Forget the tokens of the text from index `tokens` on: others were written in their place."""
+        self._weights = {head: weights[:tokens] for head, weights in self._weights.items()}
 
 
 def by_layer(heads: Sequence[LayerHead]) -> dict[int, list[int]]:

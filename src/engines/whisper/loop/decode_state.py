@@ -21,6 +21,8 @@ from src.engines.whisper.vocabulary import Vocabulary
 
 _MAX_JUMP_BACK = 50
 """Encoder positions (1 s) that attention may go back within growing audio."""
+_MAX_DRAFT = 32
+"""Tokens of a draft that are checked. Each costs a little, and of a long one the end is seldom right."""
 _COMPACT_FROM = 96
 """Slots in use from which slots that no hypothesis attends to any more are dropped."""
 
@@ -61,6 +63,8 @@ class DecodeState:
         self._recorder: AttentionRecorder | None = None
         self._aligner: TextAligner | None = None
         self._alignment: Alignment | None = None
+        self._draft: list[int] = []
+        """Tokens that are fed on trial in this step."""
         self._positions_read: list[int] = []
         self._forced_positions: list[int] = []
         """Positions of the last forced tokens."""
@@ -115,7 +119,9 @@ class DecodeState:
                     self._alignment_heads, len(self._prompt) - 1, self.row.mel.shape[1] // 2
                 )
                 tokens = [*self._prompt, *self.row.forced]
-            return DecoderInput(self.kv_cache, tokens, 0, None, self._recorder), [begin, len(tokens) - 1]
+                self._draft = list(self.row.draft[: min(_MAX_DRAFT, MAX_TOKENS - len(tokens))])
+            wanted = [begin, *range(len(tokens) - 1, len(tokens) + len(self._draft))]
+            return DecoderInput(self.kv_cache, [*tokens, *self._draft], 0, None, self._recorder), wanted
         texts = self._search.texts
         position = len(self._prompt) + len(texts[0]) - 1
         tokens = [text[-1] for text in texts]
@@ -128,7 +134,7 @@ class DecodeState:
 
         Returns:
             the hypotheses that `consume_logprobs` must be called for, whose logits are the last rows; none if
-            the next step's input comes first.
+            the next step's input comes first. With a draft, they are one text as it grows.
         """
         if self.policy.action is Action.DETECT:
             self._detect(logits[0])
@@ -139,24 +145,41 @@ class DecodeState:
         if self._search is None:
             self._no_speech = float(_softmax(logits[0])[self._vocabulary.no_speech])
             self._search = self._new_search()
+            [text] = self._search.texts
+            return [[*text, *self._draft[:count]] for count in range(len(self._draft) + 1)]
         return list(self._search.texts)
 
     def consume_logprobs(self, logprobs: Rows) -> None:
         """Continue the hypotheses, given the log-probabilities of what may follow each."""
         if self._search is None:
             raise RuntimeError("no text is being decoded")
-        parents = self._search.advance(logprobs)
-        if parents and self._recorder is not None:
-            if not self._positions_read:
-                behind = range(1, 1 + min(2, len(self.row.forced or ())))
-                self._forced_positions = [self._recorder.position(back) for back in behind]
-            self._positions_read.append(self._recorder.position())
-            if _repeats([*self._forced_positions, *self._positions_read]):
-                parents = []
+        draft, self._draft = self._draft, []
+        right = 0
+        while True:
+            parents = self._advance(self._search, logprobs[right : right + 1] if draft else logprobs)
+            if not parents or right == len(draft) or self._search.texts[0][-1] != draft[right]:
+                break
+            right += 1
+        if right < len(draft):
+            self.kv_cache.used -= len(draft) - right
+            if self._recorder is not None:
+                self._recorder.keep(len(self._search.texts[0]))
         if parents:
             self._inherit(parents)
         else:
             self._report(self._search.result.tokens, self._search.result.logprob)
+
+    def _advance(self, search: Search, logprobs: Rows) -> list[int]:
+        """See `Search.advance`. A row with forced tokens also ends where its text begins to repeat itself."""
+        parents = search.advance(logprobs)
+        if not parents or self._recorder is None:
+            return parents
+        known = len(search.texts[0])
+        if not self._positions_read:
+            behind = range(known - 2, max(-1, known - 4), -1)
+            self._forced_positions = [self._recorder.position(token, known) for token in behind]
+        self._positions_read.append(self._recorder.position(known - 1, known))
+        return [] if _repeats([*self._forced_positions, *self._positions_read]) else parents
 
     def _detect(self, logits: Rows) -> None:
         vocabulary = self._vocabulary

@@ -23,7 +23,7 @@ from starlette.websockets import WebSocket, WebSocketState
 from src import errors
 from src.api.messages import explain
 from src.api.policy import ErrorShape, policy_of
-from src.observability.telemetry import annotate
+from src.observability.telemetry import annotate, origin
 
 log = logging.getLogger(__name__)
 
@@ -232,7 +232,7 @@ async def close(send: Send, error: Exception, code: int | None = None) -> None:
 def log_failure(error: Exception) -> None:
     """Log an error of the server. An unexpected one is logged with its traceback."""
     if not isinstance(error, errors.VozError):
-        log.error("unexpected %s", type(error).__name__, exc_info=error)
+        log.error("unexpected %s", origin(error), exc_info=error)
     elif isinstance(error, errors.Overloaded | errors.DeadlineExceeded | errors.EngineStopped):
         # the server works as designed, and a traceback for each of many requests would cost time
         log.warning("%s: %s", type(error).__name__, error)

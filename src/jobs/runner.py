@@ -18,7 +18,7 @@ from src.jobs.model import JobKind, JobState, LeasedJob
 from src.jobs.outcomes import Ending
 from src.jobs.work import Assignment, Explain, Work
 from src.observability import metrics
-from src.observability.telemetry import begin_request
+from src.observability.telemetry import begin_request, origin
 from src.scheduling.background import background_work
 
 log = logging.getLogger(__name__)
@@ -211,7 +211,7 @@ class JobRunner:
             await self._guarded(self._leases.give_back(leased, pause, blameless=False))
             return "put off"
         if not isinstance(error, VozError):
-            log.error("unexpected %s in a job", type(error).__name__, exc_info=error)
+            log.error("unexpected in a job: %s", origin(error), exc_info=error)
         try:
             await self._end(leased, Ending(JobState.FAILED, error=self._explain(error)))
         except LeaseLost:

@@ -12,8 +12,9 @@ import secrets
 import sqlite3
 import sys
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextvars import ContextVar
+from pathlib import Path
 from typing import Any, TextIO
 
 import structlog
@@ -26,7 +27,19 @@ _HIDDEN = "[key]"
 _NO_MESSAGE = "[the message is shown with LOG_LEVEL=DEBUG]"
 _OF_THE_MACHINE = (VozError, OSError, MemoryError, ImportError, sqlite3.Error)
 _LIBRARIES_OF_THE_MACHINE = frozenset({"aiobotocore", "aiohttp", "botocore", "torch", "urllib3"})
-_RUNTIME_OF_THE_MACHINE = re.compile(r"CUDA|cuDNN|cuBLAS|could not create a|.*out of memory", re.IGNORECASE)
+_RUNTIME_OF_THE_MACHINE = re.compile(
+    r"CUDA|cuDNN|cuBLAS|could not create a|.*out of memory|.*bad argument to internal function", re.IGNORECASE
+)
+_BROKEN_RULE = re.compile(
+    r"(?P<callable><[a-z -]+ '?[\w.]+)?.*"
+    r"(?P<rule> returned (a result with an exception set|NULL without setting an exception))",
+    re.DOTALL,
+)
+"""What Python says of a callable, mostly one written in C, that breaks the rule of what it has to return. The
+rest of the callable's text may be its object, with what a caller wrote."""
+_PATH_PARTS = 3
+_MESSAGE_CHARS = 200
+"""How much of a source file's path, and of a message, `origin` gives."""
 
 
 class _StrikeOut:
@@ -52,7 +65,28 @@ def _message(error: BaseException) -> str:
         or logging.getLogger().isEnabledFor(logging.DEBUG)
     ):
         return text
+    if isinstance(error, SystemError) and (broken := _BROKEN_RULE.fullmatch(text)):
+        return f"{broken['callable'] or '<'}...>{broken['rule']}"
     return _NO_MESSAGE if text else ""
+
+
+def origin(error: BaseException) -> str:
+    """An exception and its causes in one line, with the place where each was raised.
+
+    It is for the first line of a log entry. A traceback starts with dozens of calls of middleware, and who
+    shows the log may cut it before the innermost.
+    """
+    return ", from ".join(reversed([_raised(one) for one, _ in _with_causes(error)]))
+
+
+def _raised(error: BaseException) -> str:
+    message = " ".join(_message(error).split())[:_MESSAGE_CHARS]
+    said = type(error).__qualname__ + (f": {message}" if message not in ("", _NO_MESSAGE) else "")
+    calls = traceback.extract_tb(error.__traceback__)
+    if not calls:
+        return said
+    file = "/".join(Path(calls[-1].filename).parts[-_PATH_PARTS:])
+    return f"{said} (in {calls[-1].name}, {file}:{calls[-1].lineno})"
 
 
 def _with_causes(error: BaseException) -> Iterator[tuple[BaseException, str]]:
@@ -93,7 +127,10 @@ class _TracebackForMachines:
 
     def __call__(self, exc_info: ExcInfo) -> list[dict[str, Any]]:
         stacks = self._transform(exc_info)
-        _hide(stacks, {type(one).__name__ for one in _involved(exc_info[1]) if _message(one) != str(one)})
+        messages = {
+            type(one).__name__: _message(one) for one in _involved(exc_info[1]) if _message(one) != str(one)
+        }
+        _hide(stacks, messages)
         return stacks
 
 
@@ -104,12 +141,13 @@ def _involved(error: BaseException) -> Iterator[BaseException]:
             yield from _involved(part)
 
 
-def _hide(stacks: list[dict[str, Any]], kinds: set[str]) -> None:
+def _hide(stacks: list[dict[str, Any]], messages: Mapping[str, str]) -> None:
+    """Replace the messages of exceptions of some types by what may be logged of them."""
     for stack in stacks:
-        if stack["exc_type"] in kinds:
-            stack["exc_value"], stack["exc_notes"] = _NO_MESSAGE, []
+        if stack["exc_type"] in messages:
+            stack["exc_value"], stack["exc_notes"] = messages[stack["exc_type"]], []
         for group in stack.get("exceptions") or ():
-            _hide(group, kinds)
+            _hide(group, messages)
 
 
 def _drop_color_message(_logger: Any, _name: str, event: EventDict) -> EventDict:

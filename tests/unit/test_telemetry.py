@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from src.observability.telemetry import annotate, begin_request, configure_logging
+from src.observability.telemetry import annotate, begin_request, configure_logging, origin
 
 SECRET = "s3cr3t-k3y"
 
@@ -88,3 +88,40 @@ def test_a_traceback_shows_nothing_of_what_a_caller_wrote(
     for shown in ("it failed", "KeyError", "ValueError", "no space left", "CUDA error 7", "test_telemetry"):
         assert shown in said
     assert (letter in said) == (level == "DEBUG")
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+@pytest.mark.parametrize(
+    ("message", "shown"),
+    [
+        (
+            "<built-in method read of Letter(text='{}') object> returned a result with an exception set",
+            "<built-in method read of Letter...> returned a result with an exception set",
+        ),
+        (
+            "Letter(text='<class x> {}')\n returned NULL without setting an exception",
+            "<...> returned NULL without setting an exception",
+        ),
+        (
+            "../Objects/tupleobject.c:927: bad argument to internal function",
+            "tupleobject.c:927: bad argument",
+        ),
+    ],
+)
+def test_what_the_interpreter_says_of_broken_c_code_is_logged(
+    capsys: pytest.CaptureFixture[str], as_json: bool, message: str, shown: str
+) -> None:
+    configure_logging("INFO", as_json)
+    letter = "my private" + " letter"
+    try:
+        raise SystemError(message.format(letter)) from ResourceWarning(letter)
+    except SystemError as error:
+        logging.getLogger("anybody").exception("unexpected %s", origin(error))
+        first = origin(error)
+    said = capsys.readouterr().err
+    assert said.count(shown) >= 2  # in the line, and in the traceback
+    assert letter not in said
+    assert shown in first
+    place = "(in test_what_the_interpreter_says_of_broken_c_code_is_logged, tests/unit/test_telemetry.py:"
+    assert place in first
+    assert first.endswith(", from ResourceWarning")

@@ -111,13 +111,7 @@ def fractions(language: Language) -> list[Rule]:
             if (top, bottom) == (1, 2) and language.noun_of(next_word(match)).feminine:
                 words = "media"
         else:
-            word = re.match(r"\s([^\W\d_]+)", match.string[match.end() :])
-            agrees = language.noun_of(word[1]) if word else Count()
-            count = Count(agrees.feminine, agrees.before_noun) if (top, bottom) == (1, 2) else Count()
-            number = integer(whole.strip(" -"), language, Count(feminine=count.feminine))
-            words = language.mixed(number, top, bottom, "")
-            if count.feminine and (top, bottom) == (1, 2):
-                words = words.removesuffix("medio") + "media"
+            words = language.mixed(integer(whole.strip(" -"), language), top, bottom, "")
         return minus(match, language) + words
 
     def score(match: re.Match[str]) -> str | None:
@@ -154,7 +148,7 @@ def fractions(language: Language) -> list[Rule]:
     left = r"(?<![\w/.,])"
     big = r"\d{1,7}(?:\.\d{3})*"
     halves = [
-        rule("fraction", rf"{left}(?P<whole>\d{{1,3}}) (?P<part>1/2|1/4|3/4) (?P<noun>(?!de\b|del\b|por\b|más\b)[a-záéíóúñ]{{3,}})\b", one_and_half, "and a half", near="[13]/[24]"),
+        rule("fraction", rf"{left}(?P<whole>\d{{1,3}})[ -](?P<part>1/2|1/4|3/4) (?P<noun>(?!de\b|del\b|por\b|más\b)[a-záéíóúñ]{{3,}})\b", one_and_half, "and a half", near="[13]/[24]"),
     ] if language.half_behind else []  # fmt: skip
     return [
         *halves,

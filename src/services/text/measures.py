@@ -153,7 +153,7 @@ def rules(language: Language) -> list[Rule]:  # noqa: PLR0915 - one function a f
     dot = r"(?:(?<=[^\W\d_])\.)?"
     end = r"(?![\w/²³]|\^\d)"
     amount = rf"(?P<number>{NUMBER})"
-    side = rf"(?:(?:\d{{1,3}} )?\d/[1-9]\d?|{NUMBER})"
+    side = rf"(?:(?:\d{{1,3}} )?\d/(?:[2-9]|[1-9]\d)(?!\d)|{NUMBER})"
     plain = alternatives(
         {u for u in units.simple(language) if _PLAIN_UNIT.fullmatch(u)}
         | {"km/h", "m/s", "km²", "m²", "cm²", "m³", "cm³"}
@@ -164,7 +164,7 @@ def rules(language: Language) -> list[Rule]:  # noqa: PLR0915 - one function a f
         rule("measure", rf"{left}{amount}\s?°\s?(?P<minutes>\d{{1,2}})['′]\s?(?:(?P<seconds>\d{{1,2}}(?:[.,]\d+)?)(?:[\"″]|'')\s?)?(?P<point>)", direction, "minutes of arc", "°"),
         rule("measure", rf"(?<![\w.,/])(?P<top>\d{{2,3}})/(?P<bottom>\d{{2,3}})\s?(?P<unit>mmHg){end}", over, "blood pressure", "mmHg"),
         rule("measure", rf"(?i:\b(?:{language.pressure_before}):?\s)(?P<own>(?P<top>\d{{2,3}})/(?P<bottom>\d{{2,3}})(?P<unit>))(?![\w/]|[.,]\d)", over, "blood pressure behind a word", r"\d/\d"),
-        rule("measure", rf"(?<![\w.,])(?P<numbers>{side}(?:[\"″'′]?\s?[x×]\s?{side}){{1,3}}[\"″'′]?)(?:\s?(?P<unit>in|{units.pattern(language)}){dot}{end})?(?![\w×]|\sx\s)", size, "size", r"\d[\"″'′]?\s?[x×]\s?\d"),
+        rule("measure", rf"(?<![\w.,/])(?P<numbers>{side}(?:[\"″'′]?\s?[x×]\s?{side}){{1,3}}[\"″'′]?)(?:\s?(?P<unit>in|{units.pattern(language)}){dot}{end})?(?![\w×]|\sx\s)", size, "size", r"\d[\"″'′]?\s?[x×]\s?\d"),
         rule("measure", rf"{left}(?:(?P<whole>\d{{1,4}})[\s-])?(?P<top>\d{{1,3}})/(?P<bottom>\d{{1,3}})\s?(?P<mark>[\"″])(?P<unit>)(?!\w)", part, "fraction of an inch", r"\d/\d"),
         rule("measure", rf"{left}(?:(?P<whole>\d{{1,4}})[\s-])?(?P<top>\d{{1,3}})/(?P<bottom>\d{{1,4}})\s?(?P<mark>)(?P<unit>in\.|in(?=$|[,;)\n])|{units.pattern(language)}){dot}{end}", part, "fraction and unit", r"\d/\d"),
         rule("measure", rf"(?<![\w.,/])(?P<low>{NUMBER})\s?(?P<unit0>{units.pattern(language)}){_DASH}{amount}\s?(?P<unit>(?P=unit0)){end}", full_range, "range", "[-–]"),

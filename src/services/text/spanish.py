@@ -119,15 +119,8 @@ def _fraction(top: int, bottom: int) -> str:
     return f"{_cardinal(top, Count(before_noun=True))} {name}{'s' if top != 1 else ''}"
 
 
-def _mixed(whole: str, top: int, bottom: int, noun: str) -> str:
-    count = _noun(noun)
-    if (top, bottom) == (1, 2):
-        part = "media" if count.feminine else "medio"
-        if not noun:
-            return f"{whole} y medio"
-        whole = {"uno": "una"}.get(whole, whole) if count.feminine else whole
-        return f"{whole} y {part} {noun}"
-    return f"{whole} y {_fraction(top, bottom)} {noun}".rstrip()
+def _mixed(whole: str, top: int, bottom: int, _noun: str) -> str:
+    return f"{whole} y {_fraction(top, bottom)}"
 
 
 def _fraction_of(top: int, bottom: int, noun: Noun) -> str:

@@ -16,7 +16,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from src.config import Settings
 from src.engines.base import Audio
-from tests.support.live import eventually
+from tests.support.eventually import eventually
 from tests.support.server import KEY, OTHER_KEY, RunningServer, app_with, serve
 from tests.support.speech import clip, silence
 from tests.support.speech_text import word_error_rate

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
@@ -64,10 +64,3 @@ async def receive_until(socket: ClientConnection, kind: str) -> list[dict[str, A
 def cut(socket: ClientConnection) -> None:
     """Break a connection without a close frame, as a network does."""
     socket.transport.abort()
-
-
-async def eventually(condition: Callable[[], bool], seconds: float = 10.0) -> None:
-    """Wait until something is so."""
-    async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 - it is the server's own state
-            await asyncio.sleep(0.02)

@@ -10,7 +10,8 @@ import pytest
 import voz
 from src.config import Settings
 from src.main import create_app
-from tests.support.live import eventually, witness_engines
+from tests.support.eventually import eventually
+from tests.support.live import witness_engines
 from tests.support.server import KEY, RunningServer, serve
 from tests.support.speech import clip
 from voz.resending import Unacknowledged

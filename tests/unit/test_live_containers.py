@@ -9,7 +9,8 @@ from websockets.exceptions import ConnectionClosed
 
 from src.config import Settings
 from src.main import create_app
-from tests.support.live import cut, eventually, opening, receive, receive_until, witness_engines
+from tests.support.eventually import eventually
+from tests.support.live import cut, opening, receive, receive_until, witness_engines
 from tests.support.recording import pieces, recorded
 from tests.support.server import RunningServer, serve
 from tests.support.speech import clip

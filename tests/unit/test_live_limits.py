@@ -16,7 +16,8 @@ from src.api import protocol
 from src.api.live import connection
 from src.config import Settings
 from src.main import create_app
-from tests.support.live import eventually, live_address, opening, receive, receive_until, witness_engines
+from tests.support.eventually import eventually
+from tests.support.live import live_address, opening, receive, receive_until, witness_engines
 from tests.support.server import KEY, RunningServer, serve
 
 pytestmark = pytest.mark.anyio

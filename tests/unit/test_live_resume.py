@@ -16,7 +16,8 @@ from src.api.live.outbox import Outbox
 from src.config import Settings
 from src.errors import InvalidInput, TooSlow
 from src.main import create_app
-from tests.support.live import cut, eventually, live_address, opening, receive, receive_until, witness_engines
+from tests.support.eventually import eventually
+from tests.support.live import cut, live_address, opening, receive, receive_until, witness_engines
 from tests.support.server import KEY, OTHER_KEY, RunningServer, serve
 from tests.support.speech import clip
 

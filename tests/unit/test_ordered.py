@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from src.services.ordered import ordered
+from tests.support.eventually import eventually
 
 
 def run(main: Coroutine[Any, Any, None]) -> None:
@@ -80,6 +81,7 @@ def test_the_first_item_can_go_alone() -> None:
 @pytest.mark.parametrize("faulty", ["work", "source"])
 def test_an_error_is_raised_and_the_others_are_cancelled(faulty: str) -> None:
     cancelled: list[int] = []
+    last_begun = asyncio.Event()
 
     async def source() -> AsyncIterator[int]:
         yield 0
@@ -90,8 +92,10 @@ def test_an_error_is_raised_and_the_others_are_cancelled(faulty: str) -> None:
 
     async def work(number: int) -> int:
         if number == 0 and faulty == "work":
-            await asyncio.sleep(0.01)
+            await last_begun.wait()
             raise ValueError(faulty)
+        if number == 2:
+            last_begun.set()
         try:
             await asyncio.sleep(30)
         except asyncio.CancelledError:
@@ -134,11 +138,8 @@ def test_closing_it_cancels_what_is_under_way() -> None:
     async def main() -> None:
         async with aclosing(ordered(source(), work, 8)) as results:
             assert await anext(results) == 0
-            await asyncio.sleep(0.01)
             next_one = asyncio.create_task(anext(results))
-            await asyncio.sleep(0.01)
-            assert in_work == {1, 2}
-            assert waits
+            await eventually(lambda: in_work == {1, 2} and waits)
             next_one.cancel()
             await asyncio.gather(next_one, return_exceptions=True)
         assert not in_work

@@ -13,7 +13,8 @@ from websockets.exceptions import InvalidStatus
 
 from src.config import Settings
 from src.main import create_app
-from tests.support.live import eventually, live_address, opening, receive, receive_until, witness_engines
+from tests.support.eventually import eventually
+from tests.support.live import live_address, opening, receive, receive_until, witness_engines
 from tests.support.server import KEY, RunningServer, serve
 from tests.support.speech import clip, silence
 

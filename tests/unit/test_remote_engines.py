@@ -28,6 +28,7 @@ from src.engines.remote.samples import packed, unpacked
 from src.errors import EngineFailed, EngineStopped
 from src.observability.families import Family
 from src.scheduling.background import background_work, is_background
+from tests.support.eventually import eventually
 from tests.support.faults_engines import RATE, SECONDS, open_engines
 
 pytestmark = pytest.mark.anyio
@@ -142,14 +143,12 @@ async def test_an_error_of_the_model_is_the_callers_and_is_not_tried_again() -> 
 async def test_cancelling_the_call_takes_the_row_out_of_the_replica() -> None:
     async with two_of("tts") as processes, RemoteTextToSpeech("tts", processes) as engine:
         task = asyncio.create_task(engine.synthesize("crawl", engine.voices[0], "r"))
-        await asyncio.sleep(0.1)
         server = processes.servers["one"]
-        assert server.status().load.active == 1
+        await eventually(lambda: server.status().load.active == 1)
         assert server.status().queued["test"] > 0
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-        await asyncio.sleep(0.1)
-        assert server.status().load.active == 0
+        await eventually(lambda: server.status().load.active == 0)
         assert server.status().queued == {}
 
 
@@ -199,16 +198,13 @@ async def test_replicas_that_do_not_answer_count_no_longer(monkeypatch: pytest.M
     monkeypatch.setattr("src.engines.remote.client.POLL_SECONDS", 0.05)
     async with two_of("tts") as processes, RemoteTextToSpeech("tts", processes) as engine:
         kept = processes.servers.pop("one")
-        await asyncio.sleep(0.5)
-        assert engine.load.replicas == 1
+        await eventually(lambda: engine.load.replicas == 1)
         processes.servers.clear()
-        await asyncio.sleep(0.5)
-        assert engine.load.replicas == 0
+        await eventually(lambda: engine.load.replicas == 0)
         assert engine.load.problem == "no replica of the engine answers"
         assert engine.load.alive, "Ray starts new ones: this process has nothing to end for"
         processes.servers["one"] = kept
-        await asyncio.sleep(0.3)
-        assert engine.load.problem is None
+        await eventually(lambda: engine.load.problem is None)
 
 
 async def test_a_replica_that_ends_before_it_tells_its_state_leaves_nothing(

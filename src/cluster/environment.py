@@ -14,8 +14,10 @@ DEFAULTS = {
     "RAY_SERVE_RUN_ROUTER_IN_SEPARATE_LOOP": "0",
     # Serve's own lines are in its log files
     "RAY_SERVE_LOG_TO_STDERR": "0",
-    # rows of up to 30 s (16 bits a sample) go with their call: quicker than by way of the object store
+    # rows of up to 30 s (16 bits a sample) are a part of Ray's call: quicker than by way of the object store
     "RAY_max_direct_call_object_size": "1048576",
+    # the speech of a row that went by gRPC comes back the same way; gRPC's own limit of 4 MB is 43 s of it
+    "RAY_SERVE_REPLICA_GRPC_MAX_MESSAGE_LENGTH": "67108864",
 }
 """Environment of every process on every machine. docs/scale.md and deploy/ray/kuberay.yaml repeat it."""
 

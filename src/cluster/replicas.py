@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from grpc.aio import AioRpcError
 from ray.exceptions import ActorDiedError, ActorUnavailableError, RayError, RayTaskError
 from ray.serve.exceptions import (
     BackPressureError,
@@ -34,6 +35,9 @@ _STATUS_SECONDS = 0.5
 _ROUTER_SECONDS = 10.0
 """Seconds in which Ray must tell which replicas there are."""
 _RETRY_SECONDS = 5.0
+_GRPC_SECONDS = 10.0
+"""Seconds of audio, to read or to speak, in the longest row that goes by gRPC from process to process. Longer
+rows go by Ray's own calls, which cost more for each row and less for each byte."""
 _SILENT_SECONDS = 5.0
 """Seconds without an answer after which a replica counts as hung, if others answer. Ray itself takes a node
 for dead after 8 s, and a replica after more; a replica that is only busy answers within a second or two."""
@@ -60,6 +64,12 @@ class ServeReplicas:
     def __init__(self, handle: DeploymentHandle[Any]) -> None:
         self._handle = handle
         self._run = handle.options(method_name="run")
+        self._run_by_grpc = handle.options(
+            method_name="run",
+            _by_reference=False,
+            request_serialization="pickle",
+            response_serialization="pickle",
+        )
         self._seen: dict[str, _Seen] = {}
         """What was seen of each replica last, by its id."""
         self._silent: set[str] = set()
@@ -72,7 +82,7 @@ class ServeReplicas:
 
     async def call(self, row: RowCall, *, patient: bool = False) -> Any:
         """See `Replicas.call`."""
-        response = self._run.remote(row)
+        response = (self._run_by_grpc if row.seconds <= _GRPC_SECONDS else self._run).remote(row)
         try:
             return await (response if patient else self._watched(response))
         except asyncio.CancelledError:
@@ -94,9 +104,16 @@ class ServeReplicas:
         except RayTaskError as error:
             if isinstance(error.cause, ActorDiedError | ActorUnavailableError):
                 raise ReplicaLost(_first_line(error.cause)) from None
-            raise EngineFailed(f"{self._handle.deployment_name} failed on this input") from error
-        except RayError as error:  # the process, its node or the object with its answer is gone
+            raise self._failed() from error
+        except (RayError, AioRpcError) as error:  # the process, its node or what holds its answer is gone
             raise ReplicaLost(_first_line(error)) from None
+        except ReplicaLost:
+            raise
+        except Exception as error:  # the replica's own, as gRPC brings it
+            raise self._failed() from error
+
+    def _failed(self) -> EngineFailed:
+        return EngineFailed(f"{self._handle.deployment_name} failed on this input")
 
     async def describe(self) -> Sequence[ReplicaDescription]:
         """See `Replicas.describe`."""

@@ -15,6 +15,7 @@ from contextlib import suppress
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 
 from tests.support.audio import decode
@@ -22,7 +23,7 @@ from tests.support.collector import Collector, collector
 from tests.support.faults_engines import RATE, SECONDS
 from tests.support.ray_cluster import Node, RayCluster, ray_cluster
 from tests.support.server import KEY
-from tests.support.speech import clip_path
+from tests.support.speech import clip, clip_path, wav
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("ray") is None, reason="requirements-ray.txt is not installed"
@@ -98,6 +99,14 @@ async def transcribe(http: httpx.AsyncClient) -> None:
     assert answer.json()["text"] == "a tone"
 
 
+async def transcribe_long(http: httpx.AsyncClient) -> None:
+    """Its rows are so long that they go to a replica by another way than the others."""
+    upload = {"file": ("en.wav", wav(np.tile(clip("en-agent"), 5)).read())}
+    answer = await http.post("/stt", files=upload, data={"language": "en"})
+    assert answer.status_code == 200, answer.text
+    assert set(answer.json()["text"].split()) == {"a", "tone"}
+
+
 async def transcribe_stream(http: httpx.AsyncClient) -> None:
     upload = {"file": ("en.flac", clip_path("en-agent").read_bytes())}
     answer = await http.post("/stt", files=upload, data={"language": "en", "stream": "true"})
@@ -120,7 +129,7 @@ async def speak(http: httpx.AsyncClient) -> None:
     assert answer.status_code == 200, answer.text
 
 
-KINDS = (transcribe, speak_stream, transcribe_stream, speak)
+KINDS = (transcribe, speak_stream, transcribe_stream, speak, transcribe_long)
 
 
 def test_the_whole_is_told(cluster: RayCluster) -> None:
@@ -176,7 +185,7 @@ def test_a_killed_node_loses_no_request(cluster: RayCluster) -> None:
 
     async def run() -> None:
         async with client(cluster) as http:
-            asked = [asyncio.create_task(KINDS[number % 4](http)) for number in range(20)]
+            asked = [asyncio.create_task(KINDS[number % len(KINDS)](http)) for number in range(20)]
             await asyncio.sleep(0.8)
             assert not all(task.done() for task in asked), "the kill would come too late"
             await asyncio.to_thread(worker.kill)
@@ -192,7 +201,7 @@ def test_replicas_that_hang_delay_but_lose_no_request(cluster: RayCluster) -> No
 
     async def run() -> None:
         async with client(cluster) as http:
-            asked = [asyncio.create_task(KINDS[number % 4](http)) for number in range(20)]
+            asked = [asyncio.create_task(KINDS[number % len(KINDS)](http)) for number in range(20)]
             await asyncio.sleep(0.8)
             assert not all(task.done() for task in asked), "they would hang too late"
             for pid in hanging:
@@ -230,7 +239,7 @@ def test_a_new_release_replaces_every_replica_and_fails_no_request(cluster: RayC
         count = 0
         async with client(cluster) as http:
             while not replaced:
-                await KINDS[(number + count) % 4](http)
+                await KINDS[(number + count) % len(KINDS)](http)
                 count += 1
         return count
 

@@ -101,17 +101,17 @@ def models(make_settings: Callable[..., Settings]) -> "Iterator[Models]":
 
 
 @pytest.fixture(scope="session")
-def spoken_once(models: "Models") -> "Models":
-    """The same models. What has been spoken once is not spoken again."""
+def models_once(models: "Models") -> "Models":
+    """The same models. What has been read or spoken once is not read or spoken again."""
     from src.engines.models import Models
-    from tests.support.once import SpokenOnce
+    from tests.support.once import ReadOnce, SpokenOnce
 
-    return Models(models.stt, SpokenOnce(models.tts))
+    return Models(ReadOnce(models.stt), SpokenOnce(models.tts))
 
 
 @pytest.fixture(scope="session")
 def voz(request: pytest.FixtureRequest, make_settings: Callable[..., Settings]) -> "Iterator[RunningServer]":
-    """The whole service on a socket: real models (`spoken_once`), local storage.
+    """The whole service on a socket: real models (`models_once`), local storage.
 
     VOZ_TEST_URL names one that runs already, with the same keys, such as what `make run-ray` starts.
     """
@@ -120,5 +120,5 @@ def voz(request: pytest.FixtureRequest, make_settings: Callable[..., Settings]) 
     if running := os.environ.get("VOZ_TEST_URL"):
         yield RunningServer(None, running)
         return
-    with serve(app_with(request.getfixturevalue("spoken_once"), make_settings())) as server:
+    with serve(app_with(request.getfixturevalue("models_once"), make_settings())) as server:
         yield server

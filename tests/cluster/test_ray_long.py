@@ -20,6 +20,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.support import clients
 from tests.support.ports import free_port
 from tests.support.ray_cluster import REPOSITORY, RayCluster, ray_cluster
 from tests.support.server import KEY, OTHER_KEY
@@ -80,7 +81,7 @@ def cluster() -> Iterator[RayCluster]:
 
 
 def client(cluster: RayCluster) -> httpx.AsyncClient:
-    return httpx.AsyncClient(base_url=cluster.url, headers={"X-API-Key": KEY}, timeout=300, trust_env=False)
+    return clients.async_client(cluster.url, KEY, timeout=300)
 
 
 async def ask(http: httpx.AsyncClient, number: int, *, short: bool = False) -> tuple[Any, float]:

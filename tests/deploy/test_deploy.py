@@ -89,7 +89,7 @@ def mark(host: Host) -> str:
 
 
 class Visitor:
-    """Asks thirty times a second which release answers."""
+    """Asks ten times a second which release answers."""
 
     def __init__(self, port: int, key: str) -> None:
         self.answers: list[str] = []
@@ -107,7 +107,7 @@ class Visitor:
         self._thread.join()
 
     def _visit(self) -> None:
-        while not self._over.wait(0.03):
+        while not self._over.wait(0.1):
             try:
                 with urllib.request.urlopen(self._request, timeout=30) as answer:
                     self.answers.append(answer.read().decode().strip('"'))

@@ -41,6 +41,7 @@ async def brief() -> int:
 
 @app.get("/slow")
 async def slow() -> int:
+    print("begun", file=sys.stderr, flush=True)
     await asyncio.sleep(2)
     return os.getpid()
 """
@@ -87,10 +88,18 @@ def get(port: int, path: str = "/") -> tuple[int, str]:
         return answer.status, answer.read().decode()
 
 
+def until_begun(log: Path, requests: int) -> None:
+    for _ in range(600):
+        if log.read_text().count("begun") == requests:
+            return
+        time.sleep(0.05)
+    raise AssertionError(log.read_text())
+
+
 @pytest.mark.parametrize("worker", [[], ["-k", "uvicorn.workers.UvicornWorker"]])
 def test_a_worker_may_take_longer_to_start_than_to_answer(tmp_path: Path, worker: list[str]) -> None:
-    with gunicorn(tmp_path, "-w", "2", "--timeout", "1", *worker, START="4") as (port, log, _):
-        time.sleep(3)  # past the time-out once more: now the event loop must beat by itself
+    with gunicorn(tmp_path, "-w", "2", "--timeout", "2", *worker, START="5") as (port, log, _):
+        time.sleep(5)  # past the time-out once more: now the event loop must beat by itself
         assert get(port)[0] == 200
     text = log.read_text()
     assert "WORKER TIMEOUT" not in text
@@ -100,7 +109,7 @@ def test_a_worker_may_take_longer_to_start_than_to_answer(tmp_path: Path, worker
 def test_what_is_in_hand_is_finished_and_the_application_closed(tmp_path: Path) -> None:
     with gunicorn(tmp_path, LOG_FORMAT="json") as (port, log, pid), ThreadPoolExecutor() as pool:
         slow = pool.submit(get, port, "/slow")
-        time.sleep(0.5)
+        until_begun(log, 1)
         os.kill(pid, signal.SIGTERM)
         assert slow.result(timeout=30)[0] == 200
     assert "closed" in log.read_text()
@@ -110,7 +119,7 @@ def test_what_is_in_hand_is_finished_and_the_application_closed(tmp_path: Path) 
 def test_one_that_outlasts_the_grace_time_does_not_cost_the_closing(tmp_path: Path) -> None:
     with gunicorn(tmp_path, "--graceful-timeout", "6") as (port, log, pid), ThreadPoolExecutor() as pool:
         slow = [pool.submit(get, port, "/slow") for _ in range(2)]
-        time.sleep(0.5)
+        until_begun(log, 2)
         os.kill(pid, signal.SIGTERM)
         for one in slow:
             with contextlib.suppress(OSError, http.client.HTTPException):

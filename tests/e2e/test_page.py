@@ -41,9 +41,9 @@ def long_text(subject: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def server(spoken_once: "Models", make_settings: Callable[..., Settings]) -> Iterator[RunningServer]:
+def server(models_once: "Models", make_settings: Callable[..., Settings]) -> Iterator[RunningServer]:
     settings = make_settings(max_upload_mb=1, max_text_chars=MAX_CHARS, max_queue=MAX_QUEUE)
-    with serve(app_with(spoken_once, settings)) as running:
+    with serve(app_with(models_once, settings)) as running:
         yield running
 
 
@@ -347,7 +347,7 @@ def test_record(browser: Browser, server: RunningServer) -> None:
 @pytest.mark.parametrize("language", ["en", "es"])
 def test_jobs(
     browser: Browser,
-    spoken_once: "Models",
+    models_once: "Models",
     make_settings: Callable[..., Settings],
     tmp_path: Path,
     language: str,
@@ -367,7 +367,7 @@ def test_jobs(
     locale, done, failed, sentence, result, delete, none = words[language]
     notes = tmp_path / "notes.mp3"
     notes.write_text("This is no sound. " * 100)
-    app = app_with(spoken_once, make_settings())  # which has no job yet
+    app = app_with(models_once, make_settings())  # which has no job yet
     with serve(app) as server, visiting(browser, server.url, locale=locale) as visitor:
         page = visitor.open("/#jobs")
         page.set_default_timeout(WAIT_MS)

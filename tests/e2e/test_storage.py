@@ -25,10 +25,10 @@ def speak(client: httpx.Client, body: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.fixture
 def server(
-    spoken_once: Models, make_settings: Callable[..., Settings], s3_bucket: Any
+    models_once: Models, make_settings: Callable[..., Settings], s3_bucket: Any
 ) -> Iterator[RunningServer]:
     settings = make_settings(**s3_bucket.settings(s3_prefix="dev/", presigned_url_expires=3))
-    with serve(app_with(spoken_once, settings)) as running:
+    with serve(app_with(models_once, settings)) as running:
         yield running
 
 
@@ -50,7 +50,7 @@ def test_a_presigned_link_works_until_it_expires(server: RunningServer, s3_bucke
 
 def test_the_same_text_is_found_again_by_another_worker(
     server: RunningServer,
-    spoken_once: Models,
+    models_once: Models,
     make_settings: Callable[..., Settings],
     s3_bucket: Any,
     s3_server: Any,
@@ -61,13 +61,13 @@ def test_the_same_text_is_found_again_by_another_worker(
         changed = ({"speed": 1.5}, {"format": "opus"})
         others = [speak(client, BODY | change) for change in changed]
     settings = make_settings(**s3_bucket.settings(s3_prefix="dev/"))
-    with serve(app_with(spoken_once, settings)) as restarted, restarted.client() as client:
+    with serve(app_with(models_once, settings)) as restarted, restarted.client() as client:
         later = speak(client, BODY)
         with s3_server.client() as s3:
             s3.delete_object(Bucket=s3_bucket.name, Key=f"dev/{first['key']}")
         gone = speak(client, BODY)
     uncached = make_settings(**s3_bucket.settings(s3_prefix="dev/", tts_cache=False))
-    with serve(app_with(spoken_once, uncached)) as fresh, fresh.client() as client:
+    with serve(app_with(models_once, uncached)) as fresh, fresh.client() as client:
         off = speak(client, BODY)
     assert [answer["cached"] for answer in (first, again, *others, later, gone, off)] == [
         False, True, False, False, True, False, False,

@@ -62,14 +62,20 @@ def one_that_hangs(server: Server, timeout: float = 60) -> Iterator[tuple[Future
 
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(send)
-        until(lambda: bool(at_work(server)), lambda: f"nothing is decoded: {decoders(server)}")
-        [pid] = at_work(server)
+        busy: list[int] = []
+
+        def found() -> bool:
+            busy.extend(at_work(server))
+            return bool(busy)
+
+        until(found, lambda: f"nothing is decoded: {decoders(server)}")
+        [pid] = busy
         os.kill(pid, signal.SIGSTOP)
         yield answer, pid
 
 
 def test_a_decoder_that_hangs_ends_with_its_request(tmp_path: Path) -> None:
-    with serving(tmp_path, REQUEST_TIMEOUT="4") as server:
+    with serving(tmp_path, REQUEST_TIMEOUT="6") as server:
         before = server.warm()
         with one_that_hangs(server) as (answer, pid), server.client() as client:
             assert client.post("/stt", files={"file": tone_wav(2.0)}).status_code == 200
@@ -87,10 +93,8 @@ def test_a_decoder_that_hangs_ends_with_its_request(tmp_path: Path) -> None:
 def test_a_decoder_that_hangs_ends_with_its_server(tmp_path: Path) -> None:
     with serving(tmp_path, SHUTDOWN_TIMEOUT="1") as server, one_that_hangs(server) as (answer, _):
         everyone = [*decoders(server), *(pid for worker in server.workers for pid in children(worker))]
-        began = time.monotonic()
         server.process.send_signal(signal.SIGTERM)
-        assert server.process.wait(timeout=30) == 0
-        assert time.monotonic() - began < 10
+        assert server.process.wait(timeout=30) == 0, "gunicorn itself would kill it after a minute"
         assert answer.result().status_code == 503
         # an orphan that has ended stands in the list of processes until init has waited for it
         until(lambda: {state(pid) for pid in everyone} == {"gone"}, server.log)

@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.support import clients
 from tests.support.deploy_host import REPOSITORY
 from tests.support.faults_engines import FREEZE
 from tests.support.faults_process import KEY, SPEECH, Server, serving, until
@@ -73,9 +74,7 @@ def test_uvicorn_alone_exits_with_a_failure(tmp_path: Path) -> None:
     with log.open("wb") as output:
         process = subprocess.Popen(command, cwd=REPOSITORY, env=environment, stdout=output, stderr=output)
     try:
-        with httpx.Client(
-            base_url=f"http://127.0.0.1:{port}", headers={"X-API-Key": KEY}, trust_env=False, timeout=30
-        ) as client:
+        with clients.client(f"http://127.0.0.1:{port}", KEY, timeout=30) as client:
 
             def answers() -> bool:
                 assert process.poll() is None, log.read_text()

@@ -78,7 +78,7 @@ def test_workers_that_are_killed_lose_no_job_and_deliver_none_twice(tmp_path: Pa
         def done() -> bool:
             return all(job["state"] not in ("queued", "running") for job in look(server, ids))
 
-        until(done, lambda: f"{[job['state'] for job in look(server, ids)]}", 90, every=0.5)
+        until(done, lambda: f"{[job['state'] for job in look(server, ids)]}", 180, every=0.5)
         jobs = look(server, ids)
         assert {job["state"] for job in jobs} == {"succeeded"}, jobs
         with server.client() as client:

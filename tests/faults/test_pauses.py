@@ -38,7 +38,7 @@ def rest_of(connection: socket.socket) -> bytes:
 
 
 def test_a_pause_longer_than_every_other_limit_costs_nothing(tmp_path: Path) -> None:
-    with serving(tmp_path, UPLOAD_TIMEOUT="1", REQUEST_TIMEOUT="3") as server, player(server) as paused:
+    with serving(tmp_path, UPLOAD_TIMEOUT="2", REQUEST_TIMEOUT="3") as server, player(server) as paused:
         time.sleep(5)
         rest = rest_of(paused)
         assert len(rest) > MOST_OF_IT

@@ -17,6 +17,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.support import clients
 from tests.support.deploy_host import REPOSITORY
 from tests.support.ports import free_port
 
@@ -33,7 +34,7 @@ class Server:
     log: Path
 
     def client(self) -> httpx.Client:
-        return httpx.Client(base_url=self.url, headers={"X-API-Key": KEY}, timeout=60, trust_env=False)
+        return clients.client(self.url, KEY, timeout=60)
 
     def get(self, path: str) -> httpx.Response:
         with self.client() as client:
@@ -108,8 +109,8 @@ def test_work_in_hand_is_finished_and_new_work_is_told_to_come_back(
     tmp_path: Path, command: tuple[str, ...]
 ) -> None:
     with running(tmp_path, command) as server, ThreadPoolExecutor() as pool, server.client() as client:
-        slow = pool.submit(server.get, "/slow/4")
-        drip = pool.submit(server.get, "/drip/4")
+        slow = pool.submit(server.get, "/slow/6")
+        drip = pool.submit(server.get, "/drip/6")
         until(lambda: len(list(server.temporary.glob("in-hand-*"))) == 2, server)
         server.signal(signal.SIGTERM)
         until(lambda: answers(server) == 503, server)
@@ -193,7 +194,7 @@ def test_a_rolling_restart_under_load_fails_no_request(tmp_path: Path) -> None:
         def ask(_: int) -> None:
             with server.client() as client:  # keeps its connection, as most callers do
                 while not stop.is_set():
-                    answer = client.get("/slow/0.02")
+                    answer = client.get("/slow/0.1")
                     statuses.append(answer.status_code)
                     workers.add(answer.json())
 

@@ -73,16 +73,15 @@ async def upload_slowly(server: Server) -> httpx.Response:
             yield audio[start : start + size]
             await asyncio.sleep(LIMIT / 6)
 
-    headers = {"X-API-Key": KEY, "Content-Type": "multipart/form-data; boundary=b"}
-    async with httpx.AsyncClient(timeout=60, trust_env=False) as client:
-        return await client.post(f"{server.url}/stt", content=pieces(), headers=headers)
+    headers = {"Content-Type": "multipart/form-data; boundary=b"}
+    async with server.async_client() as client:
+        return await client.post("/stt", content=pieces(), headers=headers)
 
 
 async def besides(server: Server, slow: list[asyncio.Task[bytes]]) -> list[httpx.Response]:
     """Somebody else's requests, one after the other, for as long as there are slow callers."""
     answers = []
-    headers = {"X-API-Key": KEY}
-    async with httpx.AsyncClient(base_url=server.url, headers=headers, timeout=60, trust_env=False) as client:
+    async with server.async_client() as client:
         while not all(task.done() for task in slow):
             answers += [await client.get("/health/live"), await client.post("/tts", json=SPEECH)]
             await asyncio.sleep(0.1)

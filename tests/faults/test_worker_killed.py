@@ -42,7 +42,7 @@ def test_the_other_worker_answers_and_a_new_one_comes(tmp_path: Path) -> None:
         lost: list[httpx.TransportError] = []
 
         def ask() -> None:
-            while not stop.is_set():
+            while not stop.wait(0.02):
                 try:
                     with server.client() as client:  # a connection for each: any worker may take it
                         statuses.append(client.post("/tts", json=SPEECH).status_code)

@@ -27,8 +27,8 @@ from tests.support.audio import KINDS, encoded, sweep
 from tests.support.canary import Canary, canary
 from tests.support.damaged import WAYS
 from tests.support.deploy_host import REPOSITORY
-from tests.support.faults_process import KEY, Footprint, Server, gives_back, until
-from tests.support.speech import clip
+from tests.support.faults_process import Footprint, Server, gives_back, until
+from tests.support.speech import clip, wav
 from tests.support.traps import SCRIPTS, length_claims, mov_reference, names
 
 pytestmark = pytest.mark.models
@@ -121,11 +121,7 @@ def send(server: Server, uploads: Iterable[Upload], bait: Canary) -> Counter[int
             statuses[checked(upload, answer, bait)] += 1
 
     async def main() -> None:
-        headers = {"X-API-Key": KEY}
-        async with (
-            httpx.AsyncClient(base_url=server.url, headers=headers, timeout=120, trust_env=False) as client,
-            asyncio.TaskGroup() as callers,
-        ):
+        async with server.async_client(timeout=120) as client, asyncio.TaskGroup() as callers:
             for _ in range(AT_ONCE):
                 callers.create_task(caller(client))
 
@@ -170,3 +166,6 @@ def test_damaged_uploads_do_no_harm(server: Server, bait: Canary) -> None:
     assert not [line for line in told if line["level"] not in {"debug", "info"}]
     assert "Traceback" not in server.log()
     server.works()
+    with server.client() as client:
+        read = client.post("/stt", files={"file": wav(clip("en-busy"))}, data={"language": "en"})
+    assert "assisting other" in read.json()["text"], "Whisper reads as before"

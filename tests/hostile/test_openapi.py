@@ -13,13 +13,11 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.hostile.conftest import hostile
 from tests.support.deploy_host import REPOSITORY
 from tests.support.faults_process import KEY, Server
 
@@ -30,14 +28,6 @@ FEW = "6"
 BOUNDARY = "multipart/form-data; boundary=b"
 PART = b"--b\r\nContent-Disposition: form-data"
 CONFIGURATION = Path(__file__).parent / "schemathesis.toml"
-
-
-@pytest.fixture(scope="module")
-def server(models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """In place of the server that speaks: it says a hundred texts that nobody listens to."""
-    folder = tmp_path_factory.mktemp("openapi")
-    with hostile(folder, "tests.support.contract_app:app", models_dir) as running:
-        yield running
 
 
 def test_every_answer_is_as_documented(server: Server, tmp_path: Path) -> None:

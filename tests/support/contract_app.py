@@ -1,7 +1,7 @@
 """The application with real Whisper, and a tone in place of a voice.
 
-For tests that send hundreds of requests and check the form of the answers. Text normalisation is the real
-one, and a tone costs no CPU time. Whisper reads each row once: the speech is always the same.
+For tests that send hundreds of requests. Text normalisation is the real one, and a tone costs no CPU time.
+Whisper reads each row once: most of the speech is the same.
 """
 
 from collections.abc import AsyncIterator

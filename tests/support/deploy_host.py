@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.support.ports import free_port
+from tests.support.ports import free_port, free_release_port
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -30,10 +30,7 @@ class Host:
     private_key: str
     host_key: str
     ports: dict[str, int] = field(
-        # releases have ports 10,000 and 20,000 above
-        default_factory=lambda: {
-            branch: free_port(2_100, 12_000) for branch in ("develop", "quality", "main")
-        }
+        default_factory=lambda: {branch: free_release_port() for branch in ("develop", "quality", "main")}
     )
 
     def calls(self, *names: str) -> list[dict[str, Any]]:
@@ -81,7 +78,7 @@ def deploy_host(folder: Path) -> Iterator[Host]:
         path.mkdir()
     docker = binaries / "docker"
     script = REPOSITORY / "tests" / "support" / "standin_docker.py"
-    docker.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{script}" "$@"\n')
+    docker.write_text(f'#!/bin/sh\nexec "{sys.executable}" -S "{script}" "$@"\n')
     docker.chmod(0o755)
     port = free_port()
     (folder / "sshd_config").write_text(
@@ -227,7 +224,7 @@ class ProcessList:
         self._thread.join()
 
     def _look(self) -> None:
-        while not self._over.wait(0.01):
+        while not self._over.wait(0.05):
             self.looks += 1
             for file in Path("/proc").glob("[0-9]*/cmdline"):
                 with contextlib.suppress(OSError):

@@ -16,6 +16,7 @@ from typing import Any
 
 import httpx
 
+from tests.support import clients
 from tests.support.deploy_host import REPOSITORY
 from tests.support.ports import free_port
 
@@ -128,7 +129,10 @@ class Server:
         return lines()
 
     def client(self, timeout: float = 60) -> httpx.Client:
-        return httpx.Client(base_url=self.url, headers={"X-API-Key": KEY}, timeout=timeout, trust_env=False)
+        return clients.client(self.url, KEY, timeout)
+
+    def async_client(self, timeout: float = 60) -> httpx.AsyncClient:
+        return clients.async_client(self.url, KEY, timeout)
 
     def works(self) -> None:
         """Check that it is alive and ready, and that both engines work."""
@@ -186,7 +190,7 @@ def serving(
         )  # fmt: skip
     server = Server(process, port, folder)
     try:
-        until(lambda: _ready(server), server.log, 180)
+        until(lambda: _ready(server), server.log, 180, every=0.2)
         until(lambda: len(server.workers) == workers, server.log)
         yield server
         process.send_signal(signal.SIGTERM)

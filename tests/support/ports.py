@@ -1,17 +1,41 @@
 """Ports for servers that a test starts."""
 
+import os
 import secrets
 import socket
 from contextlib import suppress
 
+_LOWEST, _END = 25_700, 32_000
+"""Below the ports that the kernel gives to connections, above those of deployed releases."""
+_PROCESSES = 8
+"""Number of pytest's processes that cannot choose the same port."""
+_chosen: set[int] = set()
 
-def free_port(lowest: int = 20_500, end: int = 32_000) -> int:
-    """A port below those that the kernel gives to connections, so that none of them takes it meanwhile.
+
+def free_port() -> int:
+    """A port that no other server of the tests gets, and no connection.
 
     The server that gets the port opens it seconds later, and opens it again after a restart.
     """
+    return _free(_LOWEST, _END, above=(0,))
+
+
+def free_release_port() -> int:
+    """A port of a deployment. Those 10,000 and 20,000 above, where its releases listen, are free, too."""
+    return _free(2_100, 5_600, above=(0, 10_000, 20_000))
+
+
+def _free(lowest: int, end: int, above: tuple[int, ...]) -> int:
+    process = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % _PROCESSES
     while True:
-        port = secrets.SystemRandom().randrange(lowest, end)
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("", port))
+        port = secrets.choice(range(lowest + process, end, _PROCESSES))
+        if port not in _chosen and all(_is_free(port + more) for more in above):
+            _chosen.add(port)
             return port
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe, suppress(OSError):
+        probe.bind(("", port))
+        return True
+    return False

@@ -20,6 +20,7 @@ from typing import Any
 
 import httpx
 
+from tests.support import clients
 from tests.support.ports import free_port
 from tests.support.server import KEY
 
@@ -87,7 +88,7 @@ class RayCluster:
         return f"127.0.0.1:{self.port}"
 
     def client(self, timeout: float = 120) -> httpx.Client:
-        return httpx.Client(base_url=self.url, headers={"X-API-Key": KEY}, timeout=timeout, trust_env=False)
+        return clients.client(self.url, KEY, timeout)
 
     def environment(self) -> dict[str, str]:
         from src.cluster.environment import DEFAULTS

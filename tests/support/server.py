@@ -13,6 +13,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from src.config import Settings
+from tests.support import clients
 
 if TYPE_CHECKING:
     from src.engines.models import Models
@@ -29,12 +30,10 @@ class RunningServer:
     url: str
 
     def client(self, key: str | None = KEY, timeout: float = 120) -> httpx.Client:
-        headers = {"X-API-Key": key} if key else {}
-        return httpx.Client(base_url=self.url, headers=headers, timeout=timeout, trust_env=False)
+        return clients.client(self.url, key, timeout)
 
     def async_client(self, key: str | None = KEY, timeout: float = 120) -> httpx.AsyncClient:
-        headers = {"X-API-Key": key} if key else {}
-        return httpx.AsyncClient(base_url=self.url, headers=headers, timeout=timeout, trust_env=False)
+        return clients.async_client(self.url, key, timeout)
 
 
 @contextmanager

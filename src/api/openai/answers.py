@@ -115,7 +115,7 @@ def _segment(segment: Segment, number: int) -> dict[str, Any]:
         "end": round(segment.end, 3),
         "text": segment.text,
         "tokens": list(segment.tokens),
-        "temperature": segment.temperature,
+        "temperature": round(segment.temperature, PROBABILITY),
         "avg_logprob": round(segment.avg_logprob, PROBABILITY),
         "compression_ratio": round(segment.compression_ratio, PROBABILITY),
         "no_speech_prob": round(segment.no_speech_prob, PROBABILITY),

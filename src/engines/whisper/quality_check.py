@@ -80,7 +80,9 @@ def is_silence(decoded: Decoded) -> bool:
     return decoded.no_speech_prob > MAX_NO_SPEECH and decoded.avg_logprob < MIN_LOGPROB
 
 
-def find_issue(decoded: Decoded, duration: float, fitted: bool, language: str) -> QualityIssue | None:
+def find_issue(
+    decoded: Decoded, duration: float, fitted: bool, language: str, copies: int = 1
+) -> QualityIssue | None:
     """The first issue with the text of a row of `duration` seconds, or None.
 
     Args:
@@ -89,15 +91,17 @@ def find_issue(decoded: Decoded, duration: float, fitted: bool, language: str) -
         language: of the text.
         fitted: whether the encoder was given a window fitted to the clip. The check is then stricter, since
             a wider window is left to try.
+        copies: how often the sound of the row repeats itself. A text that does so as often is right.
     """
     if is_silence(decoded):
         return None
     words = _WORD.findall(decoded.text.lower())
+    said_again = copies > 1 and rounds(words) % copies == 0
     floor = _SURER_LANGUAGES.get(language, MIN_LOGPROB_FITTED) if fitted else MIN_LOGPROB
     checks = {
-        QualityIssue.COMPRESSION: compression_ratio(decoded.text) > MAX_COMPRESSION_RATIO,
+        QualityIssue.COMPRESSION: compression_ratio(decoded.text) > MAX_COMPRESSION_RATIO and not said_again,
         QualityIssue.LOGPROB: decoded.avg_logprob < floor,
-        QualityIssue.REPETITION: repeats(words),
+        QualityIssue.REPETITION: repeats(words) and not said_again,
         QualityIssue.TOO_FAST: too_fast(decoded.text, duration),
         QualityIssue.RUN_ON: decoded.last_timestamp > duration + _OVERSHOOT,
         QualityIssue.UNFINISHED: (
@@ -169,6 +173,12 @@ def repeats(words: Sequence[str]) -> bool:
             if run >= size * (times - 1):
                 return True
     return False
+
+
+def rounds(words: Sequence[str]) -> int:
+    """How often a text says the same words and nothing else; 1 if it does not, 0 for no words."""
+    sizes = (size for size in range(1, len(words) + 1) if len(words) % size == 0)
+    return next((len(words) // size for size in sizes if words[size:] == words[:-size]), 0)
 
 
 def likeliest(texts: Sequence[Decoded], duration: float) -> Decoded:

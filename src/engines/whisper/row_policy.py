@@ -6,7 +6,7 @@ say how many hypotheses it wants. If `quality_check` finds an issue, the row is 
 30 s, then at rising temperatures (the fallback of openai/whisper and faster-whisper) unless the row names
 one. A text that goes round in a loop skips every other temperature. In each window, if neither the language
 nor the text is sure, the row is also decoded in the second language, and the likelier text wins. A repetition
-that is read twice in the same words is accepted.
+that is read twice in the same words is accepted, and so is one whose sound repeats itself as often.
 
 The policy is pure: it holds no model, no tensor and no thread. A back end asks for the next `action`, does
 it, and reports the result.
@@ -15,8 +15,10 @@ it, and reports the result.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 
 from src.engines.whisper import quality_check
+from src.engines.whisper.copies import copies
 from src.engines.whisper.quality_check import TEMPERATURES, QualityIssue
 from src.engines.whisper.row import (
     BEAM,
@@ -170,7 +172,15 @@ class RowPolicy:
 
     def _issue(self, decoded: Decoded) -> QualityIssue | None:
         fitted = self.window == self.row.window and self.window < FULL_WINDOW
-        return quality_check.find_issue(decoded, self.row.duration, fitted, self.language)
+        issue = quality_check.find_issue(decoded, self.row.duration, fitted, self.language)
+        if issue in (QualityIssue.COMPRESSION, QualityIssue.REPETITION) and self._copies > 1:
+            return quality_check.find_issue(decoded, self.row.duration, fitted, self.language, self._copies)
+        return issue
+
+    @cached_property
+    def _copies(self) -> int:
+        """How often the sound repeats itself: looked for where a text does."""
+        return copies(self.row.mel)
 
     def _record(self, language: str, issue: QualityIssue | None) -> None:
         self.attempts.append(Attempt(self.window, language, self.temperature, issue))

@@ -1,0 +1,86 @@
+"""Copies of one sound, one behind the other, in recorded speech; and what a row that has them may say."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from src.engines.base import Audio
+from src.engines.whisper.copies import copies
+from src.engines.whisper.features import Features
+from src.engines.whisper.quality_check import QualityIssue, rounds
+from src.engines.whisper.row import Decoded, Mel, WhisperRow
+from src.engines.whisper.row_policy import Action, RowPolicy
+from tests.support.speech import clip, music, noise, seconds, silence, typing
+
+
+def mel(audio: Audio) -> Mel:
+    return Features(Path("nothing"), 80)(audio)
+
+
+def played(times: int, gap: float, name: str = "en-extended") -> Audio:
+    """A recording so many times, in a chunk as the segmenter cuts it."""
+    part = np.concatenate([clip(name), silence(gap)])
+    return np.concatenate([silence(0.5), np.tile(part, times), silence(0.7)])
+
+
+@pytest.mark.parametrize("name", ["en-extended", "es-expelled"])
+@pytest.mark.parametrize("gap", [0.0, 0.333, 0.9])
+@pytest.mark.parametrize("times", [1, 2, 3, 5])
+def test_copies_are_counted(name: str, gap: float, times: int) -> None:
+    assert copies(mel(played(times, gap, name))) == times
+
+
+def test_copies_of_a_word_are_counted() -> None:
+    word = clip("en-extended")[: round(0.6 * 16_000)]
+    assert copies(mel(np.tile(np.concatenate([word, silence(0.1)]), 9))) == 9
+
+
+@pytest.mark.parametrize(
+    "audio",
+    [
+        np.concatenate([clip("en-agent"), clip("en-extended")]),
+        clip("es-agent"),
+        clip("en-busy"),
+        noise(8),
+        music(8),
+        typing(8),
+        silence(5),
+        silence(0.05),
+        np.zeros(0, np.float32),
+    ],
+    ids=["two", "es", "busy", "noise", "music", "typing", "silence", "short", "nothing"],
+)
+def test_what_does_not_repeat_itself_is_one(audio: Audio) -> None:
+    assert copies(mel(audio)) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "times"),
+    [("", 0), ("yes", 1), ("yes yes yes", 3), ("a b a b", 2), ("a b a", 1), ("a a b a a b", 2)],
+)
+def test_rounds_of_a_text(text: str, times: int) -> None:
+    assert rounds(text.split()) == times
+
+
+SENTENCE = "The conference has been extended."
+
+
+@pytest.mark.parametrize(
+    ("times", "said", "issue"),
+    [
+        (2, 2, None),
+        (5, 5, None),
+        (1, 2, QualityIssue.REPETITION),
+        (2, 5, QualityIssue.COMPRESSION),  # a loop, though the sound repeats itself
+        (5, 9, QualityIssue.COMPRESSION),
+    ],
+)
+def test_a_text_may_repeat_itself_as_often_as_its_sound(
+    times: int, said: int, issue: QualityIssue | None
+) -> None:
+    audio = played(times, 0.2)
+    policy = RowPolicy(WhisperRow(mel(audio), seconds(audio), 1500, "en"), multilingual=True)
+    policy.text_decoded(Decoded((1,), " ".join([SENTENCE] * said), seconds(audio), -0.2, 0.01))
+    assert policy.attempts[0].issue is issue
+    assert (policy.action is Action.DONE) is (issue is None)

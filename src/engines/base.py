@@ -154,6 +154,9 @@ class Transcript:
     language_probability: float
     looped: bool = False
     """The model went round in a loop, whatever was tried: phrases may be there more often than said."""
+    copies: tuple[float, ...] = ()
+    """Seconds in the row at which copies of one sound begin, if the row consists of them and the text does
+    not say each: so each can be read by itself."""
     engine_seconds: float = 0.0
     """What the row cost: seconds of one CPU core, or of the GPU. With CTranslate2 it is the row's share of
     the time of its batches, on however many cores they ran."""

@@ -20,7 +20,7 @@ from src.services.decoding.pool import Decoders
 from src.services.stt import Progress, Result, SttService
 from src.services.transcription.finished import FinishedChunk
 from src.services.usage import UsageMeter
-from tests.support.speech import clip, wav
+from tests.support.speech import clip, seconds, silence, wav
 
 T = TypeVar("T")
 UNSURE = LanguageGuess("en", 0.2)
@@ -115,8 +115,8 @@ def test_a_vote_that_fails_fails_with_the_engines_error(failure: VozError, run: 
 
 def test_what_is_read_again_has_a_floor(run: Run) -> None:
     """A text that ends at once is taken as it is; one that ends early is continued three times at most."""
-    for seconds, calls_a_chunk in ((0.02, 1), (0.9, 1), (1.5, 4)):
-        engine = Engine(seconds)
+    for length, calls_a_chunk in ((0.02, 1), (0.9, 1), (1.5, 4)):
+        engine = Engine(length)
         result = run(
             engine,
             lambda service: service.transcribe(speech(), SttOptions(language="en")),
@@ -158,6 +158,30 @@ def test_what_goes_round_in_a_loop_is_read_in_pieces(run: Run) -> None:
     hopeless = Looping(longest=0.0)
     run(hopeless, lambda service: service.transcribe(speech(), SttOptions()))
     assert len(hopeless.rows) == len(engine.rows), "pieces are not cut again"
+
+
+class Skipping(Engine):
+    """Says copies of one sound once if they are in one row."""
+
+    def __init__(self, starts: tuple[float, ...]) -> None:
+        super().__init__(seconds=60)
+        self.starts = starts
+
+    async def transcribe(self, audio: Audio, options: SttOptions, request_id: str) -> Transcript:
+        found = await super().transcribe(audio, options, request_id)
+        return replace(found, copies=self.starts if len(self.rows) == 1 else ())
+
+
+@pytest.mark.parametrize("gap", [0.0, 0.4])
+def test_copies_that_the_text_leaves_out_are_read_one_by_one(run: Run, gap: float) -> None:
+    sound = np.concatenate([clip("en-extended"), silence(gap)])
+    starts = tuple(0.1 + number * seconds(sound) for number in range(3))
+    engine = Skipping(starts)
+    result = run(engine, lambda service: service.transcribe(wav(np.tile(sound, 3)), SttOptions()))
+    whole, *pieces = engine.rows
+    assert sum(pieces) == whole
+    assert [piece / 16_000 for piece in pieces] == pytest.approx([seconds(sound)] * 3, abs=0.4)
+    assert [segment.start for segment in result.segments] == pytest.approx(starts, abs=0.4)
 
 
 def test_usage_is_what_was_read_also_of_what_is_left(run: Run) -> None:

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from src.engines.base import Audio
-from src.engines.whisper.copies import copies
+from src.engines.whisper.copies import find_copies
 from src.engines.whisper.features import Features
-from src.engines.whisper.quality_check import QualityIssue, rounds
+from src.engines.whisper.quality_check import QualityIssue, says_each
 from src.engines.whisper.row import Decoded, Mel, WhisperRow
 from src.engines.whisper.row_policy import Action, RowPolicy
 from tests.support.speech import clip, music, noise, seconds, silence, typing
@@ -16,6 +16,11 @@ from tests.support.speech import clip, music, noise, seconds, silence, typing
 
 def mel(audio: Audio) -> Mel:
     return Features(Path("nothing"), 80)(audio)
+
+
+def copies(spectrogram: Mel) -> int:
+    found = find_copies(spectrogram)
+    return 1 if found is None else found.count
 
 
 def played(times: int, gap: float, name: str = "en-extended") -> Audio:
@@ -55,12 +60,28 @@ def test_what_does_not_repeat_itself_is_one(audio: Audio) -> None:
     assert copies(mel(audio)) == 1
 
 
+@pytest.mark.parametrize("gap", [0.0, 0.9])
+def test_each_copy_has_its_beginning(gap: float) -> None:
+    found = find_copies(mel(played(4, gap)))
+    assert found is not None
+    length = seconds(clip("en-extended")) + gap
+    assert np.diff(found.starts) == pytest.approx([length] * 3, abs=0.011)
+    assert 0.5 <= found.start < 0.75
+
+
 @pytest.mark.parametrize(
-    ("text", "times"),
-    [("", 0), ("yes", 1), ("yes yes yes", 3), ("a b a b", 2), ("a b a", 1), ("a a b a a b", 2)],
+    ("text", "times", "each"),
+    [
+        ("", 2, True),
+        ("Yes.", 2, False),
+        ("Yes. Yes, yes!", 3, True),
+        ("Yes. Yes.", 3, False),
+        ("No, no. No, no.", 2, True),
+        ("Call me back.", 3, False),
+    ],
 )
-def test_rounds_of_a_text(text: str, times: int) -> None:
-    assert rounds(text.split()) == times
+def test_a_text_says_each_copy_if_it_consists_of_the_same_words(text: str, times: int, each: bool) -> None:
+    assert says_each(text, times) is each
 
 
 SENTENCE = "The conference has been extended."

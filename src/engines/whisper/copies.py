@@ -1,10 +1,13 @@
-"""How often the same sound stands in a recording, one copy behind the other.
+"""Copies of one sound in a recording, one behind the other, as of a prompt that is played again.
 
-A text that repeats itself is mostly that of a decoder that goes round in a loop. It is right where the sound
-repeats itself, too: a prompt that is played again, or a recorded word that is played three times.
+A text that repeats itself is mostly that of a decoder that goes round in a loop, but here it is right. And
+the decoder sometimes takes copies for one sound, and writes once what they say.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
+from numpy.typing import NDArray
 
 from src.engines.whisper.row import FRAMES_PER_SECOND, Mel
 
@@ -13,35 +16,65 @@ _LEAST = round(0.4 * FRAMES_PER_SECOND)
 _ALIKE = 0.15
 """Share of the energy by which two copies differ at most. They are not equal, because the frames of each
 begin elsewhere. None of 400 recorded prompts differs so little from itself."""
+_LOUD_ALIKE = 0.3
+"""The same for their loudness alone, which is looked at first: it costs a hundredth."""
 _QUIET = 0.3
 """Share of the range between the quietest and the loudest frame below which there is silence at the ends."""
 
 
-def copies(mel: Mel) -> int:
-    """The number of copies of one sound that the speech of a row consists of; 1 if it does not repeat itself.
+@dataclass(frozen=True, slots=True)
+class Copies:
+    """Where the copies of one sound are."""
 
-    The autocorrelation of the spectrogram, each band less its mean, tells how far the copies are apart.
+    count: int
+    start: float
+    """Seconds from the start of the row to the first."""
+    apart: float
+    """Seconds from the beginning of one to that of the next."""
+
+    @property
+    def starts(self) -> tuple[float, ...]:
+        """Seconds at which each begins."""
+        return tuple(self.start + number * self.apart for number in range(self.count))
+
+
+def find_copies(mel: Mel) -> Copies | None:
+    """The copies of one sound that the speech of a row consists of; None if it does not repeat itself.
+
+    The autocorrelation of the spectrogram, each band less its mean, tells how far they are apart.
 
     Args:
         mel: log-mel spectrogram of shape (mels, frames).
     """
     level = mel.mean(axis=0)
     loud = np.flatnonzero(level > level.min() + _QUIET * (level.max() - level.min()))
-    speech = mel[:, loud[0] : loud[-1] + 1] if len(loud) else mel[:, :0]
-    frames = speech.shape[1]
-    if frames <= 2 * _LEAST:
-        return 1
-    speech = speech - speech.mean(axis=1, keepdims=True)
-    spectrum = np.abs(np.fft.rfft(speech, 2 * frames)) ** 2
-    products = np.fft.irfft(spectrum.sum(axis=0))[:frames]
-    energies = np.concatenate([[0.0], np.cumsum(np.square(speech).sum(axis=0))])
-    lags = np.arange(_LEAST, frames - _LEAST)
-    both = energies[frames - lags] + energies[frames] - energies[lags]
-    differences = 1 - 2 * products[lags] / np.maximum(both, 1e-9)
+    if not len(loud) or loud[-1] - loud[0] <= 2 * _LEAST:
+        return None
+    speech = slice(loud[0], loud[-1] + 1)
+    if _differences(level[None, speech]).min() >= _LOUD_ALIKE:
+        return None
+    differences = _differences(mel[:, speech])
     alike = np.flatnonzero(differences < _ALIKE)
     if not len(alike):
-        return 1
-    # neighbours of a copy's lag are alike, too: of the first such group, the most alike
+        return None
+    # neighbours of the right lag are alike, too: of the first such group, the most alike
     group = alike[alike < alike[0] + _LEAST // 2]
-    apart = lags[group[np.argmin(differences[group])]]
-    return int(-(-frames // apart))
+    apart = int(group[np.argmin(differences[group])]) + _LEAST
+    count = -(-(speech.stop - speech.start) // apart)
+    return Copies(int(count), float(speech.start) / FRAMES_PER_SECOND, apart / FRAMES_PER_SECOND)
+
+
+def _differences(bands: Mel) -> NDArray[np.float64]:
+    """How much a sound differs from itself so many frames later, from `_LEAST` on: 0 equal, 1 unrelated.
+
+    Args:
+        bands: of shape (bands, frames).
+    """
+    frames = bands.shape[1]
+    bands = bands - bands.mean(axis=1, keepdims=True)
+    spectrum = np.square(np.abs(np.fft.rfft(bands, 2 * frames))).sum(axis=0)
+    products = np.fft.irfft(spectrum)[:frames]
+    energies = np.concatenate([[0.0], np.cumsum(np.square(bands).sum(axis=0))])
+    lags = np.arange(_LEAST, frames - _LEAST)
+    both = energies[frames - lags] + energies[frames] - energies[lags]
+    return np.asarray(1 - 2 * products[lags] / np.maximum(both, 1e-9))

@@ -22,6 +22,7 @@ from src.engines.base import (
 )
 from src.engines.batched import BatchedEngine
 from src.engines.whisper import quality_check
+from src.engines.whisper.copies import find_copies
 from src.engines.whisper.ctranslate2_model import CTranslate2Model
 from src.engines.whisper.ctranslate2_runner import GPU_BATCHES, MAX_LONG_BATCHES, CTranslate2Runner
 from src.engines.whisper.features import LIVE_MARGIN, SHORTEST_LIVE_WINDOW, Features, window_for
@@ -45,6 +46,8 @@ _BATCH_STALL_SECONDS = 300.0
 """Minimum of the stall limit where a step decodes a whole batch: with `medium` on two slow cores, a first
 batch of long rows takes more than a minute, and nothing has been measured yet."""
 _ROW_SECONDS = FULL_WINDOW / FRAMES_PER_SECOND
+_SHORTEST_COPY = 1.0
+"""Seconds of a copy that can be read by itself. Less gives the model little to go by, and it writes each."""
 _BACKGROUND_SHARE = 3
 """One of this many rows in work may be a background row."""
 
@@ -276,4 +279,19 @@ class WhisperEngine(BatchedEngine[WhisperRow, Outcome]):
             for span, found, likelihoods in zip(cut, said, likely, strict=True)
             if (text := self._vocabulary.text(span.tokens)).strip()
         )
-        return Transcript(segments, language, probability, outcome.looped, outcome.engine_seconds)
+        return Transcript(
+            segments,
+            language,
+            probability,
+            outcome.looped,
+            _unsaid_copies(row, decoded.text),
+            outcome.engine_seconds,
+        )
+
+
+def _unsaid_copies(row: WhisperRow, text: str) -> tuple[float, ...]:
+    """Seconds at which copies of one sound begin, if the row has them and the text does not say each."""
+    found = find_copies(row.mel)
+    if found is None or found.apart < _SHORTEST_COPY or quality_check.says_each(text, found.count):
+        return ()
+    return found.starts

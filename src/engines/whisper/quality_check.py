@@ -96,7 +96,7 @@ def find_issue(
     if is_silence(decoded):
         return None
     words = _WORD.findall(decoded.text.lower())
-    said_again = copies > 1 and rounds(words) % copies == 0
+    said_again = copies > 1 and says_each(decoded.text, copies)
     floor = _SURER_LANGUAGES.get(language, MIN_LOGPROB_FITTED) if fitted else MIN_LOGPROB
     checks = {
         QualityIssue.COMPRESSION: compression_ratio(decoded.text) > MAX_COMPRESSION_RATIO and not said_again,
@@ -175,10 +175,11 @@ def repeats(words: Sequence[str]) -> bool:
     return False
 
 
-def rounds(words: Sequence[str]) -> int:
-    """How often a text says the same words and nothing else; 1 if it does not, 0 for no words."""
-    sizes = (size for size in range(1, len(words) + 1) if len(words) % size == 0)
-    return next((len(words) // size for size in sizes if words[size:] == words[:-size]), 0)
+def says_each(text: str, copies: int) -> bool:
+    """Whether a text says the same words so many times and nothing else. A text without words does."""
+    words = _WORD.findall(text.lower())
+    size, rest = divmod(len(words), copies)
+    return not rest and words[size:] == words[: len(words) - size]
 
 
 def likeliest(texts: Sequence[Decoded], duration: float) -> Decoded:

@@ -18,7 +18,7 @@ from enum import Enum
 from functools import cached_property
 
 from src.engines.whisper import quality_check
-from src.engines.whisper.copies import copies
+from src.engines.whisper.copies import Copies, find_copies
 from src.engines.whisper.quality_check import TEMPERATURES, QualityIssue
 from src.engines.whisper.row import (
     BEAM,
@@ -173,14 +173,15 @@ class RowPolicy:
     def _issue(self, decoded: Decoded) -> QualityIssue | None:
         fitted = self.window == self.row.window and self.window < FULL_WINDOW
         issue = quality_check.find_issue(decoded, self.row.duration, fitted, self.language)
-        if issue in (QualityIssue.COMPRESSION, QualityIssue.REPETITION) and self._copies > 1:
-            return quality_check.find_issue(decoded, self.row.duration, fitted, self.language, self._copies)
+        if issue in (QualityIssue.COMPRESSION, QualityIssue.REPETITION) and self.copies:
+            copies = self.copies.count
+            return quality_check.find_issue(decoded, self.row.duration, fitted, self.language, copies)
         return issue
 
     @cached_property
-    def _copies(self) -> int:
-        """How often the sound repeats itself: looked for where a text does."""
-        return copies(self.row.mel)
+    def copies(self) -> Copies | None:
+        """Copies of one sound that the row consists of, if it does."""
+        return find_copies(self.row.mel)
 
     def _record(self, language: str, issue: QualityIssue | None) -> None:
         self.attempts.append(Attempt(self.window, language, self.temperature, issue))

@@ -1,4 +1,4 @@
-"""Chunks to transcripts: one row of the engine each, and more where the text ends too early or goes round."""
+"""Chunks to transcripts: a row each, and more where a text ends early, goes round or leaves out copies."""
 
 from dataclasses import dataclass, replace
 
@@ -34,8 +34,9 @@ class RowReader:
         self._request_id = request_id
 
     async def read(self, chunk: Chunk, options: SttOptions) -> list[ReadChunk]:
-        """Read a chunk; if the text goes round in a loop, in shorter pieces."""
-        found = await self._to_the_end(chunk, options)
+        """Read a chunk; in pieces if the text goes round in a loop, or leaves out copies of one sound."""
+        whole = await self._to_the_end(chunk, options)
+        found = [part for one in whole for part in await self._each_copy(one, options)]
         looped = next((one.transcript for one in found if one.transcript.looped), None)
         if looped is None or chunk.seconds <= _PIECE_SECONDS:
             return found
@@ -46,6 +47,15 @@ class RowReader:
             found += await self._to_the_end(piece, options)
             options = replace(options, language=found[0].transcript.language)
         return found
+
+    async def _each_copy(self, whole: ReadChunk, options: SttOptions) -> list[ReadChunk]:
+        """What was read; if the sound consists of copies that the text does not say, each copy by itself."""
+        transcript = whole.transcript
+        if not transcript.copies:
+            return [whole]
+        options = replace(options, language=transcript.language)
+        pieces = whole.chunk.pieces_from(transcript.copies)
+        return [part for piece in pieces for part in await self._to_the_end(piece, options)]
 
     async def _to_the_end(self, chunk: Chunk, options: SttOptions) -> list[ReadChunk]:
         """Read a chunk; if the text ends before the speech does, what is left as a chunk of its own."""

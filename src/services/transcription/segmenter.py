@@ -6,6 +6,7 @@ Speech without a pause is cut where it is quietest. Only the chunk in the making
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -28,6 +29,8 @@ MAX_SECONDS = 25.0
 _LEFT = round(0.8 * STT_SAMPLE_RATE)
 """Samples of speech after the end of the text that are no mere rounding: where all of it is read, these are
 up to 0.35 s, where words are missing 0.9 s and more."""
+_BEFORE = round(0.3 * STT_SAMPLE_RATE)
+"""Samples before a loud beginning in which a quiet consonant may be."""
 _PROGRESS = 1.0
 """Seconds that a transcript must cover for the rest to be read. After less, the next might end there, too."""
 _MAX = int(MAX_SECONDS * _FRAMES_PER_SECOND)
@@ -86,6 +89,15 @@ class Chunk:
             found.append(self._part(start, end))
             start = end
         return [*found, self._part(start, len(self.audio))]
+
+    def pieces_from(self, starts: Sequence[float]) -> "list[Chunk]":
+        """The same in a piece for each time at which something begins, cut where it is quiet before."""
+        cuts = [0]
+        for before, start in pairwise(starts):
+            sample = round(start * STT_SAMPLE_RATE)
+            most = min(_BEFORE, round((start - before) / 4 * STT_SAMPLE_RATE))
+            cuts.append(_quietest(self.audio, sample - most, sample))
+        return [self._part(*edges) for edges in pairwise([*cuts, len(self.audio)])]
 
     def _part(self, start: int, end: int) -> "Chunk":
         """The part of the chunk from one sample to another."""

@@ -69,6 +69,20 @@ def test_a_file_is_read(use: Use) -> None:
     use(scenario)
 
 
+@pytest.mark.parametrize("gap", [0.0, 1.0])
+def test_a_recording_that_is_played_again_is_written_again(use: Use, gap: float) -> None:
+    """Whisper takes copies without a pause for one sound, and writes them once."""
+
+    async def scenario(service: SttService, _: WhisperEngine) -> None:
+        sound = np.concatenate([clip("en-password"), silence(gap)])
+        result = await service.transcribe(wav(np.tile(sound, 3)), SttOptions())
+        assert result.text.lower().count("please enter your password") == 3
+        starts = [segment.start for segment in result.segments if "enter" in segment.text]
+        assert starts == pytest.approx([number * seconds(sound) for number in range(3)], abs=0.4)
+
+    use(scenario)
+
+
 def test_a_long_file_keeps_order_and_times(use: Use) -> None:
     async def scenario(service: SttService, _: WhisperEngine) -> None:
         audio = long_audio()

@@ -16,6 +16,7 @@ from src.weights.tts_engine import TtsEngine
 
 if TYPE_CHECKING:
     from src.engines.models import Models
+    from src.weights.store import CoquiFiles
     from tests.support.server import RunningServer
 
 pytest_plugins = ["tests.support.postgres", "tests.support.s3", "tests.support.selection"]
@@ -77,6 +78,18 @@ def make_settings(tmp_path_factory: pytest.TempPathFactory, device: str) -> Call
         return Settings(_env_file=None, **(values | overrides))
 
     return make
+
+
+@pytest.fixture(scope="session")
+def coqui_files(tmp_path_factory: pytest.TempPathFactory) -> "dict[str, CoquiFiles]":
+    """Coqui's voices as they were released: English (`en`) by characters, Spanish (`es`) by phonemes.
+
+    Nobody may change them.
+    """
+    from tests.support import coqui
+
+    folder = tmp_path_factory.mktemp("coqui")
+    return {"en": coqui.english(folder / "en"), "es": coqui.spanish(folder / "es")}
 
 
 @pytest.fixture(scope="session")

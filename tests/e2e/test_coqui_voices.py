@@ -14,6 +14,7 @@ import pytest
 
 from src.config import Settings
 from src.main import create_app
+from src.weights.store import CoquiFiles
 from src.weights.tts_engine import TtsEngine
 from tests.support.server import RunningServer, serve
 from tests.support.voices_app import open_voices
@@ -23,14 +24,9 @@ TEXTS = {"en": "Hello there.", "es": "¿Qué tal, chico?"}
 
 
 @pytest.fixture(scope="module")
-def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Coqui's voices as they were released: English by characters, Spanish by phonemes."""
-    from tests.support import coqui
-
-    folder = tmp_path_factory.mktemp("coqui")
-    coqui.english(folder / "en")
-    coqui.spanish(folder / "es")
-    return {"tts_model_en": str(folder / "en"), "tts_model_es": str(folder / "es")}
+def folders(coqui_files: dict[str, CoquiFiles]) -> dict[str, str]:
+    """The settings that name Coqui's voices."""
+    return {f"tts_model_{language}": str(files.checkpoint.parent) for language, files in coqui_files.items()}
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from tests.support.server import RunningServer, app_with, background, serve
 
 if TYPE_CHECKING:
     from src.engines.models import Models
+    from src.weights.store import CoquiFiles
 
 pytestmark = pytest.mark.models
 
@@ -89,17 +90,18 @@ def test_marks_are_text_by_default_and_wrong_ones_are_named(voz: RunningServer) 
 
 @pytest.fixture(scope="module")
 def coqui_server(
-    models: "Models", make_settings: Callable[..., Settings], tmp_path_factory: pytest.TempPathFactory
+    models: "Models",
+    coqui_files: "dict[str, CoquiFiles]",
+    make_settings: Callable[..., Settings],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[RunningServer]:
     """English by characters, Spanish by phonemes, and a lexicon."""
     from src.engines.coqui import CoquiEngine
     from src.engines.models import Models
-    from tests.support import coqui
 
-    folder = tmp_path_factory.mktemp("coqui")
-    file = folder / "lexicon.json"
+    file = tmp_path_factory.mktemp("lexicon") / "lexicon.json"
     file.write_text(json.dumps({"SQL": "sequel", "es": {"Voz": "/bˈos/"}}), "utf-8")
-    voices = [coqui.english(folder / "en"), replace(coqui.spanish(folder / "es"), language="es")]
+    voices = [replace(files, language=language) for language, files in coqui_files.items()]
     with background(CoquiEngine(voices)) as engine:
         app = app_with(Models(models.stt, engine), make_settings(tts_lexicon=file, openai_markup=True))
         with serve(app) as server:

@@ -1,7 +1,6 @@
 """The Wyoming port, with Home Assistant's own client."""
 
 import asyncio
-import socket
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
@@ -22,6 +21,7 @@ from wyoming.tts import (
 )
 
 from src.config import Settings
+from tests.support.ports import free_port
 from tests.support.server import app_with, serve
 from tests.support.speech import clip, silence
 from tests.support.speech_text import word_error_rate
@@ -35,11 +35,9 @@ SAID = "That agent is already logged on. Please enter your agent number followed
 
 
 @pytest.fixture(scope="module")
-def port(models: "Models", make_settings: Callable[..., Settings]) -> Iterator[int]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        number: int = free.getsockname()[1]
-    with serve(app_with(models, make_settings(wyoming_port=number))):
+def port(models_once: "Models", make_settings: Callable[..., Settings]) -> Iterator[int]:
+    number = free_port()
+    with serve(app_with(models_once, make_settings(wyoming_port=number))):
         yield number
 
 

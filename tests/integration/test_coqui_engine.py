@@ -40,9 +40,8 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def voices(tmp_path_factory: pytest.TempPathFactory) -> dict[str, CoquiFiles]:
-    folder = tmp_path_factory.mktemp("coqui")
-    return {"en": coqui.english(folder / "en"), "es": coqui.spanish(folder / "es")}
+def voices(coqui_files: dict[str, CoquiFiles]) -> dict[str, CoquiFiles]:
+    return coqui_files
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,6 @@
 """Both back ends of Whisper on the CPU: they make the same decisions and write nearly the same texts."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -28,8 +28,6 @@ pytestmark = pytest.mark.models
 
 SAID = {
     "en-agent": "That agent is already logged on. Please enter your agent number followed by the pound key.",
-    "en-busy": "All representatives of the household are currently assisting other telemarketers. Please "
-    "hold and your call will be answered in the order it was received.",
     "en-extended": "The conference has been extended.",
     "es-agent": "Ese agente ya ha sido autenticado. Por favor ingrese su número de agente seguido por la "
     "tecla de número.",
@@ -117,15 +115,18 @@ def _decode(runner: Runner, rows: Sequence[WhisperRow]) -> Decoded:
 @pytest.fixture(scope="module")
 def both(folder: Path) -> Iterator[Both]:
     threads = torch.get_num_threads()
-    with Both(folder) as backends:
-        yield backends
+    with pytest.MonkeyPatch.context() as patch:
+        # it takes five seconds, and these tests measure no time
+        patch.setattr(CTranslate2Model, "warm", lambda *_: None)
+        with Both(folder) as backends:
+            yield backends
     torch.set_num_threads(threads)
 
 
-def word_error_rate(texts: Sequence[str]) -> float:
-    """Per cent of the words of `SAID`."""
+def word_error_rate(names: Iterable[str], texts: Sequence[str]) -> float:
+    """Per cent of the words of the clips `names`."""
     plain = BasicTextNormalizer(remove_diacritics=True)
-    said = [plain(text).strip() for text in SAID.values()]
+    said = [plain(SAID[name]).strip() for name in names]
     return 100 * float(jiwer.wer(said, [plain(text).strip() for text in texts]))
 
 
@@ -133,25 +134,29 @@ def test_the_recorded_clips_get_the_same_decisions_and_texts(both: Both) -> None
     loop, batches = both.decode(*(both.row(clip(name)) for name in SAID))
     assert loop.attempts == batches.attempts
     assert loop.languages == batches.languages == [name[:2] for name in SAID]
-    assert abs(word_error_rate(loop.texts) - word_error_rate(batches.texts)) <= 0.3
-    assert word_error_rate(loop.texts) < 10
+    assert abs(word_error_rate(SAID, loop.texts) - word_error_rate(SAID, batches.texts)) <= 0.3
+    assert word_error_rate(SAID, loop.texts) < 10
 
 
 def test_a_beam_that_opens_late_reads_the_recorded_clips_as_well(both: Both) -> None:
-    loop, batches = both.decode(*(both.row(clip(name), beam=None) for name in SAID))
+    names = ("en-agent", "en-extended", "es-expelled")
+    loop, batches = both.decode(*(both.row(clip(name), beam=None) for name in names))
     assert loop.languages == batches.languages
-    assert abs(word_error_rate(loop.texts) - word_error_rate(batches.texts)) <= 0.3
+    assert abs(word_error_rate(names, loop.texts) - word_error_rate(names, batches.texts)) <= 0.3
 
 
 def test_clips_with_noise_get_the_same_decisions(both: Both, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Noise makes some of the texts doubtful. Sampled texts would differ, so there is one temperature."""
+    """Noise makes texts doubtful. Sampled texts would differ, so there is one temperature."""
     monkeypatch.setattr(row_policy, "TEMPERATURES", (0.0,))
-    clips = [clip(name) for name in ("en-extended", "es-expelled", "es-agent")]
-    rows = [both.row(audio + noise(seconds(audio), 0.1)[: len(audio)]) for audio in clips]
+    rows = []
+    for name, loudness in (("en-extended", 0.25), ("es-expelled", 0.1)):
+        audio = clip(name)
+        rows.append(both.row(audio + noise(seconds(audio), loudness)[: len(audio)]))
     loop, batches = both.decode(*rows)
     assert loop.attempts == batches.attempts
     assert loop.texts == batches.texts
-    assert any(len(attempts) > 1 for attempts in loop.attempts)
+    # one is read again in the full window, the other in other languages
+    assert all(len(attempts) > 1 for attempts in loop.attempts)
 
 
 def test_a_doubtful_row_gets_the_same_windows_and_temperatures(
@@ -185,23 +190,29 @@ def test_an_unsure_language_is_settled_by_the_text(both: Both, monkeypatch: pyte
     assert loop.texts == batches.texts
 
 
-def test_batches_of_short_rows_are_read_side_by_side(both: Both) -> None:
-    """As on a GPU. Rows of different windows cannot share a batch."""
+@pytest.fixture(scope="module")
+def side_by_side(both: Both) -> Iterator[CTranslate2Runner]:
+    """Decodes batches of short rows on threads, as on a GPU."""
+    runner = CTranslate2Runner(both.load, 8, short_batches=2)
+    runner.open()
+    yield runner
+    runner.close()
+
+
+def test_batches_of_short_rows_are_read_side_by_side(both: Both, side_by_side: CTranslate2Runner) -> None:
+    """Rows of different windows cannot share a batch."""
     names = ["en-extended", "es-expelled"]
     rows = [both.row(clip(name)) for name in names]
     assert rows[0].window != rows[1].window
-    runner = CTranslate2Runner(both.load, 8, short_batches=2)
-    runner.open()
-    try:
-        found = _decode(runner, rows)
-    finally:
-        runner.close()
+    found = _decode(side_by_side, rows)
     plain = BasicTextNormalizer(remove_diacritics=True)
     assert [plain(text).strip() for text in found.texts] == [plain(SAID[name]).strip() for name in names]
     assert found.languages == ["en", "es"]
 
 
-def test_a_batch_that_raises_is_tried_row_by_row(both: Both, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_batch_that_raises_is_tried_row_by_row(
+    both: Both, side_by_side: CTranslate2Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
     generate = CTranslate2Model.generate
 
     def small_batches(self: CTranslate2Model, encoded: Any, prompts: list[list[int]], *rest: Any) -> Any:
@@ -210,10 +221,5 @@ def test_a_batch_that_raises_is_tried_row_by_row(both: Both, monkeypatch: pytest
         return generate(self, encoded, prompts, *rest)
 
     monkeypatch.setattr(CTranslate2Model, "generate", small_batches)
-    runner = CTranslate2Runner(both.load, 8, short_batches=2)
-    runner.open()
-    try:
-        found = _decode(runner, [both.row(clip("en-extended"), language="en") for _ in range(2)])
-    finally:
-        runner.close()
+    found = _decode(side_by_side, [both.row(clip("en-extended"), language="en") for _ in range(2)])
     assert [text.strip() for text in found.texts] == [SAID["en-extended"]] * 2

@@ -97,28 +97,40 @@ def written(runner: LoopRunner, *rows: WhisperRow) -> list[Decoded]:
     return found  # type: ignore[return-value]
 
 
-@pytest.mark.instructions
+OPTIONS: dict[str, tuple[str, dict[str, object]]] = {
+    "plain": ("en-agent", {}),
+    "full window": ("es-agent", {"window": FULL_WINDOW}),
+    "prompt": ("en-extended", {"prompt": "Voz, a telephone exchange"}),
+    "translation": ("es-expelled", {"task": "translate"}),
+    "another language": ("en-extended", {"language": "es"}),
+    "no beam": ("es-expelled", {"beam": 1}),
+    "narrow beam": ("es-expelled", {"beam": 3}),
+}
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        # what an option changes depends on no instruction
+        pytest.param(["plain", "translation"], marks=pytest.mark.instructions),
+        ["full window", "prompt", "another language", "no beam", "narrow beam"],
+    ],
+    ids=", ".join,
+)
 def test_in_float32_it_writes_what_ctranslate2_writes(
     folder: Path,
     exact: CTranslate2Model,
     vocabulary: Vocabulary,
     monkeypatch: pytest.MonkeyPatch,
     loops: Loops,
+    names: list[str],
 ) -> None:
     monkeypatch.setattr(quality_check, "find_issue", lambda *_, **__: None)
-    prompt = vocabulary.previous("Voz, a telephone exchange")
-    rows = [
-        row(folder, exact, "en-agent"),
-        row(folder, exact, "es-agent", window=FULL_WINDOW),
-        row(folder, exact, "en-extended", prompt=prompt),
-        row(folder, exact, "es-expelled", task="translate"),
-        row(folder, exact, "en-extended", language="es"),
-        row(folder, exact, "en-busy", beam=1),
-        row(folder, exact, "es-agent", beam=1),
-        row(folder, exact, "es-agent", beam=3),
-    ]
-    runner = loops("float32")
-    ours = written(runner, *rows)
+    rows = []
+    for name, options in (OPTIONS[name] for name in names):
+        prompt = vocabulary.previous(str(options["prompt"])) if "prompt" in options else ()
+        rows.append(row(folder, exact, name, **options | {"prompt": prompt}))
+    ours = written(loops("float32"), *rows)
     for one, mine in zip(rows, ours, strict=True):
         encoded = exact.encode([one.mel], one.window)
         start = vocabulary.start(one.language or "", one.task, one.prompt)
@@ -164,11 +176,14 @@ def test_in_float32_languages_are_as_likely_as_ctranslate2_says(
 def test_a_row_is_the_same_to_the_bit_alone_and_in_a_batch(
     folder: Path, exact: CTranslate2Model, vocabulary: Vocabulary, loops: Loops
 ) -> None:
-    names = ["en-agent", "en-extended", "es-agent", "es-expelled", "en-busy"]
-    rows = [row(folder, exact, name) for name in names]
+    long, short, other = rows = [
+        row(folder, exact, name) for name in ("en-agent", "en-extended", "es-expelled")
+    ]
     runner = loops("int8")
     alone = [written(runner, one)[0] for one in rows]
-    assert written(runner, *rows, *rows, *rows) == alone * 3
+    # a wide batch, which becomes a narrow one when the short rows are done
+    batch = written(runner, long, *[short] * 12, other, long)
+    assert batch == [alone[0], *[alone[1]] * 12, alone[2], alone[0]]
 
 
 def test_a_draft_saves_steps_and_changes_nothing_else(
@@ -207,7 +222,7 @@ def test_giving_up_what_nobody_looks_at_changes_nothing(
     monkeypatch: pytest.MonkeyPatch,
     loops: Loops,
 ) -> None:
-    rows = [row(folder, exact, "en-agent"), row(folder, exact, "es-agent")]
+    rows = [row(folder, exact, "en-agent"), row(folder, exact, "es-expelled")]
     runner = loops("float32")
     monkeypatch.setattr(decode_state, "_COMPACT_FROM", 0)
     often = written(runner, *rows)

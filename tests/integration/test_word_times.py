@@ -2,19 +2,17 @@
 
 import asyncio
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from benchmarks.hmm_aligner import HmmAligner
 from src.config import Settings
 from src.engines.base import Utterance
 from src.engines.coqui import CoquiEngine
 from src.engines.kokoro import KokoroEngine
 from src.engines.kokoro.durations import with_durations
 from src.engines.voices import VoiceRegistry
-from src.weights.store import ModelStore
+from src.weights.store import CoquiFiles, ModelStore
 from tests.support import coqui
 
 pytestmark = pytest.mark.models
@@ -34,6 +32,8 @@ SENTENCES = {
 def test_kokoros_words_are_where_a_forced_alignment_finds_them(
     make_settings: Callable[..., Settings],
 ) -> None:
+    from benchmarks.hmm_aligner import HmmAligner  # SciPy takes seconds to import
+
     files = ModelStore(make_settings().models_dir).kokoro()
 
     async def main() -> None:
@@ -64,9 +64,9 @@ def assert_in_order(row: Utterance, sample_rate: int) -> None:
     assert edges[-1] <= len(row.audio) / sample_rate + 1e-6
 
 
-def test_coquis_attention_tells_when_each_word_is_said(tmp_path: Path) -> None:
+def test_coquis_attention_tells_when_each_word_is_said(coqui_files: dict[str, CoquiFiles]) -> None:
     """The tests' models dwell on each character for a known number of steps."""
-    files = coqui.english(tmp_path)
+    files = coqui_files["en"]
     text = "Hello there, how are you?"
 
     async def main() -> Utterance:

@@ -1,7 +1,7 @@
-"""`--engines=without`, `--engines=only`: selects tests by what their file imports.
+"""Leaves files out before they are imported: importing PyTorch and Coqui takes seconds.
 
-`without` selects tests that are quick to import and to run (`make test-fast`). `only` selects those whose
-outcome may depend on the CPU's instructions.
+`--engines=without` (`make test-fast`) takes those that import no engine. `-m instructions` takes those that
+have that mark.
 """
 
 import ast
@@ -19,17 +19,24 @@ _LIGHT = ("src.engines.base", "src.engines.cpu", "src.engines.vad")
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--engines",
-        choices=["without", "only"],
-        help="leave out the files that import an engine or its libraries, or take them alone",
+        choices=["without"],
+        help="leave out the files that import an engine or its libraries",
     )
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Before the file is imported: importing PyTorch and Coqui is what takes the time."""
-    wanted = config.getoption("--engines")
-    if wanted is None or not collection_path.name.startswith("test_"):
+    if not collection_path.name.startswith("test_"):
         return None
-    return True if imports_an_engine(collection_path) == (wanted == "without") else None
+    if config.getoption("--engines") == "without" and imports_an_engine(collection_path):
+        return True
+    if config.getoption("markexpr") != "instructions" or "mark.instructions" in _text(collection_path):
+        return None
+    return True
+
+
+@cache
+def _text(file: Path) -> str:
+    return file.read_text(encoding="utf-8")
 
 
 @cache
@@ -42,7 +49,7 @@ def imports_an_engine(file: Path) -> bool:
 
 def _imported(file: Path) -> Iterator[str]:
     """Modules that the file imports as it is imported itself."""
-    for node in ast.parse(file.read_text(encoding="utf-8")).body:
+    for node in ast.parse(_text(file)).body:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:

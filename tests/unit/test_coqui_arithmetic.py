@@ -17,9 +17,8 @@ from src.engines.coqui.linear import linear_layer
 from src.engines.coqui.postprocess import end_of_speech
 from src.engines.coqui.stats import read_stats
 
-pytestmark = pytest.mark.instructions
 
-
+@pytest.mark.instructions
 @pytest.mark.parametrize(
     ("kind", "error"), [("float32", 1e-5), ("float16", 1e-3), ("bfloat16", 2.5e-2), ("int8", 5e-2)]
 )
@@ -49,6 +48,7 @@ def test_a_layer_is_as_exact_as_its_precision_allows_for_each_row_alone_and_in_a
             assert ((ours(rows[at : at + 1].clone()) - together[at : at + 1]) / scale[at]).abs().max() < error
 
 
+@pytest.mark.instructions
 def test_a_small_layer_differs_by_rounding_only_between_batch_sizes() -> None:
     generator = torch.Generator().manual_seed(0)
     weight, bias = torch.randn(96, 200, generator=generator) * 0.07, torch.randn(96, generator=generator)

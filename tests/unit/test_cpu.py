@@ -10,8 +10,6 @@ import torch
 from src.engines import cpu
 from src.engines.cpu import Level
 
-pytestmark = pytest.mark.instructions
-
 
 def _full_bytes(library: str) -> torch.Tensor:
     """64 products of the largest bytes there are, added up: 64, if none of the sums overflowed."""
@@ -34,6 +32,7 @@ def _full_bytes(library: str) -> torch.Tensor:
     return made
 
 
+@pytest.mark.instructions
 @pytest.mark.parametrize("library", ["FBGEMM", "oneDNN"])
 def test_bytes_overflow_where_it_is_said_that_they_do(library: str) -> None:
     if "fbgemm" not in torch.backends.quantized.supported_engines:
@@ -43,6 +42,7 @@ def test_bytes_overflow_where_it_is_said_that_they_do(library: str) -> None:
     assert whole or not cpu.multiplies_bytes()
 
 
+@pytest.mark.instructions
 def test_pytorch_uses_what_is_said() -> None:
     expected = {Level.BASELINE: "DEFAULT", Level.AVX2: "AVX2"}.get(cpu.in_use("ATen"), "AVX512")
     if cpu.available() is not Level.BASELINE:

@@ -77,6 +77,7 @@ def test_a_missing_key_is_no_guess() -> None:
         assert statuses(server, *[None] * 5, "right") == [401] * 5 + [200]
 
 
+@pytest.mark.slow
 def test_it_ends_with_the_window() -> None:
     with running("1 per 4 seconds") as server:
         assert statuses(server, "wrong", "wrong") == [401, 429]

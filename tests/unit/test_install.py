@@ -79,6 +79,7 @@ def silent() -> Iterator[str]:
         yield f"http://127.0.0.1:{listening.getsockname()[1]}"
 
 
+@pytest.mark.slow
 def test_an_index_of_cpu_builds_that_does_not_answer_costs_little(silent: str) -> None:
     began = time.monotonic()
     index, reason = choose_torch_index({"TORCH_INDEX_URL": silent, "NO_PROXY": "*"}, DOCKERFILE)

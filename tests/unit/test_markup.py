@@ -165,6 +165,7 @@ MARKS = st.sampled_from(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(st.lists(MARKS | st.text(max_size=5), max_size=12).map("".join), st.sampled_from(["en", "es"]))
 def test_without_markup_nothing_changes_and_with_it_nothing_breaks(text: str, language: str) -> None:

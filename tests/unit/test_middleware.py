@@ -116,6 +116,7 @@ def test_an_answer_that_breaks_midway_cannot_pass_for_whole() -> None:
         client.get("/midway")
 
 
+@pytest.mark.slow
 def test_a_stranger_s_large_upload_is_refused_before_it_is_sent() -> None:
     head = b"POST /size HTTP/1.1\r\nHost: x\r\nContent-Length: 200000000\r\n\r\n"
     with running() as server, socket.create_connection(server.url[7:].split(":"), timeout=20) as connection:  # type: ignore[arg-type]

@@ -229,6 +229,7 @@ def test_a_recording_that_goes_on_is_read_as_it_comes(run: Run) -> None:
     run(Engine(), use)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stopped_after", [0, 1, 3])
 def test_work_that_broke_off_goes_on_after_the_last_finished_chunk(run: Run, stopped_after: int) -> None:
     """Another process, with what the first one had stored: the same text, and no chunk is read again."""

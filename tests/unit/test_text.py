@@ -215,6 +215,7 @@ def test_what_is_dropped_is_logged_without_the_text(caplog: pytest.LogCaptureFix
     assert [record.getMessage() for record in caplog.records] == ["not spoken: Chinese characters (2)"]
 
 
+@pytest.mark.slow
 @LANGUAGES
 def test_threads_do_not_disturb_each_other(language: str) -> None:
     """Sentences here do not all end where a plain `. ` stands, so a fallback would give other pieces."""

@@ -204,6 +204,7 @@ def test_ordinary_prose_keeps_every_word(language: str) -> None:
     assert [t for t in read(text, language).tokens if words.search(t.spoken)] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", ["en", "es"])
 def test_of_a_thousand_sentences_not_one_word_differs(language: str) -> None:
     words = re.compile(r"[^\W\d_]+")

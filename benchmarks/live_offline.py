@@ -88,7 +88,7 @@ async def listen(model: Path, language: str, audio: bytes) -> tuple[Clock, str, 
         service = SttService(engine, decoders, max_audio_seconds=1e9)
         clock, whole = await _whole(service, language, audio)
         started = time.process_time()
-        speaker = await _speak(_Watched(service), language, audio)
+        speaker = await speak(service, language, audio)
         return clock, whole, speaker, time.process_time() - started
 
 
@@ -105,7 +105,15 @@ async def _whole(service: SttService, language: str, audio: bytes) -> tuple[Cloc
     return clock, result.text
 
 
-async def _speak(service: _Watched, language: str, audio: bytes) -> Speaker:
+async def speak(stt: SttService, language: str, audio: bytes) -> Speaker:
+    """What a speaker is told. Several may speak at once: none waits for another.
+
+    Args:
+        stt: transcribes.
+        language: of the audio.
+        audio: 16-bit mono of 16 kHz.
+    """
+    service = _Watched(stt)
     speaker, stable, now = Speaker(language), dict[str, str](), 0.0
     options = LiveOptions(stt=SttOptions(language=language))
     async with LiveSession(cast(SttService, service), options) as session:

@@ -86,11 +86,11 @@ def report(language: str, speakers: list[Speaker], clock: Clock, said: str, *, s
         ]
         if part:
             print(f"  lag in the {half} half: mean {statistics.fmean(part):.2f} s, most {max(part):.2f} s")
-    repeated = max((times for one in words for times in _repetitions(one.split())), default=1)
+    repeated = max((times for one in words for times in repetitions(one.split())), default=1)
     print(f"  times that a phrase comes in a row: {repeated}", flush=True)
 
 
-def _repetitions(words: list[str]) -> list[int]:
+def repetitions(words: list[str]) -> list[int]:
     """How often each phrase of up to 12 words that is said twice or more in a row is said."""
     found = []
     for size in range(1, _PHRASE + 1):

@@ -133,6 +133,17 @@ def test_cross_attention(kind: type[CrossAttentionCache], within: float, positio
     assert np.array_equal(alone[0], seen[-1])  # the same to the bit alone and in a batch
 
 
+@pytest.mark.parametrize("positions", [1, 63, 64, 65])
+def test_keys_and_values_are_rounded_to_bfloat16_as_pytorch_does(positions: int) -> None:
+    keys, values = normal(positions, 2, 64), normal(positions, 2, 64, seed=1)
+    cache = CrossAttentionBFloat16(keys, values)
+    for head in range(2):
+        assert np.array_equal(cache.keys_of(head), keys[:, head].bfloat16().float().numpy())
+    lines = torch.nn.functional.pad(values, (0, 0, 0, 0, 0, -positions % 64)).bfloat16().view(torch.uint16)
+    paired = lines.view(-1, 32, 2, 2, 64).permute(3, 0, 1, 4, 2).numpy()
+    assert np.array_equal(cache._values, paired)
+
+
 def test_heads_of_another_width_are_not_taken_for_those_of_whisper() -> None:
     with pytest.raises(ValueError, match="width is 32"):
         CrossAttentionBFloat16(torch.zeros(1, 1, 32), torch.zeros(1, 1, 32))

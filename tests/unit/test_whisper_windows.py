@@ -2,7 +2,7 @@
 
 import pytest
 
-from src.engines.whisper.features import window_for
+from src.engines.whisper.features import live_window_for, window_for
 
 
 @pytest.mark.parametrize(
@@ -11,3 +11,10 @@ from src.engines.whisper.features import window_for
 )
 def test_a_window_holds_the_row_and_the_margin_in_steps_of_a_second(frames: int, window: int) -> None:
     assert window_for(frames) == window
+
+
+@pytest.mark.parametrize(
+    ("frames", "window"), [(10, 200), (120, 200), (121, 220), (800, 880), (2920, 3000), (3000, 3000)]
+)
+def test_the_window_of_growing_audio_follows_it_closely(frames: int, window: int) -> None:
+    assert live_window_for(frames) == window

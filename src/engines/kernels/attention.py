@@ -69,6 +69,39 @@ def self_attention(
 
 
 @compiled
+def pack_bfloat16(
+    keys: Heads, values: Heads, packed_keys: NDArray[np.uint16], packed_values: NDArray[np.uint16]
+) -> None:
+    """Round keys and values to bfloat16, in the order in which `cross_attention_bfloat16` reads them.
+
+    Args:
+        keys: shape (positions, heads, width).
+        values: likewise.
+        packed_keys: the result, see `cross_attention_bfloat16`; positions behind the last one become 0.
+        packed_values: likewise.
+    """
+    positions, heads, width = keys.shape
+    blocks, size = packed_keys.shape[1], packed_keys.shape[3]
+    for head in range(heads):
+        for block in range(blocks):
+            begin = block * size
+            within = min(size, positions - begin)
+            if within < size:
+                packed_keys[head, block] = 0
+                packed_values[head, block] = 0
+            for place in range(within):
+                for pair in range(width // 2):
+                    for half in range(2):
+                        packed_keys[head, block, pair, place, half] = to_bfloat16(
+                            keys[begin + place, head, 2 * pair + half]
+                        )
+                for at in range(width):
+                    packed_values[head, block, place // 2, at, place % 2] = to_bfloat16(
+                        values[begin + place, head, at]
+                    )
+
+
+@compiled
 def cross_attention_bfloat16(
     query: Heads, keys: NDArray[np.uint16], values: NDArray[np.uint16], positions: int, out: Heads
 ) -> None:

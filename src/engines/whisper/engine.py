@@ -25,7 +25,7 @@ from src.engines.whisper import quality_check
 from src.engines.whisper.copies import find_copies
 from src.engines.whisper.ctranslate2_model import CTranslate2Model
 from src.engines.whisper.ctranslate2_runner import GPU_BATCHES, MAX_LONG_BATCHES, CTranslate2Runner
-from src.engines.whisper.features import LIVE_MARGIN, SHORTEST_LIVE_WINDOW, Features, window_for
+from src.engines.whisper.features import Features, live_window_for, window_for
 from src.engines.whisper.loop import LoopRunner, Unsupported, is_meant_for, probe
 from src.engines.whisper.loop.weights import kind_of
 from src.engines.whisper.loops import without_excess
@@ -233,7 +233,7 @@ class WhisperEngine(BatchedEngine[WhisperRow, Outcome]):
         self, audio: Audio, options: SttOptions, forced: tuple[int, ...], draft: tuple[int, ...]
     ) -> WhisperRow:
         row = self._prepare(audio, options)
-        window = window_for(row.mel.shape[1], SHORTEST_LIVE_WINDOW, LIVE_MARGIN)
+        window = live_window_for(row.mel.shape[1])
         return replace(
             row, window=window, forced=forced, draft=draft, words=False, logprobs=False, temperature=0.0
         )

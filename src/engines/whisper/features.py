@@ -14,26 +14,38 @@ _HOP = 160
 _SHORTEST = 1600
 """Fewest samples of a row; shorter ones are padded with silence, because the transform needs 200 samples."""
 
-MARGIN = 300
+_MARGIN = 300
 """Frames of silence after the speech. With 1 s of it one clip in 80 was written twice or ran on until the
 last token. With 2 s none was, and with 3 s fewer texts lack their end."""
-LIVE_MARGIN = 100
-"""Frames of silence after audio that is still growing. What is written of its last moments is not kept."""
-SHORTEST_WINDOW, SHORTEST_LIVE_WINDOW = 500, 200
+_LIVE_MARGIN = 80
+"""Frames of silence after audio that is still growing. What is written of its last moments is not kept. With
+60 of them more stable words were wrong."""
+_SHORTEST_WINDOW, _SHORTEST_LIVE_WINDOW = 500, 200
 _WINDOW_STEP = 100
 """Windows are multiples of 1 s, on every device, so that a row gets the same text on each.
 
 Coarser ones (11 in place of 26) would fill the batches of a GPU better: 4 rows of a long file, not 2.4.
 But a CPU would need 10 % more time for that file (Xeon, AVX-512 BF16), and its text was no better.
 """
+_LIVE_WINDOW_STEP = 20
+"""Likewise for audio that is still growing: its rows share no batch of a GPU anyway, because most of them are
+given texts of different lengths."""
 LONGEST_SHORT = 1200
 """The longest window of a short row. Short rows take a fraction of a second and go before long ones."""
 
 
-def window_for(frames: int, shortest: int = SHORTEST_WINDOW, margin: int = MARGIN) -> int:
+def window_for(frames: int) -> int:
     """The smallest window that holds `frames` and the margin, else the full one."""
-    steps = -(-(frames + margin) // _WINDOW_STEP)
-    return min(max(steps * _WINDOW_STEP, shortest), FULL_WINDOW)
+    return _window(frames + _MARGIN, _SHORTEST_WINDOW, _WINDOW_STEP)
+
+
+def live_window_for(frames: int) -> int:
+    """As `window_for`, for audio that is still growing."""
+    return _window(frames + _LIVE_MARGIN, _SHORTEST_LIVE_WINDOW, _LIVE_WINDOW_STEP)
+
+
+def _window(frames: int, shortest: int, step: int) -> int:
+    return min(max(-(-frames // step) * step, shortest), FULL_WINDOW)
 
 
 class _MelFilters:

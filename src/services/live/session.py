@@ -46,6 +46,8 @@ _MAX_COMMITTED = 600.0
 """Seconds of audio without a commit, if the client ends utterances itself, after which it is ended here."""
 _DETECT_SECONDS = 2.0
 """Seconds of audio from which the detected language is kept for the utterance."""
+_UPDATE_CONTEXT = 200
+"""Characters of what was said before its audio that an update is given. They take a sixth of its time."""
 _MAX_EVENTS = 1000
 """Events that wait for a client who does not read."""
 _MAX_FINALS = 4
@@ -305,8 +307,8 @@ class LiveSession:
         update = utterance.next_update(self._spoken(utterance) if paused else None)
         read, started = utterance.unread, time.monotonic()
         options = self._options.stt
-        before = self._context.before(utterance.item_id, self._language)
-        prompt = _joined(options.prompt, before, update.prompt)
+        before = _joined(self._context.before(utterance.item_id, self._language), update.prompt) or ""
+        prompt = _joined(options.prompt, before[-_UPDATE_CONTEXT:].strip())
         options = replace(options, language=self._language, prompt=prompt)
         partial = await self._stt.transcribe_partial(update.audio, options, update.forced, update.draft)
         now = time.monotonic()

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from src.engines.kernels import Heads, Rows
-from src.engines.kernels.attention import cross_attention_bfloat16
+from src.engines.kernels.attention import cross_attention_bfloat16, pack_bfloat16
 from src.engines.kernels.intrinsics import LANES, PAIRS
 
 _KEYS = 64
@@ -77,15 +77,11 @@ class CrossAttentionBFloat16:
         if width != LANES:
             raise ValueError(f"the head width is {width}, not {LANES}")
         size = 2 * PAIRS
-        keys, values = (
-            pad(one, (0, 0, 0, 0, 0, -self._positions % size)).to(torch.bfloat16).view(torch.uint16)
-            for one in (keys, values)
-        )
+        blocks = -(-self._positions // size)
         # the instruction sums pairs: neighbouring numbers of a key, a value's numbers at two positions
-        self._keys = np.ascontiguousarray(keys.view(-1, size, heads, PAIRS, 2).permute(2, 0, 3, 1, 4).numpy())
-        self._values = np.ascontiguousarray(
-            values.view(-1, PAIRS, 2, heads, LANES).permute(3, 0, 1, 4, 2).numpy()
-        )
+        self._keys = np.empty((heads, blocks, PAIRS, size, 2), np.uint16)
+        self._values = np.empty((heads, blocks, PAIRS, LANES, 2), np.uint16)
+        pack_bfloat16(keys.numpy(), values.numpy(), self._keys, self._values)
 
     def attend(self, query: Heads, out: Heads) -> None:
         """See `CrossAttentionCache`."""

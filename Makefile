@@ -14,7 +14,9 @@ run: setup ## install, fetch the weights, serve on 127.0.0.1:8000
 run-ray: setup-ray ## the same on Ray Serve: two replicas of each engine here; several machines: docs/scale.md
 	@$(BIN)/python -m scripts.run_ray
 
-ONE_THREAD := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE KMP_BLOCKTIME=0
+# one thread each where nothing else is set, and none that spins while it waits; bytecode is kept, whatever the
+# environment says, because a hundred servers are started
+OF_TESTS := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE KMP_BLOCKTIME=0 PYTHONDONTWRITEBYTECODE=
 
 test: ## lint, types and every test, with the real models
 	@# apt and uv wait for the network: side by side, unless apt has to bring what makes the environment
@@ -25,14 +27,14 @@ test: ## lint, types and every test, with the real models
 	@$(MAKE) --no-print-directory --jobs=2 test-beside test-narrower
 	$(BIN)/python -m pytest -m alone tests/faults
 
-# three processes on two cores, because tests also wait; one thread each where nothing else is set, and none that
-# spins while it waits. The long files first, so that no process is left with one of them at the end
+# three processes on two cores, because tests also wait. The long files first, so that no process is left with one
+# of them at the end
 test-beside:
-	$(ONE_THREAD) $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not alone" \
+	$(OF_TESTS) $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not alone" \
 		tests/hostile tests/e2e tests/integration tests/cluster tests/faults tests/deploy tests/unit
 
 test-narrower: lint
-	$(ONE_THREAD) $(BIN)/python -m scripts.test_narrower
+	$(OF_TESTS) $(BIN)/python -m scripts.test_narrower
 
 test-fast: setup-dev ## units alone: no models, no PyTorch, half a minute
 	@# three processes on two cores, because some tests wait

@@ -57,7 +57,8 @@ class Host:
         for file in self.state.glob("c[0-9]*.json"):
             if json.loads(file.read_text())["project"] == "voz-proxy":
                 self.docker("rm", file.stem)
-        shutil.rmtree(self.home / "voz" / "proxy")
+        for folder in (self.home / "voz" / "proxy", self.state / "proxy"):
+            shutil.rmtree(folder)
 
     def everything_written(self) -> str:
         """All logs and records on the host, but not the `.env` files."""

@@ -9,12 +9,9 @@ says of each), `hold` (while that file is there, `build` waits) and `proxy-fails
 fails).
 """
 
-import importlib.util
 import json
 import os
-import shutil
 import signal
-import struct
 import subprocess
 import sys
 import time
@@ -23,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 STATE = Path(os.environ["STANDIN_STATE"])
-REPOSITORY = Path(__file__).parents[2]
 
 
 @dataclass
@@ -118,36 +114,11 @@ def _compose(options: dict[str, str], command: list[str]) -> int:
         if (folder / "does-not-build").exists():
             sys.stderr.write("the image does not build\n")
             return 1
-        _compile(folder)
     elif command[0] == "up":
         _up(project, folder, env_file, command)
     elif command[0] == "config":
         sys.stdout.write("voz\n")
     return 0
-
-
-def _compile(folder: Path) -> None:
-    """Put this repository's bytecode beside the sources that were sent: a start need not compile all of them.
-
-    Python takes it if the hash in it is that of the source (PEP 552), and compiles any other source.
-    """
-    for source in (REPOSITORY / "src").rglob("*.py"):
-        sent, compiled = folder / source.relative_to(REPOSITORY), _bytecode(source)
-        if compiled and sent.exists():
-            file = Path(importlib.util.cache_from_source(str(sent)))
-            file.parent.mkdir(exist_ok=True)
-            file.write_bytes(compiled)
-
-
-def _bytecode(source: Path) -> bytes:
-    """With the hash of the source; nothing, if Python has not compiled the source as it is now."""
-    file = Path(importlib.util.cache_from_source(str(source)))
-    if not file.exists():
-        return b""
-    compiled, text, changed = file.read_bytes(), source.read_bytes(), int(source.stat().st_mtime)
-    if compiled[4:16] != struct.pack("<III", 0, changed, len(text)):
-        return b""
-    return compiled[:4] + struct.pack("<I", 0b11) + importlib.util.source_hash(text) + compiled[16:]
 
 
 def _up(project: str, folder: Path, env_file: Path, command: list[str]) -> None:
@@ -201,13 +172,18 @@ def _proxy(folder: Path, command: list[str]) -> int:
 
 
 def _write_configuration(folder: Path, copy: Path) -> None:
-    """What the container sees below /etc/caddy, with the paths of this machine."""
-    shutil.rmtree(copy, ignore_errors=True)
-    shutil.copytree(folder, copy)
-    for file in copy.rglob("*"):
+    """What the container sees below /etc/caddy, with the paths of this machine.
+
+    Each file is whole at every moment: a Caddy that has just been started may be reading it.
+    """
+    for file in folder.rglob("*"):
         if file.is_file():
             text = file.read_text().replace("unix//run/", f"unix/{STATE}/")
-            file.write_text(text.replace("/etc/caddy/", f"{folder}/"))
+            target = copy / file.relative_to(folder)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            partial = target.with_name(f"{target.name}.partial")
+            partial.write_text(text.replace("/etc/caddy/", f"{folder}/"))
+            partial.replace(target)
 
 
 if __name__ == "__main__":

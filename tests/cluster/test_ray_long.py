@@ -47,7 +47,8 @@ REAL = {
 def config(**options: Any) -> dict[str, Any]:
     engine = {"max_replicas_per_node": 1, "ray_actor_options": {"num_cpus": 1}}
     arguments = {
-        "api_processes": 1,
+        "api_processes": 2,
+        "api_processes_per_machine": 2,
         "api_resource": "http",
         "stt_replicas": 2,
         "tts_replicas": 2,
@@ -165,7 +166,13 @@ def test_replicas_come_and_go_with_the_load(cluster: RayCluster) -> None:
             "downscale_delay_s": 5,
         },
     }
+    before = {pid for pids in cluster.replicas().values() for pid in pids}
     cluster.deploy(config(**scaled))
+    end = time.monotonic() + 300
+    # to turn autoscaling on is a new version for Ray, which replaces every replica
+    while before & {pid for pids in cluster.replicas().values() for pid in pids}:
+        assert time.monotonic() < end, cluster.logs()
+        time.sleep(0.5)
 
     def speakers() -> int:
         return len(cluster.replicas().get("TextToSpeech", ()))

@@ -14,6 +14,8 @@ import pytest
 if importlib.util.find_spec("ray") is None:
     pytest.skip("requirements-ray.txt is not installed", allow_module_level=True)
 
+from grpc import StatusCode
+from grpc.aio import AioRpcError, Metadata
 from ray.serve.config import RequestRouterConfig
 
 from src.cluster import known
@@ -22,6 +24,7 @@ from src.cluster.replicas import ServeReplicas
 from src.cluster.router import ShortestQueue
 from src.engines.base import Load
 from src.engines.remote import ReplicaLost, ReplicaStatus, RowCall
+from src.errors import EngineFailed
 
 pytestmark = pytest.mark.anyio
 NAMES = ("one", "two", "three")
@@ -147,12 +150,14 @@ class Handle:
     def __init__(self) -> None:
         self.answers: list[ReplicaStatus] = []
         self.waiting: list[asyncio.Future[Any]] = []
+        self.by_grpc: list[bool] = []
         self.cancelled = 0
 
-    def options(self, **_: Any) -> Any:
-        return SimpleNamespace(remote=self.remote)
+    def options(self, *, _by_reference: bool = True, **_: Any) -> Any:
+        return SimpleNamespace(remote=partial(self.remote, not _by_reference))
 
-    def remote(self, row: RowCall) -> Any:
+    def remote(self, by_grpc: bool, row: RowCall) -> Any:
+        self.by_grpc.append(by_grpc)
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self.waiting.append(answer)
         handle, number = self, len(self.waiting)
@@ -187,6 +192,34 @@ def polled(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     handle: Any = Handle()
     yield Polled(handle)
     known.note_status({}, set(NAMES), set())
+
+
+async def test_short_rows_go_by_grpc_and_long_ones_by_ray_s_own_calls(polled: Any) -> None:
+    rows = [polled.call(RowCall("transcribe", (), "r", "me", seconds)) for seconds in (0.5, 10.0, 10.1, 30.5)]
+    asked = [asyncio.create_task(row) for row in rows]
+    await asyncio.sleep(0)
+    assert polled._handle.by_grpc == [True, True, False, False]
+    for answer in polled._handle.waiting:
+        answer.set_result("text")
+    assert await asyncio.gather(*asked) == ["text"] * 4
+
+
+@pytest.mark.parametrize(
+    ("raised", "seen"),
+    [
+        (AioRpcError(StatusCode.CANCELLED, Metadata(), Metadata(), "it stops"), ReplicaLost),
+        (ValueError("of the engine, as gRPC brings it"), EngineFailed),
+    ],
+    ids=["the connection", "the engine"],
+)
+async def test_what_breaks_a_row_that_went_by_grpc(
+    polled: Any, raised: Exception, seen: type[Exception]
+) -> None:
+    row = asyncio.create_task(polled.call(RowCall("transcribe", (), "r", "me", 1.0)))
+    await asyncio.sleep(0)
+    polled._handle.waiting[0].set_exception(raised)
+    with pytest.raises(seen):
+        await row
 
 
 def busy(name: str, seconds: float) -> ReplicaStatus:

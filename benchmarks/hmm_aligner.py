@@ -35,10 +35,10 @@ _ENGLISH = {
     "s": "S", "ʃ": "SH", "t": "T", "θ": "TH", "ð": "DH", "v": "V", "w": "W", "j": "Y", "z": "Z", "ʒ": "ZH",
     "ʔ": "T",
 }  # fmt: skip
-"""espeak's phones to phones of the model."""
+"""espeak's phones, and in Spanish Kokoro's, to phones of the model."""
 _SPANISH = _ENGLISH | {
     "ɲ": "N Y", "ɣ": "G", "β": "B", "x": "HH", "ʝ": "Y", "ʎ": "Y", "ɾ": "D", "e": "EH", "ei": "EY",
-    "ai": "AY", "oi": "OY", "au": "AW",
+    "ai": "AY", "oi": "OY", "au": "AW", "I": "AY", "W": "AW", "A": "EY", "ʧ": "CH", "ʤ": "JH", "ʦ": "T S",
 }  # fmt: skip
 
 

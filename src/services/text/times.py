@@ -16,9 +16,10 @@ def rules(language: Language) -> list[Rule]:
     said = language.words
 
     def clock(match: re.Match[str]) -> str | None:
+        groups = match.groupdict()
         hour, minute = int(match["hour"]), int(match["minute"] or 0)
-        second = int(match["second"]) if match["second"] else None
-        half = f"{match['half'].lower()}m" if match["half"] else ""
+        second = int(match["second"]) if groups.get("second") else None
+        half = f"{match['half'].lower()}m" if groups.get("half") else ""
         if hour > (12 if half else _HOURS) or minute > _SIXTY or (second or 0) > _SIXTY:
             return None
         if (
@@ -55,12 +56,6 @@ def rules(language: Language) -> list[Rule]:
         if not match["minute"]:
             return f"{integer(match['hour'], language)} {said['to']}"
         return f"{language.say_time(int(match['hour']), int(match['minute']), None, '').removesuffix(' o clock')} {said['to']}"
-
-    def dotted(match: re.Match[str]) -> str | None:
-        hour, minute = int(match["hour"]), int(match["minute"] or 0)
-        if hour > _HOURS or minute > _SIXTY:
-            return None
-        return language.say_time(hour, minute, None, "") + stop(match, acronyms=False)
 
     def zone(match: re.Match[str]) -> str:
         name = language.spell(re.sub(r"\W", "", match["zone"]))
@@ -109,11 +104,11 @@ def rules(language: Language) -> list[Rule]:
     if language.hour_before:
         before = rf"\b(?:{language.hour_before})\s"
         found += [
-            any_case("time", rf"{start}(?P<own>(?P<hour>\d{{1,2}})\.(?P<minute>[0-5]\d)\s?(?:{hours})\b\.?)", dotted, "hour with a dot", r"\d[.,]\d\d"),
-            any_case("time", rf"{before}(?P<own>(?P<hour>\d{{1,2}})[.,](?P<minute>[0-5]\d))(?![\w:%]|[.,]\d|\s(?:%|€|\$))", dotted, "hour with a dot", r"\d[.,]\d\d"),
-            any_case("time", rf"{start}(?P<own>(?P<hour>0\d)(?P<minute>)\s?(?:{hours})\b)(?!\.?\d)", dotted, "hour with h", r"\d\s?[hH]"),
-            any_case("time", rf"{start}(?P<hour>\d{{1,2}})h(?P<minute>\d\d)?(?!\w)", dotted, "hour with h", r"\d\s?[hH]"),
-            any_case("time", rf"{before}(?P<own>(?P<hour>\d{{1,2}})(?P<minute>)\s?(?:{hours})\b\.?(?!\w))", dotted, "hour with h", r"\d\s?[hH]"),
+            any_case("time", rf"{start}(?P<own>(?P<hour>\d{{1,2}})\.(?P<minute>[0-5]\d)\s?(?:{hours})\b\.?)", clock, "hour with a dot", r"\d[.,]\d\d"),
+            any_case("time", rf"{before}(?P<own>(?P<hour>\d{{1,2}})[.,](?P<minute>[0-5]\d))(?![\w:%]|[.,]\d|\s(?:%|€|\$))", clock, "hour with a dot", r"\d[.,]\d\d"),
+            any_case("time", rf"{start}(?P<own>(?P<hour>0\d)(?P<minute>)\s?(?:{hours})\b)(?!\.?\d)", clock, "hour with h", r"\d\s?[hH]"),
+            any_case("time", rf"{start}(?P<hour>\d{{1,2}})h(?P<minute>\d\d)?(?!\w)", clock, "hour with h", r"\d\s?[hH]"),
+            any_case("time", rf"{before}(?P<own>(?P<hour>\d{{1,2}})(?P<minute>)\s?(?:{hours})\b\.?(?!\w))", clock, "hour with h", r"\d\s?[hH]"),
         ]  # fmt: skip
     zones = alternatives(_ZONES.split("|"))
     dotted_zones = "|".join(r"\.\s?".join(z) + r"\.?" for z in ("est", "pst", "cst", "gmt"))

@@ -70,12 +70,10 @@ def noun(sign: str, language: Language) -> Noun:
     """`€`: euro, euros; `HK$`: Hong Kong dollar; a bare sign does not name its country."""
     code = signs(language)[sign]
     own = language.currency_names
-    if sign in own or (sign == code and code in own):
+    if sign in own or (sign.upper() == code and code in own):
         return own.get(sign) or own[code]
     one, many = (str(get_currency_name(code, count, language.code)) for count in (1, 2))
     one, many = one.replace("&", language.words["and"]), many.replace("&", language.words["and"])
-    if sign.upper() == code and code in own:
-        return own[code]
     if sign.upper() != code and sign not in _QUALIFIED:  # the head of the name: `dollar`, `dólar`
         part = language.currency_head
         one, many = one.split()[part], many.split()[part]

@@ -17,7 +17,7 @@ _USED = table(
     J: k M; N: k; Pa: h k M G; B: k K M G T P Ki Mi Gi Ti; b: M G; bit: k M G; bps: k K M G T
     eV: k M G; Wh: k M G T
     Ah: m; cal: k; F: n µ p; mol: m µ; Sv: m µ; t: k M; Bq: k M
-    """.replace(";", "\n")
+    """
 )
 """Prefixes that people write with a base."""
 

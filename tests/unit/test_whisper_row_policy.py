@@ -164,6 +164,24 @@ def test_in_each_window_the_languages_are_weighed_anew() -> None:
     assert policy.languages[0][0] == "es"
 
 
+@pytest.mark.parametrize("language", ["it", "es"])
+def test_where_the_language_is_unsure_an_improbable_text_is_no_reason_for_the_full_window(
+    language: str,
+) -> None:
+    improbable = text(avg_logprob=(quality_check.MIN_LOGPROB - 0.7) / 2)
+    texts = {(700, "it", 0.0): improbable, (700, "es", 0.0): improbable}
+    unsure = {language: 0.79, "en": 0.08, "fr": 0.07, "pt": 0.06}
+    assert run(RowPolicy(row(), multilingual=True), texts, unsure) == ["detect 700", f"700 {language} 0.0"]
+    sure = {language: 0.95, "en": 0.05}
+    assert run(RowPolicy(row(), multilingual=True), texts, sure)[:3] == [
+        "detect 700",
+        f"700 {language} 0.0",
+        f"detect {FULL_WINDOW}",
+    ]
+    looped = {(700, language, 0.0): LOOP}  # what is wrong otherwise still is
+    assert f"detect {FULL_WINDOW}" in run(RowPolicy(row(), multilingual=True), looped, unsure)
+
+
 def test_words_are_aligned_only_where_there_are_some() -> None:
     policy = RowPolicy(row(language="en", words=True), multilingual=True)
     assert not policy.wants_alignment

@@ -81,14 +81,15 @@ def is_silence(decoded: Decoded) -> bool:
 
 
 def find_issue(
-    decoded: Decoded, duration: float, fitted: bool, language: str, copies: int = 1
+    decoded: Decoded, duration: float, fitted: bool, language: str | None, copies: int = 1
 ) -> QualityIssue | None:
     """The first issue with the text of a row of `duration` seconds, or None.
 
     Args:
         decoded: the text.
         duration: of the row.
-        language: of the text.
+        language: of the text; None if its detection was unsure. Then an improbable text is no reason for the
+            full window: detection is no surer there, and the text is often one of a third language.
         fitted: whether the encoder was given a window fitted to the clip. The check is then stricter, since
             a wider window is left to try.
         copies: how often the sound of the row repeats itself. A text that does so as often is right.
@@ -97,7 +98,9 @@ def find_issue(
         return None
     words = _WORD.findall(decoded.text.lower())
     said_again = copies > 1 and says_each(decoded.text, copies)
-    floor = _SURER_LANGUAGES.get(language, MIN_LOGPROB_FITTED) if fitted else MIN_LOGPROB
+    floor = MIN_LOGPROB
+    if fitted and language is not None:
+        floor = _SURER_LANGUAGES.get(language, MIN_LOGPROB_FITTED)
     checks = {
         QualityIssue.COMPRESSION: compression_ratio(decoded.text) > MAX_COMPRESSION_RATIO and not said_again,
         QualityIssue.LOGPROB: decoded.avg_logprob < floor,

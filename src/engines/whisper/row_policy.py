@@ -129,8 +129,7 @@ class RowPolicy:
             allowed = self.row.languages or tuple(probabilities)
             self.languages = self._detected = rank_languages(probabilities, allowed)
             # likelihoods of whole texts decide between languages, so they must be those of a wide search
-            sure = self.languages[0][1] >= quality_check.UNSURE_LANGUAGE
-            self.opens_late = self.opens_late and sure
+            self.opens_late = self.opens_late and self._is_language_sure
         self.action = Action.DONE if self.row.detect_only else Action.DECODE
 
     def text_decoded(self, decoded: Decoded) -> None:
@@ -172,16 +171,21 @@ class RowPolicy:
 
     def _issue(self, decoded: Decoded) -> QualityIssue | None:
         fitted = self.window == self.row.window and self.window < FULL_WINDOW
-        issue = quality_check.find_issue(decoded, self.row.duration, fitted, self.language)
+        language = self.language if self._is_language_sure else None
+        issue = quality_check.find_issue(decoded, self.row.duration, fitted, language)
         if issue in (QualityIssue.COMPRESSION, QualityIssue.REPETITION) and self.copies:
             copies = self.copies.count
-            return quality_check.find_issue(decoded, self.row.duration, fitted, self.language, copies)
+            return quality_check.find_issue(decoded, self.row.duration, fitted, language, copies)
         return issue
 
     @cached_property
     def copies(self) -> Copies | None:
         """Copies of one sound that the row consists of, if it does."""
         return find_copies(self.row.mel)
+
+    @property
+    def _is_language_sure(self) -> bool:
+        return self._detected[0][1] >= quality_check.UNSURE_LANGUAGE
 
     def _record(self, language: str, issue: QualityIssue | None) -> None:
         self.attempts.append(Attempt(self.window, language, self.temperature, issue))

@@ -39,6 +39,12 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
+@pytest.fixture
+def cold(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Voices that are opened do not speak their first words, which takes a second for each."""
+    monkeypatch.setattr(MultiVoiceRunner, "_warm_up", lambda self, language: None)
+
+
 @pytest.fixture(scope="module")
 def voices(coqui_files: dict[str, CoquiFiles]) -> dict[str, CoquiFiles]:
     return coqui_files
@@ -226,6 +232,7 @@ def test_rows_that_come_and_go_at_random_sound_as_alone(speak_both: Speak) -> No
         np.testing.assert_allclose(batched, single, rtol=0, atol=1e-4)
 
 
+@pytest.mark.usefixtures("cold")
 def test_a_row_that_leaves_is_out_of_the_model_before_the_next_is_done(
     voices: dict[str, CoquiFiles], tmp_path: Path
 ) -> None:
@@ -242,6 +249,7 @@ def test_a_row_that_leaves_is_out_of_the_model_before_the_next_is_done(
     speak({"en": endless, "es": voices["es"]}, use)
 
 
+@pytest.mark.usefixtures("cold")
 def test_removing_a_row_ends_its_decoding_at_once_and_leaves_the_others(
     voices: dict[str, CoquiFiles],
 ) -> None:
@@ -287,6 +295,7 @@ def test_a_word_that_cannot_be_spoken_fails_and_the_next_row_is_served(
     speak({"en": spoiled, "es": voices["es"]}, use)
 
 
+@pytest.mark.usefixtures("cold")
 def test_a_word_whose_end_is_missed_is_cut_where_it_ends(
     voices: dict[str, CoquiFiles], tmp_path: Path
 ) -> None:
@@ -328,6 +337,7 @@ def test_words_of_ipa_are_given_to_the_model_as_they_stand(
     assert load(voices["en"], "cpu", "float32").phonemes == ""
 
 
+@pytest.mark.usefixtures("cold")
 def test_english_by_phonemes_sounds_as_coquis_own(spoken_by_phonemes: CoquiFiles) -> None:
     text = "It was a bright cold day in April, and it rained."
 
@@ -356,6 +366,7 @@ def test_a_text_of_unknown_characters_fails_alone(speak_both: Speak) -> None:
     assert isinstance(no, np.ndarray)
 
 
+@pytest.mark.usefixtures("cold")
 def test_other_coqui_models_speak_a_sentence_at_a_time(voices: dict[str, CoquiFiles], tmp_path: Path) -> None:
     files = replace(voices["en"], checkpoint=tmp_path / "model.pth", config=tmp_path / "config.json")
     torch.manual_seed(0)
@@ -371,6 +382,7 @@ def test_other_coqui_models_speak_a_sentence_at_a_time(voices: dict[str, CoquiFi
         assert np.isfinite(audio).all()
 
 
+@pytest.mark.usefixtures("cold")
 def test_an_attention_that_only_coqui_can_run_is_left_to_it(tmp_path: Path) -> None:
     files = coqui.spanish(tmp_path / "es", attention_win=True)
     text = "Hola, buenos días."
@@ -408,6 +420,7 @@ def test_weights_that_would_run_code_are_refused(
     assert not (tmp_path / "sprung").exists()
 
 
+@pytest.mark.usefixtures("cold")
 @pytest.mark.parametrize(("threads", "decoding", "sounding"), [(1, 1, 0), (2, 1, 1), (5, 3, 2)])
 def test_threads_are_shared_out_between_decoding_and_sound(
     voices: dict[str, CoquiFiles], threads: int, decoding: int, sounding: int

@@ -21,6 +21,12 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for proce
 LONG = silent_flac(1.9 * 3600)
 
 
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serving(tmp_path_factory.mktemp("decoders"), MAX_QUEUE="100") as running:
+        yield running
+
+
 def children(pid: int) -> list[int]:
     found: list[int] = []
     with contextlib.suppress(OSError):
@@ -100,15 +106,15 @@ def test_a_decoder_that_hangs_ends_with_its_server(tmp_path: Path) -> None:
         until(lambda: {state(pid) for pid in everyone} == {"gone"}, server.log)
 
 
-def test_a_decoder_that_hangs_ends_when_its_caller_leaves(tmp_path: Path) -> None:
-    with serving(tmp_path) as server, one_that_hangs(server, timeout=3) as (answer, pid):
+def test_a_decoder_that_hangs_ends_when_its_caller_leaves(server: Server) -> None:
+    with one_that_hangs(server, timeout=3) as (answer, pid):
         assert isinstance(answer.exception(30), httpx.ReadTimeout)
         until(lambda: state(pid) == "gone", lambda: "it hangs for nobody")
         server.works()
 
 
-def test_a_crash_costs_its_own_upload_alone(tmp_path: Path) -> None:
-    with serving(tmp_path) as server, one_that_hangs(server) as (answer, pid), server.client() as client:
+def test_a_crash_costs_its_own_upload_alone(server: Server) -> None:
+    with one_that_hangs(server) as (answer, pid), server.client() as client:
         worker = server.worker
         os.kill(pid, signal.SIGSEGV)
         os.kill(pid, signal.SIGCONT)
@@ -143,10 +149,10 @@ def test_each_worker_has_decoders_of_its_own(tmp_path: Path, preload: bool) -> N
         until(lambda: len(server.workers) == 2, server.log)
 
 
-def test_twenty_floods_of_boxes_hold_up_no_clip(tmp_path: Path) -> None:
+def test_twenty_floods_of_boxes_hold_up_no_clip(server: Server) -> None:
     """Generous: the same takes a fraction of it on an idle machine."""
     uploads = list(floods(1_000_000).values()) * 4
-    with serving(tmp_path, MAX_QUEUE="100") as server, ThreadPoolExecutor(len(uploads)) as pool:
+    with ThreadPoolExecutor(len(uploads)) as pool:
         server.warm()
         with server.client() as client:
             began = time.monotonic()

@@ -73,10 +73,10 @@ def _voz_says(speaker: Speaker, message: dict[str, Any], now: float, stable: dic
         case "partial":
             speaker.lags.append(message["lag"])
             stable[message["item_id"]] = message["text"]
-            speaker.told(message["delta"], now)
+            speaker.told(message["delta"], now, message["item_id"])
         case "final":
             speaker.completed(message["text"], stable.pop(message["item_id"], ""))
-            speaker.told(message["delta"], now)
+            speaker.told(message["delta"], now, message["item_id"])
         case "error":
             raise SystemExit(message["message"])
 
@@ -91,7 +91,7 @@ class _Growing:
     def now(self, text: str, at: float) -> None:
         """What is behind the words that were there is new; changes of those are not looked for."""
         words = normalised(self._speaker.language, text).split()
-        self._speaker.words += [(word, at) for word in words[len(self._known) :]]
+        self._speaker.told(" ".join(words[len(self._known) :]), at)
         self._known = max(self._known, words, key=len)
 
 

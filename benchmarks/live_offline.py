@@ -138,10 +138,10 @@ def _says(speaker: Speaker, event: LiveEvent, now: float, stable: dict[str, str]
             speaker.utterances += 1
         case Words():
             stable[event.item_id] = event.text
-            speaker.told(event.stable, now)
+            speaker.told(event.stable, now, event.item_id)
         case Completed():
             speaker.completed(event.text, stable.pop(event.item_id, ""))
-            speaker.told(event.rest, now)
+            speaker.told(event.rest, now, event.item_id)
 
 
 async def _blocks(audio: bytes) -> AsyncIterator[Audio]:

@@ -19,8 +19,9 @@ class Speaker:
     """What one speaker was told."""
 
     language: str
-    words: list[tuple[str, float]] = field(default_factory=list)
-    """Words that will not change, and the second at which each came; those of final texts included."""
+    said: dict[str, list[tuple[str, float]]] = field(default_factory=dict)
+    """Words that will not change, and the second at which each came, by utterance; those of final texts
+    included. The end of one utterance may come after the beginning of the next one."""
     finals: list[str] = field(default_factory=list)
     utterances: int = 0
     contradicted: list[tuple[str, str]] = field(default_factory=list)
@@ -28,9 +29,15 @@ class Speaker:
     lags: list[float] = field(default_factory=list)
     """As the server told them."""
 
-    def told(self, text: str, now: float) -> None:
-        """Text has come that will not change."""
-        self.words += [(word, now) for word in normalised(self.language, text).split()]
+    @property
+    def words(self) -> list[tuple[str, float]]:
+        """All of `said`, in the order of the utterances."""
+        return [word for words in self.said.values() for word in words]
+
+    def told(self, text: str, now: float, item: str = "") -> None:
+        """Text of the utterance `item` has come that will not change."""
+        words = self.said.setdefault(item, [])
+        words += [(word, now) for word in normalised(self.language, text).split()]
 
     def completed(self, text: str, before: str) -> None:
         """A final text has come; `before`: the stable text of the same utterance."""
@@ -68,6 +75,9 @@ def report(language: str, speakers: list[Speaker], clock: Clock, said: str, *, s
     print(f"{count} speakers, {utterances} utterances")
     print(f"  first word of an utterance: {spread(first)}")
     print(f"  every word:                 {spread(every_delay(speakers, clock))}")
+    if count > 1:
+        each = sorted(p95(every_delay([one], clock)) for one in speakers)
+        print(f"  every word, p95 by speaker: {each[0]:.2f} to {each[-1]:.2f} s")
     if any(one.finals for one in speakers):
         finals = word_error_rate(language, [said] * count, [" ".join(one.finals) for one in speakers])
         print(f"  WER of final texts {finals:.1f} %")

@@ -143,6 +143,8 @@ class SttOptions:
     token_logprobs: bool = False
     beam_size: int | None = None
     """Hypotheses of the beam search, at most `MAX_BEAM_SIZE`. None: greedy, then 5 if that is doubtful."""
+    live: bool = False
+    """Whether somebody who speaks waits for the text: then a long row is not put behind short ones."""
 
 
 @dataclass(frozen=True, slots=True)

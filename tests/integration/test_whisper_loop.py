@@ -215,6 +215,28 @@ def test_a_draft_saves_steps_and_changes_nothing_else(
         assert fewer == steps - right
 
 
+def test_a_long_row_that_a_speaker_waits_for_is_not_put_behind_short_ones(
+    folder: Path, exact: CTranslate2Model, loops: Loops
+) -> None:
+    runner = loops("int8")
+
+    def steps(*, live: bool) -> int:
+        """Decoder steps until a long row is done while there are always short ones."""
+        before, shorts = runner.stats.steps, 0
+        runner.add(0, row(folder, exact, "en-extended", window=FULL_WINDOW, live=live))
+        waiting = {0}
+        while 0 in waiting:
+            while len(waiting) < 4:
+                shorts += 1
+                runner.add(shorts, row(folder, exact, "en-extended"))
+                waiting.add(shorts)
+            waiting -= {job_id for job_id, _ in runner.step() or ()}
+        runner.clear()
+        return runner.stats.steps - before
+
+    assert 2 * steps(live=True) < steps(live=False)
+
+
 def test_giving_up_what_nobody_looks_at_changes_nothing(
     folder: Path,
     exact: CTranslate2Model,

@@ -208,6 +208,7 @@ async def test_under_strain_final_texts_are_made_of_updates(monkeypatch: pytest.
 async def test_the_final_text_is_read_with_what_was_said_before(monkeypatch: pytest.MonkeyPatch) -> None:
     stt = Counting()
     await spoken(stt, [(2.0, 1.0), (2.0, 1.0), (2.0, 20.0), (2.0, 1.0)], monkeypatch)
+    assert all(options.live for options in stt.finals)
     prompts = [options.prompt for options in stt.finals]
     assert prompts[0] is None
     assert prompts[1] is not None

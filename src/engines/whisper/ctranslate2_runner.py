@@ -18,8 +18,7 @@ from dataclasses import dataclass
 
 from src.engines.whisper.batch_decoder import BatchDecoder, RowState
 from src.engines.whisper.ctranslate2_model import CTranslate2Model
-from src.engines.whisper.features import LONGEST_SHORT
-from src.engines.whisper.row import Outcome, WhisperRow
+from src.engines.whisper.row import LONGEST_SHORT, Outcome, WhisperRow
 from src.engines.whisper.stats import Stats
 from src.engines.whisper.vocabulary import Vocabulary
 

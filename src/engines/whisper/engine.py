@@ -227,6 +227,7 @@ class WhisperEngine(BatchedEngine[WhisperRow, Outcome]):
             beam=options.beam_size,
             detect_only=detect_only,
             background=background,
+            live=options.live,
         )
 
     def _prepare_partial(

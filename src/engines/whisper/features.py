@@ -30,8 +30,6 @@ But a CPU would need 10 % more time for that file (Xeon, AVX-512 BF16), and its 
 _LIVE_WINDOW_STEP = 20
 """Likewise for audio that is still growing: its rows share no batch of a GPU anyway, because most of them are
 given texts of different lengths."""
-LONGEST_SHORT = 1200
-"""The longest window of a short row. Short rows take a fraction of a second and go before long ones."""
 
 
 def window_for(frames: int) -> int:

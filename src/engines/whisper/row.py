@@ -15,6 +15,8 @@ Guesses = tuple[Guess, ...]
 """Languages and their probabilities, likeliest first."""
 
 FRAMES_PER_SECOND = 100
+LONGEST_SHORT = 1200
+"""The longest window of a short row. Short rows take a fraction of a second and go before long ones."""
 FULL_WINDOW = 3000
 """Frames of 30 s, the length that Whisper was trained on."""
 MAX_TOKENS = 448
@@ -68,6 +70,13 @@ class WhisperRow:
     Leviathan et al., 2023). The text does not depend on them."""
     background: bool = False
     """Whether nobody waits for it."""
+    live: bool = False
+    """Whether it is the speech of somebody who waits for the text."""
+
+    @property
+    def is_urgent(self) -> bool:
+        """Whether it goes before the rows of long files: it is short, or live."""
+        return (self.window <= LONGEST_SHORT or self.live) and not self.background
 
     @property
     def aligned(self) -> bool:

@@ -341,7 +341,7 @@ class LiveSession:
     async def _final(self, utterance: Utterance, options: LiveOptions) -> Completed:
         result: Result | None = None
         before = self._context.before(utterance.item_id, options.stt.language)
-        how = replace(options.stt, prompt=_joined(options.stt.prompt, before))
+        how = replace(options.stt, prompt=_joined(options.stt.prompt, before), live=True)
         async with contextlib.aclosing(self._stt.stream_blocks(_once(utterance.audio), how)) as items:
             async for item in items:
                 if isinstance(item, Result):

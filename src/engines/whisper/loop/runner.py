@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from src.engines.whisper.features import LONGEST_SHORT
 from src.engines.whisper.loop import alignment
 from src.engines.whisper.loop.attention_recorder import LayerHead
 from src.engines.whisper.loop.capabilities import Capabilities
@@ -22,7 +21,7 @@ from src.engines.whisper.loop.layers import LayerBuilder
 from src.engines.whisper.loop.logit_filter import LogitFilter
 from src.engines.whisper.loop.step import decode_step
 from src.engines.whisper.loop.weights import alignment_heads, read
-from src.engines.whisper.row import FULL_WINDOW, Outcome, WhisperRow
+from src.engines.whisper.row import FULL_WINDOW, LONGEST_SHORT, Outcome, WhisperRow
 from src.engines.whisper.stats import Stats
 from src.engines.whisper.vocabulary import Vocabulary
 from src.engines.worker_pool import Stage, Task, WorkerPool
@@ -130,12 +129,12 @@ class LoopRunner:
     def admit(self, waiting: Sequence[WhisperRow]) -> Sequence[int]:
         """The first rows that there is room for; long rows leave some of the room to short ones."""
         room = self._max_rows - len(self._states)
-        room_for_long = self._max_long - sum(not _is_short(one.row) for one in self._states.values())
+        room_for_long = self._max_long - sum(not one.row.is_urgent for one in self._states.values())
         joining: list[int] = []
         for index, row in enumerate(waiting):
             if len(joining) == room:
                 break
-            if not _is_short(row):
+            if not row.is_urgent:
                 if room_for_long <= 0:
                     continue
                 room_for_long -= 1
@@ -179,7 +178,7 @@ class LoopRunner:
         if self._pool is None:
             raise RuntimeError("the runner is not open")
         background = state.row.background
-        urgent = state.policy.window <= LONGEST_SHORT and not background
+        urgent = (state.policy.window <= LONGEST_SHORT or state.row.live) and not background
         task = Task(self._encode(state), urgent, background)
         self._encoding[job_id] = task
         self._pool.submit(task)
@@ -216,7 +215,7 @@ class LoopRunner:
             ready = waited_for
         else:
             self._since_background = 0
-        short = {job_id: one for job_id, one in ready.items() if _is_short(one.row)}
+        short = {job_id: one for job_id, one in ready.items() if one.row.is_urgent}
         self._since_long += 1
         if not short or len(short) == len(ready) or self._since_long >= _SHORT_STEPS:
             self._since_long = 0
@@ -235,7 +234,7 @@ class LoopRunner:
             return True
         if len(ready) >= _MIN_BATCH:
             return False
-        if any(_is_short(one.row) for one in ready):
+        if any(one.row.is_urgent for one in ready):
             return self._pool.urgent_waiting
         return not (self._pool.idle if background else self._pool.only_background)
 
@@ -256,7 +255,3 @@ class LoopRunner:
                 state.encoder_output = None
                 self._submit(job_id, state)
         return done
-
-
-def _is_short(row: WhisperRow) -> bool:
-    return row.window <= LONGEST_SHORT and not row.background

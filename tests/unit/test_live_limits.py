@@ -41,6 +41,7 @@ async def closing(socket: ClientConnection) -> tuple[list[dict[str, Any]], int |
     return found, socket.close_code
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("path", "limit"),
     [("/stt/live", "live_max_seconds"), (REALTIME, "live_max_seconds"), (REALTIME, "live_idle_timeout")],

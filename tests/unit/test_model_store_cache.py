@@ -124,6 +124,7 @@ def _hold(folder: Path, order: Path) -> None:
         order.write_text("second")
 
 
+@pytest.mark.slow
 def test_the_lock_keeps_another_process_out(tmp_path: Path) -> None:
     order = tmp_path / "order"
     other = multiprocessing.get_context("spawn").Process(target=_hold, args=(tmp_path, order))

@@ -28,6 +28,7 @@ def _run(folder: Path, code: str, size: int = 1_200_000, window: float = 60.0) -
     run_tool("a tool", [sys.executable, "-c", code], folder, "model.bin", size, window=window)
 
 
+@pytest.mark.slow
 def test_a_terminal_gets_a_bar_even_if_it_does_not_know_its_size(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -48,6 +49,7 @@ def test_a_terminal_gets_a_bar_even_if_it_does_not_know_its_size(
     assert caplog.messages == ["downloading model.bin with a tool (1.2 MB)"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("size", "share"), [(1_200_000, " of 1.2 MB"), (0, "")])
 def test_a_log_gets_a_line_now_and_then(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, size: int, share: str

@@ -18,7 +18,9 @@ from src.engines.base import Audio, EngineInfo, LanguageGuess, Segment, SttOptio
 from src.errors import EngineFailed, Overloaded, VozError
 from src.services.decoding.pool import Decoders
 from src.services.stt import Progress, Result, SttService
-from src.services.transcription.finished import FinishedChunk
+from src.services.transcription.finished import FinishedChunk, finished
+from src.services.transcription.rows import ReadChunk
+from src.services.transcription.segmenter import Chunk, Span
 from src.services.usage import UsageMeter
 from tests.support.speech import clip, seconds, silence, wav
 
@@ -140,7 +142,9 @@ class Looping(Engine):
         self.languages.append(options.language)
         found = await super().transcribe(audio, options, request_id)
         looped = len(audio) > self.longest * 16_000
-        return replace(found, looped=looped, language_probability=0.9, language=options.language or "es")
+        probability = 1.0 if options.language else 0.9
+        language = options.language or "es"
+        return replace(found, looped=looped, language_probability=probability, language=language)
 
 
 def test_what_goes_round_in_a_loop_is_read_in_pieces(run: Run) -> None:
@@ -152,6 +156,7 @@ def test_what_goes_round_in_a_loop_is_read_in_pieces(run: Run) -> None:
     assert len(result.segments) == len(pieces)
     assert engine.languages[0] is None
     assert set(engine.languages[1:]) == {"es"}, "pieces are in the language of the whole"
+    assert result.language_probability == 0.9, "and no surer of it"
     starts = [segment.start for segment in result.segments]
     assert starts == sorted(starts)
 
@@ -161,15 +166,16 @@ def test_what_goes_round_in_a_loop_is_read_in_pieces(run: Run) -> None:
 
 
 class Skipping(Engine):
-    """Says copies of one sound once if they are in one row."""
+    """Says copies of one sound once if they are in one row; a text ends after `seconds`."""
 
-    def __init__(self, starts: tuple[float, ...]) -> None:
-        super().__init__(seconds=60)
+    def __init__(self, starts: tuple[float, ...], seconds: float = 60) -> None:
+        super().__init__(seconds)
         self.starts = starts
 
     async def transcribe(self, audio: Audio, options: SttOptions, request_id: str) -> Transcript:
         found = await super().transcribe(audio, options, request_id)
-        return replace(found, copies=self.starts if len(self.rows) == 1 else ())
+        copies = self.starts if len(self.rows) == 1 else ()
+        return replace(found, copies=copies, language_probability=1.0 if options.language else 0.9)
 
 
 @pytest.mark.parametrize("gap", [0.0, 0.4])
@@ -182,6 +188,25 @@ def test_copies_that_the_text_leaves_out_are_read_one_by_one(run: Run, gap: floa
     assert sum(pieces) == whole
     assert [piece / 16_000 for piece in pieces] == pytest.approx([seconds(sound)] * 3, abs=0.4)
     assert [segment.start for segment in result.segments] == pytest.approx(starts, abs=0.4)
+    assert result.language_probability == 0.9, "pieces are no surer of the language than the whole"
+
+
+def test_copies_behind_the_end_of_the_text_are_read_once(run: Run) -> None:
+    """What the text leaves unread is in the copies."""
+    sound = np.concatenate([clip("en-extended"), silence(0.4)])
+    starts = tuple(0.1 + number * seconds(sound) for number in range(3))
+    engine = Skipping(starts, seconds(sound))
+    result = run(engine, lambda service: service.transcribe(wav(np.tile(sound, 3)), SttOptions()))
+    assert [segment.start for segment in result.segments] == pytest.approx(starts, abs=0.4)
+
+
+def test_a_chunk_that_is_read_in_pieces_ends_with_the_last_of_them() -> None:
+    second = 16_000
+    span = Span(0, second, 4 * second, second, 5 * second)
+    chunk = Chunk(np.zeros(4 * second, np.float32), (span,), 4 * second)
+    read = [ReadChunk(piece, Transcript((), "en", 1.0)) for piece in chunk.pieces(1.5)]
+    assert len(read) > 1
+    assert finished(read, (), "toy").end == 5.0
 
 
 def test_usage_is_what_was_read_also_of_what_is_left(run: Run) -> None:

@@ -67,13 +67,16 @@ def finished(read: list[ReadChunk], segments: tuple[Segment, ...], model: str) -
     """The record of a chunk.
 
     Args:
-        read: the chunk, and what was left unread of it.
+        read: the chunk, and what was left unread of it; or its pieces. Then the record has the place of the
+            first, so another process does not find the chunk, and reads it again.
         segments: what it says, with times in the recording.
         model: that read it.
     """
-    chunk = read[0].chunk
-    end = (chunk.spans[-1].start + chunk.spans[-1].length) / STT_SAMPLE_RATE
-    return FinishedChunk(*place_of(chunk), end, model, tuple(one.transcript for one in read), segments)
+    last = read[-1].chunk.spans[-1]
+    end = (last.start + last.length) / STT_SAMPLE_RATE
+    return FinishedChunk(
+        *place_of(read[0].chunk), end, model, tuple(one.transcript for one in read), segments
+    )
 
 
 def in_language_of(options: SttOptions, first: list[ReadChunk]) -> SttOptions:

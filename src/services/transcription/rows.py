@@ -35,18 +35,22 @@ class RowReader:
 
     async def read(self, chunk: Chunk, options: SttOptions) -> list[ReadChunk]:
         """Read a chunk; in pieces if the text goes round in a loop, or leaves out copies of one sound."""
-        whole = await self._to_the_end(chunk, options)
-        found = [part for one in whole for part in await self._each_copy(one, options)]
-        looped = next((one.transcript for one in found if one.transcript.looped), None)
-        if looped is None or chunk.seconds <= _PIECE_SECONDS:
+        found: list[ReadChunk] = []
+        for whole in await self._to_the_end(chunk, options):
+            found += await self._each_copy(whole, options)
+            if whole.transcript.copies:
+                break  # the copies are in all of it, also in what its text left unread
+        if not any(one.transcript.looped for one in found) or chunk.seconds <= _PIECE_SECONDS:
             return found
-        if looped.language_probability >= _SURE:
-            options = replace(options, language=looped.language)
+        first = found[0].transcript
+        is_sure = first.language_probability >= _SURE
+        if is_sure:
+            options = replace(options, language=first.language)
         found = []
         for piece in chunk.pieces(_PIECE_SECONDS):
             found += await self._to_the_end(piece, options)
             options = replace(options, language=found[0].transcript.language)
-        return found
+        return _as_sure_as(first, found) if is_sure else found
 
     async def _each_copy(self, whole: ReadChunk, options: SttOptions) -> list[ReadChunk]:
         """What was read; if the sound consists of copies that the text does not say, each copy by itself."""
@@ -55,7 +59,8 @@ class RowReader:
             return [whole]
         options = replace(options, language=transcript.language)
         pieces = whole.chunk.pieces_from(transcript.copies)
-        return [part for piece in pieces for part in await self._to_the_end(piece, options)]
+        found = [part for piece in pieces for part in await self._to_the_end(piece, options)]
+        return _as_sure_as(transcript, found)
 
     async def _to_the_end(self, chunk: Chunk, options: SttOptions) -> list[ReadChunk]:
         """Read a chunk; if the text ends before the speech does, what is left as a chunk of its own."""
@@ -72,3 +77,10 @@ class RowReader:
     async def detect_language(self, chunk: Chunk, languages: tuple[str, ...]) -> list[LanguageGuess]:
         """Languages of a chunk, likeliest first."""
         return await self._engine.detect_language(chunk.audio, languages, self._request_id)
+
+
+def _as_sure_as(whole: Transcript, found: list[ReadChunk]) -> list[ReadChunk]:
+    """Pieces that were given the language of the whole: how sure it is, only the whole tells."""
+    first, *others = found
+    sure = replace(first.transcript, language_probability=whole.language_probability)
+    return [replace(first, transcript=sure), *others]

@@ -41,10 +41,26 @@ def test_copies_of_a_word_are_counted() -> None:
     assert copies(mel(np.tile(np.concatenate([word, silence(0.1)]), 9))) == 9
 
 
+def test_many_copies_without_a_pause_are_counted_whatever_their_length() -> None:
+    """It is no whole number of frames, and what is left over adds up to one copy more."""
+    phrase = clip("en-extended")[round(0.6 * 16_000) :][: round(1.0045 * 16_000)]
+    assert copies(mel(np.tile(phrase, 20))) == 20
+
+
+def beep() -> Audio:
+    time = np.arange(round(0.6 * 16_000)) / 16_000
+    return np.asarray(0.3 * np.sin(2 * np.pi * 1000 * time), np.float32)
+
+
+WORDS = clip("en-extended")[: round(1.2 * 16_000)]
+
+
 @pytest.mark.parametrize(
     "audio",
     [
         np.concatenate([clip("en-agent"), clip("en-extended")]),
+        np.concatenate([beep(), silence(0.1), clip("en-extended"), silence(0.1), beep()]),
+        np.concatenate([WORDS, silence(0.2), clip("es-expelled"), silence(0.2), WORDS]),
         clip("es-agent"),
         clip("en-busy"),
         noise(8),
@@ -54,7 +70,7 @@ def test_copies_of_a_word_are_counted() -> None:
         silence(0.05),
         np.zeros(0, np.float32),
     ],
-    ids=["two", "es", "busy", "noise", "music", "typing", "silence", "short", "nothing"],
+    ids=["two", "beeps", "ends", "es", "busy", "noise", "music", "typing", "silence", "short", "nothing"],
 )
 def test_what_does_not_repeat_itself_is_one(audio: Audio) -> None:
     assert copies(mel(audio)) == 1

@@ -4,6 +4,7 @@ A text that repeats itself is mostly that of a decoder that goes round in a loop
 the decoder sometimes takes copies for one sound, and writes once what they say.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +20,9 @@ begin elsewhere. None of 400 recorded prompts differs so little from itself."""
 _LOUD_ALIKE = 0.3
 """The same for their loudness alone, which is looked at first: it costs a hundredth."""
 _QUIET = 0.3
-"""Share of the range between the quietest and the loudest frame below which there is silence at the ends."""
+"""Share of the range between the quietest and the loudest frame below which a frame is silence."""
+_EDGES = 5
+"""Frames that may be loud between two copies: their edges are cut elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,21 +50,52 @@ def find_copies(mel: Mel) -> Copies | None:
         mel: log-mel spectrogram of shape (mels, frames).
     """
     level = mel.mean(axis=0)
-    loud = np.flatnonzero(level > level.min() + _QUIET * (level.max() - level.min()))
+    is_loud = level > level.min() + _QUIET * (level.max() - level.min())
+    loud = np.flatnonzero(is_loud)
     if not len(loud) or loud[-1] - loud[0] <= 2 * _LEAST:
         return None
     speech = slice(loud[0], loud[-1] + 1)
     if _differences(level[None, speech]).min() >= _LOUD_ALIKE:
         return None
     differences = _differences(mel[:, speech])
-    alike = np.flatnonzero(differences < _ALIKE)
+    alike = np.flatnonzero((differences < _ALIKE) & (_loud_between(is_loud[speech]) <= _EDGES))
     if not len(alike):
         return None
     # neighbours of the right lag are alike, too: of the first such group, the most alike
     group = alike[alike < alike[0] + _LEAST // 2]
-    apart = int(group[np.argmin(differences[group])]) + _LEAST
-    count = -(-(speech.stop - speech.start) // apart)
-    return Copies(int(count), float(speech.start) / FRAMES_PER_SECOND, apart / FRAMES_PER_SECOND)
+    apart = _exactly(int(group[np.argmin(differences[group])]) + _LEAST, differences)
+    count = math.ceil((speech.stop - speech.start - _EDGES) / apart)
+    return Copies(count, float(speech.start) / FRAMES_PER_SECOND, apart / FRAMES_PER_SECOND)
+
+
+def _exactly(apart: int, differences: NDArray[np.float64]) -> float:
+    """Frames between two copies, to a fraction of a frame: those between the first and the last, shared out.
+
+    Args:
+        apart: the same as a whole number.
+        differences: see `_differences`.
+    """
+    exact, times = float(apart), 2
+    while (first := round(times * exact) - 2 - _LEAST) + 5 <= len(differences):
+        best = first + int(np.argmin(differences[first : first + 5]))
+        if differences[best] >= _ALIKE:
+            break
+        exact, times = (best + _LEAST) / times, times + 1
+    return exact
+
+
+def _loud_between(is_loud: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Loud frames between the first copy and the second, if they are so many frames apart, from `_LEAST` on.
+
+    A prompt that begins and ends with the same chime or word does not consist of copies.
+
+    Args:
+        is_loud: of each frame of the speech, shape (frames).
+    """
+    frames = len(is_loud)
+    before = np.concatenate([[0], np.cumsum(is_loud)])
+    lags = np.arange(_LEAST, frames - _LEAST)
+    return np.asarray(before[lags] - before[np.minimum(lags, frames - lags)])
 
 
 def _differences(bands: Mel) -> NDArray[np.float64]:

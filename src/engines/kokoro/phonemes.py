@@ -19,8 +19,8 @@ _SINGLE = {
 }  # fmt: skip
 """Diphthongs and affricates that espeak ties, and the symbol on which Kokoro's Spanish was trained for each.
 
-They are those of its authors' `misaki.espeak.EspeakG2P`. English was trained on the phonemes of a dictionary,
-which are others than espeak's in more than these.
+They are those of its authors' `misaki.espeak.EspeakG2P`. Kokoro's English was trained on the phonemes of
+a dictionary, which differ from espeak's in more than these.
 """
 
 

@@ -88,10 +88,10 @@ def find_issue(
     Args:
         decoded: the text.
         duration: of the row.
-        language: of the text; None if its detection was unsure. Then an improbable text is no reason for the
-            full window: detection is no surer there, and the text is often one of a third language.
         fitted: whether the encoder was given a window fitted to the clip. The check is then stricter, since
             a wider window is left to try.
+        language: of the text; None if its detection was unsure. Then the bound of the log-probability is that
+            of the full window: detection is no surer there, and the text is often one of a third language.
         copies: how often the sound of the row repeats itself. A text that does so as often is right.
     """
     if is_silence(decoded):

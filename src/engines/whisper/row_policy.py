@@ -173,13 +173,13 @@ class RowPolicy:
         fitted = self.window == self.row.window and self.window < FULL_WINDOW
         language = self.language if self._is_language_sure else None
         issue = quality_check.find_issue(decoded, self.row.duration, fitted, language)
-        if issue in (QualityIssue.COMPRESSION, QualityIssue.REPETITION) and self.copies:
-            copies = self.copies.count
+        if issue in (QualityIssue.COMPRESSION, QualityIssue.REPETITION) and self._copies:
+            copies = self._copies.count
             return quality_check.find_issue(decoded, self.row.duration, fitted, language, copies)
         return issue
 
     @cached_property
-    def copies(self) -> Copies | None:
+    def _copies(self) -> Copies | None:
         """Copies of one sound that the row consists of, if it does."""
         return find_copies(self.row.mel)
 

@@ -29,8 +29,8 @@ from src.errors import EngineFailed
 
 _POLL = 0.05
 """Seconds that a step waits for the encoder when there is nothing to decode."""
-_SHORT_STEPS = 4
-"""While there are short rows, long ones take part in one of this many steps."""
+_URGENT_STEPS = 4
+"""While there are urgent rows, the others take part in one of this many steps."""
 _BACKGROUND_STEPS = 8
 """While there are rows that somebody waits for, background rows take part in one of this many steps."""
 _MIN_BATCH = 4
@@ -50,7 +50,7 @@ class LoopRunner:
         load: loads the vocabulary.
         folder: the model's folder, for the weights.
         capabilities: the operations that this CPU can do.
-        max_rows: number of rows in work at once; half of them may be long.
+        max_rows: number of rows in work at once; half of them may be those of long files.
         threads: one decodes, the others encode; at least one encodes.
         on_retry: is called when a row is decoded again for the first time.
     """
@@ -127,7 +127,7 @@ class LoopRunner:
         self._encoder = self._decoder = self._filter = self._pool = None
 
     def admit(self, waiting: Sequence[WhisperRow]) -> Sequence[int]:
-        """The first rows that there is room for; long rows leave some of the room to short ones."""
+        """The first rows that there is room for; those of long files leave some of it to urgent ones."""
         room = self._max_rows - len(self._states)
         room_for_long = self._max_long - sum(not one.row.is_urgent for one in self._states.values())
         joining: list[int] = []
@@ -215,17 +215,17 @@ class LoopRunner:
             ready = waited_for
         else:
             self._since_background = 0
-        short = {job_id: one for job_id, one in ready.items() if one.row.is_urgent}
+        urgent = {job_id: one for job_id, one in ready.items() if one.row.is_urgent}
         self._since_long += 1
-        if not short or len(short) == len(ready) or self._since_long >= _SHORT_STEPS:
+        if not urgent or len(urgent) == len(ready) or self._since_long >= _URGENT_STEPS:
             self._since_long = 0
             return ready
-        return short
+        return urgent
 
     def _wait_for_more(self, ready: Collection[DecodeState]) -> bool:
         """Whether to encode more rows before the next step: a step over few rows costs each of them more.
 
-        Short rows wait for short ones only, background rows for all others, and none of the others for them.
+        Urgent rows wait for urgent ones only, background rows for all others, and no other row for them.
         """
         if self._pool is None:
             return False

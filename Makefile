@@ -16,7 +16,7 @@ run-ray: setup-ray ## the same on Ray Serve: two replicas of each engine here; s
 
 # one thread each where nothing else is set, and none that spins while it waits; bytecode is kept, whatever the
 # environment says, because a hundred servers are started
-OF_TESTS := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE KMP_BLOCKTIME=0 PYTHONDONTWRITEBYTECODE=
+TEST_ENVIRONMENT := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE KMP_BLOCKTIME=0 PYTHONDONTWRITEBYTECODE=
 
 test: ## lint, types and every test, with the real models
 	@# apt and uv wait for the network: side by side, unless apt has to bring what makes the environment
@@ -30,11 +30,11 @@ test: ## lint, types and every test, with the real models
 # three processes on two cores, because tests also wait. The long files first, so that no process is left with one
 # of them at the end
 test-beside:
-	$(OF_TESTS) $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not alone" \
+	$(TEST_ENVIRONMENT) $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not alone" \
 		tests/hostile tests/e2e tests/integration tests/cluster tests/faults tests/deploy tests/unit
 
 test-narrower: lint
-	$(OF_TESTS) $(BIN)/python -m scripts.test_narrower
+	$(TEST_ENVIRONMENT) $(BIN)/python -m scripts.test_narrower
 
 test-fast: setup-dev ## units alone: no models, no PyTorch, half a minute
 	@# three processes on two cores, because some tests wait

@@ -29,7 +29,8 @@ _NUMBERS = [
 ]
 """Above AVX2, only integers of 8 bits and bfloat16 take other paths of ours.
 
-What is compiled of our kernels for these levels differs from what the other tests run in bfloat16 alone.
+`test_kernels.py` is not among them: of our kernels, only those in bfloat16 are compiled otherwise for these
+levels, and Whisper's loop does not use those here.
 """
 _TESTS = {
     Level.AVX2: ["tests/unit", *_WHOLE_TEXTS],

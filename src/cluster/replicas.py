@@ -66,7 +66,7 @@ class ServeReplicas:
         self._run = handle.options(method_name="run")
         self._run_by_grpc = handle.options(
             method_name="run",
-            _by_reference=False,
+            _by_reference=False,  # Ray Serve's word for gRPC
             request_serialization="pickle",
             response_serialization="pickle",
         )

@@ -20,7 +20,7 @@ from tests.support.audio import wav_around
 from tests.support.speech import clip
 
 LANGUAGES = ("en", "es", "EN", " En ")
-"""Only one is not what is spoken: reading that is slow, because the text is doubtful."""
+"""English is spoken. Only one is another language, because a doubtful text is decoded several times."""
 EXAMPLES = ("Hello, and welcome to Voz.", "Hola, te damos la bienvenida a Voz.")
 """Of the document: sent again and again, and long."""
 WORD = "Yes"
@@ -90,14 +90,14 @@ def filter_case(context: schemathesis.HookContext, case: schemathesis.Case[Any])
         kind = (case.media_type, about.parameter, about.scenario, field, wrong)
     else:
         return True
-    with _one_filters:
+    with _seen_lock:
         seen = _seen[case.method, case.path]
         new = repr(kind) not in seen
         seen.add(repr(kind))
     return new
 
 
-_one_filters = threading.Lock()
+_seen_lock = threading.Lock()
 _seen: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
 """Kinds of requests that are sent, by operation."""
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.deploy_host import REPOSITORY
+from tests.support.faults_process import until
 from tests.support.ports import free_port
 
 KEY = "gunicorn-test-key"
@@ -89,11 +90,7 @@ def get(port: int, path: str = "/") -> tuple[int, str]:
 
 
 def until_begun(log: Path, requests: int) -> None:
-    for _ in range(600):
-        if log.read_text().count("begun") == requests:
-            return
-        time.sleep(0.05)
-    raise AssertionError(log.read_text())
+    until(lambda: log.read_text().count("begun") == requests, log.read_text)
 
 
 @pytest.mark.parametrize("worker", [[], ["-k", "uvicorn.workers.UvicornWorker"]])

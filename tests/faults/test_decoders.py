@@ -100,7 +100,7 @@ def test_a_decoder_that_hangs_ends_with_its_server(tmp_path: Path) -> None:
     with serving(tmp_path, SHUTDOWN_TIMEOUT="1") as server, one_that_hangs(server) as (answer, _):
         everyone = [*decoders(server), *(pid for worker in server.workers for pid in children(worker))]
         server.process.send_signal(signal.SIGTERM)
-        assert server.process.wait(timeout=30) == 0, "gunicorn itself would kill it after a minute"
+        assert server.process.wait(timeout=30) == 0  # gunicorn itself would kill it after a minute
         assert answer.result().status_code == 503
         # an orphan that has ended stands in the list of processes until init has waited for it
         until(lambda: {state(pid) for pid in everyone} == {"gone"}, server.log)

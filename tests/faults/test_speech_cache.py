@@ -13,6 +13,7 @@ import pytest
 from src.config import Settings
 from src.engines.models import Models
 from src.main import create_app
+from tests.support.eventually import eventually
 from tests.support.faults_engines import _Engine, _Model, _Reader
 from tests.support.server import KEY, OTHER_KEY, RunningServer, serve
 
@@ -49,13 +50,6 @@ def serving(settings: Settings, model: _Held) -> Iterator[RunningServer]:
         yield server
 
 
-async def until(condition: Callable[[], bool], what: str) -> None:
-    end = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < end, f"never saw: {what}"
-        await asyncio.sleep(0.02)
-
-
 def in_flight(server: RunningServer) -> int:
     return int(server.app.state.services.tts_admission.in_flight)
 
@@ -80,7 +74,7 @@ def test_equal_texts_at_once_are_spoken_once(make_settings: Callable[..., Settin
     async def use(server: RunningServer, model: _Held, client: httpx.AsyncClient) -> None:
         asking = [asyncio.create_task(client.post("/tts", json=TEXT)) for _ in range(10)]
         other = asyncio.create_task(client.post("/tts", json=TEXT | {"text": "Good evening."}))
-        await until(lambda: in_flight(server) == 11, "all of them wait")
+        await eventually(lambda: in_flight(server) == 11)  # all of them wait
         model.may_speak.set()
         answers = [answer.json() for answer in await asyncio.gather(*asking)]
         assert len({answer["key"] for answer in answers}) == 1
@@ -100,9 +94,9 @@ def test_a_caller_who_leaves_does_not_stop_the_others_and_the_last_one_does(
                 return await own.post("/tts", json=TEXT)
 
         first, second, third = (asyncio.create_task(ask()) for _ in range(3))
-        await until(lambda: in_flight(server) == 3, "all of them wait")
+        await eventually(lambda: in_flight(server) == 3)  # all of them wait
         first.cancel()
-        await until(lambda: in_flight(server) == 2, "the first has left")
+        await eventually(lambda: in_flight(server) == 2)  # the first has left
         assert server.app.state.services.models.tts.load.active == 1
         model.may_speak.set()
         assert (await second).json()["key"] == (await third).json()["key"]
@@ -110,14 +104,15 @@ def test_a_caller_who_leaves_does_not_stop_the_others_and_the_last_one_does(
 
         model.may_speak.clear()
         leaving = [
-            asyncio.create_task(client.post("/tts", json=TEXT | {"speed": 1.1}, timeout=0.5))
-            for _ in range(3)
+            asyncio.create_task(client.post("/tts", json=TEXT | {"speed": 1.1}, timeout=2)) for _ in range(3)
         ]
-        await until(lambda: server.app.state.services.models.tts.load.active == 1, "it is being spoken")
+        await eventually(lambda: server.app.state.services.models.tts.load.active == 1)  # it is being spoken
         left = await asyncio.gather(*leaving, return_exceptions=True)
         assert all(isinstance(error, httpx.ReadTimeout) for error in left)
-        await until(lambda: in_flight(server) == 0, "their places came back")
-        await until(lambda: server.app.state.services.models.tts.load.active == 0, "the row was put down")
+        await eventually(lambda: in_flight(server) == 0)  # their places came back
+        await eventually(
+            lambda: server.app.state.services.models.tts.load.active == 0
+        )  # the row was put down
 
     run(make_settings(), use)
 
@@ -128,7 +123,7 @@ def test_what_is_in_storage_is_answered_under_full_load(make_settings: Callable[
         spoken = (await client.post("/tts", json=TEXT)).json()
         model.may_speak.clear()
         busy = [asyncio.create_task(client.post("/tts", json=TEXT | {"text": f"{n}."})) for n in (1, 2)]
-        await until(lambda: in_flight(server) == 2, "the queue is full")
+        await eventually(lambda: in_flight(server) == 2)  # the queue is full
         assert (await client.post("/tts", json=TEXT | {"text": "3."})).status_code == 503
         for _ in range(5):
             again = (await client.post("/tts", json=TEXT)).json()
@@ -147,7 +142,7 @@ def test_a_key_is_not_told_what_another_has_spoken(make_settings: Callable[..., 
             return answer["key"], answer["cached"]
 
         both = [asyncio.create_task(ask(key)) for key in (KEY, OTHER_KEY)]
-        await until(lambda: in_flight(server) == 2, "both wait")
+        await eventually(lambda: in_flight(server) == 2)  # both wait
         model.may_speak.set()
         (mine, first), (theirs, second) = await asyncio.gather(*both)
         assert mine != theirs

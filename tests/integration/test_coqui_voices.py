@@ -55,7 +55,7 @@ def files(coqui_files: dict[str, CoquiFiles], tmp_path_factory: pytest.TempPathF
 def _copied(voice: CoquiFiles, folder: Path) -> CoquiFiles:
     """The same files, written anew."""
     shutil.copytree(voice.checkpoint.parent, folder, copy_function=shutil.copy)
-    return replace(ModelStore(folder.parent / "models").coqui(str(folder)), name=voice.name)
+    return ModelStore(folder.parent / "models").coqui(str(folder))
 
 
 def _as_if_open(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,6 +28,7 @@ from src.services.decoding.pool import Decoders
 from tests.conftest import REPOSITORY
 from tests.support.audio import KINDS, encoded, sweep, tone, tone_wav
 from tests.support.damaged import WAYS
+from tests.support.eventually import eventually
 from tests.support.traps import claims_fragment, claims_samples, floods, silent_flac
 
 LINUX = sys.platform == "linux"
@@ -74,12 +75,6 @@ def alive(pid: int) -> bool:
     with contextlib.suppress(OSError):
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     return False
-
-
-async def until(reached: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
-        while not reached():  # noqa: ASYNC110  # of processes, which set no events
-            await asyncio.sleep(0.01)
 
 
 def deaths(reason: str) -> float:
@@ -178,9 +173,9 @@ def test_a_decoder_holds_nothing_of_the_server(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("API_KEY", "a-key-that-nobody-may-see")
 
     async def scenario(opened: Decoders) -> None:
-        await until(lambda: len(children(opened.pid)) == 1)
+        await eventually(lambda: len(children(opened.pid)) == 1)
         [pid] = children(opened.pid)
-        await until(lambda: "Seccomp:\t2" in Path(f"/proc/{pid}/status").read_text())
+        await eventually(lambda: "Seccomp:\t2" in Path(f"/proc/{pid}/status").read_text())
         process = Path(f"/proc/{pid}")
         for one in (pid, opened.pid):
             assert "nobody-may-see" not in text(one, "environ")
@@ -320,11 +315,11 @@ def test_hundreds_who_leave_at_once_leave_no_decoder_behind() -> None:
                 await asyncio.sleep(60)
 
         callers = [asyncio.create_task(caller()) for _ in range(300)]
-        await until(lambda: len(children(opened.pid)) > 200)
+        await eventually(lambda: len(children(opened.pid)) > 200)
         for one in callers:
             one.cancel()
         await asyncio.gather(*callers, return_exceptions=True)
-        await until(lambda: len(children(opened.pid)) <= 1)
+        await eventually(lambda: len(children(opened.pid)) <= 1)
         assert len(await read(opened, tone_wav(1.0))) == 16_000
 
     play(scenario, most=300)
@@ -368,12 +363,12 @@ def test_a_death_costs_its_own_upload_alone(number: signal.Signals, reason: str,
 @needs_linux
 def test_a_decoder_that_dies_while_it_waits_is_replaced() -> None:
     async def scenario(opened: Decoders) -> None:
-        await until(lambda: len(children(opened.pid)) == 2)
+        await eventually(lambda: len(children(opened.pid)) == 2)
         gone, _ = children(opened.pid)
         before = deaths("idle")
         os.kill(gone, signal.SIGKILL)
-        await until(lambda: deaths("idle") == before + 1)
-        await until(lambda: len(children(opened.pid)) == 2)
+        await eventually(lambda: deaths("idle") == before + 1)
+        await eventually(lambda: len(children(opened.pid)) == 2)
         assert gone not in children(opened.pid)
         assert len(await read(opened, tone_wav(1.0))) == 16_000
 
@@ -406,7 +401,7 @@ def test_whoever_leaves_takes_the_decoder_along() -> None:
             await left.read()
             [pid] = children(opened.pid)
             os.kill(pid, signal.SIGSTOP)  # it would hear of nothing by itself
-        await until(lambda: not alive(pid))
+        await eventually(lambda: not alive(pid))
 
         async def endless() -> None:
             async with opened.decode(io.BytesIO(silent_flac(HOUR)), 2 * HOUR) as stuck:
@@ -416,12 +411,12 @@ def test_whoever_leaves_takes_the_decoder_along() -> None:
                         os.kill(pid, signal.SIGSTOP)
 
         task = asyncio.create_task(endless())
-        await until(lambda: bool(children(opened.pid)))
+        await eventually(lambda: bool(children(opened.pid)))
         await asyncio.sleep(0.2)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        await until(lambda: not children(opened.pid))
+        await eventually(lambda: not children(opened.pid))
 
     play(scenario, spares=0)
 
@@ -432,7 +427,7 @@ def test_a_decoder_does_not_run_ahead_of_its_reader() -> None:
         async with opened.decode(io.BytesIO(silent_flac(2 * HOUR - 60)), 2 * HOUR) as slow:
             got = sum(map(len, await slow.read()))
             [pid] = children(opened.pid)
-            await until(lambda: Path(f"/proc/{pid}/wchan").exists())
+            await eventually(lambda: Path(f"/proc/{pid}/wchan").exists())
 
             def used() -> list[str]:
                 return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
@@ -470,7 +465,7 @@ def test_files_without_audio_give_way() -> None:
 
     async def scenario(opened: Decoders) -> None:
         async with opened.decode(io.BytesIO(silent_flac(HOUR)), 2 * HOUR):
-            await until(lambda: niceness(opened) == [10])
+            await eventually(lambda: niceness(opened) == [10])
             assert len(await read(opened, tone_wav(1.0))) == 16_000
 
     play(scenario, spares=0)
@@ -482,7 +477,7 @@ def test_long_files_give_way() -> None:
         async with opened.decode(io.BytesIO(silent_flac(HOUR)), 2 * HOUR) as long:
             assert await long.read()
             assert niceness(opened) == [0]
-            await until(lambda: niceness(opened) == [10])
+            await eventually(lambda: niceness(opened) == [10])
 
     play(scenario, spares=0)
 
@@ -515,7 +510,7 @@ def test_nothing_outlives_a_server_that_is_killed(stopped: bool) -> None:
         server.kill()
 
     async def gone() -> None:
-        await until(lambda: not any(map(alive, family)))
+        await eventually(lambda: not any(map(alive, family)))
 
     asyncio.run(gone())
 
@@ -527,7 +522,7 @@ def test_leaving_ends_every_process() -> None:
     async def scenario(opened: Decoders) -> None:
         await read(opened, tone_wav(1.0))
         assert opened.pid is not None
-        await until(lambda: len(children(opened.pid)) == 3)
+        await eventually(lambda: len(children(opened.pid)) == 3)
         seen.extend([opened.pid, *children(opened.pid)])
 
     play(scenario, spares=3)

@@ -28,7 +28,8 @@ _NO_MESSAGE = "[the message is shown with LOG_LEVEL=DEBUG]"
 _OF_THE_MACHINE = (VozError, OSError, MemoryError, ImportError, sqlite3.Error)
 _LIBRARIES_OF_THE_MACHINE = frozenset({"aiobotocore", "aiohttp", "botocore", "torch", "urllib3"})
 _RUNTIME_OF_THE_MACHINE = re.compile(
-    r"CUDA|cuDNN|cuBLAS|could not create a|.*out of memory|.*bad argument to internal function", re.IGNORECASE
+    r"CUDA|cuDNN|cuBLAS|could not create a|.*out of memory|[^\s:]+:\d+: bad argument to internal function\Z",
+    re.IGNORECASE,
 )
 _BROKEN_RULE = re.compile(
     r"(?P<callable><[a-z -]+ '?[\w.]+)?.*"

@@ -125,3 +125,17 @@ def test_what_the_interpreter_says_of_broken_c_code_is_logged(
     place = "(in test_what_the_interpreter_says_of_broken_c_code_is_logged, tests/unit/test_telemetry.py:"
     assert place in first
     assert first.endswith(", from ResourceWarning")
+
+
+def test_a_message_that_only_sounds_like_the_interpreters_is_not_logged(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    configure_logging("INFO", True)
+    letter = "my private" + " letter"  # the source lines of a traceback are shown
+    try:
+        raise SystemError(f"{letter}: bad argument to internal function")
+    except SystemError as error:
+        logging.getLogger("anybody").exception("unexpected %s", origin(error))
+    said = capsys.readouterr().err
+    assert "unexpected SystemError" in said
+    assert letter not in said

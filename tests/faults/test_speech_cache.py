@@ -97,7 +97,7 @@ def test_a_caller_who_leaves_does_not_stop_the_others_and_the_last_one_does(
         await eventually(lambda: in_flight(server) == 3)  # all of them wait
         first.cancel()
         await eventually(lambda: in_flight(server) == 2)  # the first has left
-        assert server.app.state.services.models.tts.load.active == 1
+        await eventually(lambda: server.app.state.services.models.tts.load.active == 1)  # for the others
         model.may_speak.set()
         assert (await second).json()["key"] == (await third).json()["key"]
         assert model.rows == 1

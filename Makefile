@@ -27,17 +27,17 @@ test: ## lint, types and every test, with the real models
 	@$(MAKE) --no-print-directory --jobs=2 test-beside test-narrower
 	$(BIN)/python -m pytest -m alone tests/faults
 
-# three processes on two cores, because tests also wait. The long files first, so that no process is left with one
+# four processes on two cores, because tests also wait. The long files first, so that no process is left with one
 # of them at the end
 test-beside:
-	$(TEST_ENVIRONMENT) $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not alone" \
+	$(TEST_ENVIRONMENT) $(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder -m "not alone" \
 		tests/hostile tests/e2e tests/integration tests/cluster tests/faults tests/deploy tests/unit
 
 test-narrower: lint
 	$(TEST_ENVIRONMENT) $(BIN)/python -m scripts.test_narrower
 
 test-fast: setup-dev ## units alone: no models, no PyTorch, half a minute
-	@# three processes on two cores, because some tests wait
+	@# four processes on two cores, because some tests wait
 	$(BIN)/python -m pytest -n 3 -m "not models and not slow" --engines=without tests/unit
 
 test-ray: setup-dev ## the long tests of Ray Serve: nodes killed and stopped, autoscaling, tests/e2e on `make run-ray`

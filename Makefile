@@ -27,11 +27,11 @@ test: ## lint, types and every test, with the real models
 	@$(MAKE) --no-print-directory --jobs=2 test-beside test-narrower
 	$(BIN)/python -m pytest -m alone tests/faults
 
-# four processes on two cores, because tests also wait. The long files first, those that wait most before all, so that no process is
-# left with one of them at the end
+# four processes on two cores, because tests also wait. The long files first, so that no process is left with one
+# of them at the end
 test-beside:
 	$(TEST_ENVIRONMENT) $(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder -m "not alone" \
-		tests/deploy tests/cluster tests/hostile tests/faults tests/e2e tests/integration tests/unit
+		tests/hostile tests/e2e tests/integration tests/cluster tests/faults tests/deploy tests/unit
 
 test-narrower: lint
 	$(TEST_ENVIRONMENT) $(BIN)/python -m scripts.test_narrower

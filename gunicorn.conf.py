@@ -111,7 +111,10 @@ def _beat_while_loading(worker: Any, config: Any, timeout: float) -> None:
     def beat() -> None:
         pause = timeout / 4
         for _ in range(int(START_LIMIT / pause)):
-            worker.notify()
+            try:
+                worker.notify()
+            except ValueError:  # the file is closed: the worker ends before it has started
+                return
             if started.wait(pause):
                 return
         logging.getLogger("gunicorn.error").error("still loading after %g s: given up", START_LIMIT)

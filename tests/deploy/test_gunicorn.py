@@ -3,16 +3,20 @@
 import contextlib
 import http.client
 import os
+import runpy
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from src.processes.workers import MASTER_PID
 from tests.support.deploy_host import REPOSITORY
 from tests.support.faults_process import until
 from tests.support.ports import free_port
@@ -101,6 +105,27 @@ def test_a_worker_may_take_longer_to_start_than_to_answer(tmp_path: Path, worker
     text = log.read_text()
     assert "WORKER TIMEOUT" not in text
     assert text.count("Booting worker") == 2
+
+
+def test_the_heartbeat_of_a_worker_that_ends_while_it_loads_ends_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """gunicorn closes the file of the heartbeat; an error of the thread would be one of this test."""
+    monkeypatch.setenv("API_KEY", "test-key-0123456789")
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setenv(MASTER_PID, "")  # the configuration sets it: so that it is taken back
+    config = runpy.run_path(str(REPOSITORY / "gunicorn.conf.py"))
+    heartbeat = (tmp_path / "heartbeat").open("wb")
+    heartbeat.close()
+    worker = SimpleNamespace(
+        config=SimpleNamespace(http="auto", callback_notify=None, timeout_graceful_shutdown=None),
+        notify=lambda: os.utime(heartbeat.fileno()),
+    )
+    config["post_fork"](SimpleNamespace(cfg=SimpleNamespace(graceful_timeout=30, timeout=0.4)), worker)
+    until(
+        lambda: "beat-while-loading" not in [thread.name for thread in threading.enumerate()],
+        lambda: "the thread goes on",
+    )
 
 
 def test_what_is_in_hand_is_finished_and_the_application_closed(tmp_path: Path) -> None:

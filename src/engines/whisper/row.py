@@ -76,7 +76,11 @@ class WhisperRow:
     @property
     def is_urgent(self) -> bool:
         """Whether it goes before the rows of long files: it is short, or live."""
-        return (self.window <= LONGEST_SHORT or self.live) and not self.background
+        return self.is_urgent_in(self.window)
+
+    def is_urgent_in(self, window: int) -> bool:
+        """The same for a window of so many frames, which may be wider than its first one."""
+        return (window <= LONGEST_SHORT or self.live) and not self.background
 
     @property
     def aligned(self) -> bool:

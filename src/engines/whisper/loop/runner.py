@@ -21,7 +21,7 @@ from src.engines.whisper.loop.layers import LayerBuilder
 from src.engines.whisper.loop.logit_filter import LogitFilter
 from src.engines.whisper.loop.step import decode_step
 from src.engines.whisper.loop.weights import alignment_heads, read
-from src.engines.whisper.row import FULL_WINDOW, LONGEST_SHORT, Outcome, WhisperRow
+from src.engines.whisper.row import FULL_WINDOW, Outcome, WhisperRow
 from src.engines.whisper.stats import Stats
 from src.engines.whisper.vocabulary import Vocabulary
 from src.engines.worker_pool import Stage, Task, WorkerPool
@@ -177,9 +177,7 @@ class LoopRunner:
         """Have a row's audio encoded, in the window that its policy asks for."""
         if self._pool is None:
             raise RuntimeError("the runner is not open")
-        background = state.row.background
-        urgent = (state.policy.window <= LONGEST_SHORT or state.row.live) and not background
-        task = Task(self._encode(state), urgent, background)
+        task = Task(self._encode(state), state.row.is_urgent_in(state.policy.window), state.row.background)
         self._encoding[job_id] = task
         self._pool.submit(task)
 

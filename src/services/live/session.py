@@ -27,7 +27,7 @@ from src.scheduling.live_load import INTERVAL
 from src.services.live.context import Context
 from src.services.live.endpointing import Edge, Endpointer, Turn, TurnDetection
 from src.services.live.events import Completed, Failed, LiveEvent, SpeechStarted, SpeechStopped, Words
-from src.services.live.utterance import GUARD, Utterance, rest_of
+from src.services.live.utterance import GUARD, MAX_PROMPT, Utterance, rest_of
 from src.services.stt import Result, SttService
 
 log = logging.getLogger(__name__)
@@ -46,8 +46,6 @@ _MAX_COMMITTED = 600.0
 """Seconds of audio without a commit, if the client ends utterances itself, after which it is ended here."""
 _DETECT_SECONDS = 2.0
 """Seconds of audio from which the detected language is kept for the utterance."""
-_UPDATE_CONTEXT = 200
-"""Characters of what was said before its audio that an update is given. They take a sixth of its time."""
 _MAX_EVENTS = 1000
 """Events that wait for a client who does not read."""
 _MAX_FINALS = 4
@@ -308,7 +306,7 @@ class LiveSession:
         read, started = utterance.unread, time.monotonic()
         options = self._options.stt
         before = _joined(self._context.before(utterance.item_id, self._language), update.prompt) or ""
-        prompt = _joined(options.prompt, before[-_UPDATE_CONTEXT:].strip())
+        prompt = _joined(options.prompt, before[-MAX_PROMPT:].strip())
         options = replace(options, language=self._language, prompt=prompt)
         partial = await self._stt.transcribe_partial(update.audio, options, update.forced, update.draft)
         now = time.monotonic()

@@ -51,8 +51,9 @@ _MAX_WINDOW = 8.0
 """Seconds of audio that one update reads. Most of an update's cost is the encoder's, and grows with it."""
 _KEPT = 4.0
 """Seconds of audio that are left when the window is cut."""
-_MAX_PROMPT = 200
-"""Characters of stable text before the window that the decoder is given."""
+MAX_PROMPT = 200
+"""Characters of what was said before the window that the decoder is given. They take a sixth of an update's
+time."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -196,7 +197,7 @@ class Utterance:
         return Update(
             audio=self._since(round(self._window * STT_SAMPLE_RATE)),
             forced=tuple(token for word in self.words[self._first :] for token in word.tokens),
-            prompt="".join(word.text for word in self.words[: self._first])[-_MAX_PROMPT:].strip(),
+            prompt="".join(word.text for word in self.words[: self._first])[-MAX_PROMPT:].strip(),
             offset=self._window,
             draft=self._draft,
             step=step,

@@ -27,7 +27,7 @@ from tests.support.audio import KINDS, encoded, sweep
 from tests.support.canary import Canary, canary
 from tests.support.damaged import WAYS
 from tests.support.deploy_host import REPOSITORY
-from tests.support.faults_process import Footprint, Server, gives_back, until
+from tests.support.faults_process import Server, gives_back, until
 from tests.support.speech import clip, wav
 from tests.support.traps import SCRIPTS, length_claims, mov_reference, names
 
@@ -142,10 +142,9 @@ def bait(tmp_path: Path) -> Iterator[Canary]:
 def test_damaged_uploads_do_no_harm(server: Server, bait: Canary) -> None:
     # decoders, threads and the memory of a busy moment are made now
     send(server, islice(damaged(seed=1), 0, None, 3), bait)
-    server.warm()
+    before = server.warm()
     worker, seen = server.worker, len(server.events())
     left = {path.name for path in (server.folder / "tmp").iterdir()}
-    before = Footprint.of(worker)
 
     statuses = send(server, damaged(seed=2), bait)
     assert statuses[200] > 50, statuses

@@ -23,6 +23,7 @@ from tests.support.ports import free_port
 KEY = "faults-test-key"
 APP = "tests.support.faults_app:app"
 SPEECH = {"text": "Good morning.", "language": "en"}
+OPENAI_SPEECH = {"input": "Good morning to everyone.", "model": "tts-1", "voice": "alloy"}
 _MEBIBYTE = 2**20
 
 
@@ -53,6 +54,34 @@ class Footprint:
             "memory": self.memory - before.memory > memory * _MEBIBYTE,
         }
         return [what for what, grown in more.items() if grown]
+
+
+def settled(pid: int, quiet: float = 1.0) -> Footprint:
+    """The footprint of a process that closes no more files and takes no more memory.
+
+    Args:
+        quiet: seconds for which both must stay as they are, but for a MiB.
+    """
+    found = Footprint.of(pid)
+    since = time.monotonic()
+
+    def quiet_long_enough() -> bool:
+        nonlocal found, since
+        now = Footprint.of(pid)
+        if now.files != found.files or now.memory > found.memory + _MEBIBYTE:
+            found, since = now, time.monotonic()
+        return time.monotonic() - since > quiet
+
+    until(quiet_long_enough, lambda: f"it never settles: {found}", every=0.1)
+    return Footprint.of(pid)
+
+
+def own_footprint() -> Footprint:
+    """Resources of this process, in which an application was started."""
+    from src.services.text import detect
+
+    detect.warm_up()  # an application reads it behind its start, and then it stays
+    return Footprint.of(os.getpid())
 
 
 def gives_back(pid: int, before: Footprint, memory: int = 64, files: int = 2) -> None:
@@ -147,14 +176,14 @@ class Server:
             assert read.status_code == 200, read.text
 
     def warm(self) -> Footprint:
-        """Resources of its only worker after some requests of each kind."""
+        """Resources of its only worker after some requests of each kind, once they do not grow any more."""
         for _ in range(3):
             self.works()
-        found = Footprint.of(self.worker)
-        time.sleep(0.2)  # in which it closes what the caller has closed
-        while found.files != (found := Footprint.of(self.worker)).files:
-            time.sleep(0.2)
-        return found
+        with self.client() as client:
+            # without a language: it waits for the model that detects one, 50 MB, read behind the start
+            spoken = client.post("/v1/audio/speech", json=OPENAI_SPEECH)
+            assert spoken.status_code == 200, spoken.text
+        return settled(self.worker)
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """The language of a text: the model is read once, whoever asks first."""
 
 import time
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -25,3 +26,15 @@ def test_texts_that_come_while_the_model_is_read_wait_for_it(monkeypatch: pytest
     with ThreadPoolExecutor(2) as pool:
         assert list(pool.map(detect.language_of, texts)) == ["en", "es"]
     assert len(reads) == 1
+
+
+def test_only_the_weights_of_the_voices_languages_stay_in_memory() -> None:
+    """All languages' are 28 MB more. The automaton that looks for n-grams is 40 MB."""
+    detect._load.cache_clear()
+    tracemalloc.start()
+    try:
+        detect.warm_up()
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 60e6

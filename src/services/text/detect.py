@@ -24,13 +24,22 @@ def _identifier() -> LanguageIdentifier:
 
 @cache
 def _load() -> LanguageIdentifier:
-    identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
-    identifier.set_languages(list(LANGUAGES))
-    return identifier
+    full = LanguageIdentifier.from_model_file(MODEL_FILE)
+    full.set_languages(list(LANGUAGES))
+    # a second one around its parts: the first also keeps the weights of all its languages, which are 28 MB
+    return LanguageIdentifier(
+        full.nb_ptc,
+        full.nb_pc,
+        full.nb_classes,
+        full.tk_nextmove,
+        full.tk_output,
+        norm_probs=True,
+        tk_row=full.tk_row,
+    )
 
 
 def warm_up() -> None:
-    """Read the model (5 MB, 0.6 s on a Xeon) ahead of the first text. Blocking."""
+    """Read the model (a file of 5 MB, 0.4 s on a Xeon, 50 MB in memory) ahead of the first text. Blocking."""
     _identifier()
 
 

@@ -15,14 +15,16 @@ from src.config import load_settings
 
 _LONGER = 2
 """Factor of the seconds for which requests come at loads above the capacity."""
+_LEAST = 20
+"""Requests of each level that are due at the least: percentiles of fewer say little."""
 
 
 async def measure(seconds: float, threads: int) -> dict[str, Any]:
     """What was measured, ready for JSON.
 
     Args:
-        seconds: of arrivals at each load up to the capacity, twice as many above; measuring the capacity
-            takes as long.
+        seconds: of arrivals at each load up to the capacity, twice as many above, and more where fewer than
+            `_LEAST` requests would come; measuring the capacity takes as long.
         threads: of the engines of each server.
     """
     found: dict[str, Any] = {
@@ -44,9 +46,14 @@ async def measure(seconds: float, threads: int) -> dict[str, Any]:
                 system = found["systems"][name]
                 offered = load * system["capacity"]
                 # a queue that grows slowly must have the time to fill
-                length = _LONGER * seconds if load > 1 else seconds
+                length = max(_LONGER * seconds if load > 1 else seconds, _LEAST / offered)
                 outcome = await open_arrivals(client, offered, length, seed=number)
-                level = {"load": load, "offered": round(offered, 3), "seconds": length, **outcome.summary()}
+                level = {
+                    "load": load,
+                    "offered": round(offered, 3),
+                    "seconds": round(length),
+                    **outcome.summary(),
+                }
                 system["levels"].append(level)
                 print(name, level, flush=True)
     return found
@@ -59,7 +66,10 @@ def main() -> None:
     parser.add_argument("step", choices=["measure", "plot"])
     parser.add_argument("--file", type=Path, default=plots.FOLDER / "load.json")
     parser.add_argument(
-        "--seconds", type=float, default=20, help="of arrivals at each load; above the capacity twice as long"
+        "--seconds",
+        type=float,
+        default=20,
+        help="of arrivals at each load; above the capacity twice as long, and longer for 20 requests",
     )
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     given = parser.parse_args()

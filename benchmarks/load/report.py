@@ -37,8 +37,9 @@ def plot(found: dict[str, Any], folder: Path) -> None:
             xlabel="requests a second that come", ylabel="answered a second", xlim=(0, None), ylim=(0, None)
         )
         latency.set_xlim(0, None)
-        latency.legend()
-        throughput.legend()
+        latency.yaxis.set_major_formatter("{x:g}")
+        for axis in axes:  # above the axes: everywhere inside there are lines
+            axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)
 
     def ours(axes: Any) -> None:
         latency, refused = axes

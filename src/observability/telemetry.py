@@ -31,6 +31,8 @@ _RUNTIME_OF_THE_MACHINE = re.compile(
     r"CUDA|cuDNN|cuBLAS|could not create a|.*out of memory|[^\s:]+:\d+: bad argument to internal function\Z",
     re.IGNORECASE,
 )
+"""What torch, its libraries and the interpreter say in a RuntimeError or a SystemError. In another kind of exception
+the same words may be a caller's."""
 _BROKEN_RULE = re.compile(
     r"(?P<callable><[a-z -]+ '?[\w.]+)?.*"
     r"(?P<rule> returned (a result with an exception set|NULL without setting an exception))",
@@ -62,7 +64,7 @@ def _message(error: BaseException) -> str:
     if (
         isinstance(error, _OF_THE_MACHINE)
         or type(error).__module__.partition(".")[0] in _LIBRARIES_OF_THE_MACHINE
-        or _RUNTIME_OF_THE_MACHINE.match(text)
+        or (isinstance(error, RuntimeError | SystemError) and _RUNTIME_OF_THE_MACHINE.match(text))
         or logging.getLogger().isEnabledFor(logging.DEBUG)
     ):
         return text

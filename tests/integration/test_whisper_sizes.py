@@ -23,7 +23,7 @@ from src.errors import InvalidInput
 from src.weights.store import ModelStore
 from tests.support.speech import clip, seconds
 
-pytestmark = [pytest.mark.models, pytest.mark.instructions]
+pytestmark = pytest.mark.models
 
 SHAPES = {
     "base.en": Shape(128, 1, 2, languages=0),

@@ -79,7 +79,8 @@ def test_a_traceback_shows_nothing_of_what_a_caller_wrote(
             except KeyError as error:
                 raise OSError("no space left") from error
         except OSError:
-            group = ExceptionGroup("letters", [ValueError(letter), RuntimeError("CUDA error 7")])
+            parts = [ValueError(letter), ValueError(f"CUDA, says {letter}"), RuntimeError("CUDA error 7")]
+            group = ExceptionGroup("letters", parts)
             group.add_note(letter)
             raise group  # noqa: B904
     except ExceptionGroup:

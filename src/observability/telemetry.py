@@ -31,8 +31,8 @@ _RUNTIME_OF_THE_MACHINE = re.compile(
     r"CUDA|cuDNN|cuBLAS|could not create a|.*out of memory|[^\s:]+:\d+: bad argument to internal function\Z",
     re.IGNORECASE,
 )
-"""What torch, its libraries and the interpreter say in a RuntimeError or a SystemError. In another kind of exception
-the same words may be a caller's."""
+"""What torch, its libraries and the interpreter say in a RuntimeError or a SystemError. In another kind of
+exception the same words may be a caller's."""
 _BROKEN_RULE = re.compile(
     r"(?P<callable><[a-z -]+ '?[\w.]+)?.*"
     r"(?P<rule> returned (a result with an exception set|NULL without setting an exception))",

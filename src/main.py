@@ -12,7 +12,7 @@ from fastapi.middleware import Middleware
 from src.access.client_secrets import ClientSecrets
 from src.access.failed_keys import FailedKeys
 from src.access.rate_limits import RateLimiter, parse_limits
-from src.api import docs, errors, files, health, jobs, metrics, openai, page, stt, tts, voices
+from src.api import docs, errors, files, health, jobs, metrics, openai, page, stt, tts, voices, wyoming
 from src.api.engine_watch import watching
 from src.api.graceful_shutdown import GracefulShutdown
 from src.api.live import socket as live
@@ -35,11 +35,11 @@ from src.api.middleware import (
 )
 from src.api.policy import route_policies
 from src.api.protocol import HEAD_TIMEOUT, PAUSE_TIMEOUT
-from src.api.wyoming import server as wyoming
 from src.composition import OpenEngines, open_services, upload_bytes
 from src.config import LogFormat, Settings, load_settings, unknown_keys
 from src.core.loader import open_models
 from src.core.security import ApiKeys
+from src.engines.models import Models
 from src.errors import ConfigurationError
 from src.observability.telemetry import configure_logging
 from src.observability.tracing import tracing
@@ -47,8 +47,6 @@ from src.processes.allocator import limit_malloc_arenas, trim_periodically
 from src.processes.descriptors import raise_descriptor_limit
 from src.processes.workers import shared_folder
 from src.scheduling.admission import UploadSpace
-from src.scheduling.background_loop import in_background
-from src.scheduling.executors import TEXT
 from src.services.text import detect
 from src.version import VERSION
 
@@ -58,7 +56,14 @@ _FORM_LIMITS = {"max_files": 1, "max_fields": 128, "max_part_size": 16_384}
 """Limits on forms. Fields are parsed on the event loop and kept in memory; `prompt` has up to 8 KB."""
 
 
-def create_app(settings: Settings, open_engines: OpenEngines = open_models) -> FastAPI:
+@asynccontextmanager
+async def open_in_process(settings: Settings) -> AsyncIterator[Models]:
+    """The engines of this process. Then, beside the first requests, what tells the language of a text."""
+    async with open_models(settings) as models, detect.warming_up():
+        yield models
+
+
+def create_app(settings: Settings, open_engines: OpenEngines = open_in_process) -> FastAPI:
     """Build the application.
 
     Args:
@@ -100,7 +105,6 @@ def create_app(settings: Settings, open_engines: OpenEngines = open_models) -> F
                 watching(engines, shutdown),
                 trim_periodically(),
                 wyoming.serving(services, settings.wyoming_host, settings.wyoming_port, app.version),
-                in_background(TEXT.run(detect.warm_up), "detect-warm-up"),
             ):
                 with shutdown.ready():
                     yield {

@@ -3,6 +3,7 @@
 Imports of the application stand inside the fixtures: a unit test of one module should not load torch.
 """
 
+import gc
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from src.config import Settings
-from src.engines import cpu
 from src.weights.tts_engine import TtsEngine
 
 if TYPE_CHECKING:
@@ -33,6 +33,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Import the tests without visits of the garbage collector: what they import stays until the end."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.get_closest_marker("gpu") is not None:
         from src.core.loader import cuda_problem
@@ -43,6 +54,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 def pytest_report_header() -> str:
     """Name the engines' code paths in the report."""
+    from src.engines import cpu
+
     return f"CPU instructions in use: {cpu.in_words()}"
 
 

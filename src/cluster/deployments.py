@@ -29,6 +29,7 @@ from src.observability.families import Family
 from src.observability.telemetry import configure_logging
 from src.observability.tracing import tracing
 from src.processes.allocator import limit_malloc_arenas
+from src.services.text import detect
 from src.version import VERSION
 
 log = logging.getLogger(__name__)
@@ -150,6 +151,7 @@ class ApiReplica:
             async with (
                 RemoteSpeechToText("speech to text", ServeReplicas(to_text)) as stt,
                 RemoteTextToSpeech("text to speech", ServeReplicas(to_speech)) as tts,
+                detect.warming_up(),
             ):
 
                 def of_replicas() -> Mapping[str, Sequence[Family]]:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from faster_whisper.utils import get_assets_path
 from numpy.typing import NDArray
 
 from src.engines.base import Audio
@@ -28,6 +27,7 @@ Probabilities = NDArray[np.float32]
 def _session() -> Any:
     """The network, 2 MB. ONNX Runtime sessions may be run from several threads at once."""
     import onnxruntime
+    from faster_whisper.utils import get_assets_path
 
     options = onnxruntime.SessionOptions()
     options.inter_op_num_threads = 1

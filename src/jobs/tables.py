@@ -1,4 +1,4 @@
-"""The tables. `migrations` brings a database to this state."""
+"""The tables. `migrations` brings a database of an earlier release to this state."""
 
 from sqlalchemy import (
     JSON,
@@ -8,13 +8,25 @@ from sqlalchemy import (
     Index,
     Integer,
     MetaData,
+    PrimaryKeyConstraint,
     String,
     Table,
     Text,
     UniqueConstraint,
 )
 
+VERSION = "0001"
+"""The last revision in `migrations`, which leads to these tables."""
+
 metadata = MetaData()
+
+schema_version = Table(
+    "job_schema_version",
+    metadata,
+    Column("version_num", String(32), nullable=False),
+    PrimaryKeyConstraint("version_num", name="job_schema_version_pkc"),
+)
+"""One row: the revision of the tables. Its form is Alembic's."""
 
 jobs = Table(
     "jobs",

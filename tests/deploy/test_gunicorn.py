@@ -1,6 +1,7 @@
 """gunicorn.conf.py, as gunicorn itself finds and reads it, around a small application."""
 
 import contextlib
+import gc
 import http.client
 import os
 import runpy
@@ -23,9 +24,11 @@ from tests.support.ports import free_port
 
 KEY = "gunicorn-test-key"
 APP = """
-import asyncio, os, sys
+import asyncio, gc, os, sys
 from contextlib import asynccontextmanager
 from fastapi import FastAPI
+
+collected_while_imported = gc.isenabled()
 
 @asynccontextmanager
 async def life(app):
@@ -38,6 +41,10 @@ app = FastAPI(lifespan=life)
 @app.get("/")
 async def pid() -> int:
     return os.getpid()
+
+@app.get("/collector")
+async def collector() -> list[bool]:
+    return [collected_while_imported, gc.isenabled(), gc.get_freeze_count() > 10_000]
 
 @app.get("/brief")
 async def brief() -> int:
@@ -102,6 +109,7 @@ def test_a_worker_may_take_longer_to_start_than_to_answer(tmp_path: Path, worker
     with gunicorn(tmp_path, "-w", "2", "--timeout", "2", *worker, START="5") as (port, log, _):
         time.sleep(5)  # past the time-out once more: now the event loop must beat by itself
         assert get(port)[0] == 200
+        assert get(port, "/collector")[1] == "[false,true,true]", "the collector waits for the import alone"
     text = log.read_text()
     assert "WORKER TIMEOUT" not in text
     assert text.count("Booting worker") == 2
@@ -126,6 +134,8 @@ def test_the_heartbeat_of_a_worker_that_ends_while_it_loads_ends_too(
         lambda: "beat-while-loading" not in [thread.name for thread in threading.enumerate()],
         lambda: "the thread goes on",
     )
+    config["post_worker_init"](worker)
+    assert gc.isenabled()
 
 
 def test_what_is_in_hand_is_finished_and_the_application_closed(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """A real PostgreSQL server, and the job databases for tests.
 
 Fixtures: `postgres` (one server for all tests) and `jobs_url` (an empty database for one test: each such test
-runs with SQLite and with PostgreSQL).
+runs with SQLite and with PostgreSQL). Every process of pytest imports this module, and few need the driver.
 """
 
 import os
@@ -16,7 +16,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import psycopg
 import pytest
 
 from tests.support.ports import free_port
@@ -35,6 +34,8 @@ class Postgres:
 
     def new_database(self) -> str:
         """The address of a fresh database."""
+        import psycopg
+
         name = f"voz_{secrets.token_hex(6)}"
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
             connection.execute(f'CREATE DATABASE "{name}"'.encode())
@@ -83,6 +84,8 @@ def running_postgres() -> Iterator[Postgres]:
             stdout=output, stderr=output, user=user, cwd=folder,
         )  # fmt: skip
     server = Postgres(port)
+    import psycopg
+
     try:
         end = time.monotonic() + 60
         while True:

@@ -1,6 +1,7 @@
 """A real S3 server: OpenStack Swift, which checks signatures (in headers and in links), expiry and region.
 
-Fixtures: `s3_server` (one for all tests) and `s3_bucket` (a fresh bucket for one test).
+Fixtures: `s3_server` (one for all tests) and `s3_bucket` (a fresh bucket for one test). Every process of
+pytest imports this module, and few need the client.
 """
 
 import secrets
@@ -13,9 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import botocore.session
 import pytest
-from botocore.config import Config
 
 from tests.support.ports import free_port
 
@@ -75,6 +74,9 @@ class S3Server:
     @contextmanager
     def client(self) -> Iterator[Any]:
         """A blocking client, for a look into the store from outside."""
+        import botocore.session
+        from botocore.config import Config
+
         client = botocore.session.get_session().create_client(
             "s3",
             region_name=self.region,

@@ -30,11 +30,8 @@ _IDLE_SECONDS = 600.0
 
 
 @asynccontextmanager
-async def serving(services: Services, host: str, port: int, version: str) -> AsyncIterator[None]:
-    """Serve while the block runs. Port 0: nothing is opened."""
-    if not port:
-        yield
-        return
+async def listening(services: Services, host: str, port: int, version: str) -> AsyncIterator[None]:
+    """Serve while the block runs."""
     tasks: set[asyncio.Task[None]] = set()
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

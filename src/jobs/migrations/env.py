@@ -2,12 +2,12 @@
 
 from alembic import context
 
-from src.jobs.tables import metadata
+from src.jobs.tables import metadata, schema_version
 
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=metadata,
-    version_table="job_schema_version",
+    version_table=schema_version.name,
     render_as_batch=True,
 )
 with context.begin_transaction():

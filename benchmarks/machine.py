@@ -9,7 +9,8 @@ from src.engines import cpu
 
 def in_words() -> str:
     """The CPU, its cores, and the instructions in use."""
-    return f"{_cpu_name()}, {len(os.sched_getaffinity(0))} cores, {cpu.in_words()}"
+    cores = len(os.sched_getaffinity(0))
+    return f"{_cpu_name()}, {cores} core{'s' if cores > 1 else ''}, {cpu.in_words()}"
 
 
 def cpu_seconds(pid: int, *, children: bool = False) -> float:

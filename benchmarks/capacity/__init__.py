@@ -1,7 +1,7 @@
 """How many requests replicas serve, and how long these wait: measured for one, simulated for many.
 
     python -m benchmarks.capacity measure       # this machine, one engine: benchmarks/capacity/measured.json
-    python -m benchmarks.capacity measure --threads 1 --closed --file benchmarks/capacity/half.json
+    python -m benchmarks.capacity measure --threads 1 --cores 1 --closed --file benchmarks/capacity/half.json
     python -m benchmarks.ray --json benchmarks/capacity/cluster.json
     python -m benchmarks.capacity simulate      # tables, and plots in docs/images/
 

@@ -1,6 +1,7 @@
 import argparse
 import asyncio
 import json
+import os
 from pathlib import Path
 
 from benchmarks.capacity import __doc__ as description
@@ -15,10 +16,13 @@ def main() -> None:
     )
     parser.add_argument("step", choices=["measure", "simulate"])
     parser.add_argument("--file", type=Path, default=HERE / "measured.json")
-    parser.add_argument("--half", type=Path, default=HERE / "half.json", help="with half of the threads")
+    parser.add_argument("--half", type=Path, default=HERE / "half.json", help="on half of the cores")
     parser.add_argument("--cluster", type=Path, default=HERE / "cluster.json", help="of benchmarks.ray")
     parser.add_argument("--seconds", type=float, default=20, help="of each measurement")
     parser.add_argument("--threads", type=int, default=2, help="of the engine")
+    parser.add_argument(
+        "--cores", type=int, help="run on so many cores alone, as replicas that share a machine"
+    )
     parser.add_argument("--closed", action="store_true", help="measure no rows that come at random")
     parser.add_argument("--http-ms", type=float, default=4, help="CPU time of a request in its HTTP process")
     parser.add_argument("--handle-ms", type=float, default=4, help="a row's way to a replica and back")
@@ -28,6 +32,8 @@ def main() -> None:
     parser.add_argument("--plots", type=Path, default=Path("docs/images"))
     given = parser.parse_args()
     if given.step == "measure":
+        if given.cores:  # threads of the engine are not all that it has: encoding goes on beside decoding
+            os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: given.cores])
         found = asyncio.run(
             measure.measure(given.seconds, given.threads, () if given.closed else measure.LOADS)
         )

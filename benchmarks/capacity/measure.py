@@ -22,23 +22,29 @@ from src.engines.base import STT_SAMPLE_RATE, Audio, SpeechToText, SttOptions
 ROWS = (1, 2, 4, 8, 12)
 LOADS = (0.5, 0.8, 0.95)
 _TICK = 0.02
+_FILLING = 2.0
+"""Seconds until all callers have their rows in the engine."""
 
 
 async def closed_loop(engine: SpeechToText, audios: list[Audio], callers: int, seconds: float) -> float:
-    """Seconds of audio a second, with so many callers that each send a row when the last one is answered."""
+    """Seconds of audio a second, with so many callers that each send a row when the last one is answered.
+
+    The first seconds are not counted, nor is the end, when one after the other has no more to send.
+    """
     clock, done, turn = IdleClock(), 0.0, count()
 
     async def caller() -> None:
         nonlocal done
-        while clock.now() < seconds:
+        while clock.now() < _FILLING + seconds:
             number = next(turn)
             audio = audios[number % len(audios)]
             await engine.transcribe(audio, SttOptions(language="en"), f"row-{number}")
-            done += len(audio) / STT_SAMPLE_RATE
+            if _FILLING <= clock.now() < _FILLING + seconds:
+                done += len(audio) / STT_SAMPLE_RATE
 
     async with ticking(clock):
         await asyncio.gather(*(caller() for _ in range(callers)))
-        return done / clock.now()
+    return done / seconds
 
 
 async def open_arrivals(
@@ -94,7 +100,7 @@ async def measure(seconds: float, threads: int, loads: Sequence[float] = LOADS) 
     settings = load_settings(cpu_threads=threads, api_key=["benchmark-key"])
     found: dict[str, Any] = {
         "machine": machine.in_words(),
-        "engine": f"Whisper {settings.stt_model}, {threads} threads",
+        "engine": f"Whisper {settings.stt_model}, {threads} thread{'s' if threads > 1 else ''}",
         "lengths": lengths,
     }
     async with open_models(settings, speaks=False) as models:

@@ -219,6 +219,29 @@ def closed_loop(costs: Costs, replicas: int, lengths: list[float], callers: int,
     return service.finish()
 
 
+def from_idle(costs: Costs, lengths: list[float], load: float, requests: int, seed: int) -> Outcome:
+    """So many requests that come at random to one engine that has nothing to do; all of them are answered.
+
+    Args:
+        lengths: seconds of audio of the requests, drawn from at random.
+        load: share of the engine's capacity.
+        seed: another one is another draw.
+    """
+    service = Service(costs, 1, 1, seed)
+    drawn = np.random.default_rng(seed)
+    env, rate = service.env, load * costs.capacity() / float(np.mean(lengths))
+
+    def source() -> Events:
+        rows = []
+        for audio in drawn.choice(lengths, requests):
+            yield env.timeout(float(drawn.exponential(1 / rate)))
+            rows.append(env.process(service.request(float(audio))))
+        yield env.all_of(rows)
+
+    env.run(until=env.process(source()))
+    return service.finish()
+
+
 def open_arrivals(
     costs: Costs, replicas: int, http_processes: int, lengths: list[float], load: float, requests: int
 ) -> Outcome:

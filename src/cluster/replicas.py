@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from grpc import StatusCode
 from grpc.aio import AioRpcError
 from ray.exceptions import ActorDiedError, ActorUnavailableError, RayError, RayTaskError
 from ray.serve.exceptions import (
@@ -35,7 +36,7 @@ _STATUS_SECONDS = 0.5
 _ROUTER_SECONDS = 10.0
 """Seconds in which Ray must tell which replicas there are."""
 _RETRY_SECONDS = 5.0
-_GRPC_SECONDS = 10.0
+_GRPC_SECONDS = 15.0
 """Seconds of audio, to read or to speak, in the longest row that goes by gRPC from process to process. Longer
 rows go by Ray's own calls, which cost more for each row and less for each byte."""
 _SILENT_SECONDS = 5.0
@@ -43,6 +44,10 @@ _SILENT_SECONDS = 5.0
 for dead after 8 s, and a replica after more; a replica that is only busy answers within a second or two."""
 _SILENT_POLLS = 4
 """Polls without an answer that it takes besides: this process may have been the one that stood still."""
+
+
+class _TooLargeForGrpc(Exception):
+    """The answer to a row is larger than a message of gRPC may be (`cluster/environment.py`)."""
 
 
 @dataclass
@@ -82,7 +87,19 @@ class ServeReplicas:
 
     async def call(self, row: RowCall, *, patient: bool = False) -> Any:
         """See `Replicas.call`."""
-        response = (self._run_by_grpc if row.seconds <= _GRPC_SECONDS else self._run).remote(row)
+        if row.seconds <= _GRPC_SECONDS:
+            try:
+                return await self._answered(self._run_by_grpc.remote(row), patient)
+            except _TooLargeForGrpc as error:
+                log.warning("a row of %s is run again: %s", self._handle.deployment_name, error)
+        return await self._answered(self._run.remote(row), patient)
+
+    async def _answered(self, response: Any, patient: bool) -> Any:
+        """The answer to a row, or an error as `Replicas.call` raises it.
+
+        Raises:
+            _TooLargeForGrpc: Ray's own calls have to bring this answer.
+        """
         try:
             return await (response if patient else self._watched(response))
         except asyncio.CancelledError:
@@ -105,7 +122,13 @@ class ServeReplicas:
             if isinstance(error.cause, ActorDiedError | ActorUnavailableError):
                 raise ReplicaLost(_first_line(error.cause)) from None
             raise self._failed() from error
-        except (RayError, AioRpcError) as error:  # the process, its node or what holds its answer is gone
+        except AioRpcError as error:
+            if (
+                error.code() is StatusCode.RESOURCE_EXHAUSTED
+            ):  # the replica lives; its next answer is as large
+                raise _TooLargeForGrpc(error.details() or "gRPC had no room for its answer") from None
+            raise ReplicaLost(_first_line(error)) from None
+        except RayError as error:  # the process, its node or what holds its answer is gone
             raise ReplicaLost(_first_line(error)) from None
         except ReplicaLost:
             raise

@@ -21,7 +21,7 @@ import pytest
 from tests.support import clients
 from tests.support.audio import decode
 from tests.support.collector import Collector, collector
-from tests.support.faults_engines import RATE, SECONDS
+from tests.support.faults_engines import FLOOD, RATE, SECONDS
 from tests.support.ray_cluster import Node, RayCluster, ray_cluster
 from tests.support.server import KEY
 from tests.support.speech import clip, clip_path, wav
@@ -74,6 +74,8 @@ def cluster(spans: Collector) -> Iterator[RayCluster]:
         "TTS_CACHE": "false",
         "SHUTDOWN_TIMEOUT": "20",
         "OTEL_EXPORTER_OTLP_ENDPOINT": spans.url,
+        # less than the speech of "flood"
+        "RAY_SERVE_REPLICA_GRPC_MAX_MESSAGE_LENGTH": str(2 * 2**20),
     }
     with ray_cluster(settings) as made:
         made.start_head(cpus=2)
@@ -173,6 +175,14 @@ def test_a_leaving_caller_s_row_is_gone_at_once(cluster: RayCluster) -> None:
         while rows(http):
             assert time.monotonic() - left < 20
             time.sleep(0.2)
+
+
+def test_speech_too_large_for_a_message_of_grpc_comes_another_way(cluster: RayCluster) -> None:
+    with cluster.client() as http:
+        answer = http.post("/tts", json={"text": "flood", "language": "en"})
+        assert answer.status_code == 200, answer.text
+        audio, rate = decode(http.get(answer.json()["url"]).content)
+    assert FLOOD <= len(audio) / rate < FLOOD + 1
 
 
 def test_a_killed_node_loses_no_request(cluster: RayCluster) -> None:

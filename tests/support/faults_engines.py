@@ -6,6 +6,8 @@ A sentence that contains one of these words makes the model fail:
 - "perish": its thread ends;
 - "freeze": one step takes `FREEZE` seconds;
 - "crawl": it takes `CRAWL` steps.
+
+One with "flood" is spoken for `FLOOD` seconds.
 """
 
 import time
@@ -44,6 +46,7 @@ SECONDS = 2.0
 
 FREEZE = 4.0
 CRAWL = 200
+FLOOD = 30.0
 
 
 class _Model:
@@ -80,7 +83,8 @@ class _Model:
         return [(job_id, self.result(row)) for job_id, row in rows.items()]
 
     def result(self, row: Any) -> Any:
-        wave = 0.3 * np.sin(np.arange(round(SECONDS * RATE)) * 2 * np.pi * 220 / RATE)
+        seconds = FLOOD if "flood" in str(row) else SECONDS
+        wave = 0.3 * np.sin(np.arange(round(seconds * RATE)) * 2 * np.pi * 220 / RATE)
         return wave.astype(np.float32)
 
     def remove(self, job_id: int) -> None:

@@ -65,7 +65,7 @@ class Node:
 
 @dataclass
 class RayCluster:
-    """A head, which has the HTTP processes, and any number of workers.
+    """A head and any number of workers. By default the head has the HTTP processes.
 
     Args:
         folder: of this cluster alone; short, because sockets are in it.
@@ -114,14 +114,15 @@ class RayCluster:
             **self.settings,
         }
 
-    def start_head(self, cpus: int) -> Node:
+    def start_head(self, cpus: int, *, http: bool = True) -> Node:
         return self._start(
             "--head", f"--port={self.port}", "--include-dashboard=false", f"--num-cpus={cpus}",
-            "--resources", json.dumps({"http": 1}), f"--temp-dir={self.folder}",
+            "--resources", json.dumps({"http": 1} if http else {}), f"--temp-dir={self.folder}",
         )  # fmt: skip
 
-    def start_worker(self, cpus: int) -> Node:
-        return self._start(f"--address={self.address}", f"--num-cpus={cpus}")
+    def start_worker(self, cpus: int, *, http: bool = False) -> Node:
+        resources = json.dumps({"http": 1} if http else {})
+        return self._start(f"--address={self.address}", f"--num-cpus={cpus}", "--resources", resources)
 
     def _start(self, *arguments: str) -> Node:
         log = self.folder / f"node-{len(self.nodes)}.log"

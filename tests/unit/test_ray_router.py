@@ -25,6 +25,7 @@ from src.cluster.router import ShortestQueue
 from src.engines.base import Load
 from src.engines.remote import ReplicaLost, ReplicaStatus, RowCall
 from src.errors import EngineFailed
+from tests.support.eventually import eventually
 
 pytestmark = pytest.mark.anyio
 NAMES = ("one", "two", "three")
@@ -195,7 +196,7 @@ def polled(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 
 async def test_short_rows_go_by_grpc_and_long_ones_by_ray_s_own_calls(polled: Any) -> None:
-    rows = [polled.call(RowCall("transcribe", (), "r", "me", seconds)) for seconds in (0.5, 10.0, 10.1, 30.5)]
+    rows = [polled.call(RowCall("transcribe", (), "r", "me", seconds)) for seconds in (0.5, 15.0, 15.1, 30.5)]
     asked = [asyncio.create_task(row) for row in rows]
     await asyncio.sleep(0)
     assert polled._handle.by_grpc == [True, True, False, False]
@@ -220,6 +221,18 @@ async def test_what_breaks_a_row_that_went_by_grpc(
     polled._handle.waiting[0].set_exception(raised)
     with pytest.raises(seen):
         await row
+
+
+async def test_an_answer_too_large_for_grpc_comes_by_ray_s_own_call(polled: Any) -> None:
+    row = asyncio.create_task(polled.call(RowCall("utter", (), "r", "me", 1.0)))
+    await asyncio.sleep(0)
+    polled._handle.waiting[0].set_exception(
+        AioRpcError(StatusCode.RESOURCE_EXHAUSTED, Metadata(), Metadata(), "larger than max (5 vs. 4)")
+    )
+    await eventually(lambda: len(polled._handle.waiting) == 2)
+    assert polled._handle.by_grpc == [True, False]
+    polled._handle.waiting[1].set_result("speech")
+    assert await row == "speech"
 
 
 def busy(name: str, seconds: float) -> ReplicaStatus:

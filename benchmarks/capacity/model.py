@@ -1,9 +1,10 @@
 """A discrete-event simulation of the service on several machines.
 
-A request passes an HTTP process (one at a time, for what it costs there), then the limits store, then goes to
-the replica with the least work that the HTTP process knows of. It knows what it has sent itself. What others
-have sent, it learns twice a second. A replica works on its rows at the same time: all of them share the speed
-that it has with so many rows.
+A request passes an HTTP process (one at a time, for what it costs there), then the limits store, then goes
+to the replica with the least work that the HTTP process knows of: of all, or of two drawn at random if
+there are many (`src/cluster/router.py`). It knows what it has sent itself. What others have sent, it learns
+twice a second. A replica works on its rows at the same time: all of them share the speed that it has with
+so many rows.
 """
 
 import heapq
@@ -18,6 +19,8 @@ import simpy
 
 REPORT_INTERVAL = 0.5
 """Seconds between two reports of the replicas' work to the HTTP processes."""
+ALL_COMPARED = 4
+"""So many replicas, or fewer, are all compared, as in `src/cluster/router.py`."""
 
 _WARM_UP = 0.3
 """Share of the time that is not counted."""
@@ -173,9 +176,7 @@ class Service:
         if self._in_flight >= len(self._replicas) * (costs.max_rows + costs.max_queue):
             self.outcome.refused += 1
             return
-        known = self._sent[number] + self._reported[number]
-        least = np.flatnonzero(known == known.min())
-        chosen = int(self._random.choice(least))
+        chosen = self._choose(number)
         self._sent[number, chosen] += audio
         self._in_flight += 1
         yield self.env.timeout(costs.handle)
@@ -185,6 +186,13 @@ class Service:
         yield self.env.timeout(max(costs.overhead - costs.http, 0.0))
         self.outcome.waits.append(self.env.now - began)
         self.outcome.audio += audio
+
+    def _choose(self, number: int) -> int:
+        """The replica for a row of an HTTP process."""
+        count = len(self._replicas)
+        compared = np.arange(count) if count <= ALL_COMPARED else self._random.integers(count, size=2)
+        known = self._sent[number, compared] + self._reported[number, compared]
+        return int(self._random.choice(compared[known == known.min()]))
 
     def start_over(self) -> None:
         """Count from now on: the queues have filled."""

@@ -3,11 +3,14 @@
 Ray's own router compares numbers of requests. A row of 30 s is then as good as one of 1 s, and a replica may
 get all of the long ones.
 
+Of many replicas, two drawn at random are compared (M. Mitzenmacher, "The Power of Two Choices in Randomized
+Load Balancing", 2001). If several HTTP processes compared all of them, each would send its rows to the same
+few that had least to do when they reported last.
+
 A process knows which rows it has sent itself. What others have sent, the replicas report about twice a second
 (`ReplicaStatus.queued`), and `replicas.py` notes it in `known.py`.
 """
 
-import heapq
 import random
 from collections import deque
 from typing import Any
@@ -21,6 +24,8 @@ _EARLY_ENDS = 64
 """Rows that ended before Ray said which replica took them, remembered until it does: a moment later."""
 _CANDIDATES = 16
 """How many replicas are tried in turn. Those that have MAX_ONGOING_REQUESTS rows are passed over."""
+_ALL_COMPARED = 4
+"""So many replicas, or fewer, are all compared; of more, two."""
 
 
 class ShortestQueue(RequestRouter):
@@ -46,7 +51,7 @@ class ShortestQueue(RequestRouter):
         self, candidate_replicas: list[RunningReplica], pending_request: PendingRequest | None = None
     ) -> list[list[RunningReplica]]:
         """The best replicas for a row, each a rank of its own."""
-        best = heapq.nsmallest(_CANDIDATES, candidate_replicas, key=self._rank)
+        best = self._ordered(candidate_replicas)
         row = pending_request.args[0] if pending_request is not None and pending_request.args else None
         if best and pending_request is not None and isinstance(row, RowCall):
             if pending_request.future.done():  # it has found its replica, or its caller has left
@@ -83,6 +88,16 @@ class ShortestQueue(RequestRouter):
             self._forget(call)
         elif self._sent[call][0] == replica:
             self._forget(call)
+
+    def _ordered(self, replicas: list[RunningReplica]) -> list[RunningReplica]:
+        """The replicas to try in turn."""
+        if len(replicas) <= _ALL_COMPARED:
+            return sorted(replicas, key=self._rank)
+        alive = [
+            replica for replica in replicas if not known.rank(replica.replica_id.unique_id)[0]
+        ] or replicas
+        drawn = random.sample(alive, min(_CANDIDATES, len(alive)))
+        return sorted(drawn[:2], key=self._rank) + sorted(drawn[2:], key=self._rank)
 
     def _rank(self, replica: RunningReplica) -> tuple[bool, float, float]:
         name = replica.replica_id.unique_id

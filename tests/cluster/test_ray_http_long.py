@@ -11,6 +11,7 @@ import os
 import signal
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -66,12 +67,22 @@ def cluster() -> Iterator[RayCluster]:
         yield made
 
 
+def listeners(port: int) -> int:
+    """How many sockets of this machine listen on a port of IPv4."""
+    lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
+    return sum(line.split()[1].endswith(f":{port:04X}") and line.split()[3] == "0A" for line in lines)
+
+
 def wait_whole(cluster: RayCluster) -> None:
     """Until everything is there twice, and both HTTP processes know it."""
     end = time.monotonic() + 240
     whole = {"Api": 2, "SpeechToText": 2, "TextToSpeech": 2}
-    while (found := {name: len(pids) for name, pids in cluster.replicas().items()}) != whole:
-        assert time.monotonic() < end, f"{found}\n{cluster.logs()}"
+    while True:
+        found = {name: len(pids) for name, pids in cluster.replicas().items()}
+        listening = listeners(cluster.http_port)
+        if found == whole and listening == 2:
+            break
+        assert time.monotonic() < end, f"{found}, {listening} listen\n{cluster.logs()}"
         time.sleep(0.5)
     for _ in range(4):  # either of them may answer
         cluster.wait_ready(replicas=2)

@@ -85,6 +85,24 @@ async def test_what_others_have_sent_counts() -> None:
         known.note_status({}, set(NAMES), set())
 
 
+async def test_many_processes_do_not_send_their_rows_to_the_same_of_many_replicas() -> None:
+    names = [f"replica-{number}" for number in range(100)]
+    many = [replica(name) for name in names]
+    busy = dict.fromkeys(names[2:50], 10.0) | dict.fromkeys(names[50:], 40.0)
+    known.note_status(busy, set(), {"replica-1"})
+    chosen: Counter[str] = Counter()
+    try:
+        for process in range(200):
+            ranks = await router().choose_replicas(many, Call(process, 5))
+            ranked = [rank[0].replica_id.unique_id for rank in ranks]
+            assert len(set(ranked)) == 16 and "replica-1" not in ranked
+            chosen[ranked[0]] += 1
+    finally:
+        known.note_status({}, set(names), set())
+    assert chosen["replica-0"] < 40, "it has nothing to do, as all of them know"
+    assert sum(chosen[name] for name in names[50:]) < 100, "of two replicas, the one with less to do"
+
+
 async def test_what_others_have_sent_counts_in_the_router_that_ray_makes() -> None:
     """Ray sends the class by value: its methods have variables of their own."""
     config = RequestRouterConfig(request_router_class="src.cluster.router:ShortestQueue")

@@ -237,6 +237,23 @@ def test_a_long_row_that_a_speaker_waits_for_is_not_put_behind_short_ones(
     assert 2 * steps(live=True) < steps(live=False)
 
 
+def test_long_rows_leave_room_for_short_ones_even_if_speakers_wait_for_them(
+    folder: Path, exact: CTranslate2Model, loops: Loops
+) -> None:
+    runner = loops("int8")
+    short = row(folder, exact, "en-extended")
+    long, live = (row(folder, exact, "en-extended", window=FULL_WINDOW, live=live) for live in (False, True))
+    waiting = [live, long, short] * 16
+    joining = [waiting[index] for index in runner.admit(waiting)]
+    assert (joining.count(live), joining.count(long), joining.count(short)) == (4, 6, 6)
+    for number in range(4):
+        runner.add(number, live)
+    assert runner.admit([live, long, short]) == [1, 2]
+    runner.remove(0)
+    assert runner.admit([live, long, short]) == [0, 1, 2]
+    runner.clear()
+
+
 def test_giving_up_what_nobody_looks_at_changes_nothing(
     folder: Path,
     exact: CTranslate2Model,

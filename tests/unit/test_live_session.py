@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from src.engines.base import STT_SAMPLE_RATE, Audio, PartialTranscript, PartialWord, SttOptions
 from src.engines.vad import FRAME, Probabilities
+from src.errors import EngineFailed
 from src.scheduling.live_load import Cost, LiveLoad
 from src.services.live import endpointing, session
 from src.services.live.endpointing import TurnDetection
@@ -16,6 +18,7 @@ from src.services.live.events import Completed, LiveEvent, SpeechStarted, Speech
 from src.services.live.session import LiveOptions, LiveSession
 from src.services.stt import Result, SttService
 from src.services.usage import Usage
+from tests.support.eventually import eventually
 
 pytestmark = pytest.mark.anyio
 
@@ -119,12 +122,16 @@ class Scripted:
 
 
 async def spoken(
-    stt: Counting, script: Sequence[tuple[float, float]], monkeypatch: pytest.MonkeyPatch, **options: Any
+    service: Counting,
+    script: Sequence[tuple[float, float]],
+    monkeypatch: pytest.MonkeyPatch,
+    stt: SttOptions | None = None,
+    **options: Any,
 ) -> list[LiveEvent]:
     """The events of a session in which speech and silence take turns, so many seconds each."""
     monkeypatch.setattr(endpointing, "SpeechDetector", Scripted)
-    how = LiveOptions(SttOptions(language="en"), TurnDetection(**options))
-    async with LiveSession(cast(SttService, stt), how) as live:
+    how = LiveOptions(stt or SttOptions(language="en"), TurnDetection(**options))
+    async with LiveSession(cast(SttService, service), how) as live:
         for pair in script:
             for value, seconds in zip((0.1, 0.0), pair, strict=True):
                 for _ in range(round(seconds / FRAME_SECONDS)):
@@ -215,3 +222,85 @@ async def test_the_final_text_is_read_with_what_was_said_before(monkeypatch: pyt
     assert prompts[1].endswith("seconds")
     assert prompts[3] is None, "after a long pause somebody begins anew"
     assert stt.live.cost.rest > 0
+
+
+class Sure(Counting):
+    """Reads one word of which it is sure, in all audio."""
+
+    async def transcribe_partial(
+        self, audio: Audio, options: SttOptions, forced: Sequence[int], draft: Sequence[int] = ()
+    ) -> PartialTranscript:
+        partial = await super().transcribe_partial(audio, options, (), draft)
+        return replace(partial, words=() if forced else partial.words)
+
+
+async def test_an_utterance_whose_words_are_all_sure_is_not_read_once_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stt = Sure()
+    events = await spoken(stt, [(1.2, 1.0), (1.2, 1.0)], monkeypatch)
+    finals = [event for event in events if isinstance(event, Completed)]
+    assert stt.finals == []
+    assert [(final.text, final.rest, final.language) for final in finals] == [("word", "", "en")] * 2
+    assert finals[1].segments[0].start == pytest.approx(finals[1].start + 0.5, abs=0.01)
+    assert finals[0].segments[0].avg_logprob == pytest.approx(-0.105, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    "stt_options",
+    [
+        SttOptions(language="en", word_timestamps=True),
+        SttOptions(),  # the language of so short an utterance is not known
+    ],
+)
+async def test_an_utterance_is_read_once_more_if_more_is_wanted_than_its_words(
+    monkeypatch: pytest.MonkeyPatch, stt_options: SttOptions
+) -> None:
+    stt = Sure()
+    await spoken(stt, [(1.2, 1.0)], monkeypatch, stt=stt_options)
+    assert len(stt.finals) == 1
+
+
+async def test_an_update_in_flight_at_the_end_is_taken_and_the_rest_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Slow(Sure):
+        """Answers the first update when the utterance has ended."""
+
+        in_flight = 0
+        most_in_flight = 0
+
+        async def transcribe_partial(self, *given: Any, **named: Any) -> PartialTranscript:
+            self.in_flight += 1
+            self.most_in_flight = max(self.most_in_flight, self.in_flight)
+            if not self.updates:
+                await eventually(lambda: not self.live.speaking)
+            self.in_flight -= 1
+            return await super().transcribe_partial(*given, **named)
+
+    stt = Slow()
+    events = await spoken(stt, [(1.5, 1.0)], monkeypatch)
+    assert len(stt.updates) == 2
+    assert stt.most_in_flight == 1
+    assert [event.stable for event in events if isinstance(event, Words)] == ["", "word"]
+    [final] = [event for event in events if isinstance(event, Completed)]
+    assert (final.text, stt.finals) == ("word", [])
+
+
+async def test_an_utterance_whose_end_cannot_be_read_by_itself_is_read_as_a_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Refusing(Sure):
+        async def transcribe_partial(self, *_: Any, **__: Any) -> PartialTranscript:
+            raise EngineFailed("a fault")
+
+    stt = Refusing()
+    events = await spoken(stt, [(1.5, 1.0)], monkeypatch)
+    assert [event.text for event in events if isinstance(event, Completed)] == ["2.016 seconds"]
+
+
+async def test_what_updates_read_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    stt = Counting()
+    before = stt.live.cost.share
+    await spoken(stt, [(20.0, 1.0)] * 4, monkeypatch)
+    assert stt.live.cost.share > before, "there was little silence"

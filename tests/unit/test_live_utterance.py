@@ -245,5 +245,30 @@ def test_all_words_have_times_of_the_utterance() -> None:
     one = utterance(2.0)
     one.take(one.next_update(), heard(word(" The", 0.2, 5), word(" cat", 0.6, 6), word(" s", 1.9, 7)))
     one.append(silence(1.0))
-    found = one.all_words(one.next_update(), heard(word(" sat", 1.9)))
-    assert [(each.word, each.start) for each in found] == [(" The", 0.2), (" cat", 0.6), (" sat", 1.9)]
+    one.take(one.next_update(), heard(word(" sat", 2.9)))
+    assert [(each.word, each.start) for each in one.all_words] == [
+        (" The", 0.2),
+        (" cat", 0.6),
+        (" sat", 2.9),
+    ]
+
+
+def ended(spoken: float, *words: PartialWord, read: float | None = None) -> Utterance:
+    """An utterance of 2 s with so many seconds of speech, of which the last update knew `read` seconds."""
+    one = utterance(2.0)
+    one.spoken = round(spoken * STT_SAMPLE_RATE)
+    one.take(one.next_update(round((read or spoken) * STT_SAMPLE_RATE)), heard(*words))
+    return one
+
+
+def test_an_utterance_is_sure_if_all_of_it_is_read_and_every_word_is_stable_and_sure() -> None:
+    log, on, mark = word(" log", 1.5), word(" on", 1.75), word(".", 1.8, probability=0.3)
+    assert ended(1.8, log, on, mark).is_sure
+    assert not ended(1.8, log, word(" on", 1.75, probability=0.7)).is_sure, "the last word is not stable"
+    assert not ended(1.8, word(" log", 0.1, probability=0.5), on).is_sure, "stable, but doubtful"
+    assert not ended(1.8, log, on, word(" Thanks", 1.95)).is_sure, "there are words behind the speech"
+    assert not ended(1.8).is_sure, "nothing was read"
+    assert not ended(1.8, log, on, read=1.6).is_sure, "speech went on after the last update"
+    open_end = utterance(2.0)
+    open_end.take(open_end.next_update(), heard(log, on))
+    assert not open_end.is_sure, "it goes on"

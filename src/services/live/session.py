@@ -19,7 +19,7 @@ from typing import Self
 
 import numpy as np
 
-from src.engines.base import STT_SAMPLE_RATE, Audio, Segment, SttOptions
+from src.engines.base import STT_SAMPLE_RATE, Audio, PartialTranscript, Segment, SttOptions
 from src.errors import Overloaded, TooSlow, VozError
 from src.observability.metrics import live_updated
 from src.scheduling.executors import SEGMENTATION
@@ -27,7 +27,7 @@ from src.scheduling.live_load import INTERVAL
 from src.services.live.context import Context
 from src.services.live.endpointing import Edge, Endpointer, Turn, TurnDetection
 from src.services.live.events import Completed, Failed, LiveEvent, SpeechStarted, SpeechStopped, Words
-from src.services.live.utterance import GUARD, MAX_PROMPT, Utterance, rest_of
+from src.services.live.utterance import GUARD, MAX_PROMPT, Update, Utterance, rest_of
 from src.services.stt import Result, SttService
 
 log = logging.getLogger(__name__)
@@ -46,6 +46,8 @@ _MAX_COMMITTED = 600.0
 """Seconds of audio without a commit, if the client ends utterances itself, after which it is ended here."""
 _DETECT_SECONDS = 2.0
 """Seconds of audio from which the detected language is kept for the utterance."""
+_SURE_LANGUAGE = 0.8
+"""Probability of a detected language from which on it is not doubted."""
 _MAX_EVENTS = 1000
 """Events that wait for a client who does not read."""
 _MAX_FINALS = 4
@@ -91,10 +93,10 @@ class LiveSession:
         self._received = 0
         self._utterance: Utterance | None = None
         self._context = Context()
-        self._language: str | None = None
-        """Detected in the present utterance."""
         self._load = stt.live
         self._events: asyncio.Queue[LiveEvent | None] = asyncio.Queue(_MAX_EVENTS)
+        self._reading = asyncio.Lock()
+        """Held while an update is in flight."""
         self._finals: asyncio.Queue[tuple[Utterance, LiveOptions] | None] = asyncio.Queue(_MAX_FINALS)
         self._news = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -216,7 +218,7 @@ class LiveSession:
         utterance = Utterance(self._new_id(), sample, self._options.guard)
         self._set(utterance)
         self._context.begin(sample / STT_SAMPLE_RATE)
-        self._language = self._options.stt.language
+        utterance.language = self._options.stt.language
         start = max(0, len(self._recent) - (self._received - sample))
         utterance.append(self._recent[start:])
         if announced:
@@ -226,6 +228,7 @@ class LiveSession:
         if turn.edge is Edge.START and self._utterance is None:
             self._begin(turn.sample)
         elif turn.edge is Edge.STOP and self._utterance is not None:
+            self._utterance.spoken = turn.sample - self._utterance.start
             await self._end(self._utterance, turn.sample)
 
     async def _cut(self, utterance: Utterance) -> None:
@@ -237,6 +240,8 @@ class LiveSession:
         await self._end(utterance, at)
         self._endpointer.cut(at)
         following = Utterance(self._new_id(), at, self._options.guard)
+        following.language = utterance.language
+        following.language_probability = utterance.language_probability
         self._set(following)
         following.append(rest)
         self._emit(SpeechStarted(following.item_id, at / STT_SAMPLE_RATE))
@@ -245,7 +250,7 @@ class LiveSession:
         self._set(None)
         self._emit(SpeechStopped(utterance.item_id, sample / STT_SAMPLE_RATE))
         options = self._options
-        language = options.stt.language or self._language
+        language = options.stt.language or utterance.language
         self._context.ended(utterance.item_id, utterance.text, language, sample / STT_SAMPLE_RATE)
         options = replace(options, stt=replace(options.stt, language=language))
         await self._complete_later((utterance, options))
@@ -272,7 +277,8 @@ class LiveSession:
                 continue
             if self._is_due(utterance):
                 try:
-                    await self._read(utterance)
+                    async with self._reading:
+                        await self._read(utterance)
                 except TooSlow:  # of the client, not of the update
                     raise
                 except Overloaded:
@@ -302,41 +308,73 @@ class LiveSession:
 
     async def _read(self, utterance: Utterance) -> None:
         paused = self._options.turn_detection is not None and self._endpointer.silence >= _PAUSE
-        update = utterance.next_update(self._spoken(utterance) if paused else None)
         read, started = utterance.unread, time.monotonic()
-        options = self._options.stt
-        before = _joined(self._context.before(utterance.item_id, self._language), update.prompt) or ""
-        prompt = _joined(options.prompt, before[-MAX_PROMPT:].strip())
-        options = replace(options, language=self._language, prompt=prompt)
-        partial = await self._stt.transcribe_partial(update.audio, options, update.forced, update.draft)
+        update = utterance.next_update(self._spoken(utterance) if paused else None)
+        partial = await self._read_on(utterance, update, self._options.stt, utterance.language)
         now = time.monotonic()
         self._load.updated(
             partial.engine_seconds, read, now - started, self._options.interval, utterance.unread, now
         )
-        if self._utterance is not utterance:
-            return
-        if self._language is None and update.end >= _DETECT_SECONDS:
-            self._language = partial.language
+        if self._utterance is not utterance and utterance.spoken is None:
+            return  # it was dropped, or cut before the end of what was read
+        if utterance.language is None and update.end >= _DETECT_SECONDS:
+            utterance.language = partial.language
+            utterance.language_probability = partial.language_probability
+        self._take(utterance, update, partial)
+        self._news.set()
+
+    async def _read_on(
+        self, utterance: Utterance, update: Update, options: SttOptions, language: str | None
+    ) -> PartialTranscript:
+        """Have the engine read an update."""
+        before = _joined(self._context.before(utterance.item_id, language), update.prompt) or ""
+        prompt = _joined(options.prompt, before[-MAX_PROMPT:].strip())
+        options = replace(options, language=language, prompt=prompt)
+        return await self._stt.transcribe_partial(update.audio, options, update.forced, update.draft)
+
+    def _take(self, utterance: Utterance, update: Update, partial: PartialTranscript) -> None:
+        """Tell what an update brought."""
         progress = utterance.take(update, partial)
-        self._endpointer.note_text(utterance.text + progress.tentative)
         live_updated(utterance.unread)
+        if self._utterance is utterance:
+            self._endpointer.note_text(utterance.text + progress.tentative)
         self._emit(
             Words(utterance.item_id, progress.stable, utterance.text, progress.tentative, utterance.unread)
         )
-        self._news.set()
 
     async def _complete(self) -> None:
-        """Transcribe ended utterances as a whole, in their order; without beam search under strain."""
+        """Make the final texts of ended utterances, in their order."""
         while (ended := await self._finals.get()) is not None:
-            utterance, options = ended
             try:
-                strained = self._load.strained(time.monotonic())
-                self._emit(await (self._quick if strained else self._final)(utterance, options))
+                self._emit(await self._final(*ended))
             except VozError as error:
-                self._emit(Failed(utterance.item_id, error))
+                self._emit(Failed(ended[0].item_id, error))
         await self._events.put(None)
 
     async def _final(self, utterance: Utterance, options: LiveOptions) -> Completed:
+        """The final text: what updates read if all of that is sure, or under strain; else a new reading."""
+        strained = self._load.strained(time.monotonic())
+        may_be_sure = (
+            options.partial
+            and utterance.spoken is not None
+            and options.stt.language is not None
+            and utterance.language_probability >= _SURE_LANGUAGE
+            and not options.stt.word_timestamps
+        )
+        if strained or may_be_sure:
+            try:
+                await self._read_to_end(utterance, options)
+            except TooSlow:  # of the client
+                raise
+            except VozError as error:
+                log.warning("the end of a live utterance could not be read by itself: %s", error)
+            else:
+                if strained or utterance.is_sure:
+                    return self._of_words(utterance, options)
+        return await self._whole(utterance, options)
+
+    async def _whole(self, utterance: Utterance, options: LiveOptions) -> Completed:
+        """Read all of an utterance once more, with beam search and the quality check."""
         result: Result | None = None
         before = self._context.before(utterance.item_id, options.stt.language)
         how = replace(options.stt, prompt=_joined(options.stt.prompt, before), live=True)
@@ -351,20 +389,26 @@ class LiveSession:
             utterance, result.text.strip(), result.segments, result.language, result.language_probability
         )
 
-    async def _quick(self, utterance: Utterance, options: LiveOptions) -> Completed:
-        """The stable words, and what one more update reads after them: a tenth of the work."""
-        update = utterance.next_update()
-        how = replace(options.stt, prompt=_joined(options.stt.prompt, update.prompt))
-        partial = await self._stt.transcribe_partial(update.audio, how, update.forced, update.draft)
-        self._load.completed(partial.engine_seconds)
-        words = utterance.all_words(update, partial)
+    async def _read_to_end(self, utterance: Utterance, options: LiveOptions) -> None:
+        """Read the last words of an utterance that has ended, unless an update did."""
+        async with self._reading:  # an update in flight reads some of them
+            if utterance.is_read:
+                return
+            update = utterance.next_update(utterance.spoken)
+            partial = await self._read_on(utterance, update, options.stt, options.stt.language)
+            self._load.completed(partial.engine_seconds)
+            self._take(utterance, update, partial)
+
+    def _of_words(self, utterance: Utterance, options: LiveOptions) -> Completed:
+        """The final text that consists of what updates read."""
+        words = utterance.all_words
         text = "".join(word.word for word in words).strip()
         segments: tuple[Segment, ...] = ()
         if words:
             logprob = fmean(math.log(max(word.probability, 1e-9)) for word in words)
             timed = words if options.stt.word_timestamps else None
             segments = (Segment(words[0].start, words[-1].end, text, logprob, 0.0, timed),)
-        return self._completed(utterance, text, segments, partial.language, partial.language_probability)
+        return self._completed(utterance, text, segments, *utterance.last_language)
 
     def _completed(
         self,

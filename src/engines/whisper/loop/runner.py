@@ -5,7 +5,9 @@ no row waits for a longer one to end. Meanwhile a pool of threads encodes other 
 take milliseconds, so a voice note shares the machine with a two-hour file instead of waiting for it.
 """
 
+from collections import Counter
 from collections.abc import Callable, Collection, Generator, Iterable, Sequence
+from enum import Enum, auto
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +23,7 @@ from src.engines.whisper.loop.layers import LayerBuilder
 from src.engines.whisper.loop.logit_filter import LogitFilter
 from src.engines.whisper.loop.step import decode_step
 from src.engines.whisper.loop.weights import alignment_heads, read
-from src.engines.whisper.row import FULL_WINDOW, Outcome, WhisperRow
+from src.engines.whisper.row import FULL_WINDOW, LONGEST_SHORT, Outcome, WhisperRow
 from src.engines.whisper.stats import Stats
 from src.engines.whisper.vocabulary import Vocabulary
 from src.engines.worker_pool import Stage, Task, WorkerPool
@@ -43,6 +45,22 @@ _WARM_STEPS = 5
 Results = list[tuple[int, Outcome | Exception]]
 
 
+class _Kind(Enum):
+    """Rows that share a bound."""
+
+    SHORT = auto()
+    LONG_LIVE = auto()
+    """Somebody waits for its text, but updates of all sessions wait for its steps."""
+    OTHER = auto()
+    """It is long, or nobody waits for it."""
+
+
+def _kind(row: WhisperRow) -> _Kind:
+    if not row.is_urgent:
+        return _Kind.OTHER
+    return _Kind.SHORT if row.window <= LONGEST_SHORT else _Kind.LONG_LIVE
+
+
 class LoopRunner:
     """A step is one decoder step over the rows in work, or a subtask of the encoder.
 
@@ -50,7 +68,8 @@ class LoopRunner:
         load: loads the vocabulary.
         folder: the model's folder, for the weights.
         capabilities: the operations that this CPU can do.
-        max_rows: number of rows in work at once; half of them may be those of long files.
+        max_rows: number of rows in work at once. Half of them may be those of long files, and a quarter long
+            utterances of live sessions.
         threads: one decodes, the others encode; at least one encodes.
         on_retry: is called when a row is decoded again for the first time.
     """
@@ -69,7 +88,12 @@ class LoopRunner:
         self._folder = folder
         self._capabilities = capabilities
         self._max_rows = max_rows
-        self._max_long = max(1, max_rows // 2)
+        self._most = {
+            _Kind.SHORT: max_rows,
+            _Kind.LONG_LIVE: max(1, max_rows // 4),
+            _Kind.OTHER: max(1, max_rows // 2),
+        }
+        """Most rows in work of each kind."""
         self._encoder_threads = max(1, threads - 1)
         self._vocabulary: Vocabulary | None = None
         self._encoder: WhisperEncoder | None = None
@@ -127,18 +151,17 @@ class LoopRunner:
         self._encoder = self._decoder = self._filter = self._pool = None
 
     def admit(self, waiting: Sequence[WhisperRow]) -> Sequence[int]:
-        """The first rows that there is room for; those of long files leave some of it to urgent ones."""
+        """The first rows that there is room for. Those whose steps are long leave some to the others."""
         room = self._max_rows - len(self._states)
-        room_for_long = self._max_long - sum(not one.row.is_urgent for one in self._states.values())
+        taken = Counter(_kind(one.row) for one in self._states.values())
         joining: list[int] = []
         for index, row in enumerate(waiting):
             if len(joining) == room:
                 break
-            if not row.is_urgent:
-                if room_for_long <= 0:
-                    continue
-                room_for_long -= 1
-            joining.append(index)
+            kind = _kind(row)
+            if taken[kind] < self._most[kind]:
+                taken[kind] += 1
+                joining.append(index)
         return joining
 
     def add(self, job_id: int, row: WhisperRow) -> None:

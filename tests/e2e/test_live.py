@@ -18,7 +18,7 @@ from src.config import Settings
 from src.engines.base import Audio
 from tests.support.eventually import eventually
 from tests.support.server import KEY, OTHER_KEY, RunningServer, app_with, serve
-from tests.support.speech import clip, silence
+from tests.support.speech import clip, seconds, silence
 from tests.support.speech_text import word_error_rate
 
 # the package opens its sockets in a way that websockets 17 deprecates
@@ -47,6 +47,15 @@ def pcm(audio: Audio, rate: int = 16_000) -> bytes:
         at = np.arange(int(len(audio) * rate / 16_000)) * 16_000 / rate
         audio = np.interp(at, np.arange(len(audio)), audio).astype(np.float32)
     return (audio * 32767).astype("<i2").tobytes()
+
+
+def mulaw(data: bytes) -> bytes:
+    """16-bit PCM in ITU-T G.711's mu-law."""
+    samples = np.frombuffer(data, "<i2").astype(np.int32)
+    biased = np.minimum(np.abs(samples), 32_635) + 132
+    exponent = np.log2(biased).astype(np.int32) - 7
+    mantissa = biased >> (exponent + 3) & 15
+    return (~((samples < 0) << 7 | exponent << 4 | mantissa) & 255).astype(np.uint8).tobytes()
 
 
 async def feed(socket: ClientConnection, data: bytes, size: int = 3_200, pause: float = 0.03) -> None:
@@ -87,6 +96,28 @@ async def test_words_come_while_they_are_spoken_and_the_text_at_the_end(voz: Run
     assert deltas or any(tentative), "nothing was said before the end"
     assert word_error_rate(SAID[: len(deltas)], deltas) < 0.4
     assert found[-2]["seconds"] == pytest.approx(len(speech()) / 16_000, abs=0.1)
+
+
+async def test_the_text_is_the_same_at_every_rate_and_in_mu_law(voz: RunningServer) -> None:
+    async def said(rate: int, encoding: str, data: bytes) -> tuple[str, float]:
+        async with connect(address(voz), additional_headers={"X-API-Key": KEY}, proxy=None) as socket:
+            options = {"sample_rate": rate, "encoding": encoding, "language": "en", "partial": False}
+            await socket.send(json.dumps({"type": "start", **options}))
+            await feed(socket, data, pause=0)
+            await socket.send('{"type": "stop"}')
+            found = [message async for message in messages(socket)]
+        finals = [message["text"] for message in found if message["type"] == "final"]
+        return " ".join(finals), found[-2]["seconds"]
+
+    audio = speech()
+    texts = await asyncio.gather(
+        said(24_000, "pcm_s16le", pcm(audio, 24_000)),
+        said(16_000, "pcm_s16le", pcm(audio)),
+        said(8_000, "mulaw", mulaw(pcm(audio, 8_000))),
+    )
+    for text, length in texts:
+        assert word_error_rate(SAID, text) == 0
+        assert length == pytest.approx(seconds(audio), abs=0.1)
 
 
 async def test_the_key_may_come_in_the_first_message(voz: RunningServer) -> None:

@@ -145,6 +145,9 @@ class SttOptions:
     """Hypotheses of the beam search, at most `MAX_BEAM_SIZE`. None: greedy, then 5 if that is doubtful."""
     live: bool = False
     """Whether somebody who speaks waits for the text: then a long row is not put behind short ones."""
+    draft: tuple[int, ...] = ()
+    """Tokens of a text, without timestamps, that the audio probably has. A decoder step checks many of them.
+    The result does not depend on them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -213,6 +214,37 @@ def test_a_draft_saves_steps_and_changes_nothing_else(
         assert (found.tokens, found.positions) == (alone.tokens, alone.positions)
         assert found.logprobs == pytest.approx(alone.logprobs, abs=1e-3)
         assert fewer == steps - right
+
+
+@pytest.mark.parametrize("name", ["en-extended", "en-agent", "es-expelled"])
+def test_a_draft_of_a_whole_text_saves_steps_and_changes_nothing_else(
+    folder: Path, exact: CTranslate2Model, vocabulary: Vocabulary, loops: Loops, name: str
+) -> None:
+    runner = loops("int8")
+
+    def read(draft: tuple[int, ...] = (), **options: Any) -> tuple[Decoded, int]:
+        before = runner.stats.steps
+        [found] = written(runner, row(folder, exact, name, draft=draft, **options))
+        return found, runner.stats.steps - before
+
+    alone, steps = read()
+    words = tuple(token for token in alone.tokens if token < vocabulary.first_timestamp)
+    wrong = words[4] + 1
+    drafts = [
+        (words, len(words) // 2),
+        ((*words[:4], wrong, *words[5:]), len(words) // 3),
+        ((*words[:3], *words[5:]), len(words) // 3),
+        (words[:4], 2),
+        (tuple(token + 1 for token in words), 0),
+    ]
+    for draft, saved in drafts:
+        found, fewer = read(draft)
+        assert (found.tokens, found.greedy) == (alone.tokens, alone.greedy)
+        assert found.avg_logprob == pytest.approx(alone.avg_logprob, abs=1e-3)
+        if alone.greedy:
+            assert fewer <= steps - saved
+    wide = read(beam=BEAM)
+    assert read(words, beam=BEAM) == wide, "a beam search checks no draft"
 
 
 def test_a_long_row_that_a_speaker_waits_for_is_not_put_behind_short_ones(

@@ -228,6 +228,7 @@ class WhisperEngine(BatchedEngine[WhisperRow, Outcome]):
             detect_only=detect_only,
             background=background,
             live=options.live,
+            draft=options.draft,
         )
 
     def _prepare_partial(

@@ -65,9 +65,9 @@ class WhisperRow:
     decoded once, greedily and without timestamps, and its result says where the decoder looked. None: no such
     row."""
     draft: tuple[int, ...] = ()
-    """Tokens that probably follow the `forced` ones. One decoder step checks all of them, and those up to the
-    first wrong one need no step of their own ("Fast Inference from Transformers via Speculative Decoding",
-    Leviathan et al., 2023). The text does not depend on them."""
+    """Tokens of text that probably follow the `forced` ones, or that the whole text has. One decoder step
+    checks many of them, and those up to the first wrong one need no step of their own. The text does not
+    depend on them. See `loop/draft.py`."""
     background: bool = False
     """Whether nobody waits for it."""
     live: bool = False

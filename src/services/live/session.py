@@ -377,7 +377,8 @@ class LiveSession:
         """Read all of an utterance once more, with beam search and the quality check."""
         result: Result | None = None
         before = self._context.before(utterance.item_id, options.stt.language)
-        how = replace(options.stt, prompt=_joined(options.stt.prompt, before), live=True)
+        prompt = _joined(options.stt.prompt, before)
+        how = replace(options.stt, prompt=prompt, live=True, draft=utterance.tokens)
         async with contextlib.aclosing(self._stt.stream_blocks(_once(utterance.audio), how)) as items:
             async for item in items:
                 if isinstance(item, Result):

@@ -249,6 +249,11 @@ class Utterance:
         return Progress(text if before else text.lstrip(), _joined(found[until:]))
 
     @property
+    def tokens(self) -> tuple[int, ...]:
+        """Tokens of the stable words and of those that the last update read after them."""
+        return tuple(token for word in (*self.words, *self._rest) for token in word.tokens)
+
+    @property
     def is_read(self) -> bool:
         """Whether it has ended with silence, and an update has read all of its speech."""
         return self.spoken is not None and self._read_spoken == self.spoken

@@ -12,6 +12,7 @@ from src.engines.kernels import Mask, Rows
 from src.engines.whisper.loop.alignment import TextAligner
 from src.engines.whisper.loop.attention_recorder import AttentionRecorder, LayerHead
 from src.engines.whisper.loop.decoder import DecoderInput, KVCache
+from src.engines.whisper.loop.draft import MAX_DRAFT, Draft
 from src.engines.whisper.loop.logit_filter import LogitFilter
 from src.engines.whisper.loop.search import BeamSearch, GreedySearch, Sampling, Search
 from src.engines.whisper.loops import is_endless
@@ -21,8 +22,6 @@ from src.engines.whisper.vocabulary import Vocabulary
 
 _MAX_JUMP_BACK = 50
 """Encoder positions (1 s) that attention may go back within growing audio."""
-_MAX_DRAFT = 32
-"""Tokens of a draft that are checked. Each costs a little, and of a long one the end is seldom right."""
 _COMPACT_FROM = 96
 """Slots in use from which slots that no hypothesis attends to any more are dropped."""
 
@@ -63,6 +62,7 @@ class DecodeState:
         self._recorder: AttentionRecorder | None = None
         self._aligner: TextAligner | None = None
         self._alignment: Alignment | None = None
+        self._expected = Draft(row.draft, vocabulary.first_timestamp)
         self._draft: list[int] = []
         """Tokens that are fed on trial in this step."""
         self._positions_read: list[int] = []
@@ -119,12 +119,17 @@ class DecodeState:
                     self._alignment_heads, len(self._prompt) - 1, self.row.mel.shape[1] // 2
                 )
                 tokens = [*self._prompt, *self.row.forced]
-                self._draft = list(self.row.draft[: min(_MAX_DRAFT, MAX_TOKENS - len(tokens))])
+            self._draft = self._first_draft(MAX_TOKENS - len(tokens))
             wanted = [begin, *range(len(tokens) - 1, len(tokens) + len(self._draft))]
             return DecoderInput(self.kv_cache, [*tokens, *self._draft], 0, None, self._recorder), wanted
         texts = self._search.texts
         position = len(self._prompt) + len(texts[0]) - 1
         tokens = [text[-1] for text in texts]
+        if isinstance(self._search, BeamSearch) and self._search.is_narrow:
+            self._draft = self._expected.after(texts[0], MAX_TOKENS - position - 1)
+        if self._draft:
+            tokens += self._draft
+            return DecoderInput(self.kv_cache, tokens, position, None), range(len(tokens))
         return DecoderInput(self.kv_cache, tokens, position, self._next_mask(), self._recorder), range(
             len(texts)
         )
@@ -145,6 +150,7 @@ class DecodeState:
         if self._search is None:
             self._no_speech = float(_softmax(logits[0])[self._vocabulary.no_speech])
             self._search = self._new_search()
+        if self._draft:
             [text] = self._search.texts
             return [[*text, *self._draft[:count]] for count in range(len(self._draft) + 1)]
         return list(self._search.texts)
@@ -157,7 +163,8 @@ class DecodeState:
         right = 0
         while True:
             parents = self._advance(self._search, logprobs[right : right + 1] if draft else logprobs)
-            if not parents or right == len(draft) or self._search.texts[0][-1] != draft[right]:
+            texts = self._search.texts
+            if not parents or right == len(draft) or len(texts) > 1 or texts[0][-1] != draft[right]:
                 break
             right += 1
         if right < len(draft):
@@ -180,6 +187,13 @@ class DecodeState:
             self._forced_positions = [self._recorder.position(token, known) for token in behind]
         self._positions_read.append(self._recorder.position(known - 1, known))
         return [] if _repeats([*self._forced_positions, *self._positions_read]) else parents
+
+    def _first_draft(self, room: int) -> list[int]:
+        """What probably follows the prompt."""
+        if self.row.forced is not None:
+            return list(self.row.draft[: min(MAX_DRAFT, room)])
+        narrow = self.policy.opens_late and self.policy.temperature == 0
+        return self._expected.after((), room) if narrow else []
 
     def _detect(self, logits: Rows) -> None:
         vocabulary = self._vocabulary
@@ -220,7 +234,8 @@ class DecodeState:
 
     def _inherit(self, parents: Sequence[int]) -> None:
         """Each hypothesis attends to what its parent attended to."""
-        if self._mask is None:  # only the prompt is in the cache, and all attend to it
+        if self._mask is None or self._mask.shape[1] < self.kv_cache.used:
+            # what is in the cache without a slot in the mask is the prompt, or a text that was the only one
             self._mask = np.ones((len(parents), self.kv_cache.used), np.bool_)
             return
         self._mask = self._mask[list(parents)]

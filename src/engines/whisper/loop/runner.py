@@ -246,14 +246,15 @@ class LoopRunner:
     def _wait_for_more(self, ready: Collection[DecodeState]) -> bool:
         """Whether to encode more rows before the next step: a step over few rows costs each of them more.
 
-        Urgent rows wait for urgent ones only, background rows for all others, and no other row for them.
+        Urgent rows wait for urgent ones only, background rows for all others, no other row for them. Those
+        with forced tokens wait for none: somebody speaks, and most of their work is one step.
         """
         if self._pool is None:
             return False
         background = all(one.row.background for one in ready)
         if background and not self._pool.only_background:
             return True
-        if len(ready) >= _MIN_BATCH:
+        if len(ready) >= _MIN_BATCH or any(one.row.forced is not None for one in ready):
             return False
         if any(one.row.is_urgent for one in ready):
             return self._pool.urgent_waiting

@@ -55,7 +55,7 @@ def mulaw(data: bytes) -> bytes:
     biased = np.minimum(np.abs(samples), 32_635) + 132
     exponent = np.log2(biased).astype(np.int32) - 7
     mantissa = biased >> (exponent + 3) & 15
-    return (~((samples < 0) << 7 | exponent << 4 | mantissa) & 255).astype(np.uint8).tobytes()
+    return bytes((~((samples < 0) << 7 | exponent << 4 | mantissa) & 255).astype(np.uint8))
 
 
 async def feed(socket: ClientConnection, data: bytes, size: int = 3_200, pause: float = 0.03) -> None:

@@ -219,7 +219,7 @@ class Utterance:
             forced=tuple(token for word in self.words[self._first :] for token in word.tokens),
             prompt="".join(word.text for word in self.words[: self._first])[-MAX_PROMPT:].strip(),
             offset=self._window,
-            draft=tuple(token for word in self._rest for token in word.tokens),
+            draft=self._draft,
             step=step,
             spoken=spoken,
         )
@@ -249,9 +249,15 @@ class Utterance:
         return Progress(text if before else text.lstrip(), _joined(found[until:]))
 
     @property
+    def _draft(self) -> tuple[int, ...]:
+        """Tokens that the last update read after the stable words."""
+        return tuple(token for word in self._rest for token in word.tokens)
+
+    @property
     def tokens(self) -> tuple[int, ...]:
         """Tokens of the stable words and of those that the last update read after them."""
-        return tuple(token for word in (*self.words, *self._rest) for token in word.tokens)
+        stable = tuple(token for word in self.words for token in word.tokens)
+        return stable + self._draft
 
     @property
     def is_read(self) -> bool:

@@ -146,8 +146,8 @@ class SttOptions:
     live: bool = False
     """Whether somebody who speaks waits for the text: then a long row is not put behind short ones."""
     draft: tuple[int, ...] = ()
-    """Tokens of a text, without timestamps, that the audio probably has. A decoder step checks many of them.
-    The result does not depend on them."""
+    """Tokens of a text, without timestamps, that the audio probably has. A decoder step checks many of them,
+    and the text is preferred to another one that is hardly likelier."""
 
 
 @dataclass(frozen=True, slots=True)

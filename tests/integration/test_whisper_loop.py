@@ -230,12 +230,13 @@ def test_a_draft_of_a_whole_text_saves_steps_and_changes_nothing_else(
     alone, steps = read()
     words = tuple(token for token in alone.tokens if token < vocabulary.first_timestamp)
     wrong = words[4] + 1
+    # a draft that has other words takes two steps more, in which the two texts are compared
     drafts = [
         (words, len(words) // 2),
-        ((*words[:4], wrong, *words[5:]), len(words) // 3),
-        ((*words[:3], *words[5:]), len(words) // 3),
-        (words[:4], 2),
-        (tuple(token + 1 for token in words), 0),
+        ((*words[:4], wrong, *words[5:]), len(words) // 3 - 2),
+        ((*words[:3], *words[5:]), len(words) // 3 - 2),
+        (words[:4], 0),
+        (tuple(token + 1 for token in words), -2),
     ]
     for draft, saved in drafts:
         found, fewer = read(draft)
@@ -245,6 +246,31 @@ def test_a_draft_of_a_whole_text_saves_steps_and_changes_nothing_else(
             assert fewer <= steps - saved
     wide = read(beam=BEAM)
     assert read(words, beam=BEAM) == wide, "a beam search checks no draft"
+
+
+def test_a_draft_that_is_hardly_less_likely_is_the_text(
+    folder: Path,
+    exact: CTranslate2Model,
+    vocabulary: Vocabulary,
+    loops: Loops,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    runner = loops("int8")
+
+    def read(draft: tuple[int, ...]) -> Decoded:
+        return written(runner, row(folder, exact, "en-extended", draft=draft))[0]
+
+    alone = read(())
+    words = tuple(token for token in alone.tokens if token < vocabulary.first_timestamp)
+    other = (*words[:4], words[4] + 1, *words[5:])
+    assert read(other) == alone
+    monkeypatch.setattr(decode_state, "_AS_LIKELY", 20.0)
+    monkeypatch.setattr(quality_check, "_SURER_LANGUAGES", {"en": -20.0})
+    found = read(other)
+    assert (found.tokens, found.text) == (other, vocabulary.text(other))
+    assert found.avg_logprob < alone.avg_logprob
+    assert read(words * 6) == alone, "a text that repeats itself is likely, but wrong"
+    runner.clear()
 
 
 def test_a_long_row_that_a_speaker_waits_for_is_not_put_behind_short_ones(

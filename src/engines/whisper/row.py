@@ -66,8 +66,8 @@ class WhisperRow:
     row."""
     draft: tuple[int, ...] = ()
     """Tokens of text that probably follow the `forced` ones, or that the whole text has. One decoder step
-    checks many of them, and those up to the first wrong one need no step of their own. The text does not
-    depend on them. See `loop/draft.py`."""
+    checks many of them, and those up to the first wrong one need no step of their own. See `loop/draft.py`.
+    A whole text that has other words is compared with them, and must be likelier to be the result."""
     background: bool = False
     """Whether nobody waits for it."""
     live: bool = False

@@ -13,7 +13,7 @@ it, and reports the result.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cached_property
 
@@ -162,6 +162,14 @@ class RowPolicy:
         else:
             self._rejected.append((self.languages, one))
             self._retry(quality_check.goes_round(one, self.row.duration))
+
+    def prefer(self, *, tokens: tuple[int, ...], text: str, avg_logprob: float) -> None:
+        """Replace the words of the result, unless the check finds an issue with the new ones."""
+        if self.decoded is None:
+            raise RuntimeError("there is no result")
+        other = replace(self.decoded, tokens=tokens, text=text, avg_logprob=avg_logprob)
+        if self._issue(other) is None:
+            self.decoded = other
 
     def _wants_beam(self, decoded: Decoded) -> bool:
         """Whether a text that was decoded greedily is decoded again with a beam search."""

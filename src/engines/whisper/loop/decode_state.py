@@ -9,10 +9,12 @@ import torch
 from torch import Tensor
 
 from src.engines.kernels import Mask, Rows
+from src.engines.whisper import quality_check
 from src.engines.whisper.loop.alignment import TextAligner
 from src.engines.whisper.loop.attention_recorder import AttentionRecorder, LayerHead
 from src.engines.whisper.loop.decoder import DecoderInput, KVCache
 from src.engines.whisper.loop.draft import MAX_DRAFT, Draft
+from src.engines.whisper.loop.likelihood import Likelihoods
 from src.engines.whisper.loop.logit_filter import LogitFilter
 from src.engines.whisper.loop.search import BeamSearch, GreedySearch, Sampling, Search
 from src.engines.whisper.loops import is_endless
@@ -22,6 +24,8 @@ from src.engines.whisper.vocabulary import Vocabulary
 
 _MAX_JUMP_BACK = 50
 """Encoder positions (1 s) that attention may go back within growing audio."""
+_AS_LIKELY = 0.05
+"""Mean log-probability by which a draft may be less likely than the text that was found, and is preferred."""
 _COMPACT_FROM = 96
 """Slots in use from which slots that no hypothesis attends to any more are dropped."""
 
@@ -62,6 +66,8 @@ class DecodeState:
         self._recorder: AttentionRecorder | None = None
         self._aligner: TextAligner | None = None
         self._alignment: Alignment | None = None
+        self._likelihoods: Likelihoods | None = None
+        """Those of the text and of a draft that has other words."""
         self._expected = Draft(row.draft, vocabulary.first_timestamp)
         self._draft: list[int] = []
         """Tokens that are fed on trial in this step."""
@@ -81,7 +87,7 @@ class DecodeState:
     @property
     def is_done(self) -> bool:
         """Whether the `outcome` is there."""
-        if self.policy.action is not Action.DONE:
+        if self.policy.action is not Action.DONE or self._likelihoods is not None:
             return False
         return self._alignment is not None or not self.policy.wants_alignment
 
@@ -106,6 +112,9 @@ class DecodeState:
         if self.policy.action is Action.DETECT:
             start = self._vocabulary.start_of_transcript
             return DecoderInput(self.kv_cache, [start], 0, None), [0]
+        if self._likelihoods is not None:
+            one = self._likelihoods
+            return DecoderInput(self.kv_cache, one.tokens, 0, None), one.wanted
         if self.policy.action is Action.DONE:
             self._aligner = aligner = self._new_aligner()
             return DecoderInput(self.kv_cache, aligner.tokens, 0, None, aligner), aligner.wanted
@@ -143,6 +152,9 @@ class DecodeState:
         """
         if self.policy.action is Action.DETECT:
             self._detect(logits[0])
+            return []
+        if self._likelihoods is not None:
+            self._compare(self._likelihoods, logits)
             return []
         if self._aligner is not None:
             self._alignment, self._aligner = self._aligner.result(logits), None
@@ -200,6 +212,35 @@ class DecodeState:
         shares = _softmax(logits[vocabulary.language_tokens]).tolist() if vocabulary.multilingual else [1.0]
         self.kv_cache.reset()
         self.policy.language_detected(dict(zip(vocabulary.languages, shares, strict=True)))
+
+    def _new_likelihoods(self, text: Decoded) -> Likelihoods | None:
+        """To compare the result with the draft; None if there is nothing to compare."""
+        vocabulary, draft = self._vocabulary, self.row.draft
+        if self.row.forced is not None or not draft or not text.text.strip():
+            return None
+        same = quality_check.same_words(text, replace(text, text=vocabulary.text(draft)))
+        if same or quality_check.is_silence(text):
+            return None
+        prompt = [
+            *vocabulary.start(self.policy.language, self.row.task, self.row.prompt),
+            vocabulary.no_timestamps,
+        ]
+        texts = vocabulary.words_of(text.tokens), draft
+        if len(prompt) + max(map(len, texts)) > MAX_TOKENS:
+            return None
+        return Likelihoods(prompt, texts, vocabulary.end)
+
+    def _compare(self, likelihoods: Likelihoods, logits: Rows) -> None:
+        """Take the likelihood of a text; when both are there, prefer the draft if it is as likely."""
+        likelihoods.take(logits)
+        self.kv_cache.reset()
+        if not likelihoods.are_known:
+            return
+        self._likelihoods = None
+        found, draft = likelihoods.found
+        if draft >= found - _AS_LIKELY:
+            text = self._vocabulary.text(self.row.draft)
+            self.policy.prefer(tokens=self.row.draft, text=text, avg_logprob=draft)
 
     def _new_aligner(self) -> TextAligner:
         vocabulary = self._vocabulary
@@ -272,6 +313,8 @@ class DecodeState:
         self._search, self._mask, self._recorder = None, None, None
         self.kv_cache.reset()
         self.policy.text_decoded(decoded)
+        if self.policy.action is Action.DONE and self.policy.decoded is not None:
+            self._likelihoods = self._new_likelihoods(self.policy.decoded)
 
 
 def _repeats(positions: Sequence[int]) -> bool:

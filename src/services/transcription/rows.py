@@ -42,6 +42,7 @@ class RowReader:
                 break  # the copies are in all of it, also in what its text left unread
         if not any(one.transcript.looped for one in found) or chunk.seconds <= _PIECE_SECONDS:
             return found
+        options = replace(options, draft=())  # it is of the whole chunk
         first = found[0].transcript
         is_sure = first.language_probability >= _SURE
         if is_sure:
@@ -57,7 +58,7 @@ class RowReader:
         transcript = whole.transcript
         if not transcript.copies:
             return [whole]
-        options = replace(options, language=transcript.language)
+        options = replace(options, language=transcript.language, draft=())
         pieces = whole.chunk.pieces_from(transcript.copies)
         found = [part for piece in pieces for part in await self._to_the_end(piece, options)]
         return _as_sure_as(transcript, found)
@@ -66,7 +67,7 @@ class RowReader:
         """Read a chunk; if the text ends before the speech does, what is left as a chunk of its own."""
         transcript = await self._engine.transcribe(chunk.audio, options, self._request_id)
         found = [ReadChunk(chunk, transcript)]
-        options = replace(options, language=transcript.language)
+        options = replace(options, language=transcript.language, draft=())
         for _ in range(_MAX_CONTINUATIONS):
             if not transcript.segments or (left := chunk.unread(transcript.segments[-1].end)) is None:
                 break

@@ -25,8 +25,8 @@ from src.weights.store import CoquiFiles
 from tests.support import coqui
 
 SENTENCES = {
-    "en": ["Hello there.", "Yes.", "It was a cold day in April."],
-    "es": ["Hola, amigos.", "Sí.", "El tren ha llegado tarde."],
+    "en": ["Hello.", "Yes.", "It was a cold day."],
+    "es": ["Hola.", "Sí.", "El tren ha llegado."],
 }
 T = TypeVar("T")
 

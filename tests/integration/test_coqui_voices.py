@@ -20,7 +20,11 @@ from src.errors import InvalidInput
 from src.weights.store import CoquiFiles, ModelStore
 
 
-def test_two_models_of_a_language_are_two_voices(coqui_files: dict[str, CoquiFiles]) -> None:
+def test_two_models_of_a_language_are_two_voices(
+    coqui_files: dict[str, CoquiFiles], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # three times a second, for what is of no concern here
+    monkeypatch.setattr("src.engines.coqui.runner.MultiVoiceRunner._warm_up", lambda *_: None)
     english, spanish = coqui_files["en"], replace(coqui_files["es"], language="es")
 
     async def main() -> tuple[tuple[Voice, ...], list[Audio]]:

@@ -10,7 +10,7 @@ import pytest
 
 from src.config import Settings
 from src.engines.models import Models
-from tests.support.faults_process import Server, gives_back, own_footprint, serving, until
+from tests.support.faults_process import Footprint, Server, gives_back, serving, until
 from tests.support.server import app_with, serve
 
 HALFWAY = " ".join(f"Here comes sentence number {n}, which is fine." for n in range(1, 30)) + " Then poison."
@@ -113,7 +113,7 @@ def test_a_real_model_that_raised_works_again(
             }
 
         calls()
-        before = own_footprint()
+        before = Footprint.of(os.getpid())
         broken = [Broken(engine, monkeypatch) for engine in (models.stt, models.tts)]
         for one in broken:
             one.on = True

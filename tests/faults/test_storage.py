@@ -11,7 +11,7 @@ import pytest
 from src.config import Settings
 from src.main import create_app
 from tests.support.faults_engines import open_engines
-from tests.support.faults_process import gives_back, own_footprint, until
+from tests.support.faults_process import Footprint, gives_back, until
 from tests.support.faults_proxy import Fault, Proxy, proxy_to
 from tests.support.s3 import S3Bucket
 from tests.support.server import RunningServer, serve
@@ -71,7 +71,7 @@ def test_what_needs_the_store_is_503_until_it_is_back(
     with store.server.client() as client, ThreadPoolExecutor() as pool:
         list(pool.map(speak, [client] * 3))
     kept = works(store)
-    before, own = own_footprint(), set(store.bucket.keys())
+    before, own = Footprint.of(os.getpid()), set(store.bucket.keys())
     caplog.clear()
     store.proxy.fault = fault
     monkeypatch.setattr("src.core.s3_handler._UNDO_PAUSES", (0, *[0.5] * 60))

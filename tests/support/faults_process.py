@@ -76,14 +76,6 @@ def settled(pid: int, quiet: float = 1.0) -> Footprint:
     return Footprint.of(pid)
 
 
-def own_footprint() -> Footprint:
-    """Resources of this process, in which an application was started."""
-    from src.services.text import detect
-
-    detect.warm_up()  # an application reads it behind its start, and then it stays
-    return Footprint.of(os.getpid())
-
-
 def gives_back(pid: int, before: Footprint, memory: int = 64, files: int = 2) -> None:
     """Wait until the process is back to `before`, within `memory` MiB and a number of open files."""
     until(
@@ -180,7 +172,7 @@ class Server:
         for _ in range(3):
             self.works()
         with self.client() as client:
-            # without a language: it waits for the model that detects one, 50 MB, read behind the start
+            # without a language: the model that detects one is read once, at the latest now, and is 50 MB
             spoken = client.post("/v1/audio/speech", json=OPENAI_SPEECH)
             assert spoken.status_code == 200, spoken.text
         return settled(self.worker)

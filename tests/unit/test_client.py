@@ -148,7 +148,7 @@ def test_a_wait_that_is_too_long_is_left_to_the_caller(client: voz.Client, scrip
     with pytest.raises(voz.RateLimited) as caught:
         client.transcribe(b"audio")
     assert caught.value.retry_after == 3600
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - begun < 30
 
 
 @pytest.mark.parametrize(

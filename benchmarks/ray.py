@@ -30,6 +30,7 @@ from src.engines.absent import AbsentEngine
 from src.engines.base import STT_SAMPLE_RATE, Audio, OnEarlySound, SttOptions, Transcript, Utterance, Voice
 from src.engines.models import Models
 from src.engines.remote import RemoteSpeechToText, RemoteTextToSpeech
+from src.processes.allocator import reuse_freed_blocks
 from tests.support.ray_cluster import descendants
 
 CALLERS = 8
@@ -188,8 +189,8 @@ def main() -> None:
     parser.add_argument("--temp-dir", help="where Ray keeps its sockets; a short path")
     given = parser.parse_args()
     secure_environment()
-    os.environ.setdefault("API_KEY", "benchmark-key")
-    os.environ["PYTHONPATH"] = os.getcwd()  # noqa: PTH109 - as a string
+    key = os.environ.get("API_KEY", "benchmark-key")
+    os.environ |= {"API_KEY": key, "PYTHONPATH": os.getcwd()}  # noqa: PTH109 - as a string
 
     import ray
     from ray import serve
@@ -260,4 +261,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    reuse_freed_blocks()  # as the Api processes do, which send the rows
     main()

@@ -15,7 +15,7 @@ LOADS = (0.25, 0.5, 0.75, 0.9, 1.0, 1.1, 1.25, 1.5)
 REPLICAS_OF_AN_HTTP_PROCESS = 10
 DRAWS = 40
 """Of the requests of a measurement, which were few: the simulation says how far chance takes them."""
-REQUESTS = {1: 10_000, 2: 10_000, 10: 20_000, 100: 50_000, 1000: 100_000}
+REQUESTS = {1: 10_000, 2: 10_000, 10: 20_000, 100: 50_000, 1000: 250_000}
 
 
 def costs_of(found: dict[str, Any]) -> Costs:

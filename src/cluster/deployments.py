@@ -28,7 +28,7 @@ from src.observability import metrics
 from src.observability.families import Family
 from src.observability.telemetry import configure_logging
 from src.observability.tracing import tracing
-from src.processes.allocator import limit_malloc_arenas
+from src.processes.allocator import limit_malloc_arenas, reuse_freed_blocks
 from src.services.text import detect
 from src.version import VERSION
 
@@ -191,6 +191,7 @@ def _assigned_threads() -> int:
 
 def _configure_process(settings: Settings) -> None:
     limit_malloc_arenas()
+    reuse_freed_blocks()
     # Serve's replacement writes each line into a line of its own log
     sys.stderr = sys.__stderr__
     configure_logging(settings.log_level, settings.log_format is LogFormat.JSON, settings.secrets)

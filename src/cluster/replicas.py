@@ -36,9 +36,9 @@ _STATUS_SECONDS = 0.5
 _ROUTER_SECONDS = 10.0
 """Seconds in which Ray must tell which replicas there are."""
 _RETRY_SECONDS = 5.0
-_GRPC_SECONDS = 15.0
-"""Seconds of audio, to read or to speak, in the longest row that goes by gRPC from process to process. Longer
-rows go by Ray's own calls, which cost more for each row and less for each byte."""
+_GRPC_SECONDS = 31.0
+"""Seconds of audio, to read or to speak, in the longest row that goes by gRPC from process to process: all
+that is read, and what is usually spoken. Ray's own calls take longer, and have no limit of size."""
 _SILENT_SECONDS = 5.0
 """Seconds without an answer after which a replica counts as hung, if others answer. Ray itself takes a node
 for dead after 8 s, and a replica after more; a replica that is only busy answers within a second or two."""

@@ -13,8 +13,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 _M_ARENA_MAX = -8
+_M_TRIM_THRESHOLD = -1
+_M_MMAP_THRESHOLD = -3
 _ARENAS = 2
 """Maximum number of arenas: two cores seldom wait for each other. Large blocks do not come from arenas."""
+_REUSED_BYTES = 8 << 20
+"""Larger blocks come from the system. Of unused memory, four times as much is kept at the end of an arena."""
 _PAUSE = 10.0
 """Seconds between two calls of `malloc_trim`, each of which takes some milliseconds."""
 
@@ -23,6 +27,18 @@ def limit_malloc_arenas() -> None:
     """Limit the number of malloc arenas for all threads that are started from now on."""
     with suppress(AttributeError):
         ctypes.CDLL(None).mallopt(_M_ARENA_MAX, _ARENAS)
+
+
+def reuse_freed_blocks() -> None:
+    """Take blocks of a few MB from memory that was freed before, instead of from the system each time.
+
+    The system gives a new block as empty pages, each of which costs a fault when it is first written. A row
+    of 30 s on its way to another process is copied so often that this takes about 2 ms.
+    """
+    with suppress(AttributeError):
+        libc = ctypes.CDLL(None)
+        libc.mallopt(_M_MMAP_THRESHOLD, _REUSED_BYTES)
+        libc.mallopt(_M_TRIM_THRESHOLD, 4 * _REUSED_BYTES)
 
 
 @asynccontextmanager

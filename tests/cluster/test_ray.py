@@ -98,7 +98,7 @@ async def transcribe(http: httpx.AsyncClient) -> None:
 
 
 async def transcribe_long(http: httpx.AsyncClient) -> None:
-    """Its rows are so long that they go to a replica by another way than the others."""
+    """Its rows are nearly as long as rows may be."""
     upload = {"file": ("en.wav", wav(np.tile(clip("en-agent"), 5)).read())}
     answer = await http.post("/stt", files=upload, data={"language": "en"})
     assert answer.status_code == 200, answer.text

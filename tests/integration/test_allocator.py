@@ -44,6 +44,24 @@ file = ctypes.c_void_p(libc.fopen(b"/dev/stdout", b"w"))
 libc.malloc_info(0, file)
 libc.fclose(file)
 """
+BLOCKS = """
+import resource
+from src.processes.allocator import reuse_freed_blocks
+
+def faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
+def pass_on():
+    copies = [bytearray(b"x") * 2**20 for _ in range(6)]
+
+reuse_freed_blocks()
+for _ in range(5):
+    pass_on()
+before = faults()
+for _ in range(50):
+    pass_on()
+print(faults() - before)
+"""
 
 
 def run(scenario: str) -> str:
@@ -62,3 +80,8 @@ def test_what_was_freed_goes_back() -> None:
 def test_threads_share_two_arenas() -> None:
     assert run(THREADS).count("<heap nr=") == 2
     assert run(THREADS.replace("limit_malloc_arenas()\n", "", 1)).count("<heap nr=") > 2
+
+
+def test_blocks_of_a_row_are_not_taken_from_the_system_each_time() -> None:
+    assert int(run(BLOCKS)) < 1000
+    assert int(run(BLOCKS.replace("reuse_freed_blocks()\n", "", 1))) > 20_000

@@ -214,7 +214,7 @@ def polled(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 
 async def test_short_rows_go_by_grpc_and_long_ones_by_ray_s_own_calls(polled: Any) -> None:
-    rows = [polled.call(RowCall("transcribe", (), "r", "me", seconds)) for seconds in (0.5, 15.0, 15.1, 30.5)]
+    rows = [polled.call(RowCall("transcribe", (), "r", "me", seconds)) for seconds in (0.5, 30.5, 31.1, 60.0)]
     asked = [asyncio.create_task(row) for row in rows]
     await asyncio.sleep(0)
     assert polled._handle.by_grpc == [True, True, False, False]

@@ -52,7 +52,9 @@ class Ours:
         torch.set_num_threads(1)
         can = probe("int8", folder)
         self.vocabulary = Vocabulary(folder, kind_of(folder).multilingual)
-        self._encoder = WhisperEncoder(LayerBuilder(read(folder, "encoder/"), can.many_rows), can.conv_dtype)
+        self._encoder = WhisperEncoder(
+            LayerBuilder(read(folder, "encoder/"), can.many_rows), can.conv_dtype, can.encoder_attention
+        )
         arrays = read(folder, "decoder/")
         self._decoder = WhisperDecoder(
             LayerBuilder(arrays, can.few_rows), LayerBuilder(arrays, can.many_rows), can.cross_attention

@@ -24,14 +24,11 @@ _NUMBERS = [
     "tests/unit/test_compute_types.py",
     "tests/unit/test_coqui_arithmetic.py",
     "tests/unit/test_kokoro_generator.py",
+    "tests/unit/test_kernels.py",
     "tests/unit/test_whisper_capabilities.py",
     "tests/integration/test_whisper_loop.py::test_eight_bits_are_close_to_thirty_two",
 ]
-"""Above AVX2, only integers of 8 bits and bfloat16 take other paths of ours.
-
-`test_kernels.py` is not among them: of our kernels, only those in bfloat16 are compiled otherwise for these
-levels, and Whisper's loop does not use those here.
-"""
+"""Above AVX2, only integers and bfloat16 take other paths of ours."""
 _CHOICES = [
     "tests/unit/test_cpu.py",
     "tests/unit/test_compute_types.py",

@@ -124,6 +124,11 @@ def multiplies_bytes() -> bool:
     return min(in_use("FBGEMM"), in_use("oneDNN")) >= Level.AVX512_VNNI
 
 
+def multiplies_words(library: str) -> bool:
+    """`library` multiplies 16-bit integers in an instruction that also adds them up (AVX512-VNNI)."""
+    return in_use(library) >= Level.AVX512_VNNI
+
+
 def multiplies_bfloat16(library: str) -> bool:
     """`library` multiplies bfloat16 in an instruction of its own (AVX512-BF16)."""
     return in_use(library) >= Level.AVX512_BF16

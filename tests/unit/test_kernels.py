@@ -14,6 +14,11 @@ from src.engines.whisper.loop.cross_attention import (
     CrossAttentionCache,
     CrossAttentionFloat32,
 )
+from src.engines.whisper.loop.encoder_attention import (
+    EncoderAttention,
+    EncoderAttentionFloat32,
+    EncoderAttentionInt16,
+)
 
 pytestmark = pytest.mark.instructions
 
@@ -179,3 +184,47 @@ def test_of_equals_the_first_is_the_likeliest() -> None:
     best, indexes = np.empty((1, 2), np.float32), np.empty((1, 2), np.int64)
     sampling.top_k(np.zeros((1, sampling.BLOCK), np.float32), best, indexes)
     assert indexes.tolist() == [[0, 1]]
+
+
+@pytest.mark.parametrize(
+    ("kind", "within"),
+    [
+        (EncoderAttentionFloat32, 1e-5),
+        pytest.param(
+            EncoderAttentionInt16,
+            3e-3,
+            marks=pytest.mark.skipif(not cpu.multiplies_words("Numba"), reason="the CPU has no AVX512-VNNI"),
+        ),
+    ],
+)
+@pytest.mark.parametrize("positions", [1, 63, 64, 65, 300])
+@pytest.mark.parametrize("sharp", [0.1, 1.0, 8.0, 100.0])
+def test_encoder_attention(kind: type[EncoderAttention], within: float, positions: int, sharp: float) -> None:
+    qkv = normal(positions, 3, 2, 64)
+    qkv[:, 0] *= sharp
+    query, keys, values = qkv.transpose(0, 2).unbind(1)
+    theirs = functional.scaled_dot_product_attention(query, keys, values).transpose(0, 1)
+    memory = kind(positions, 2, 64)
+    for start in range(0, positions, 64):
+        memory.store(qkv[start : start + 64].reshape(-1, 3 * 2 * 64).numpy(), start)
+    seen = memory.attend(slice(0, positions)).reshape(positions, 2, 64)
+    # the error of a score grows with the score, and that of a weight with it
+    assert np.abs(seen - theirs.numpy()).max() < within * max(1, sharp / 8) * theirs.abs().max()
+    # the same to the bit, wherever the positions are divided
+    part = slice(positions // 2, positions)
+    assert np.array_equal(memory.attend(part), seen[part].reshape(-1, 128))
+
+
+@pytest.mark.skipif(not cpu.multiplies_words("Numba"), reason="the CPU has no AVX512-VNNI")
+def test_encoder_attention_of_the_largest_numbers_does_not_overflow() -> None:
+    qkv = torch.full((200, 3, 1, 64), 50.0)
+    qkv[:, 2] = -3
+    memory = EncoderAttentionInt16(200, 1, 64)
+    memory.store(qkv.reshape(200, -1).numpy(), 0)
+    assert np.abs(memory.attend(slice(0, 200)) + 3).max() < 1e-5
+
+
+@pytest.mark.skipif(not cpu.multiplies_words("Numba"), reason="the CPU has no AVX512-VNNI")
+def test_encoder_attention_is_given_heads_of_whispers_width() -> None:
+    with pytest.raises(ValueError, match="head width"):
+        EncoderAttentionInt16(10, 2, 32)

@@ -2,15 +2,18 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
+from src.engines import cpu
 from src.engines.linear import MatMulFloat32, MatMulInt8, MatMulInt8OneDnn
 from src.engines.whisper import WhisperEngine
 from src.engines.whisper.ctranslate2_runner import CTranslate2Runner
-from src.engines.whisper.loop import LoopRunner, Unsupported, is_meant_for, probe
+from src.engines.whisper.loop import LoopRunner, Unsupported, encoder_attention, is_meant_for, probe
 from src.engines.whisper.loop import cross_attention as attention
 from src.engines.whisper.loop.cross_attention import CrossAttentionFloat32
+from src.engines.whisper.loop.encoder_attention import EncoderAttentionFloat32, EncoderAttentionInt16
 
 needs_fbgemm = pytest.mark.skipif(
     "fbgemm" not in torch.backends.quantized.supported_engines, reason="PyTorch has no FBGEMM for this CPU"
@@ -36,7 +39,10 @@ def test_where_all_works_the_fastest_is_used(folder: Path) -> None:
     found = probe("int8", folder)
     assert found.few_rows is MatMulInt8
     assert found.many_rows is MatMulInt8OneDnn
+    words = EncoderAttentionInt16 if cpu.multiplies_words("Numba") else EncoderAttentionFloat32
+    assert found.encoder_attention is words
     assert probe("float32", folder).few_rows is MatMulFloat32
+    assert probe("float32", folder).encoder_attention is EncoderAttentionFloat32
     assert engine(folder).notices == ()
     assert engine(folder).load.stall_limit == 60
 
@@ -69,6 +75,22 @@ def test_attention_falls_back_to_float32(folder: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(attention, "cross_attention_bfloat16", broken if damage == "raises" else nan)
     found = probe("int8", folder)
     assert found.cross_attention is CrossAttentionFloat32
+
+
+@pytest.mark.parametrize("damage", ["raises", "is not a number"])
+def test_encoder_attention_falls_back_to_float32(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, damage: str
+) -> None:
+    def nan(*arguments: object) -> None:
+        out = arguments[8]
+        assert isinstance(out, np.ndarray)
+        out[:] = float("nan")
+
+    monkeypatch.setattr("src.engines.cpu.multiplies_words", lambda _: True)
+    for kernel in ("pack_queries", "pack_keys", "pack_values"):
+        monkeypatch.setattr(encoder_attention, kernel, lambda *_: None)
+    monkeypatch.setattr(encoder_attention, "attend", broken if damage == "raises" else nan)
+    assert probe("int8", folder).encoder_attention is EncoderAttentionFloat32
 
 
 def test_without_a_product_for_few_rows_ctranslate2_decodes_and_a_notice_says_so(

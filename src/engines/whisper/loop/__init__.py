@@ -1,6 +1,7 @@
 """Whisper's encoder and decoder as a loop of our own, for CPUs.
 
-    weights.py ── layers.py ── cross_attention.py ── encoder.py, decoder.py    the network
+    weights.py ── layers.py ── encoder_attention.py ── encoder.py              the network
+                           ── cross_attention.py ── decoder.py
     logit_filter.py ── search.py ── decode_state.py                            one row's text
     step.py ── runner.py                                                       all rows, a token at a time
     capabilities.py                                                            what this machine can do

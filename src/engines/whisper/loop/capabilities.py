@@ -22,6 +22,11 @@ from src.engines.whisper.loop.cross_attention import (
     CrossAttentionCache,
     CrossAttentionFloat32,
 )
+from src.engines.whisper.loop.encoder_attention import (
+    EncoderAttention,
+    EncoderAttentionFloat32,
+    EncoderAttentionInt16,
+)
 
 log = logging.getLogger(__name__)
 
@@ -45,11 +50,12 @@ class Capabilities:
     many_rows: type[MatMul]
     """Products of the hundreds of rows of the encoder."""
     cross_attention: type[CrossAttentionCache]
+    encoder_attention: type[EncoderAttention]
     conv_dtype: torch.dtype
     """Type of the encoder's second convolution."""
 
     def __str__(self) -> str:
-        kinds = self.few_rows, self.many_rows, self.cross_attention
+        kinds = self.few_rows, self.many_rows, self.cross_attention, self.encoder_attention
         return ", ".join([*dict.fromkeys(kind.__name__ for kind in kinds), str(self.conv_dtype)])
 
 
@@ -75,16 +81,21 @@ def probe(compute_type: str, folder: Path) -> Capabilities:
     exact: list[type[MatMul]] = [MatMulFloat32]
     if compute_type == "float32":
         product = _first_working(exact, _check_product)
-        return Capabilities(product, product, CrossAttentionFloat32, torch.float32)
+        return Capabilities(product, product, CrossAttentionFloat32, EncoderAttentionFloat32, torch.float32)
     for_few: list[type[MatMul]] = [MatMulInt8]
     for_many: list[type[MatMul]] = [MatMulInt8OneDnn, MatMulInt8]
     few, many = (_first_working(kinds, _check_product) for kinds in (for_few, for_many))
-    kinds: list[type[CrossAttentionCache]] = [CrossAttentionFloat32]
+    for_steps: list[type[CrossAttentionCache]] = [CrossAttentionFloat32]
     if cpu.multiplies_bfloat16("Numba"):
-        kinds.insert(0, CrossAttentionBFloat16)
-    attention = _first_working(kinds, _check_attention)
+        for_steps.insert(0, CrossAttentionBFloat16)
+    attention = _first_working(for_steps, _check_attention)
+    for_encoder: list[type[EncoderAttention]] = [EncoderAttentionFloat32]
+    if cpu.multiplies_words("Numba"):
+        for_encoder.insert(0, EncoderAttentionInt16)
+    encoder_attention = _first_working(for_encoder, _check_encoder_attention)
     bfloat16 = cpu.multiplies_bfloat16("oneDNN") and _convolves_bfloat16()
-    return Capabilities(few, many, attention, torch.bfloat16 if bfloat16 else torch.float32)
+    conv_dtype = torch.bfloat16 if bfloat16 else torch.float32
+    return Capabilities(few, many, attention, encoder_attention, conv_dtype)
 
 
 def _first_working(kinds: Sequence[_Kind], check: Callable[[_Kind], float]) -> _Kind:
@@ -115,6 +126,16 @@ def _check_attention(kind: type[CrossAttentionCache]) -> float:
     kind(keys, values).attend(query.numpy(), out)
     weights = torch.einsum("qhd,khd->hqk", query, keys).softmax(2)
     return _error(torch.from_numpy(out), torch.einsum("hqk,khd->qhd", weights, values))
+
+
+def _check_encoder_attention(kind: type[EncoderAttention]) -> float:
+    qkv = _normal(100, 3, 2, 64)
+    memory = kind(100, 2, 64)
+    memory.store(qkv.reshape(100, -1).numpy().copy(), 0)
+    query, keys, values = qkv.unbind(1)
+    weights = torch.einsum("qhd,khd->hqk", query / 8, keys).softmax(2)
+    expected = torch.einsum("hqk,khd->qhd", weights, values).reshape(100, -1)
+    return _error(torch.from_numpy(memory.attend(slice(0, 100))), expected)
 
 
 def _convolves_bfloat16() -> bool:

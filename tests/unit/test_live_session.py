@@ -238,7 +238,7 @@ async def test_an_utterance_whose_words_are_all_sure_is_not_read_once_more(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     stt = Sure()
-    events = await spoken(stt, [(1.2, 1.0), (1.2, 1.0)], monkeypatch)
+    events = await spoken(stt, [(1.0, 1.0), (1.0, 1.0)], monkeypatch)
     finals = [event for event in events if isinstance(event, Completed)]
     assert stt.finals == []
     assert [(final.text, final.rest, final.language) for final in finals] == [("word", "", "en")] * 2
@@ -250,6 +250,7 @@ async def test_an_utterance_whose_words_are_all_sure_is_not_read_once_more(
     "stt_options",
     [
         SttOptions(language="en", word_timestamps=True),
+        SttOptions(language="en", token_logprobs=True),
         SttOptions(),  # the language of so short an utterance is not known
     ],
 )
@@ -279,7 +280,7 @@ async def test_an_update_in_flight_at_the_end_is_taken_and_the_rest_read(
             return await super().transcribe_partial(*given, **named)
 
     stt = Slow()
-    events = await spoken(stt, [(1.5, 1.0)], monkeypatch)
+    events = await spoken(stt, [(1.2, 1.0)], monkeypatch)
     assert len(stt.updates) == 2
     assert stt.most_in_flight == 1
     assert [event.stable for event in events if isinstance(event, Words)] == ["", "word"]
@@ -304,3 +305,94 @@ async def test_what_updates_read_is_measured(monkeypatch: pytest.MonkeyPatch) ->
     before = stt.live.cost.share
     await spoken(stt, [(20.0, 1.0)] * 4, monkeypatch)
     assert stt.live.cost.share > before, "there was little silence"
+
+
+class Reading(Counting):
+    """Reads a word in each half second.
+
+    Args:
+        first: the language that it detects in less than 1.9 s of audio. In more it detects English.
+        probability: of each word.
+    """
+
+    def __init__(self, first: str, probability: float) -> None:
+        super().__init__()
+        self._first = first
+        self._probability = probability
+
+    async def transcribe_partial(
+        self, audio: Audio, options: SttOptions, forced: Sequence[int], draft: Sequence[int] = ()
+    ) -> PartialTranscript:
+        seconds = len(audio) / STT_SAMPLE_RATE
+        times = np.arange(0.3, seconds - 0.2, 0.5).tolist()
+        words = [PartialWord(f" {n}", (n,), at, at, self._probability) for n, at in enumerate(times)]
+        language = "en" if options.language or seconds > 1.9 else self._first
+        return PartialTranscript(tuple(words[len(forced) :]), language, 1.0, 0.01)
+
+
+@pytest.mark.parametrize(
+    ("first", "probability", "drafts"),
+    [("en", 0.95, []), ("en", 0.5, [(0, 1, 2, 3, 4, 5)]), ("nl", 0.95, [()])],
+)
+async def test_words_that_were_read_in_another_language_are_neither_the_final_text_nor_a_draft(
+    monkeypatch: pytest.MonkeyPatch, first: str, probability: float, drafts: list[tuple[int, ...]]
+) -> None:
+    stt = Reading(first, probability)
+    await spoken(stt, [(3.0, 1.0)], monkeypatch, stt=SttOptions())
+    assert [options.draft for options in stt.finals] == drafts
+
+
+async def turns() -> None:
+    """Let the tasks of a session go on as far as they can."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+class Late(Sure):
+    """Answers no update before it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.answers = asyncio.Event()
+        self.asked = 0
+
+    async def transcribe_partial(self, *given: Any, **named: Any) -> PartialTranscript:
+        self.asked += 1
+        await self.answers.wait()
+        return await super().transcribe_partial(*given, **named)
+
+
+async def test_nothing_is_told_of_an_utterance_after_its_final_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    stt = Late()
+    monkeypatch.setattr(endpointing, "SpeechDetector", Scripted)
+    how = LiveOptions(SttOptions(language="en", word_timestamps=True), TurnDetection())
+    async with LiveSession(cast(SttService, stt), how) as live:
+        events = aiter(live)
+        for value in (0.1, 0.0):
+            await live.push(np.full(STT_SAMPLE_RATE, value, np.float32))
+            await turns()
+        async with asyncio.timeout(20):
+            while not isinstance(await anext(events), Completed):
+                pass
+        assert stt.asked == 1
+        stt.answers.set()
+        await turns()
+        await live.finish()
+        assert [event async for event in events] == []
+
+
+async def test_an_update_that_had_to_wait_does_not_read_what_was_forgotten_meanwhile(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stt = Late()
+    monkeypatch.setattr(endpointing, "SpeechDetector", Scripted)
+    async with LiveSession(cast(SttService, stt), LiveOptions(SttOptions(language="en"))) as live:
+        for value, samples in ((0.1, 8_000), (0.0, 16_000), (0.1, 16_000)):
+            await live.push(np.full(samples, value, np.float32))
+            await turns()
+        assert stt.asked == 1, "the end of the first utterance; an update of the second one waits for it"
+        live.clear()
+        stt.answers.set()
+        await turns()
+        await live.finish()
+        assert stt.asked == 1

@@ -272,3 +272,35 @@ def test_an_utterance_is_sure_if_all_of_it_is_read_and_every_word_is_stable_and_
     open_end = utterance(2.0)
     open_end.take(open_end.next_update(), heard(log, on))
     assert not open_end.is_sure, "it goes on"
+
+
+def test_an_utterance_is_not_sure_and_no_draft_where_words_may_be_missing() -> None:
+    log, on = word(" log", 0.9, 5), word(" on", 1.4, 6)
+    whole = ended(1.8, log, on)
+    assert (whole.is_sure, whole.whole_draft) == (True, (5, 6))
+    early = ended(1.8, word(" log", 0.3), word(" on", 0.7))
+    assert (early.is_sure, early.whole_draft) == (False, ()), "the decoder ended its text too early"
+    ahead = utterance(1.5)
+    update = ahead.next_update(round(1.8 * STT_SAMPLE_RATE))
+    ahead.append(silence(0.5))
+    ahead.spoken = round(1.8 * STT_SAMPLE_RATE)
+    ahead.take(update, heard(log, on))
+    assert (ahead.is_sure, ahead.whole_draft) == (False, ()), "the end of the speech came after the update"
+    skipped = utterance(9.0)
+    skipped.take(skipped.next_update(), heard())
+    skipped.append(silence(1.0))
+    skipped.spoken = round(9.8 * STT_SAMPLE_RATE)
+    skipped.take(skipped.next_update(skipped.spoken), heard(word(" log", 4.0), word(" on", 4.5)))
+    assert (skipped.text, skipped.is_read) == ("log on", True)
+    assert (skipped.is_sure, skipped.whole_draft) == (False, ()), "audio before was never understood"
+
+
+def test_an_utterance_knows_whether_all_of_it_was_read_in_one_language() -> None:
+    one = utterance(2.0)
+    assert not one.is_in("en")
+    one.take(one.next_update(), PartialTranscript((word(" So", 1.0), word(" is", 1.9)), "nl", 0.5))
+    assert (one.text, one.is_in("nl"), one.is_in("en"), one.is_in(None)) == ("So", True, False, False)
+    one.append(silence(1.0))
+    one.take(one.next_update(), PartialTranscript((word(" is", 1.9), word(" it", 2.9)), "en", 0.9))
+    assert not one.is_in("en")
+    assert not one.is_in("nl")

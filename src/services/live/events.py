@@ -19,7 +19,7 @@ class SpeechStopped:
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """Text of an utterance that goes on."""
+    """Text of an utterance, before its final text: while it goes on, or just after it has ended."""
 
     item_id: str
     stable: str
@@ -34,7 +34,7 @@ class Words:
 
 @dataclass(frozen=True, slots=True)
 class Completed:
-    """An utterance, read once more as a whole."""
+    """The final text of an utterance. No `Words` of it follow."""
 
     item_id: str
     start: float

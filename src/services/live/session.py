@@ -2,7 +2,8 @@
 
 An update of a stream is one row of the engine. One update of a session is in flight at a time; audio that
 comes meanwhile is read by the next one. So a busy machine makes updates rarer and never lets them pile up.
-When an utterance ends, it is transcribed once more as a whole, with beam search and the quality check.
+When an utterance ends, what updates read is its final text if all of that is sure. Else it is transcribed
+once more as a whole, with beam search and the quality check.
 """
 
 import asyncio
@@ -272,19 +273,17 @@ class LiveSession:
         while True:
             await self._news.wait()
             self._news.clear()
-            utterance = self._utterance
-            if utterance is None or not self._options.partial:
-                continue
-            if self._is_due(utterance):
-                try:
-                    async with self._reading:
+            try:
+                async with self._reading:
+                    utterance = self._utterance
+                    if utterance is not None and self._options.partial and self._is_due(utterance):
                         await self._read(utterance)
-                except TooSlow:  # of the client, not of the update
-                    raise
-                except Overloaded:
-                    self._load.refused()
-                except VozError as error:  # the next update, or the final text, reads this audio again
-                    log.warning("an update of a live session failed: %s", error)
+            except TooSlow:  # of the client, not of the update
+                raise
+            except Overloaded:
+                self._load.refused()
+            except VozError as error:  # the next update, or the final text, reads this audio again
+                log.warning("an update of a live session failed: %s", error)
 
     def _is_due(self, utterance: Utterance) -> bool:
         """Whether there is enough new audio for an update."""
@@ -315,8 +314,8 @@ class LiveSession:
         self._load.updated(
             partial.engine_seconds, read, now - started, self._options.interval, utterance.unread, now
         )
-        if self._utterance is not utterance and utterance.spoken is None:
-            return  # it was dropped, or cut before the end of what was read
+        if utterance.is_completed or (self._utterance is not utterance and utterance.spoken is None):
+            return  # too late; or it was dropped, or cut before the end of what was read
         if utterance.language is None and update.end >= _DETECT_SECONDS:
             utterance.language = partial.language
             utterance.language_probability = partial.language_probability
@@ -345,10 +344,14 @@ class LiveSession:
     async def _complete(self) -> None:
         """Make the final texts of ended utterances, in their order."""
         while (ended := await self._finals.get()) is not None:
+            utterance, options = ended
+            event: LiveEvent
             try:
-                self._emit(await self._final(*ended))
+                event = await self._final(utterance, options)
             except VozError as error:
-                self._emit(Failed(ended[0].item_id, error))
+                event = Failed(utterance.item_id, error)
+            utterance.is_completed = True
+            self._emit(event)
         await self._events.put(None)
 
     async def _final(self, utterance: Utterance, options: LiveOptions) -> Completed:
@@ -360,6 +363,7 @@ class LiveSession:
             and options.stt.language is not None
             and utterance.language_probability >= _SURE_LANGUAGE
             and not options.stt.word_timestamps
+            and not options.stt.token_logprobs
         )
         if strained or may_be_sure:
             try:
@@ -369,7 +373,7 @@ class LiveSession:
             except VozError as error:
                 log.warning("the end of a live utterance could not be read by itself: %s", error)
             else:
-                if strained or utterance.is_sure:
+                if strained or (utterance.is_sure and utterance.is_in(options.stt.language)):
                     return self._of_words(utterance, options)
         return await self._whole(utterance, options)
 
@@ -378,7 +382,8 @@ class LiveSession:
         result: Result | None = None
         before = self._context.before(utterance.item_id, options.stt.language)
         prompt = _joined(options.stt.prompt, before)
-        how = replace(options.stt, prompt=prompt, live=True, draft=utterance.tokens)
+        draft = utterance.whole_draft if utterance.is_in(options.stt.language) else ()
+        how = replace(options.stt, prompt=prompt, live=True, draft=draft)
         async with contextlib.aclosing(self._stt.stream_blocks(_once(utterance.audio), how)) as items:
             async for item in items:
                 if isinstance(item, Result):

@@ -38,6 +38,9 @@ _AFTER_SPEECH = 0.1
 _SURE_FINAL = 0.6
 """If all words are stable and this probable, the utterance is not read once more: of 46 such utterances in
 English the final text had other words in none, with 0.5 in one of 52. See `docs/live.md`."""
+_LEFT_OUT = 1.0
+"""Seconds of speech behind the last word in which there may be words that were not read: the decoder may end
+its text too early, whatever it read before."""
 _BACKWARDS = 1.0
 """Seconds that attention may jump back from one word to the next. Beyond, the decoder repeats itself."""
 _BACKWARDS_AT_PAUSE = 0.2
@@ -129,6 +132,10 @@ class Utterance:
         """When it was detected; 1 if it was given."""
         self.last_language = ("", 0.0)
         """The language that the last update was read in, and its probability."""
+        self.is_completed = False
+        """Whether its final text has been told, or that there is none: nothing more is told of it."""
+        self._languages: set[str] = set()
+        """The languages in which stable words were read."""
         self.updated = 0
         """Samples that the last update read up to."""
         self._blocks: list[Audio] = []
@@ -147,6 +154,8 @@ class Utterance:
         """Samples up to the end of its speech, once it has ended with silence."""
         self._read_spoken: int | None = None
         """Samples up to the end of the speech that the last update knew of, if silence followed."""
+        self._skips_audio = False
+        """Whether audio was left behind in which no word was read."""
         self._stalled = False
         """Whether the last update read nothing although somebody spoke."""
 
@@ -206,8 +215,11 @@ class Utterance:
         """What the next update reads. At most 8 s; older audio is cut off behind stable words.
 
         Args:
-            spoken: samples up to the end of the speech, if silence follows.
+            spoken: samples up to the end of the speech, if silence follows. If the audio does not reach so
+                far yet, the update does not know of it.
         """
+        if spoken is not None and spoken > self._samples:
+            spoken = None
         if self._stalled:
             self._begin_behind_words()
         if self.seconds - self._window > _MAX_WINDOW:
@@ -241,6 +253,8 @@ class Utterance:
                 time = max(self.stable_until, one.end + update.offset)
                 self.words.append(StableWord(one.text, one.tokens, time, one.probability))
             until, said = index + 1, number + 1
+        if until:
+            self._languages.add(partial.language)
         self._seen = self._seen[said:]
         self._rest, self._rest_offset = tuple(found[until:]), update.offset
         self._read_spoken = update.spoken
@@ -254,10 +268,11 @@ class Utterance:
         return tuple(token for word in self._rest for token in word.tokens)
 
     @property
-    def tokens(self) -> tuple[int, ...]:
-        """Tokens of the stable words and of those that the last update read after them."""
-        stable = tuple(token for word in self.words for token in word.tokens)
-        return stable + self._draft
+    def whole_draft(self) -> tuple[int, ...]:
+        """Tokens of all that updates read, as a draft of the final text; none if words may be missing."""
+        if not self.is_covered:
+            return ()
+        return tuple(token for word in self.words for token in word.tokens) + self._draft
 
     @property
     def is_read(self) -> bool:
@@ -265,14 +280,25 @@ class Utterance:
         return self.spoken is not None and self._read_spoken == self.spoken
 
     @property
+    def is_covered(self) -> bool:
+        """Whether it `is_read`, no audio was left behind, and there are words up to the end of its speech."""
+        if self.spoken is None or not self.is_read or self._skips_audio:
+            return False
+        last = max([self.stable_until, *(word.end + self._rest_offset for word in self._rest)])
+        return self.spoken / STT_SAMPLE_RATE - last <= _LEFT_OUT
+
+    @property
     def is_sure(self) -> bool:
-        """Whether it `is_read`, all words are stable, and reading it once more would find no other ones."""
+        """Whether it `is_covered`, all words are stable, and another reading would find no other ones."""
         return (
-            self.is_read
-            and not self._stalled
+            self.is_covered
             and not any(_plain(word.text) for word in self._rest)
             and min((word.probability for word in self.words), default=0.0) >= _SURE_FINAL
         )
+
+    def is_in(self, language: str | None) -> bool:
+        """Whether all of its words were read in this language."""
+        return self._languages | {self.last_language[0]} == {language}
 
     @property
     def all_words(self) -> tuple[Word, ...]:
@@ -320,6 +346,7 @@ class Utterance:
             self._window = max(self._window, self.words[self._first].time - 0.2)
         if self.seconds - self._window > _MAX_WINDOW:  # nothing was understood for so long
             self._window, self._first = latest, len(self.words)
+            self._skips_audio = True
 
     def _begin_behind_words(self) -> None:
         """Move the window's start behind the stable words."""

@@ -396,3 +396,20 @@ async def test_an_update_that_had_to_wait_does_not_read_what_was_forgotten_meanw
         await turns()
         await live.finish()
         assert stt.asked == 1
+
+
+async def test_no_audio_is_in_two_utterances_though_one_block_has_the_end_and_the_next_beginning(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stt = Counting()
+    monkeypatch.setattr(endpointing, "SpeechDetector", Scripted)
+    block = np.full(30 * FRAME, 0.1, np.float32)
+    pause = block.copy()
+    pause[: 20 * FRAME] = 0
+    async with LiveSession(cast(SttService, stt), LiveOptions(SttOptions(language="en"))) as live:
+        for audio in (block, pause, np.zeros_like(block)):
+            await live.push(audio)
+        await live.finish()
+        first, second = [event async for event in live if isinstance(event, Completed)]
+    assert first.end == pytest.approx(0.96 + 0.5, abs=0.05)
+    assert first.end <= second.start

@@ -44,6 +44,8 @@ class Turn:
     edge: Edge
     sample: int
     """Index from the start of the session; at a start it includes the prefix."""
+    judged: int
+    """Samples of the session that it takes to find it. What follows a stop is not of that utterance."""
 
 
 class Endpointer:
@@ -127,7 +129,7 @@ class Endpointer:
             start = max(self._end, (self._frames - self._run) * FRAME - prefix, 0)
             self._start, self._last_speech = start, self._frames
             self.probabilities = [1.0] * (self._frames - start // FRAME)
-            return Turn(Edge.START, start)
+            return Turn(Edge.START, start, self._frames * FRAME)
         self.probabilities.append(probability)
         if probability >= self.detection.threshold - _HYSTERESIS:
             self._last_speech = self._frames
@@ -137,4 +139,4 @@ class Endpointer:
         if self.silence < longest:
             return None
         self.stop()
-        return Turn(Edge.STOP, self._last_speech * FRAME)
+        return Turn(Edge.STOP, self._last_speech * FRAME, self._frames * FRAME)

@@ -229,8 +229,11 @@ class LiveSession:
         if turn.edge is Edge.START and self._utterance is None:
             self._begin(turn.sample)
         elif turn.edge is Edge.STOP and self._utterance is not None:
-            self._utterance.spoken = turn.sample - self._utterance.start
-            await self._end(self._utterance, turn.sample)
+            utterance = self._utterance
+            utterance.spoken = turn.sample - utterance.start
+            if (length := turn.judged - utterance.start) < utterance.samples:
+                utterance.split(length)  # the rest of a long block may be the beginning of the next one
+            await self._end(utterance, turn.sample)
 
     async def _cut(self, utterance: Utterance) -> None:
         """End an utterance without pauses where it is quietest behind its stable words, and begin another."""

@@ -80,5 +80,5 @@ def finished(read: list[ReadChunk], segments: tuple[Segment, ...], model: str) -
 
 
 def in_language_of(options: SttOptions, first: list[ReadChunk]) -> SttOptions:
-    """The options for what follows the first chunk: in its language."""
-    return replace(options, language=first[0].transcript.language)
+    """The options for what follows the first chunk: in its language, without its draft."""
+    return replace(options, language=first[0].transcript.language, draft=())

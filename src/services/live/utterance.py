@@ -284,8 +284,9 @@ class Utterance:
         """Whether it `is_read`, no audio was left behind, and there are words up to the end of its speech."""
         if self.spoken is None or not self.is_read or self._skips_audio:
             return False
-        last = max([self.stable_until, *(word.end + self._rest_offset for word in self._rest)])
-        return self.spoken / STT_SAMPLE_RATE - last <= _LEFT_OUT
+        # a mark at the end attends to the end of the audio, wherever the words end
+        rest = [word.end + self._rest_offset for word in self._rest if _plain(word.text)]
+        return self.spoken / STT_SAMPLE_RATE - max([self.stable_until, *rest]) <= _LEFT_OUT
 
     @property
     def is_sure(self) -> bool:

@@ -278,7 +278,7 @@ def test_an_utterance_is_not_sure_and_no_draft_where_words_may_be_missing() -> N
     log, on = word(" log", 0.9, 5), word(" on", 1.4, 6)
     whole = ended(1.8, log, on)
     assert (whole.is_sure, whole.whole_draft) == (True, (5, 6))
-    early = ended(1.8, word(" log", 0.3), word(" on", 0.7), word(".", 1.8))
+    early = ended(1.8, word(" log", 0.3), word(" on", 0.5), word(".", 1.8))
     assert (early.is_sure, early.whole_draft) == (False, ()), "the decoder ended its text too early"
     ahead = utterance(1.5)
     update = ahead.next_update(round(1.8 * STT_SAMPLE_RATE))

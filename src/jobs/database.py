@@ -225,7 +225,10 @@ def _migrate(connection: Connection) -> None:
     if known == VERSION:
         return
     if known is None:
-        metadata.create_all(connection)
+        schema_version.create(connection, checkfirst=True)
+        # unchecked: tables that are there already are another application's, or of an unknown release
+        others = [table for table in metadata.sorted_tables if table is not schema_version]
+        metadata.create_all(connection, others, checkfirst=False)
         connection.execute(insert(schema_version).values(version_num=VERSION))
     elif known > VERSION:
         raise SQLAlchemyError("a newer release of Voz has migrated it; go back to that release")

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import inspect, select, text, update
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from src.errors import ConfigurationError, DatabaseUnavailable, InvalidInput, NotFound, RateLimited
 from src.jobs.callbacks import PAUSES, CallbackQueue
@@ -431,6 +432,24 @@ def test_workers_that_start_at_once_make_the_tables_once(jobs_url: str) -> None:
         assert len(await it.queue.page("ann", 9)) == 3
 
     run(jobs_url, test)
+
+
+def test_a_table_of_another_application_is_not_taken_for_ours(jobs_url: str) -> None:
+    async def names(engine: AsyncEngine) -> list[str]:
+        async with engine.connect() as connection:
+            return await connection.run_sync(lambda it: inspect(it).get_table_names())
+
+    async def main() -> None:
+        engine = create_async_engine(parse_address(jobs_url))
+        async with engine.begin() as connection:
+            await connection.execute(text("CREATE TABLE jobs (id VARCHAR(64) PRIMARY KEY, queue TEXT)"))
+        with pytest.raises(DatabaseUnavailable, match="already exists"):
+            async with Database(parse_address(jobs_url)):
+                raise AssertionError("its tables are not there")
+        assert await names(engine) == ["jobs"]
+        await engine.dispose()
+
+    asyncio.run(main())
 
 
 def test_many_claim_at_once_and_no_job_is_claimed_twice(jobs_url: str) -> None:

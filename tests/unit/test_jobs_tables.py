@@ -10,7 +10,7 @@ from sqlalchemy import create_engine
 from src.errors import DatabaseUnavailable
 from src.jobs.database import Database, parse_address
 from src.jobs.migrations.upgrade import upgrade
-from src.jobs.tables import VERSION
+from src.jobs.tables import VERSION, schema_version
 
 
 def opened(file: Path) -> None:
@@ -57,3 +57,14 @@ def test_a_database_of_a_newer_release_is_refused(tmp_path: Path) -> None:
     connection.close()
     with pytest.raises(DatabaseUnavailable, match="newer release"):
         opened(file)
+
+
+def test_a_database_with_an_empty_table_of_versions_is_a_new_one(tmp_path: Path) -> None:
+    """Alembic's `downgrade base` leaves it."""
+    new, emptied = tmp_path / "new.db", tmp_path / "emptied.db"
+    opened(new)
+    engine = create_engine(f"sqlite:///{emptied}")
+    schema_version.create(engine)
+    engine.dispose()
+    opened(emptied)
+    assert content(emptied) == content(new)

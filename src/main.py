@@ -47,7 +47,7 @@ from src.processes.allocator import limit_malloc_arenas, trim_periodically
 from src.processes.descriptors import raise_descriptor_limit
 from src.processes.workers import shared_folder
 from src.scheduling.admission import UploadSpace
-from src.services.text import detect
+from src.services import small_models
 from src.version import VERSION
 
 log = logging.getLogger(__name__)
@@ -58,8 +58,8 @@ _FORM_LIMITS = {"max_files": 1, "max_fields": 128, "max_part_size": 16_384}
 
 @asynccontextmanager
 async def open_in_process(settings: Settings) -> AsyncIterator[Models]:
-    """The engines of this process. Then, beside the first requests, what tells the language of a text."""
-    async with open_models(settings) as models, detect.warming_up():
+    """The engines of this process, and the smaller models beside them."""
+    async with open_models(settings) as models, small_models.loaded():
         yield models
 
 

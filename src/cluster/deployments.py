@@ -29,7 +29,7 @@ from src.observability.families import Family
 from src.observability.telemetry import configure_logging
 from src.observability.tracing import tracing
 from src.processes.allocator import limit_malloc_arenas, reuse_freed_blocks
-from src.services.text import detect
+from src.services import small_models
 from src.version import VERSION
 
 log = logging.getLogger(__name__)
@@ -151,7 +151,7 @@ class ApiReplica:
             async with (
                 RemoteSpeechToText("speech to text", ServeReplicas(to_text)) as stt,
                 RemoteTextToSpeech("text to speech", ServeReplicas(to_speech)) as tts,
-                detect.warming_up(),
+                small_models.loaded(),
             ):
 
                 def of_replicas() -> Mapping[str, Sequence[Family]]:

@@ -38,6 +38,11 @@ def _session() -> Any:
     return onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"], sess_options=options)
 
 
+def load() -> None:
+    """Import the packages and load the network ahead of the first audio. Blocking."""
+    _session()
+
+
 class SpeechDetector:
     """Probability of speech in one stream of 16 kHz audio."""
 

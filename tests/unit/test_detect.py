@@ -2,20 +2,13 @@
 
 import time
 import tracemalloc
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
 from typing import Any
 
 import pytest
 from py3langid.langid import LanguageIdentifier
 
-from src import main
-from src.config import Settings
-from src.engines.absent import AbsentEngine
-from src.engines.models import Models
 from src.services.text import detect
-from tests.support.eventually import eventually
 
 
 def test_texts_that_come_while_the_model_is_read_wait_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,15 +38,3 @@ def test_only_the_weights_of_the_voices_languages_stay_in_memory() -> None:
     finally:
         tracemalloc.stop()
     assert held < 60e6
-
-
-@pytest.mark.anyio
-async def test_the_model_is_read_while_a_server_runs(
-    monkeypatch: pytest.MonkeyPatch, make_settings: Callable[..., Settings]
-) -> None:
-    models = Models(AbsentEngine(), AbsentEngine())
-    monkeypatch.setattr(main, "open_models", lambda settings: nullcontext(models))
-    detect._load.cache_clear()
-    async with main.open_in_process(make_settings()) as opened:
-        assert opened is models
-        await eventually(lambda: detect._load.cache_info().currsize == 1)

@@ -1,14 +1,9 @@
 """Which language a text is in, where its caller does not say."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from functools import cache
 from threading import Lock
 
 from py3langid.langid import MODEL_FILE, LanguageIdentifier
-
-from src.scheduling.background_loop import in_background
-from src.scheduling.executors import TEXT
 
 LANGUAGES = ("en", "es")
 """Languages that detection distinguishes: those of the voices."""
@@ -46,13 +41,6 @@ def _load() -> LanguageIdentifier:
 def warm_up() -> None:
     """Read the model (a file of 5 MB, 0.4 s on a Xeon, 50 MB in memory) ahead of the first text. Blocking."""
     _identifier()
-
-
-@asynccontextmanager
-async def warming_up() -> AsyncIterator[None]:
-    """`warm_up` in the background while the block runs."""
-    async with in_background(TEXT.run(warm_up), "detect-warm-up"):
-        yield
 
 
 def language_of(text: str) -> str | None:

@@ -28,7 +28,7 @@ from src.observability import metrics
 from src.observability.families import Family
 from src.observability.telemetry import configure_logging
 from src.observability.tracing import tracing
-from src.processes.allocator import limit_malloc_arenas, reuse_freed_blocks
+from src.processes.allocator import limit_malloc_arenas, reuse_freed_blocks, trim_periodically
 from src.services import small_models
 from src.version import VERSION
 
@@ -63,6 +63,7 @@ class EngineReplica:
         await self._stack.enter_async_context(
             tracing(settings.otel_exporter_otlp_endpoint, settings.otel_headers, VERSION)
         )
+        await self._stack.enter_async_context(trim_periodically())
         opened = open_engines(settings, transcribes=self.task == "stt", speaks=self.task == "tts")
         models = await self._stack.enter_async_context(opened)
         self._engine: SpeechToText | TextToSpeech = models.stt if self.task == "stt" else models.tts

@@ -55,7 +55,7 @@ async def trim_periodically(pause: float = _PAUSE) -> AsyncIterator[None]:
             await asyncio.sleep(pause)
             await asyncio.to_thread(trim, 0)
 
-    task = asyncio.create_task(give_back())
+    task = asyncio.create_task(give_back(), name="trim-memory")
     try:
         yield
     finally:

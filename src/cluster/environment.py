@@ -17,7 +17,7 @@ DEFAULTS = {
     "RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "0",
     # Serve's own lines are in its log files
     "RAY_SERVE_LOG_TO_STDERR": "0",
-    # rows of up to 30 s (16 bits a sample) are a part of Ray's call: quicker than by way of the object store
+    # rows that do not go by gRPC are a part of Ray's call up to 1 MB: quicker than by way of the object store
     "RAY_max_direct_call_object_size": "1048576",
     # the speech of a row that went by gRPC comes back the same way; gRPC's own limit of 4 MB is 43 s of it
     "RAY_SERVE_REPLICA_GRPC_MAX_MESSAGE_LENGTH": "67108864",

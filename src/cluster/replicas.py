@@ -123,9 +123,8 @@ class ServeReplicas:
                 raise ReplicaLost(_first_line(error.cause)) from None
             raise self._failed() from error
         except AioRpcError as error:
-            if (
-                error.code() is StatusCode.RESOURCE_EXHAUSTED
-            ):  # the replica lives; its next answer is as large
+            if error.code() is StatusCode.RESOURCE_EXHAUSTED:
+                # the replica lives, and another one's answer is as large
                 raise _TooLargeForGrpc(error.details() or "gRPC had no room for its answer") from None
             raise ReplicaLost(_first_line(error)) from None
         except RayError as error:  # the process, its node or what holds its answer is gone

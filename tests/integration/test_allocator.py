@@ -85,3 +85,10 @@ def test_threads_share_two_arenas() -> None:
 def test_blocks_of_a_row_are_not_taken_from_the_system_each_time() -> None:
     assert int(run(BLOCKS)) < 1000
     assert int(run(BLOCKS.replace("reuse_freed_blocks()\n", "", 1))) > 20_000
+
+
+def test_larger_blocks_of_engines_are_not_taken_from_the_system_each_time_either() -> None:
+    """glibc comes to that by itself. A fixed limit that is too low would take it away."""
+    larger = BLOCKS.replace("2**20 for _ in range(6)", "2**20 * 20 for _ in range(2)")
+    assert larger != BLOCKS
+    assert int(run(larger)) < 1000

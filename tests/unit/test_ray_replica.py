@@ -33,10 +33,10 @@ async def test_a_replica_gives_unused_memory_back_until_it_ends(
     monkeypatch.setattr(deployments, "_assigned_threads", lambda: 1)
     monkeypatch.setattr(deployments, "_configure_process", lambda _: None)
     context = SimpleNamespace(replica_id=SimpleNamespace(unique_id="one"))
-    monkeypatch.setattr(deployments.serve, "get_replica_context", lambda: context)
+    monkeypatch.setattr("ray.serve.get_replica_context", lambda: context)
 
     @asynccontextmanager
-    async def open_engines(_: Settings, *, transcribes: bool, speaks: bool) -> AsyncIterator[Models]:
+    async def open_engines(settings: Settings, *, transcribes: bool, speaks: bool) -> AsyncIterator[Models]:
         assert (transcribes, speaks) == (True, False)
         yield Models(AbsentEngine(), AbsentEngine())
 

@@ -27,10 +27,10 @@ test: ## lint, types and every test, with the real models
 	@$(MAKE) --no-print-directory --jobs=2 test-beside test-narrower
 	$(BIN)/python -m pytest -m alone tests/faults
 
-# four processes on two cores, because tests also wait. The long files first, so that no process is left with one
+# five processes on two cores, because tests also wait. The long files first, so that no process is left with one
 # of them at the end
 test-beside:
-	$(TEST_ENVIRONMENT) $(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder -m "not alone" \
+	$(TEST_ENVIRONMENT) $(BIN)/python -m pytest -n 5 --dist loadfile --no-loadscope-reorder -m "not alone" \
 		tests/hostile tests/e2e tests/deploy tests/integration tests/cluster tests/faults tests/unit
 
 test-narrower: lint

@@ -37,8 +37,8 @@ test-narrower: lint
 	$(TEST_ENVIRONMENT) $(BIN)/python -m scripts.test_narrower
 
 test-fast: setup-dev ## units alone: no models, no PyTorch, half a minute
-	@# three processes on two cores, because some tests wait
-	$(TEST_ENVIRONMENT) $(BIN)/python -m pytest -n 3 -m "not models and not slow" --engines=without tests/unit
+	@# five processes on two cores, because some tests wait
+	$(TEST_ENVIRONMENT) $(BIN)/python -m pytest -n 5 -m "not models and not slow" --engines=without tests/unit
 
 test-ray: setup-dev ## the long tests of Ray Serve: nodes killed and stopped, autoscaling, tests/e2e on `make run-ray`
 	VOZ_RAY_TESTS=long $(BIN)/python -m pytest tests/cluster

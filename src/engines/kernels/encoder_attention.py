@@ -39,6 +39,24 @@ def _pair(low: np.int16, high: np.int16) -> np.int32:
     return np.int32((np.int32(high) << _HALF_WORD) | (np.int32(low) & _LOW_HALF))
 
 
+@inlined
+def _round(
+    qkv: NDArray[np.float32],
+    bits: NDArray[np.int32],
+    place: int,
+    kind: int,
+    head: int,
+    out: NDArray[np.int16],
+) -> np.float32:
+    """Write a query (`kind` 0) or a key (1) to `out`, rounded to integers; their scale."""
+    most = largest_absolute(bits[place, kind], head)
+    factor = _KEY_LEVELS / most
+    for at in range(qkv.shape[3]):
+        level = np.rint(qkv[place, kind, head, at] * factor)
+        out[at] = np.int16(np.int32(level))
+    return np.float32(most / _KEY_LEVELS)
+
+
 @compiled
 def pack_queries(qkv: NDArray[np.float32], start: int, queries: NDArray[np.int16], scales: Rows) -> None:
     """Round queries to integers, each with a scale of its own.
@@ -48,16 +66,12 @@ def pack_queries(qkv: NDArray[np.float32], start: int, queries: NDArray[np.int16
         queries: the result, shape (heads, positions, `LANES`).
         scales: of the result, shape (heads, positions).
     """
-    positions, _, heads, width = qkv.shape
+    positions, _, heads, _ = qkv.shape
     bits = qkv.view(np.int32)
     for head in range(heads):
         for place in range(positions):
-            most = largest_absolute(bits[place, 0], head)
-            scales[head, start + place] = most / _KEY_LEVELS
-            factor = _KEY_LEVELS / most
-            for at in range(width):
-                level = np.rint(qkv[place, 0, head, at] * factor)
-                queries[head, start + place, at] = np.int16(np.int32(level))
+            out = queries[head, start + place]
+            scales[head, start + place] = _round(qkv, bits, place, 0, head, out)
 
 
 @compiled
@@ -84,12 +98,7 @@ def pack_keys(
                 small[count:] = 0
                 scales[head, block, count:] = ZERO
             for place in range(count):
-                most = largest_absolute(bits[begin + place, 1], head)
-                scales[head, block, place] = most / _KEY_LEVELS
-                factor = _KEY_LEVELS / most
-                for at in range(width):
-                    level = np.rint(qkv[begin + place, 1, head, at] * factor)
-                    small[place, at] = np.int16(np.int32(level))
+                scales[head, block, place] = _round(qkv, bits, begin + place, 1, head, small[place])
             for pair in range(PAIRS):
                 for place in range(LANES):
                     keys[head, block, pair, place] = pairs[place, pair]

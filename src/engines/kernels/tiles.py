@@ -74,50 +74,37 @@ def _tile(kinds: Sequence[Any], add: bool) -> tuple[Any, Callable[..., Any]]:
     return types.void(*numbers), generate
 
 
-def _put_tile(
-    _context: Any,
-    rows: types.Array,
-    row: types.Integer,
-    stride: types.Integer,
-    lines: types.Array,
-    line: types.Integer,
-    scales: types.Array,
-    scale: types.Integer,
-    out: types.Array,
-    start: types.Integer,
-    out_stride: types.Integer,
-) -> tuple[Any, Callable[..., Any]]:
-    """Write a product of int16 to `out`, each lane times a scale of its own. Needs AVX512-VNNI.
+def _product(*, add: bool) -> Callable[..., None]:
+    """`add_tile` or `put_tile`, as an intrinsic of Numba."""
 
-    Args:
-        rows: int16; `ROWS` rows of 2 x `PAIRS` numbers. The first begins at `row`, the next `stride` further.
-        lines: int16, shape (`PAIRS`, `LANES`, 2) from `line` on: lines 0 and 1 interleaved, then 2 and 3...
-        scales: float32; `LANES` numbers from `scale` on.
-        out: float32; `ROWS` rows of `LANES` numbers, from `start` on, the next one `out_stride` further.
+    def tile(
+        _context: Any,
+        rows: types.Array,
+        row: types.Integer,
+        stride: types.Integer,
+        lines: types.Array,
+        line: types.Integer,
+        scales: types.Array,
+        scale: types.Integer,
+        out: types.Array,
+        start: types.Integer,
+        out_stride: types.Integer,
+    ) -> tuple[Any, Callable[..., Any]]:
+        return _tile((rows, row, stride, lines, line, scales, scale, out, start, out_stride), add)
 
-    All arrays are flat and C-contiguous. Nothing is checked; sums must fit 32 bits.
-    """
-    kinds = rows, row, stride, lines, line, scales, scale, out, start, out_stride
-    return _tile(kinds, add=False)
+    return cast("Callable[..., None]", intrinsic(tile))
 
 
-def _add_tile(
-    _context: Any,
-    rows: types.Array,
-    row: types.Integer,
-    stride: types.Integer,
-    lines: types.Array,
-    line: types.Integer,
-    scales: types.Array,
-    scale: types.Integer,
-    out: types.Array,
-    start: types.Integer,
-    out_stride: types.Integer,
-) -> tuple[Any, Callable[..., Any]]:
-    """Add a product of int16 to `out`, as `put_tile` writes it."""
-    kinds = rows, row, stride, lines, line, scales, scale, out, start, out_stride
-    return _tile(kinds, add=True)
+put_tile = _product(add=False)
+"""Write a product of int16 to `out`, each lane times a scale of its own. Needs AVX512-VNNI.
 
+Args:
+    rows: int16; `ROWS` rows of 2 x `PAIRS` numbers. The first begins at `row`, the next `stride` further.
+    lines: int16, shape (`PAIRS`, `LANES`, 2) from `line` on: lines 0 and 1 interleaved, then 2 and 3...
+    scales: float32; `LANES` numbers from `scale` on.
+    out: float32; `ROWS` rows of `LANES` numbers, from `start` on, the next one `out_stride` further.
 
-put_tile = cast("Callable[..., None]", intrinsic(_put_tile))
-add_tile = cast("Callable[..., None]", intrinsic(_add_tile))
+All arrays are flat and C-contiguous. Nothing is checked; sums must fit 32 bits.
+"""
+add_tile = _product(add=True)
+"""Add a product of int16 to `out`, as `put_tile` writes it."""

@@ -8,7 +8,7 @@ service's.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -148,6 +148,10 @@ class SttOptions:
     draft: tuple[int, ...] = ()
     """Tokens of a text, without timestamps, that the audio probably has. A decoder step checks many of them,
     and the text is preferred to another one that is hardly likelier."""
+
+    def for_part(self, language: str | None) -> Self:
+        """The same for a part of the audio, or what follows it, in this language: a draft is of the whole."""
+        return replace(self, language=language, draft=())
 
 
 @dataclass(frozen=True, slots=True)

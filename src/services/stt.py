@@ -17,7 +17,7 @@ from src.services.decoding.stream import StreamDecoding
 from src.services.ordered import ordered
 from src.services.transcription.builder import TranscriptBuilder
 from src.services.transcription.chunks import ChunkReader
-from src.services.transcription.finished import FinishedChunk, FinishedChunks, finished, in_language_of
+from src.services.transcription.finished import FinishedChunk, FinishedChunks, finished
 from src.services.transcription.language import detect, read_first
 from src.services.transcription.rows import ReadChunk, RowReader
 from src.services.transcription.segmenter import Chunk
@@ -252,7 +252,7 @@ class SttService:
         if not first:
             return
         yield first
-        options = in_language_of(options, first)
+        options = options.for_part(first[0].transcript.language)
 
         async def read(chunk: Chunk) -> list[ReadChunk]:
             return done.find(chunk) or await rows.read(chunk, options)

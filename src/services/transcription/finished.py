@@ -1,9 +1,9 @@
 """What a transcription has finished, so that another process can go on after it."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from src.engines.base import STT_SAMPLE_RATE, Segment, SttOptions, Transcript
+from src.engines.base import STT_SAMPLE_RATE, Segment, Transcript
 from src.services.transcription.rows import ReadChunk
 from src.services.transcription.segmenter import Chunk
 
@@ -77,8 +77,3 @@ def finished(read: list[ReadChunk], segments: tuple[Segment, ...], model: str) -
     return FinishedChunk(
         *place_of(read[0].chunk), end, model, tuple(one.transcript for one in read), segments
     )
-
-
-def in_language_of(options: SttOptions, first: list[ReadChunk]) -> SttOptions:
-    """The options for what follows the first chunk: in its language, without its draft."""
-    return replace(options, language=first[0].transcript.language, draft=())

@@ -42,15 +42,13 @@ class RowReader:
                 break  # the copies are in all of it, also in what its text left unread
         if not any(one.transcript.looped for one in found) or chunk.seconds <= _PIECE_SECONDS:
             return found
-        options = replace(options, draft=())  # it is of the whole chunk
         first = found[0].transcript
         is_sure = first.language_probability >= _SURE
-        if is_sure:
-            options = replace(options, language=first.language)
+        options = options.for_part(first.language if is_sure else options.language)
         found = []
         for piece in chunk.pieces(_PIECE_SECONDS):
             found += await self._to_the_end(piece, options)
-            options = replace(options, language=found[0].transcript.language)
+            options = options.for_part(found[0].transcript.language)
         return _as_sure_as(first, found) if is_sure else found
 
     async def _each_copy(self, whole: ReadChunk, options: SttOptions) -> list[ReadChunk]:
@@ -58,7 +56,7 @@ class RowReader:
         transcript = whole.transcript
         if not transcript.copies:
             return [whole]
-        options = replace(options, language=transcript.language, draft=())
+        options = options.for_part(transcript.language)
         pieces = whole.chunk.pieces_from(transcript.copies)
         found = [part for piece in pieces for part in await self._to_the_end(piece, options)]
         return _as_sure_as(transcript, found)
@@ -67,7 +65,7 @@ class RowReader:
         """Read a chunk; if the text ends before the speech does, what is left as a chunk of its own."""
         transcript = await self._engine.transcribe(chunk.audio, options, self._request_id)
         found = [ReadChunk(chunk, transcript)]
-        options = replace(options, language=transcript.language, draft=())
+        options = options.for_part(transcript.language)
         for _ in range(_MAX_CONTINUATIONS):
             if not transcript.segments or (left := chunk.unread(transcript.segments[-1].end)) is None:
                 break

@@ -22,7 +22,7 @@ from tests.support import clients
 from tests.support.audio import decode
 from tests.support.collector import Collector, collector
 from tests.support.faults_engines import FLOOD, RATE, SECONDS
-from tests.support.ray_cluster import Node, RayCluster, ray_cluster
+from tests.support.ray_cluster import Node, RayCluster, configuration, ray_cluster
 from tests.support.server import KEY
 from tests.support.speech import clip, clip_path, wav
 
@@ -36,29 +36,7 @@ SENTENCES = (
 
 
 def config(release: str, **speech: Any) -> dict[str, Any]:
-    engine = {"max_replicas_per_node": 1, "ray_actor_options": {"num_cpus": 1}}
-    return {
-        "proxy_location": "Disabled",
-        "applications": [
-            {
-                "name": "voz",
-                "route_prefix": None,
-                "import_path": "tests.support.ray_app:build",
-                "args": {
-                    "release": release,
-                    "api_processes": 2,
-                    "api_processes_per_machine": 2,
-                    "api_resource": "http",
-                    "stt_replicas": 2,
-                    "tts_replicas": 2,
-                },
-                "deployments": [
-                    {"name": "SpeechToText", **engine},
-                    {"name": "TextToSpeech", **engine, **speech},
-                ],
-            }
-        ],
-    }
+    return configuration("tests.support.ray_app:build", arguments={"release": release}, speech=speech)
 
 
 @pytest.fixture(scope="module")

@@ -12,13 +12,12 @@ import signal
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 
 from tests.cluster.test_ray import KINDS, client
-from tests.support.ray_cluster import RayCluster, ray_cluster
+from tests.support.ray_cluster import RayCluster, configuration, ray_cluster
 
 pytestmark = [
     pytest.mark.skipif(
@@ -34,35 +33,13 @@ SERVES_WITHOUT_HEAD = 30.0
 """Seconds. Ray's own processes end themselves a minute after the head has died."""
 
 
-def config() -> dict[str, Any]:
-    engine = {"max_replicas_per_node": 1, "ray_actor_options": {"num_cpus": 1}}
-    return {
-        "proxy_location": "Disabled",
-        "applications": [
-            {
-                "name": "voz",
-                "route_prefix": None,
-                "import_path": "tests.support.ray_app:build",
-                "args": {
-                    "api_processes": 2,
-                    "api_processes_per_machine": 1,
-                    "api_resource": "http",
-                    "stt_replicas": 2,
-                    "tts_replicas": 2,
-                },
-                "deployments": [{"name": name, **engine} for name in ("SpeechToText", "TextToSpeech")],
-            }
-        ],
-    }
-
-
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[RayCluster]:
     with ray_cluster({"MAX_QUEUE": "1000", "TTS_CACHE": "false", "SHUTDOWN_TIMEOUT": "20"}) as made:
         made.start_head(cpus=0, http=False)
         for _ in range(2):
             made.start_worker(cpus=2, http=True)
-        made.deploy(config())
+        made.deploy(configuration("tests.support.ray_app:build", machines=2))
         wait_whole(made)
         yield made
 

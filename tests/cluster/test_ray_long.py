@@ -22,7 +22,7 @@ import pytest
 
 from tests.support import clients
 from tests.support.ports import free_port
-from tests.support.ray_cluster import REPOSITORY, RayCluster, ray_cluster
+from tests.support.ray_cluster import REPOSITORY, RayCluster, configuration, ray_cluster
 from tests.support.server import KEY, OTHER_KEY
 from tests.support.speech import clip_path
 
@@ -34,6 +34,7 @@ pytestmark = [
     pytest.mark.timeout(3000),
 ]
 
+APPLICATION = "deploy.ray_serve:build"
 TEXT = "The first sentence is short. The second one is a little longer than that. And this is the last."
 REAL = {
     "STT_MODEL": "base",
@@ -44,39 +45,13 @@ REAL = {
 }
 
 
-def config(**options: Any) -> dict[str, Any]:
-    engine = {"max_replicas_per_node": 1, "ray_actor_options": {"num_cpus": 1}}
-    arguments = {
-        "api_processes": 2,
-        "api_processes_per_machine": 2,
-        "api_resource": "http",
-        "stt_replicas": 2,
-        "tts_replicas": 2,
-    }
-    return {
-        "proxy_location": "Disabled",
-        "applications": [
-            {
-                "name": "voz",
-                "route_prefix": None,
-                "import_path": "deploy.ray_serve:build",
-                "args": arguments,
-                "deployments": [
-                    {"name": "SpeechToText", **engine},
-                    {"name": "TextToSpeech", **engine, **options},
-                ],
-            }
-        ],
-    }
-
-
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[RayCluster]:
     with ray_cluster(REAL) as made:
         made.engines = ("whisper", "kokoro")
         made.start_head(cpus=2)
         made.start_worker(cpus=2)
-        made.deploy(config())
+        made.deploy(configuration(APPLICATION))
         made.wait_ready(replicas=2, seconds=600)
         yield made
 
@@ -167,7 +142,7 @@ def test_replicas_come_and_go_with_the_load(cluster: RayCluster) -> None:
         },
     }
     before = {pid for pids in cluster.replicas().values() for pid in pids}
-    cluster.deploy(config(**scaled))
+    cluster.deploy(configuration(APPLICATION, speech=scaled))
     end = time.monotonic() + 300
     # to turn autoscaling on is a new version for Ray, which replaces every replica
     while before & {pid for pids in cluster.replicas().values() for pid in pids}:

@@ -28,6 +28,46 @@ REPOSITORY = Path(__file__).parent.parent.parent
 _START_SECONDS = 120.0
 
 
+def configuration(
+    import_path: str,
+    *,
+    machines: int = 1,
+    arguments: Mapping[str, Any] | None = None,
+    speech: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """What `serve run` takes: two HTTP processes, and two replicas of each engine on different nodes.
+
+    Args:
+        import_path: what builds the application.
+        machines: on which the HTTP processes are.
+        arguments: more of them, for what builds it.
+        speech: options of the deployment TextToSpeech.
+    """
+    engine = {"max_replicas_per_node": 1, "ray_actor_options": {"num_cpus": 1}}
+    shape = {
+        "api_processes": 2,
+        "api_processes_per_machine": 2 // machines,
+        "api_resource": "http",
+        "stt_replicas": 2,
+        "tts_replicas": 2,
+    }
+    return {
+        "proxy_location": "Disabled",
+        "applications": [
+            {
+                "name": "voz",
+                "route_prefix": None,
+                "import_path": import_path,
+                "args": shape | dict(arguments or {}),
+                "deployments": [
+                    {"name": "SpeechToText", **engine},
+                    {"name": "TextToSpeech", **engine, **(speech or {})},
+                ],
+            }
+        ],
+    }
+
+
 def descendants(pid: int) -> list[int]:
     """A process and all that it has started, as far as their parents live."""
     children: dict[int, list[int]] = {}

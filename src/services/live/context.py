@@ -55,3 +55,8 @@ class Context:
         self._texts[item_id] = text
         while len(self._texts) > _UTTERANCES:
             self._texts.popitem(last=False)
+
+
+def joined(*texts: str | None) -> str | None:
+    """Those of the texts that are there, with spaces between."""
+    return " ".join(text for text in texts if text) or None

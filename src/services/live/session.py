@@ -2,19 +2,16 @@
 
 An update of a stream is one row of the engine. One update of a session is in flight at a time; audio that
 comes meanwhile is read by the next one. So a busy machine makes updates rarer and never lets them pile up.
-When an utterance ends, what updates read is its final text if all of that is sure. Else it is transcribed
-once more as a whole, with beam search and the quality check.
+When an utterance ends, its final text is made (`final.py`).
 """
 
 import asyncio
 import contextlib
 import logging
-import math
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
-from statistics import fmean
 from types import TracebackType
 from typing import Self
 
@@ -25,11 +22,12 @@ from src.errors import Overloaded, TooSlow, VozError
 from src.observability.metrics import live_updated
 from src.scheduling.executors import SEGMENTATION
 from src.scheduling.live_load import INTERVAL
-from src.services.live.context import Context
+from src.services.live.context import Context, joined
 from src.services.live.endpointing import Edge, Endpointer, Turn, TurnDetection
 from src.services.live.events import Completed, Failed, LiveEvent, SpeechStarted, SpeechStopped, Words
+from src.services.live.final import FinalReader, FinalText
 from src.services.live.utterance import GUARD, MAX_PROMPT, Update, Utterance, rest_of
-from src.services.stt import Result, SttService
+from src.services.stt import SttService
 
 log = logging.getLogger(__name__)
 
@@ -47,8 +45,6 @@ _MAX_COMMITTED = 600.0
 """Seconds of audio without a commit, if the client ends utterances itself, after which it is ended here."""
 _DETECT_SECONDS = 2.0
 """Seconds of audio from which the detected language is kept for the utterance."""
-_SURE_LANGUAGE = 0.8
-"""Probability of a detected language from which on it is not doubted."""
 _MAX_EVENTS = 1000
 """Events that wait for a client who does not read."""
 _MAX_FINALS = 4
@@ -98,6 +94,7 @@ class LiveSession:
         self._events: asyncio.Queue[LiveEvent | None] = asyncio.Queue(_MAX_EVENTS)
         self._reading = asyncio.Lock()
         """Held while an update is in flight."""
+        self._final = FinalReader(stt, self._context, self._read_to_end)
         self._finals: asyncio.Queue[tuple[Utterance, LiveOptions] | None] = asyncio.Queue(_MAX_FINALS)
         self._news = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -329,8 +326,8 @@ class LiveSession:
         self, utterance: Utterance, update: Update, options: SttOptions, language: str | None
     ) -> PartialTranscript:
         """Have the engine read an update."""
-        before = _joined(self._context.before(utterance.item_id, language), update.prompt) or ""
-        prompt = _joined(options.prompt, before[-MAX_PROMPT:].strip())
+        before = joined(self._context.before(utterance.item_id, language), update.prompt) or ""
+        prompt = joined(options.prompt, before[-MAX_PROMPT:].strip())
         options = replace(options, language=language, prompt=prompt)
         return await self._stt.transcribe_partial(update.audio, options, update.forced, update.draft)
 
@@ -350,94 +347,36 @@ class LiveSession:
             utterance, options = ended
             event: LiveEvent
             try:
-                event = await self._final(utterance, options)
+                final = await self._final.read(utterance, options.stt, updated=options.partial)
+                event = self._completed(utterance, final)
             except VozError as error:
                 event = Failed(utterance.item_id, error)
             utterance.is_completed = True
             self._emit(event)
         await self._events.put(None)
 
-    async def _final(self, utterance: Utterance, options: LiveOptions) -> Completed:
-        """The final text: what updates read if all of that is sure, or under strain; else a new reading."""
-        strained = self._load.strained(time.monotonic())
-        may_be_sure = (
-            options.partial
-            and utterance.spoken is not None
-            and options.stt.language is not None
-            and utterance.language_probability >= _SURE_LANGUAGE
-            and not options.stt.word_timestamps
-            and not options.stt.token_logprobs
-        )
-        if strained or may_be_sure:
-            try:
-                await self._read_to_end(utterance, options)
-            except TooSlow:  # of the client
-                raise
-            except VozError as error:
-                log.warning("the end of a live utterance could not be read by itself: %s", error)
-            else:
-                if strained or (utterance.is_sure and utterance.is_in(options.stt.language)):
-                    return self._of_words(utterance, options)
-        return await self._whole(utterance, options)
-
-    async def _whole(self, utterance: Utterance, options: LiveOptions) -> Completed:
-        """Read all of an utterance once more, with beam search and the quality check."""
-        result: Result | None = None
-        before = self._context.before(utterance.item_id, options.stt.language)
-        prompt = _joined(options.stt.prompt, before)
-        draft = utterance.whole_draft if utterance.is_in(options.stt.language) else ()
-        how = replace(options.stt, prompt=prompt, live=True, draft=draft)
-        async with contextlib.aclosing(self._stt.stream_blocks(_once(utterance.audio), how)) as items:
-            async for item in items:
-                if isinstance(item, Result):
-                    result = item
-        if result is None:
-            raise RuntimeError("a stream ended without its result")
-        self._load.completed(result.engine_seconds)
-        return self._completed(
-            utterance, result.text.strip(), result.segments, result.language, result.language_probability
-        )
-
-    async def _read_to_end(self, utterance: Utterance, options: LiveOptions) -> None:
+    async def _read_to_end(self, utterance: Utterance, options: SttOptions) -> None:
         """Read the last words of an utterance that has ended, unless an update did."""
         async with self._reading:  # an update in flight reads some of them
             if utterance.is_read:
                 return
             update = utterance.next_update(utterance.spoken)
-            partial = await self._read_on(utterance, update, options.stt, options.stt.language)
+            partial = await self._read_on(utterance, update, options, options.language)
             self._load.completed(partial.engine_seconds)
             self._take(utterance, update, partial)
 
-    def _of_words(self, utterance: Utterance, options: LiveOptions) -> Completed:
-        """The final text that consists of what updates read."""
-        words = utterance.all_words
-        text = "".join(word.word for word in words).strip()
-        segments: tuple[Segment, ...] = ()
-        if words:
-            logprob = fmean(math.log(max(word.probability, 1e-9)) for word in words)
-            timed = words if options.stt.word_timestamps else None
-            segments = (Segment(words[0].start, words[-1].end, text, logprob, 0.0, timed),)
-        return self._completed(utterance, text, segments, *utterance.last_language)
-
-    def _completed(
-        self,
-        utterance: Utterance,
-        text: str,
-        segments: tuple[Segment, ...],
-        language: str,
-        language_probability: float,
-    ) -> Completed:
-        self._context.completed(utterance.item_id, text, language)
+    def _completed(self, utterance: Utterance, final: FinalText) -> Completed:
+        self._context.completed(utterance.item_id, final.text, final.language)
         start = utterance.start / STT_SAMPLE_RATE
         return Completed(
             item_id=utterance.item_id,
             start=start,
             end=start + utterance.seconds,
-            text=text,
-            rest=rest_of(text, utterance.text),
-            segments=tuple(_moved(segment, start) for segment in segments),
-            language=language,
-            language_probability=language_probability,
+            text=final.text,
+            rest=rest_of(final.text, utterance.text),
+            segments=tuple(_moved(segment, start) for segment in final.segments),
+            language=final.language,
+            language_probability=final.language_probability,
             lag=(self._received - utterance.start - utterance.samples) / STT_SAMPLE_RATE,
         )
 
@@ -446,16 +385,6 @@ class LiveSession:
             self._events.put_nowait(event)
         except asyncio.QueueFull:
             raise TooSlow("the client does not read what it is sent") from None
-
-
-def _joined(*texts: str | None) -> str | None:
-    return " ".join(text for text in texts if text) or None
-
-
-async def _once(audio: Audio) -> AsyncIterator[Audio]:
-    """The audio as blocks of a second, as a file is read."""
-    for start in range(0, len(audio), STT_SAMPLE_RATE):
-        yield audio[start : start + STT_SAMPLE_RATE]
 
 
 def _moved(segment: Segment, by: float) -> Segment:

@@ -3,7 +3,7 @@
 import re
 
 from src.services.text.language import Language
-from src.services.text.reading import Rule
+from src.services.text.reading import Rule, rule, stop
 
 _CAPITAL = "A-ZÁÉÍÓÚÜÑ"
 _SMALL = "a-záéíóúüñ"
@@ -15,7 +15,6 @@ _CONTRACTION = re.compile(r"(?<![\w'])[A-Z]{1,12}'(?:S|T|LL|RE|VE|D|M)(?!\w)")
 _DOTTED = re.compile(
     rf"(?<![\w.])(?P<letters>(?:[{_CAPITAL}{_SMALL}]\.\s?){{1,8}}[{_CAPITAL}{_SMALL}]\.)(?!\w)"
 )
-_INITIAL = re.compile(rf"(?<![\w.'])([{_CAPITAL}])\.(?=\s(?:[{_CAPITAL}][{_SMALL}]|[{_CAPITAL}]\.))")
 _CONSONANTS = re.compile(r"(?<![^\W\d_])(?<!['-])[b-df-hj-np-tv-xzñ]{2,5}(?![^\W\d_]|['-])")
 _SOUND = re.compile(r"h*m+|s+h*|ps+t|b+r+|p+f+t?|tsk|g+r+|z+|nth|pst|chs+t")
 _LONG_SOUND = re.compile(r"h*m{3,}|h+m{2,}|s+h{2,}|z{3,}|b+r{2,}|g+r{2,}")
@@ -31,19 +30,10 @@ def rules(language: Language) -> list[Rule]:
     """The dot of an abbreviation stays where it also ends the sentence, which a title (`Dr.`) never does."""
     table = language.abbreviations
     title_of = re.compile(table.title_before)
+    opening = language.opening()
 
-    def stop(match: re.Match[str], said: str) -> str:
-        if not match[0].endswith(".") or said.endswith(","):
-            return ""
-        after = match.string[match.end() : match.end() + 40]
-        ends = not after.strip(" \"')") or after.startswith("\n") or starts(match)
-        return "." if ends else ""
-
-    def starts(match: re.Match[str]) -> bool:
-        """Whether a sentence begins behind `match`."""
-        after = match.string[match.end() : match.end() + 40]
-        found = re.match(rf"[\"')]*\s+[¿¡\"']*([{_CAPITAL}][{_SMALL}']*)", after)
-        return bool(found and found[1].lower() in language.starters)
+    def ended(match: re.Match[str], said: str) -> str:
+        return said if said.endswith(",") else said + stop(match, rf"\s+[¿¡\"']*{opening}")
 
     def word(match: re.Match[str]) -> str | None:
         written = match["word"]
@@ -56,8 +46,8 @@ def rules(language: Language) -> list[Rule]:
             return title
         plain = plain_form(written, small)
         if plain and (small not in language.ambiguous_abbreviations or _GOES_ON.match(after)):
-            return plain + stop(match, plain)
-        return title + stop(match, title) if title and not plain and small in table.titles_alone else None
+            return ended(match, plain)
+        return ended(match, title) if title and not plain and small in table.titles_alone else None
 
     def plain_form(written: str, small: str) -> str | None:
         found = table.plain.get(written)
@@ -69,29 +59,22 @@ def rules(language: Language) -> list[Rule]:
         """A short word with a dot in the middle of a sentence: the word stays, the dot goes."""
         written = match["word"]
         after = match.string[match.end() : match.end() + 24]
-        if re.match(r"[,;:]", after) and len(written) > 1:
+        if len(written) > 1 and re.match(r"[,;:]", after):
             return written
-        pronounceable = re.fullmatch(language.syllables, written.lower())
-        if len(written) > 5 or re.match(r"\s(?!\d+:\d)\w+(?:[./:_]\w|://)", after):
+        if not 1 < len(written) <= 5 or re.match(r"\s(?!\d+:\d)\w+(?:[./:_]\w|://)", after):
             return None
-        if len(written) > 1 and re.match(rf"\s[{_SMALL}]", after) and not after.startswith(" i "):
-            return written
-        if len(written) > 1 and re.match(r"\s\d", after) and not pronounceable:
-            return written
-        return None
+        goes_on = re.match(rf"\s[{_SMALL}]", after) and not after.startswith(" i ")
+        counts = re.match(r"\s\d", after) and not re.fullmatch(language.syllables, written.lower())
+        return written if goes_on or counts else None
 
-    def initial(match: re.Match[str]) -> str | None:
-        return None if starts(match) else language.spell(match[1])
-
-    def dotted(match: re.Match[str]) -> str:
-        return language.spell(match["letters"]) + stop(match, "")
+    initial = rf"(?<![\w.'])([{_CAPITAL}])\.(?=\s(?:[{_CAPITAL}][{_SMALL}]|[{_CAPITAL}]\.))(?!\s{opening})"
 
     forms = sorted(table.special, key=lambda entry: -len(entry[0]))
     ends = [pattern if pattern.endswith(")") else rf"(?:{pattern})(?!\w)" for pattern, _ in forms]
 
     def special(match: re.Match[str]) -> str:
         pattern, said = forms[int(str(match.lastgroup)[1:])]
-        return said if pattern.endswith(")") else said + stop(match, said)
+        return said if pattern.endswith(")") else ended(match, said)
 
     found = Rule(
         "abbreviation",
@@ -104,8 +87,8 @@ def rules(language: Language) -> list[Rule]:
         found,
         Rule("abbreviation", _WORD, word, "known", near=r"[^\W\d_]\."),
         Rule("abbreviation", _TITLE, lambda m: table.titles.get(m["word"]), "title without a dot", near=""),
-        Rule("abbreviation", _INITIAL, initial, "initial", near=r"[^\W\d_]\."),
-        Rule("abbreviation", _DOTTED, dotted, "letters with dots", near=r"[^\W\d_]\."),
+        rule("abbreviation", initial, lambda m: language.spell(m[1]), "initial", near=r"[^\W\d_]\."),
+        Rule("abbreviation", _DOTTED, lambda m: ended(m, language.spell(m["letters"])), "letters with dots", near=r"[^\W\d_]\."),
         Rule("abbreviation", _WORD, unknown, "unknown word with a dot", near=r"[^\W\d_]\."),
     ]  # fmt: skip
 

@@ -8,6 +8,7 @@ from src.services.text.numbers import (
     counted,
     digits,
     integer,
+    joint,
     minus,
     next_word,
     number,
@@ -18,7 +19,7 @@ from src.services.text.numbers import (
 from src.services.text.places import house
 from src.services.text.reading import Rule, rule
 
-_SUPERSCRIPT = r"\^\(?(?P<sign>[-−])?(?P<power>\d+)\)?"
+_SUPERSCRIPT = r"\^\(?(?P<sign>-)?(?P<power>\d+)\)?"
 
 _LONG = 5
 """So many digits in a code, or more, are read one by one."""
@@ -30,14 +31,9 @@ _SCORED = frozenset({"stars", "points", "estrellas", "puntos"})
 def ordinals(language: Language) -> list[Rule]:
     def one(match: re.Match[str]) -> str | None:
         number = int(re.sub(r"\D", "", match["number"]))
-        if (
-            match["mark"] in ("º", "°")
-            and number >= 20
-            and re.match(r"\s?[NSEWO]\b", match.string[match.end() :])
-        ):
-            return None  # a point of the compass
-        if match["mark"] == "°" and number >= 20 and not next_word(match):
-            return None
+        compass = match["mark"] in ("º", "°") and re.match(r"\s?[NSEWO]\b", match.string[match.end() :])
+        if number >= 20 and (compass or (match["mark"] == "°" and not next_word(match))):
+            return None  # degrees
         article = "las " if match["article"] else ""
         return article + language.say_ordinal(number, match["mark"], next_word(match))
 
@@ -48,13 +44,10 @@ def ordinals(language: Language) -> list[Rule]:
         said = language.say_ordinal(int(match["number"]), match["mark"], "")
         return f"{said} {language.spell(match['letter'])}"
 
-    def decade(match: re.Match[str]) -> str:
-        return language.decades(int(match["number"]))
-
     mark = language.ordinal_after.replace("(", "(?P<mark>", 1)
     number = r"(?P<number>\d{1,3}(?:[.,]\d{3})?|\d{4,6})"
     found = [
-        *(Rule("ordinal", re.compile(form), decade, "decade", near=r"0'? ?s") for form in language.decade_forms),
+        *(Rule("ordinal", re.compile(form), lambda m: language.decades(int(m["number"])), "decade", near=r"0'? ?s") for form in language.decade_forms),
         rule("ordinal", rf"(?P<article>\blos (?=\d+\.as\b))?(?<![\w.,/]){number}{mark}(?:(?<=r)\.|(?<=[a-z])\.(?=\s[a-zñáéíóú]))?(?!\w|\.[a-z])", one, "number with a raised mark"),
     ]  # fmt: skip
     if language.raised_ordinals:
@@ -68,19 +61,11 @@ def doors(language: Language) -> list[Rule]:
     raised = r"(?P<mark>\.?[ºª])?" if language.raised_ordinals else "(?P<mark>)"
 
     def one(match: re.Match[str]) -> str:
-        number = match["number"]
-        said = (
-            language.say_ordinal(int(number), match["mark"], "")
-            if match["mark"]
-            else integer(number, language)
-        )
-        last = match["last"]
-        to = (
-            f" {language.words['to']} {integer(last[:-1], language)} {language.spell(last[-1])}"
-            if last
-            else ""
-        )
-        return f"{said} {language.spell(match['letter'])}{to}"
+        number, mark, last = match.group("number", "mark", "last")
+        said = language.say_ordinal(int(number), mark, "") if mark else integer(number, language)
+        said = f"{said} {language.spell(match['letter'])}"
+        to = language.words["to"]
+        return f"{said} {to} {integer(last[:-1], language)} {language.spell(last[-1])}" if last else said
 
     return [
         rule("serial", rf"(?i:\b(?:{language.pages})\.?)\s(?:(?:no|n\.?º)\.?\s)?(?P<own>(?P<number>\d{{1,4}}){raised}\s?-?(?P<letter>[A-Z]{{1,2}}|[a-z](?!\s?[a-z]))(?:[-–](?P<last>\d{{1,4}}[A-Z]))?)(?![\w'])", one, "number and letter behind a place")
@@ -92,27 +77,20 @@ def fractions(language: Language) -> list[Rule]:
 
     def one(match: re.Match[str]) -> str | None:
         top, bottom = int(match["top"]), int(re.sub(r"\D", "", match["bottom"]))
-        whole = match["whole"]
-        # a year, a page or a score may stand behind a slash, too
-        if (
-            not 0 < top < 1000
-            or bottom < (1 if whole else 2)
-            or (len(match["top"]) > 1 and match["top"][0] == "0")
-        ):
+        whole, following = match["whole"], next_word(match)
+        if bottom < (1 if whole else 2):
             return None
-        if not whole and next_word(match) in _SCORED:
-            return mark(match)
-        if not whole:
-            words = language.fraction(top, bottom)
-            if not words:
-                return None
-            if next_word(match) in language.parted and bottom != 2:
-                words += f" {said['part of']}"
-            if (top, bottom) == (1, 2) and language.noun_of(next_word(match)).feminine:
-                words = "media"
-        else:
+        if whole:
             words = language.mixed(integer(whole.strip(" -"), language), top, bottom, "")
-        return minus(match, language) + words
+        elif following in _SCORED:
+            return mark(match)
+        elif (top, bottom) == (1, 2) and language.noun_of(following).feminine:
+            words = "media"
+        else:
+            words = language.fraction(top, bottom)
+            if words and following in language.parted and bottom != 2:
+                words += f" {said['part of']}"
+        return minus(match, language) + words if words else None
 
     def score(match: re.Match[str]) -> str | None:
         top, bottom = match["top"], match["bottom"]
@@ -125,7 +103,7 @@ def fractions(language: Language) -> list[Rule]:
 
     def slashed(match: re.Match[str]) -> str:
         parts = match[0].split("/")
-        beside = match.string[max(0, match.start() - 1) : match.start()] + match.string[match.end() :][:1]
+        beside = match.string[match.start() - 1 : match.start()] + match.string[match.end() :][:1]
         code = len(parts) > 2 or "-" in beside  # a long part of a code is read digit by digit
         return f" {said['slash']} ".join(
             digits(part, language) if code and len(part) >= _LONG else integer(part, language)
@@ -144,7 +122,7 @@ def fractions(language: Language) -> list[Rule]:
 
     suffix = language.fraction_suffix
     end = r"(?!\w|\s?[/=]|[.,]\d)"
-    whole = r"(?P<minus>[-−](?=\.?\d))?(?P<whole>\d{1,4}[ -])?"
+    whole = r"(?P<minus>-(?=\.?\d))?(?P<whole>\d{1,4}[ -])?"
     left = r"(?<![\w/.,])"
     big = r"\d{1,7}(?:\.\d{3})*"
     halves = [
@@ -154,7 +132,7 @@ def fractions(language: Language) -> list[Rule]:
         *halves,
         rule("fraction", rf"{left}(?P<top>\d{{1,3}}(?:[.,]\d)?)/(?P<bottom>\d{{1,3}}){end}", score, "score", near=r"\d/\d"),
         rule("fraction", rf"(?i:\b(?:{language.score_before})\b)(?::|\s\w{{1,3}})?\s(?P<own>(?P<top>\d{{1,3}})/(?P<bottom>\d{{1,3}})){end}", mark, "score behind a word", near=r"\d/\d"),
-        rule("fraction", rf"{left}{whole}(?P<top>\d{{1,3}})/(?P<bottom>{big}){suffix}{end}", one, "fraction", near=r"\d/\d"),
+        rule("fraction", rf"{left}{whole}(?P<top>[1-9]\d{{0,2}})/(?P<bottom>{big}){suffix}{end}", one, "fraction", near=r"\d/\d"),
         rule("fraction", rf"{left}\d{{1,15}}(?:/\d{{1,15}})+{end}", slashed, "slash between numbers", near=r"\d/\d"),
     ]  # fmt: skip
 
@@ -165,34 +143,21 @@ def scales(language: Language) -> list[Rule]:
     def one(match: re.Match[str]) -> str | None:
         written, scale = match["number"], match["scale"]
         value = number(written, language)
-        # a single digit and a capital are a name: `3M`, `4K`, `8K`
         low = parse(match.groupdict().get("low") or "", language)
-        if (
-            scale in ("K", "M", "B")
-            and not value.fraction
-            and not low
-            and (len(written) == 1 or scale == "B")
-        ):
-            counted_next = re.match(r"\s(?:de\s)?[a-zñ]+(?:s|people)\b", match.string[match.end() :])
-            money = re.match(rf"\s(?:de\s)?(?:{language.currency_words}|won)\b", match.string[match.end() :])
-            if not money and (not counted_next or scale != "M"):
-                return None
-        if (
-            scale in ("k", "K")
-            and not value.fraction
-            and (
-                re.search(rf"\b(?:{language.race_before})\s$", match.string[: match.start()])
-                or re.match(r"\s(?:race|run|walk)\b", match.string[match.end() :])
-            )
-            and not re.match(r"\s(?:de\s)?[a-zñ]+(?:s|people)\b", match.string[match.end() :])
-        ):
-            return None  # a distance: `a 5k`
-        of = language.words["scale of"]
-        scale_noun = language.scales[scale] if scale in language.scales else language.money_scales[scale]
-        noun = re.match(r"\s[a-zñáéíóú]{3,}", match.string[match.end() :])
-        joint = f" {of}" if of and not scale_noun.bare and noun and not match["dot"] else ""
+        after = match.string[match.end() :]
+        things = re.match(r"\s(?:de\s)?[a-zñ]+(?:s|people)\b", after)
+        money = re.match(rf"\s(?:de\s)?(?:{language.currency_words}|won)\b", after)
+        name = scale in ("K", "M", "B") and not low and (len(written) == 1 or scale == "B")
+        if name and not value.fraction and not money and not (things and scale == "M"):
+            return None  # `3M`, `4K`, `8K`
+        race = re.search(rf"\b(?:{language.race_before})\s$", match.string[: match.start()])
+        distance = scale in ("k", "K") and (race or re.match(r"\s(?:race|run|walk)\b", after))
+        if distance and not value.fraction and not things:
+            return None  # `a 5k`
+        noun = language.scales.get(scale) or language.money_scales[scale]
+        followed = re.match(r"\s[a-zñáéíóú]{3,}", after) and not match["dot"]
         start = f"{say(low, language)} {language.words['to']} " if low else ""
-        return start + counted(value, scale_noun, language) + joint
+        return start + counted(value, noun, language) + (joint(noun, language) if followed else "")
 
     def small(match: re.Match[str]) -> str:
         return counted(number(match["number"], language), language.money_scales["m"], language)
@@ -241,7 +206,7 @@ def powers(language: Language) -> list[Rule]:
 
     def scientific(match: re.Match[str]) -> str:
         value = number(match["number"], language)
-        sign = f"{said['minus']} " if match["sign"] in ("-", "−") else ""
+        sign = f"{said['minus']} " if match["sign"] == "-" else ""
         return f"{minus(match, language)}{say(value, language)} {said['ten to']} {sign}{integer(match['power'], language)}"
 
     def raised(match: re.Match[str]) -> str:
@@ -254,7 +219,7 @@ def powers(language: Language) -> list[Rule]:
         return f"{said['log']} {integer(match['base'], language)} {said['of']}"
 
     return [
-        rule("math", rf"(?<![\w.,])(?P<minus>[-−])?(?P<number>{NUMBER})(?:[eE]|\s?[x×·*]\s?10\^)\(?(?P<sign>[-−+])?(?P<power>\d{{1,4}})\)?(?![\w^])", scientific, "power of ten", near=r"\d[eE]|\^"),
+        rule("math", rf"(?<![\w.,])(?P<minus>-)?(?P<number>{NUMBER})(?:[eE]|\s?[x×*]\s?10\^)\(?(?P<sign>[-+])?(?P<power>\d{{1,4}})\)?(?![\w^])", scientific, "power of ten", near=r"\d[eE]|\^"),
         rule("math", rf"(?<=[\w)])\s?{_SUPERSCRIPT}", raised, "exponent", near=r"\^"),
         rule("math", r"\blog_(?P<base>\d+)\s?", log, "base of a logarithm", near=r"log_"),
     ]  # fmt: skip
@@ -265,13 +230,14 @@ def serials(language: Language) -> list[Rule]:
     said = language.words
 
     def version(match: re.Match[str]) -> str:
-        point = language.marks["."]
-        parts = f" {point} ".join(integer(part, language) for part in match["numbers"].split("."))
-        stage, _, number = match["stage"].lstrip("-").partition(".")
-        number = number or "".join(c for c in stage if c.isdigit())
-        stage = stage.rstrip("0123456789")
-        tail = f", {stage if stage in ('alpha', 'beta', 'dev') else language.spell(stage)} {integer(number, language) if number else ''}"
-        return f"{said['version'] + ' ' if match['v'] else ''}{parts}{tail}".rstrip()
+        parts = f" {language.marks['.']} ".join(
+            integer(part, language) for part in match["numbers"].split(".")
+        )
+        stage = (
+            match["stage"] if match["stage"] in ("alpha", "beta", "dev") else language.spell(match["stage"])
+        )
+        number = f" {integer(match['number'], language)}" if match["number"] else ""
+        return f"{said['version'] + ' ' if match['v'] else ''}{parts}, {stage}{number}"
 
     def long(match: re.Match[str]) -> str | None:
         if not (match["a"] or match["b"]):
@@ -290,7 +256,7 @@ def serials(language: Language) -> list[Rule]:
     ] if language.pairs else []  # fmt: skip
     return [
         *triple,
-        rule("serial", r"(?<![\w.])(?P<v>[vV])?(?P<numbers>\d+(?:\.\d+){1,3})(?P<stage>-(?:alpha|beta|rc|dev|b|a)(?:\.?\d+)?)(?![\w.-]\w|\w)", version, "version", near=r"\.\d+-"),
+        rule("serial", r"(?<![\w.])(?P<v>[vV])?(?P<numbers>\d+(?:\.\d+){1,3})-(?P<stage>alpha|beta|rc|dev|b|a)(?:\.?(?P<number>\d+))?(?![\w.-]\w|\w)", version, "version", near=r"\.\d+-"),
         rule("serial", r"(?<![\w.,])(?P<number>\d{3,4})(?P<letter>[pi])(?!\w)", lines, "lines of a picture", near=r"\d[pi]"),
         rule("serial", r"(?<![\w.,])(?P<a>[A-Z]?)-?(?P<number>\d{5,})-?(?P<b>[A-Z]?)(?![\w.,-]\w|\w)", long, "letter and long number"),
         rule("serial", r"(?<!\w)(?P<own>(?P<letter>[^\W\d_])-?|(?P<capital>[A-Z])\.)(?=\d)", lambda m: f"{language.spell(m['letter'] or m['capital'])} ", "letter before a number", near=r"[^\W\d_][.-]?\d"),
@@ -313,5 +279,5 @@ def cardinals(language: Language) -> list[Rule]:
         return minus(match, language) + said
 
     return [
-        rule("cardinal", rf"(?P<minus>(?:(?<=^)|(?<=[\s(=?!,:;<>≤≥]))[-−](?=\.?\d))?(?P<number>{NUMBER})", one, "number")
+        rule("cardinal", rf"(?P<minus>(?<![^\s(=?!,:;<>≤≥])-(?=\.?\d))?(?P<number>{NUMBER})", one, "number")
     ]  # fmt: skip

@@ -3,7 +3,7 @@
 import re
 
 from src.services.text.language import Count, Language, alternatives
-from src.services.text.reading import Rule, any_case, stop
+from src.services.text.reading import CAPITALISED, Rule, any_case, stop
 
 _MONTHS, _DAYS = 12, 31
 _NO_TIME = r"(?![\w:/]|[.,]\d|\s?[ap]\.?\s?m\b|-\d|\s?%)"
@@ -16,10 +16,12 @@ def rules(language: Language) -> list[Rule]:
     """2026-11-22, 22/11/2026, 22.11.2026, 22/11 after a word that says so, May 5-7, Mon., mié."""
 
     def date(day: str, month: int, year: str | None, day_first: bool = False) -> str | None:
-        if not 1 <= int(day) <= _DAYS or not 1 <= month <= _MONTHS:
+        return span(int(day), int(day), month, year, day_first) if 1 <= month <= _MONTHS else None
+
+    def span(first: int, last: int, month: int, year: str | None, day_first: bool) -> str | None:
+        if not 1 <= first <= last <= _DAYS:
             return None
-        say = language.say_day_first if day_first else language.say_date
-        return say(int(day), month, _year(year, language) if year else "")
+        return language.say_days(first, last, month, _year(year, language) if year else "", day_first)
 
     def month_of(match: re.Match[str]) -> int:
         return language.month_names[match["month"].lower()]
@@ -27,9 +29,11 @@ def rules(language: Language) -> list[Rule]:
     def iso(match: re.Match[str]) -> str | None:
         return date(match["day"], int(match["m"]), match["year"])
 
+    def in_order(match: re.Match[str]) -> tuple[str, str]:
+        return (match["a"], match["b"]) if language.day_first else (match["b"], match["a"])
+
     def figures(match: re.Match[str]) -> str | None:
-        day, month = match["a"], match["b"]
-        day, month = (day, month) if language.day_first else (month, day)
+        day, month = in_order(match)
         day_first = language.day_first
         if match["s"] == "." and len(match["year"]) == 2 and not day_first:
             return None  # a version: `1.17.11`
@@ -38,7 +42,7 @@ def rules(language: Language) -> list[Rule]:
         return date(day, int(month), match["year"], (day_first and "/" not in match[0]) or language.day_first)
 
     def short(match: re.Match[str]) -> str | None:
-        day, month = (match["a"], match["b"]) if language.day_first else (match["b"], match["a"])
+        day, month = in_order(match)
         return date(day, int(month), None)
 
     def month_first(match: re.Match[str]) -> str | None:
@@ -55,11 +59,9 @@ def rules(language: Language) -> list[Rule]:
 
     def days(match: re.Match[str]) -> str | None:
         low, high = int(match["low"]), int(match["high"])
-        if not 1 <= low < high <= _DAYS:
-            return None
-        year = _year(match["year"], language) if match["year"] else ""
         first = match.start("low") < match.start("month")
-        return _without_article(match, language.say_days(low, high, month_of(match), year, first))
+        said = span(low, high, month_of(match), match["year"], first) if low < high else None
+        return said and _without_article(match, said)
 
     def month_year(match: re.Match[str]) -> str:
         return f"{language.months[month_of(match) - 1]}{match['joint'].replace('-', ' ')}{_year(match['year'], language)}"
@@ -70,12 +72,12 @@ def rules(language: Language) -> list[Rule]:
         return f"{month} {of} {year}" if of else f"{month} {year}"
 
     def month_alone(match: re.Match[str]) -> str:
-        return language.months[month_of(match) - 1] + stop(match, acronyms=False)
+        return language.months[month_of(match) - 1] + stop(match, CAPITALISED)
 
     def quarter(match: re.Match[str]) -> str:
         year = match["year"] or match["year2"]
         said = language.year(int(year)) if len(year) == 4 else language.cardinal(int(year), Count())
-        return f"the {language.ordinal(int(match['q'] or match['q2']), False)} quarter of {said}"
+        return f"the {language.say_ordinal(int(match['q'] or match['q2']), '', '')} quarter of {said}"
 
     def season(match: re.Match[str]) -> str:
         return f"{language.year(int(match['year']))} {language.cardinal(int(match['last']), Count())}"
@@ -144,7 +146,7 @@ def _weekdays(language: Language) -> list[Rule]:
             and _TIED.search(match[0] + match.string[match.end() :][:6])
         ):
             return None  # `sat and sun`
-        return language.weekdays[match["own"].rstrip(".").lower()] + stop(match, acronyms=False)
+        return language.weekdays[match["own"].rstrip(".").lower()] + stop(match, CAPITALISED)
 
     return [
         # Mon-Fri, lun. a vie.

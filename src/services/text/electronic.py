@@ -3,7 +3,7 @@
 import re
 
 from src.services.text.language import Language, words
-from src.services.text.numbers import digits, integer
+from src.services.text.numbers import digits, integer, one_by_one
 from src.services.text.reading import Rule
 
 _TLDS = (
@@ -17,15 +17,15 @@ _FILES = words(
     flac avi mov mkv exe dll so ini cfg conf log env lock bin iso dmg apk
     """
 )
-_TRAILING = ".,;:!?)]}>*_'\"…"
+_TRAILING = ".,;:!?)]}>*_'\""
 _VOWELS = re.compile(r"[aeiouyáéíóúü]", re.IGNORECASE)
 
 _EMAIL = re.compile(
     r"(?:(?<![\w.%+-])|(?<=\s\.))(?:mailto:)?((?!\.)(?:[\w.%+-]|&(?=\S{0,60}@)){1,64})@([\w-]{1,63}(?:\.[\w-]{1,63}){1,6}(?:/[\w./-]{0,100}\w)?)"
 )
-_URL = re.compile(r"(?<![\w@])(?:https?://|ftp://|www\.)[^\s<>\"'«»“”]{1,2000}", re.IGNORECASE)
+_URL = re.compile(r"(?<![\w@])(?:https?://|ftp://|www\.)[^\s<>\"']{1,2000}", re.IGNORECASE)
 _DOMAIN = re.compile(
-    rf"(?<![\w@.])(?:[a-z0-9](?:[a-z0-9-]{{0,61}}[a-z0-9])?\.){{1,4}}(?:{_TLDS})(?:\.[a-z]{{2}})?(?:[/:][^\s<>\"'«»“”()]{{0,500}})?(?!\w)",
+    rf"(?<![\w@.])(?:[a-z0-9](?:[a-z0-9-]{{0,61}}[a-z0-9])?\.){{1,4}}(?:{_TLDS})(?:\.[a-z]{{2}})?(?:[/:][^\s<>\"'()]{{0,500}})?(?!\w)",
     re.IGNORECASE,
 )
 _PATH = re.compile(r"(?<![\w./:<])(?:~|\.{1,2})?(?:/[\w.-]{1,100}){2,20}/?(?![\w/>])")
@@ -79,7 +79,7 @@ def rules(language: Language) -> list[Rule]:
         return parts + port + (f" {said['slash']} {integer(match[3], language)}" if match[3] else "")
 
     def mac(match: re.Match[str]) -> str:
-        return ", ".join(_serial(part, language) for part in re.split("[:-]", match[0]))
+        return ", ".join(one_by_one(part, language) for part in re.split("[:-]", match[0]))
 
     return [
         Rule("electronic", _SCHEME, lambda m: _address(m[0].rstrip(_TRAILING), language) + m[0][len(m[0].rstrip(_TRAILING)) :], "address with its scheme", near="://"),
@@ -101,10 +101,6 @@ def _port(port: str, language: Language) -> str:
     """`8080` digit by digit or as a number, as the language has it; `3000` as a number."""
     whole = language.codes_as_numbers or port.endswith("00")
     return integer(port, language) if whole else digits(port, language)
-
-
-def _serial(part: str, language: Language) -> str:
-    return " ".join(digits(c, language) if c.isdecimal() else language.spell(c) for c in part)
 
 
 def _address(address: str, language: Language) -> str:

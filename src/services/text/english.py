@@ -20,7 +20,7 @@ def british_cardinal(number: int, _count: Count) -> str:
     return str(num2words(number, lang="en")).replace(",", "")
 
 
-def _ordinal(number: int, _feminine: bool = False) -> str:
+def _ordinal(number: int) -> str:
     if number == 0:
         return "zeroth"
     return str(num2words(number, lang="en", to="ordinal")).replace(",", "").replace(" and ", " ")
@@ -76,21 +76,15 @@ def _fraction_of(top: int, bottom: int, noun: Noun) -> str:
     return f"{_fraction(top, bottom)} {joint}{noun.one}"
 
 
-def _date(day: int, month: int, year: str) -> str:
-    return f"{_MONTHS[month - 1]} {_ordinal(day)}" + (f", {year}" if year else "")
-
-
-def _day_first(day: int, month: int, year: str) -> str:
-    return f"the {_ordinal(day)} of {_MONTHS[month - 1]} {year}".rstrip()
-
-
 def _days(first: int, last: int, month: int, year: str, day_first: bool) -> str:
+    article = "the " if day_first else ""
+    days = f" to {article}".join(_ordinal(day) for day in dict.fromkeys((first, last)))
     if day_first:
-        return f"the {_ordinal(first)} to the {_ordinal(last)} of {_MONTHS[month - 1]} {year}".rstrip()
-    return f"{_MONTHS[month - 1]} {_ordinal(first)} to {_ordinal(last)}" + (f", {year}" if year else "")
+        return f"the {days} of {_MONTHS[month - 1]} {year}".rstrip()
+    return f"{_MONTHS[month - 1]} {days}" + (f", {year}" if year else "")
 
 
-def _time(hour: int, minute: int, second: int | None, half: str) -> str:
+def _time(hour: int, minute: int, second: int, half: str) -> str:
     said = _cardinal(hour)
     if minute:
         said += f" {'oh ' if minute < 10 else ''}{_cardinal(minute)}"
@@ -130,7 +124,6 @@ _CODA = r"(?:[bcdfgklmnprstxz]|n[dstck]|r[dkmnst]|l[dkmpst]|[ckpf]t|s[kt]|ng|ck|
 ENGLISH = Language(
     **_DATA,
     cardinal=_cardinal,
-    ordinal=_ordinal,
     say_ordinal=_say_ordinal,
     year=_year,
     short_year=_short_year,
@@ -140,8 +133,6 @@ ENGLISH = Language(
     fraction=_fraction,
     mixed=_mixed,
     fraction_of=_fraction_of,
-    say_date=_date,
-    say_day_first=_day_first,
     say_days=_days,
     say_time=_time,
     prefix=_prefix,

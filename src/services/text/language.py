@@ -7,6 +7,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from babel import Locale
+
 _DATA = Path(__file__).parent / "data"
 
 
@@ -84,8 +86,6 @@ class Language:
 
     # numbers
     cardinal: Callable[[int, Count], str]
-    ordinal: Callable[[int, bool], str]
-    """Ordinal of a number, feminine if the flag is set."""
     ordinal_after: str
     """What marks a number as an ordinal (`st`, `.º`): one group."""
     say_ordinal: Callable[[int, str, str], str]
@@ -145,14 +145,11 @@ class Language:
     """Written forms, lower-case without the dot, to the word that is said."""
     ambiguous_days: frozenset[str]
     """Those of `weekdays` and `month_names` that are words, too: `sun`, `mar`."""
-    say_date: Callable[[int, int, str], str]
-    """Day, month and the year in words (may be empty)."""
-    say_day_first: Callable[[int, int, str], str]
-    """The same where the day is written first."""
     say_days: Callable[[int, int, int, str, bool], str]
-    """From one day to another of a month: the days, month, year in words, whether the day is written first."""
-    say_time: Callable[[int, int, int | None, str], str]
-    """Hour, minute, second and `am`, `pm` or nothing."""
+    """A day of a month, or from one to another: first and last day, month, the year in words (may be empty),
+    whether the day is written first."""
+    say_time: Callable[[int, int, int, str], str]
+    """Hour, minute, second (0: not said) and `am`, `pm` or nothing."""
     hours_mark: str
     """What follows a time or a bare hour: `h`, `hrs`."""
     hour_before: str
@@ -256,6 +253,10 @@ class Language:
         """`FBI` -> the names of its letters; what has no name is left out."""
         return " ".join(self.letters[c] for c in letters.lower() if c in self.letters)
 
+    def opening(self) -> str:
+        """A regular expression for a word that opens a sentence, with its capital."""
+        return rf"(?:{alternatives(word.capitalize() for word in self.starters)})(?![^\W\d_A-Z]|')"
+
 
 def alternatives(words: Iterable[str]) -> str:
     """A regular expression for any of `words`, longest first."""
@@ -309,18 +310,22 @@ _READERS: dict[Any, Callable[[Any], Any]] = {
 def written_data(code: str) -> dict[str, Any]:
     """The fields of `Language` that are data and not functions: `data/en.toml`, `data/es.toml`."""
     data = tomllib.loads((_DATA / f"{code}.toml").read_text(encoding="utf-8"))
-    forms = data.pop("month_forms")
+    locale = Locale(code)
+    months = tuple(locale.months["format"]["wide"].values())
+    forms, days = data.pop("month_forms"), data.pop("weekday_forms")
     short = data.pop("abbreviations")
     short.setdefault("titles_alone", " ".join(table(short["titles"])).lower())
     found = _read(Language, data)
-    names = {
-        form.lower(): number for number, name in enumerate(found["months"], 1) for form in (name, name[:3])
+    names = {form.lower(): number for number, name in enumerate(months, 1) for form in (name, name[:3])}
+    weekdays = {
+        form.lower(): day for day in locale.days["format"]["wide"].values() for form in (day, day[:3])
     }
-    names |= {form: int(number) for form, number in table(forms).items()}
     return {
         **found,
         "code": code,
-        "month_names": names,
+        "months": months,
+        "month_names": names | {form: int(number) for form, number in table(forms).items()},
+        "weekdays": weekdays | table(days),
         "abbreviations": Abbreviations(**_read(Abbreviations, short)),
     }
 

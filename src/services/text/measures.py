@@ -14,7 +14,6 @@ _SINGULAR_BEFORE = re.compile(r"(?:\b(?:per|por|cada|each|un|el|the|a|one)\s)$",
 _ADJECTIVE_AFTER = re.compile(r"\s([A-Za-z]{2,})\b")
 _TECHNICAL = words("V W kW GB TB MB MHz GHz mAh MP mm cc Mbps")
 """Units that stand before their noun without an article, too: `12V battery`."""
-_FEET = "'′"
 _SPACED = words("A B t T J N ac AU ly bar lx lm kn kt ct atm")
 
 
@@ -76,7 +75,7 @@ def rules(language: Language) -> list[Rule]:  # noqa: PLR0915 - one function a f
         top, bottom = int(match["top"]), int(match["bottom"])
         if not 0 < top < bottom or not language.fraction(top, bottom):
             return None
-        if match["mark"] and _closes_quotation(match):
+        if _closes_quotation(match):
             return None
         name = inch if match["mark"] else units.noun(match["unit"].rstrip("."), language)
         words = whole_and_part(match["whole"], top, bottom, name, adjective(match, language))
@@ -98,9 +97,9 @@ def rules(language: Language) -> list[Rule]:  # noqa: PLR0915 - one function a f
     def size(match: re.Match[str]) -> str | None:
         if re.match(r"\s?=", match.string[match.end() :]):
             return None
-        numbers = re.split(r"[\"″'′]?\s?[x×]\s?", match["numbers"].rstrip("\"″'′"))
+        numbers = re.split(r"[\"″']?\s?[x×]\s?", match["numbers"].rstrip("\"″'"))
         words = [_in_size(number, language) for number in numbers]
-        if match["numbers"][-1] in _FEET:
+        if match["numbers"].endswith("'"):
             return f" {foot_noun.many} {said['by']} ".join(words) + f" {foot_noun.many}"
         if match["numbers"].endswith(('"', "″")):
             return f" {said['by']} ".join(words) + f" {inch.one if adjective(match, language) else inch.many}"
@@ -126,12 +125,7 @@ def rules(language: Language) -> list[Rule]:  # noqa: PLR0915 - one function a f
         return f"{integer(feet, language, Count(before_noun=True))} {foot} {integer(inches, language)}"
 
     def inches(match: re.Match[str]) -> str | None:
-        if _closes_quotation(match):
-            return None
-        return counted_unit(match, match["number"], inch)
-
-    def inch_word(match: re.Match[str]) -> str:
-        return counted_unit(match, match["number"], inch) + stop(match)
+        return None if _closes_quotation(match) else counted_unit(match, match["number"], inch) + stop(match)
 
     def direction(match: re.Match[str]) -> str:
         parts = [counted(number(match["number"], language), units.noun("°", language), language)]
@@ -149,7 +143,7 @@ def rules(language: Language) -> list[Rule]:  # noqa: PLR0915 - one function a f
         number = re.match(r"\s\d", match.string[match.end() :])
         return name.one if number or _SINGULAR_BEFORE.search(before) else name.many
 
-    left = r"(?:(?<![\w.,/])(?<!\b[^\W\d_]-)|(?<=\bc/))(?P<minus>[-−](?=\.?\d))?"
+    left = r"(?:(?<![\w.,/])(?<!\b[^\W\d_]-)|(?<=\bc/))(?P<minus>-(?=\.?\d))?"
     dot = r"(?:(?<=[^\W\d_])\.)?"
     end = r"(?![\w/²³]|\^\d)"
     amount = rf"(?P<number>{NUMBER})"
@@ -159,12 +153,12 @@ def rules(language: Language) -> list[Rule]:  # noqa: PLR0915 - one function a f
         | {"km/h", "m/s", "km²", "m²", "cm²", "m³", "cm³"}
     )
     return [
-        rule("measure", r"(?<![\w.,'])(?P<feet>\d)(?:'|′)\s?(?P<inches>\d{1,2})(?:\"|″|'')", height, "feet and inches", "['′]"),
-        rule("measure", rf"{left}{amount}\s?[°º]\s?(?:(?P<minutes>\d{{1,2}})['′]\s?(?:(?P<seconds>\d{{1,2}}(?:[.,]\d+)?)(?:[\"″]|'')\s?)?)?(?P<point>{alternatives(language.points)})(?!\w|\.\w)", direction, "point of the compass", "[°º]"),
-        rule("measure", rf"{left}{amount}\s?°\s?(?P<minutes>\d{{1,2}})['′]\s?(?:(?P<seconds>\d{{1,2}}(?:[.,]\d+)?)(?:[\"″]|'')\s?)?(?P<point>)", direction, "minutes of arc", "°"),
+        rule("measure", r"(?<![\w.,'])(?P<feet>\d)'\s?(?P<inches>\d{1,2})(?:\"|″|'')", height, "feet and inches", "'"),
+        rule("measure", rf"{left}{amount}\s?[°º]\s?(?:(?P<minutes>\d{{1,2}})'\s?(?:(?P<seconds>\d{{1,2}}(?:[.,]\d+)?)(?:[\"″]|'')\s?)?)?(?P<point>{alternatives(language.points)})(?!\w|\.\w)", direction, "point of the compass", "[°º]"),
+        rule("measure", rf"{left}{amount}\s?°\s?(?P<minutes>\d{{1,2}})'\s?(?:(?P<seconds>\d{{1,2}}(?:[.,]\d+)?)(?:[\"″]|'')\s?)?(?P<point>)", direction, "minutes of arc", "°"),
         rule("measure", rf"(?<![\w.,/])(?P<top>\d{{2,3}})/(?P<bottom>\d{{2,3}})\s?(?P<unit>mmHg){end}", over, "blood pressure", "mmHg"),
         rule("measure", rf"(?i:\b(?:{language.pressure_before}):?\s)(?P<own>(?P<top>\d{{2,3}})/(?P<bottom>\d{{2,3}})(?P<unit>))(?![\w/]|[.,]\d)", over, "blood pressure behind a word", r"\d/\d"),
-        rule("measure", rf"(?<![\w.,/])(?P<numbers>{side}(?:[\"″'′]?\s?[x×]\s?{side}){{1,3}}[\"″'′]?)(?:\s?(?P<unit>in|{units.pattern(language)}){dot}{end})?(?![\w×]|\sx\s)", size, "size", r"\d[\"″'′]?\s?[x×]\s?\d"),
+        rule("measure", rf"(?<![\w.,/])(?P<numbers>{side}(?:[\"″']?\s?[x×]\s?{side}){{1,3}}[\"″']?)(?:\s?(?P<unit>in|{units.pattern(language)}){dot}{end})?(?![\w×]|\sx\s)", size, "size", r"\d[\"″']?\s?[x×]\s?\d"),
         rule("measure", rf"{left}(?:(?P<whole>\d{{1,4}})[\s-])?(?P<top>\d{{1,3}})/(?P<bottom>\d{{1,3}})\s?(?P<mark>[\"″])(?P<unit>)(?!\w)", part, "fraction of an inch", r"\d/\d"),
         rule("measure", rf"{left}(?:(?P<whole>\d{{1,4}})[\s-])?(?P<top>\d{{1,3}})/(?P<bottom>\d{{1,4}})\s?(?P<mark>)(?P<unit>in\.|in(?=$|[,;)\n])|{units.pattern(language)}){dot}{end}", part, "fraction and unit", r"\d/\d"),
         rule("measure", rf"(?<![\w.,/])(?P<low>{NUMBER})\s?(?P<unit0>{units.pattern(language)}){_DASH}{amount}\s?(?P<unit>(?P=unit0)){end}", full_range, "range", "[-–]"),
@@ -172,9 +166,9 @@ def rules(language: Language) -> list[Rule]:  # noqa: PLR0915 - one function a f
         rule("measure", rf"{left}(?:(?P<low>{NUMBER})\s?°?{_DASH})?{amount}(?P<gap>[\s-]?){unit}{dot}{end}", one, "number and unit"),
         rule("measure", rf"(?<![\w.,/]){amount}(?P<per>/(?:{alternatives(u for u in {**units.simple(language), **language.per_names} if len(u) > 1 or u == 's')})){end}", lambda m: f"{say(number(m['number'], language), language)}{per(m, language)}", "rate", r"\d/"),
         rule("measure", rf"(?<![\w.,/]){amount}(?P<mark>\"|″|'')(?!\w)", inches, "inches", "[\"″']"),
-        rule("measure", r"(?<=ft )(?P<number>\d{1,2})\s?in\b(?:\.(?!\s?[A-Z]|\w))?", inch_word, "inches in letters", r"\d\s?in\b"),
-        rule("measure", r"(?<![\w.,'])(?P<number>\d{1,2})['′](?=\s(?:tall|high|long|wide|deep)\b)", lambda m: counted_unit(m, m["number"], foot_noun), "feet and inches", "['′]"),
-        rule("measure", rf"(?<![\w.,/]){amount}\s?in(?:\.(?!\s?[A-Z]|\w)|(?=\s(?:wide|long|tall|high|deep|thick|diameter|across)\b))", inch_word, "inches in letters", r"\d\s?in\b"),
+        rule("measure", r"(?<=ft )(?P<number>\d{1,2})\s?(?P<mark>)in\b(?:\.(?!\s?[A-Z]|\w))?", inches, "inches in letters", r"\d\s?in\b"),
+        rule("measure", r"(?<![\w.,'])(?P<number>\d{1,2})'(?=\s(?:tall|high|long|wide|deep)\b)", lambda m: counted_unit(m, m["number"], foot_noun), "feet and inches", "'"),
+        rule("measure", rf"(?<![\w.,/]){amount}\s?(?P<mark>)in(?:\.(?!\s?[A-Z]|\w)|(?=\s(?:wide|long|tall|high|deep|thick|diameter|across)\b))", inches, "inches in letters", r"\d\s?in\b"),
         rule("measure", rf"(?<![\w.,/]){amount}[x×](?=\s[a-záéíóúñ])", factor, "factor", r"\d[x×]"),
         rule("measure", rf"(?<![\w/]) ?(?P<own>(?P<unit>{plain}))(?![\w/²³])", alone, "unit without a number", ""),
     ]  # fmt: skip
@@ -197,4 +191,4 @@ def _closes_quotation(match: re.Match[str]) -> bool:
     mark = match["mark"]
     before = match.string[: match.start()].rpartition("\n")[2]
     opened = [found.end() for found in re.finditer(rf"(?:^|[\s(¿¡]){mark}", before)]
-    return mark != "″" and bool(opened) and mark not in before[opened[-1] :]
+    return mark not in ("", "″") and bool(opened) and mark not in before[opened[-1] :]

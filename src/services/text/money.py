@@ -5,12 +5,11 @@ import re
 from src.services.text import currencies, units
 from src.services.text.language import Language, Noun, alternatives
 from src.services.text.measures import adjective, per
-from src.services.text.numbers import NUMBER, Value, counted, minus, number, say
+from src.services.text.numbers import NUMBER, Value, counted, joint, minus, number, say
 from src.services.text.reading import Rule, stop
 
 _CENTS = 2
 _DASH = r"\s?[-–]\s?"
-_MINUS = r"[-−]"
 
 
 def rules(language: Language) -> list[Rule]:
@@ -43,9 +42,8 @@ def rules(language: Language) -> list[Rule]:
             if match["scale"]
             else say(value, language, language.noun_of(match["word"].lower()))
         )
-        of = language.words["scale of"]
-        joint = f" {of}" if match["scale"] and of and not nouns[match["scale"]].bare else ""
-        return f"{minus(match, language)}{said}{joint} {match['word']}"
+        of = joint(nouns[match["scale"]], language) if match["scale"] else ""
+        return f"{minus(match, language)}{said}{of} {match['word']}"
 
     def span(match: re.Match[str]) -> str | None:
         low, high = (number(match[end], language, money=True) for end in ("low", "high"))
@@ -55,7 +53,7 @@ def rules(language: Language) -> list[Rule]:
         said = say(low, language, language.noun_of("a" if currencies.noun(sign, language).feminine else ""))
         return f"{said} {language.words['to']} {amount(match['high'], scale, sign)}{per(match, language)}"
 
-    left = rf"(?<![\w.,])(?P<minus>{_MINUS})?"
+    left = r"(?<![\w.,])(?P<minus>-)?"
     scale = rf"(?:\s?(?P<scale>{scales})\.?(?![\w/]))?"
     rate = units.rate(language)
     back = rf"(?P<sign>{codes})(?!\w)"
@@ -63,7 +61,7 @@ def rules(language: Language) -> list[Rule]:
         (rf"{left}(?P<sign>{signs})\s?(?P<number>{NUMBER}){scale}\s(?P<word>{language.currency_words})(?!\w)", named, "sign, amount and name"),
         (rf"(?<![\w.,])(?P<sign>{signs})\s?(?P<low>{NUMBER}){_DASH}(?:(?P=sign)\s?)?(?P<high>{NUMBER}){scale}{rate}(?!\w|[.,]\d)", span, "range behind a sign"),
         (rf"(?<![\w.,])(?P<low>{NUMBER})(?:\s?{back.replace('<sign>', '<sign1>')})?{_DASH}(?P<high>{NUMBER}){scale}\s?(?P<sign>{codes})(?!\w){rate}", span, "range before a sign"),
-        (rf"{left}(?P<sign>{signs})\s?(?P<inner>{_MINUS})?(?P<number>{NUMBER}){scale}(?:\s?(?P<after>{codes})(?![\w.]))?{rate}(?!\d)", signed, "amount behind a sign"),
+        (rf"{left}(?P<sign>{signs})\s?(?P<inner>-)?(?P<number>{NUMBER}){scale}(?:\s?(?P<after>{codes})(?![\w.]))?{rate}(?!\d)", signed, "amount behind a sign"),
         (rf"{left}(?P<number>{NUMBER}){scale}\s?(?:de\s)?{back}{rate}", signed, "amount before a sign"),
     ]  # fmt: skip
     # any three capitals stand for all the codes: an alternation of hundreds is slow to look for
@@ -91,6 +89,5 @@ def _plain(value: Value, sign: str, language: Language, one: bool) -> str:
 
 def _scaled(value: Value, scale: Noun, sign: str, language: Language, one: bool) -> str:
     unit = currencies.noun(sign, language)
-    of = language.words["scale of"]
-    joint = f" {of}" if of and not scale.bare else ""
-    return f"{counted(value, scale, language)}{joint} {unit.one if one else unit.many}"
+    name = unit.one if one else unit.many
+    return f"{counted(value, scale, language)}{joint(scale, language)} {name}"

@@ -89,7 +89,12 @@ def spoken(written: str, language: Language, count: Count = PLAIN) -> str:
 
 def digits(written: str, language: Language) -> str:
     """Digit by digit; other characters are passed over."""
-    return " ".join(language.cardinal(int(c), Count()) for c in written if c.isdecimal())
+    return " ".join(language.cardinal(int(c), PLAIN) for c in written if c.isdecimal())
+
+
+def one_by_one(written: str, language: Language) -> str:
+    """Each letter and each digit by its name."""
+    return " ".join(digits(c, language) if c.isdecimal() else language.spell(c) for c in written)
 
 
 def integer(written: str, language: Language, count: Count = PLAIN) -> str:
@@ -103,9 +108,9 @@ def say(value: Value, language: Language, count: Count = PLAIN) -> str:
     if not value.whole:  # `.5`
         said = language.words["before point"]
     elif value.grouped and len(value.whole) <= MAX_GROUPED:
-        said = language.cardinal(int(value.whole), count if not value.fraction else Count())
+        said = language.cardinal(int(value.whole), PLAIN if value.fraction else count)
     else:
-        said = integer(value.whole, language, count if not value.fraction else Count())
+        said = integer(value.whole, language, PLAIN if value.fraction else count)
     if not value.fraction:
         return said
     return f"{said} {language.marks[value.mark]} {language.decimals(value.fraction, count)}".lstrip()
@@ -134,6 +139,12 @@ def next_word(match: re.Match[str]) -> str:
     """The word after a match, looked for over at most 40 characters."""
     found = _NEXT_WORD.match(match.string[match.end() : match.end() + 40])
     return found[1] if found else ""
+
+
+def joint(scale: Noun, language: Language) -> str:
+    """What stands between a scale and what it counts: `dos millones de euros`, but `dos mil euros`."""
+    of = language.words["scale of"]
+    return f" {of}" if of and not scale.bare else ""
 
 
 def counted(value: Value, noun: Noun, language: Language) -> str:

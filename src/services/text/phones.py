@@ -3,7 +3,7 @@
 import re
 
 from src.services.text.language import Language
-from src.services.text.numbers import digits, integer
+from src.services.text.numbers import digits, integer, one_by_one
 from src.services.text.reading import Rule, any_case
 
 _GAP = r"[ .-]"
@@ -59,9 +59,6 @@ def rules(language: Language) -> list[Rule]:
     def emergency(match: re.Match[str]) -> str:
         return re.sub(r"\d+", lambda one: digits(one[0], language), match["own"])
 
-    def mixed(match: re.Match[str]) -> str:
-        return " ".join(integer(c, language) if c.isdecimal() else language.spell(c) for c in match["number"])
-
     either = f"{language.words['or']}|{language.words['and']}"
     joint = r"(?:[.:]?\s(?:is\s|es\s|al\s|el\s|no\.?\s|number\s|#)?|[.:#]\s?)"
     announced = rf"(?<!\w)(?:{language.phone_before})(?:\s\w{{1,4}})?[.:]?\s(?P<own>(?P<number>\+?\(?\d(?:{_GAP}?\(?\d\)?){{5,14}}){_EXTENSION})(?![\w/]|[.,]\d)"
@@ -71,7 +68,7 @@ def rules(language: Language) -> list[Rule]:
         *([Rule("telephone", re.compile(_EIGHT, re.IGNORECASE), eight, "eight digits")] if language.day_first else []),
         any_case("telephone", rf"(?<!\w)(?:{language.call_before})\s(?:al\s|a\s|el\s)?(?P<own>\d{{3}}(?:\s(?:{either})\s(?:al\s|el\s)?\d{{3}})?)(?!\w|[.,]\d|\s[a-z]*(?:s|people|times)\b)", emergency, "emergency number"),
         any_case("code", rf"(?<!\w)(?:{language.code_before}){joint}(?P<own>(?P<number>\d{{3,}}))(?!\w|[.,]\d)", code, "announced code"),
-        any_case("code", rf"(?<!\w)(?:{language.code_before}){joint}(?P<own>(?P<number>(?=\w*[a-z])(?=\w*\d)\w{{4,12}}))(?!\w)", mixed, "announced code"),
+        any_case("code", rf"(?<!\w)(?:{language.code_before}){joint}(?P<own>(?P<number>(?=\w*[a-z])(?=\w*\d)\w{{4,12}}))(?!\w)", lambda m: one_by_one(m["number"], language), "announced code"),
     ]  # fmt: skip
 
 

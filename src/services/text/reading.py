@@ -66,16 +66,16 @@ any_case = partial(rule, flags=re.IGNORECASE)
 """The same where capitals and small letters are alike."""
 
 
-def stop(match: re.Match[str], *, acronyms: bool = True) -> str:
-    """The dot of a short form also ends the sentence at the end of the text or before a capital.
+CAPITAL = r"\s+[A-ZÁÉÍÓÚÑ¿¡]"
+CAPITALISED = r"\s+(?:[A-ZÁÉÍÓÚÑ](?![A-Z])|[¿¡])"
+"""Behind times and dates, acronyms do not begin a sentence: `5 p.m. EST`."""
 
-    Behind times and dates, `acronyms` do not begin a sentence: `5 p.m. EST`.
-    """
-    if not match[0].endswith("."):
-        return ""
-    capital = r"[A-ZÁÉÍÓÚÑ¿¡]" if acronyms else r"(?:[A-ZÁÉÍÓÚÑ](?![A-Z])|[¿¡])"
-    after = match.string[match.end() : match.end() + 20]
-    return "." if re.match(rf"[\"')]*(?:\s*$|\s+{capital}|\n)", after) else ""
+
+def stop(match: re.Match[str], opening: str = CAPITAL) -> str:
+    """The dot of a short form also ends the sentence at the end of the text or of a line, or before an `opening`."""
+    after = match.string[match.end() : match.end() + 40]
+    ends = match[0].endswith(".") and re.match(rf"[\"')]*(?:\s*$|\n|{opening})", after)
+    return "." if ends else ""
 
 
 class Reading:

@@ -1,19 +1,14 @@
 """Roman numerals, only where they can be nothing else: `Chapter IV`, `Louis XIV`, `siglo XXI`, `VIII`."""
 
 import re
-from collections.abc import Callable
+from functools import partial
 
-from src.services.text.language import Count, Language, alternatives
-from src.services.text.reading import Rule
+from src.services.text.language import PLAIN, Language, alternatives
+from src.services.text.reading import Rule, rule
 
-_SHORT = 3
-"""A numeral of so many letters may be an acronym."""
 _ROMAN = r"(?=[IVXLCDM])M{0,3}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})"
 _VALUES = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000}
-# with three letters or more of these nothing but a numeral is meant; two are said so only in context
-_ALONE = r"(?<![\w.&'/-])(?P<own>(?!XXX?\b)(?P<roman>(?:X{0,3})(?:IX|IV|V?I{1,3}|V)?))(?![\w&/+#-])"
-# two letters behind a name: `Sam II`, `Final Fantasy VI`
-_NAMED = r"(?<![\w.])(?P<name>[A-ZÁÉÍÓÚÑ][a-záéíóúñ]{2,}) (?P<own>(?P<roman>II|IV|VI|IX|XI|XIV|XV|XVI))(?![\w.&'/+#-]\w|\w)"
+_numeral = partial(rule, "roman", near=r"(?<![^\W_])[IVXLCDM]+(?![^\W_])")
 
 
 def value(numeral: str) -> int:
@@ -31,56 +26,44 @@ def rules(language: Language) -> list[Rule]:
     after = rf"{language.roman_after}|(?i:{alternatives(language.abbreviations.numbered)})\."
 
     def cardinal(match: re.Match[str]) -> str:
-        return language.cardinal(value(match["roman"]), Count())
+        return language.cardinal(value(match["roman"]), PLAIN)
 
     def several(match: re.Match[str]) -> str:
         words = re.sub(
-            rf"{_ROMAN}(?!\w)",
-            lambda m: f" {language.cardinal(value(m[0]), Count())} " if m[0] else "",
-            match["own"],
+            rf"{_ROMAN}(?!\w)", lambda m: f" {language.cardinal(value(m[0]), PLAIN)} ", match["own"]
         )
         return re.sub(r"\s?[-–]\s?", f" {language.words['to']} ", words)
 
     def ruler(match: re.Match[str]) -> str:
         return language.regnal(value(match["roman"]), match["name"])
 
-    def ordinal(match: re.Match[str]) -> str | None:
-        if not re.fullmatch(_ROMAN, match["roman"]):
-            return None
+    def ordinal(match: re.Match[str]) -> str:
         noun = match["noun"].lower()
         mark = "ª" if noun.endswith(("a", "as", "ión", "re", "ura")) else "º"
         return language.say_ordinal(value(match["roman"]), mark + "s" * noun.endswith("s"), noun)
 
-    def alone(match: re.Match[str]) -> str | None:
-        return cardinal(match) if len(match["roman"]) >= 3 else None
+    def year(match: re.Match[str]) -> str:
+        return language.year(value(match["roman"]))
 
-    end = r"(?![\w'])(?!-\w)"
     # `Appendix C`, `Plan D`: these letters alone are letters
     number = rf"(?![CDLM](?!\w)){_ROMAN}"
-    found: list[tuple[str, Callable[[re.Match[str]], str | None], str]] = [
-        (rf"\b(?P<name>{language.roman_names})\s(?P<own>(?P<roman>{_ROMAN}))(?![\w.-]\w|\w|'(?!s\b)\w)", ruler, "ruler"),
-        (rf"\b(?:{after})\s(?P<own>{number}(?!\w)(?:\s?(?:[-–]|(?<!\w)(?:{joints})(?!\w))\s?(?!I\b(?!\.)){_ROMAN}(?!\w)){{1,3}}){end}", several, "several behind a noun"),
-        (rf"\b(?:{after})\s(?P<own>(?P<roman>{number}))(?![\w'-])", cardinal, "behind a noun"),
+    found = [
+        _numeral(rf"\b(?P<name>{language.roman_names})\s(?P<own>(?P<roman>{_ROMAN}))(?![\w.-]\w|\w|'(?!s\b)\w)", ruler, "ruler"),
+        _numeral(rf"\b(?:{after})\s(?P<own>{number}(?!\w)(?:\s?(?:[-–]|(?<!\w)(?:{joints})(?!\w))\s?(?!I\b(?!\.)){_ROMAN}(?!\w)){{1,3}})(?![\w'])(?!-\w)", several, "several behind a noun"),
+        _numeral(rf"\b(?:{after})\s(?P<own>(?P<roman>{number}))(?![\w'-])", cardinal, "behind a noun"),
     ]  # fmt: skip
     if language.roman_before:
         nouns = rf"{language.roman_before}|[a-záéíóúñ]{{4,}}"
         found += [
-            (r"(?i:\bsiglos?\s)(?P<own>(?P<roman>[ivx]+))(?!\w)", cardinal, "century in small letters"),
-            (r"(?i:\baño\s)(?P<own>(?P<roman>(?=m)[mdclxvi]{4,}))(?!\w)", cardinal, "year in small letters"),
-            (rf"(?<![\w.])(?P<own>(?P<roman>[IVXL]{{1,6}}))(?=\s(?P<noun>{language.roman_before})(?!\w))", ordinal, "before a noun"),
-            (rf"(?i:\b(?:el|la|del|al|los|las)\s)(?P<own>(?P<roman>[IVX]{{2,6}}))(?=\s(?P<noun>{nouns})(?!\w))", ordinal, "before a noun"),
+            _numeral(r"(?i:\bsiglos?\s)(?P<own>(?P<roman>[ivx]+))(?!\w)", cardinal, "century in small letters", near="[sS]iglo"),
+            _numeral(r"(?i:\baño\s)(?P<own>(?P<roman>(?=m)[mdclxvi]{4,}))(?!\w)", cardinal, "year in small letters", near="[aA]ño"),
+            _numeral(rf"(?<![\w.])(?P<own>(?P<roman>(?=[IVXL]{{1,6}}\s){_ROMAN}))(?=\s(?P<noun>{language.roman_before})(?!\w))", ordinal, "before a noun"),
+            _numeral(rf"(?i:\b(?:el|la|del|al|los|las)\s)(?P<own>(?P<roman>(?=[IVX]{{2,6}}\s){_ROMAN}))(?=\s(?P<noun>{nouns})(?!\w))", ordinal, "before a noun"),
         ]  # fmt: skip
-
-    def year(match: re.Match[str]) -> str | None:
-        return language.year(value(match["roman"])) if len(match["roman"]) > _SHORT else None
-
-    found += [
-        (rf"(?<![\w.&'/-])(?P<own>(?P<roman>(?=M){_ROMAN}))(?![\w&/+#-])", year, "year"),
-        (_NAMED, cardinal, "behind a name"),
-        (_ALONE, alone, "nothing else"),
-    ]
-    near = {"century in small letters": "[sS]iglo", "year in small letters": "[aA]ño"}
-    numeral = r"(?<![^\W_])[IVXLCDM]+(?![^\W_])"
+    # with three letters or more of these nothing but a numeral is meant; two are said so only in context
     return [
-        Rule("roman", re.compile(pattern), say, name, near.get(name, numeral)) for pattern, say, name in found
+        *found,
+        _numeral(rf"(?<![\w.&'/-])(?P<own>(?P<roman>(?=M\w{{3}}){_ROMAN}))(?![\w&/+#-])", year, "year"),
+        _numeral(r"(?<![\w.])(?P<name>[A-ZÁÉÍÓÚÑ][a-záéíóúñ]{2,}) (?P<own>(?P<roman>II|IV|VI|IX|XI|XIV|XV|XVI))(?![\w.&'/+#-]\w|\w)", cardinal, "behind a name"),
+        _numeral(r"(?<![\w.&'/-])(?P<own>(?!XXX?\b)(?P<roman>(?=[IVX]{3})X{0,3}(?:IX|IV|V?I{1,3}|V)?))(?![\w&/+#-])", cardinal, "nothing else"),
     ]  # fmt: skip

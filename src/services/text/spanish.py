@@ -146,21 +146,18 @@ def _decimals(rest: str, count: Count) -> str:
     return " ".join(said)
 
 
-def _date(day: int, month: int, year: str) -> str:
-    return f"{_cardinal(day)} de {_MONTHS[month - 1]}" + (f" de {year}" if year else "")
-
-
-def first_of_month(day: int, month: int, year: str) -> str:
-    """As in America: `primero de enero`."""
-    return ("primero" + _date(day, month, year).removeprefix("uno")) if day == 1 else _date(day, month, year)
-
-
 def _days(first: int, last: int, month: int, year: str, _day_first: bool) -> str:
-    said = f"{_cardinal(first)} al {_cardinal(last)} de {_MONTHS[month - 1]}"
-    return said + (f" de {year}" if year else "")
+    days = " al ".join(_cardinal(day) for day in dict.fromkeys((first, last)))
+    return f"{days} de {_MONTHS[month - 1]}" + (f" de {year}" if year else "")
 
 
-def _time(hour: int, minute: int, second: int | None, half: str) -> str:
+def american_days(first: int, last: int, month: int, year: str, day_first: bool) -> str:
+    """As in America: `primero de enero`."""
+    said = _days(first, last, month, year, day_first)
+    return "primero" + said.removeprefix("uno") if first == last == 1 else said
+
+
+def _time(hour: int, minute: int, second: int, half: str) -> str:
     said = _cardinal(hour, Count(feminine=True))
     if minute:
         said += f" y {_cardinal(minute)}"
@@ -213,7 +210,6 @@ _ONSET = r"(?:[bcdfghjklmnñprstvxyz]|[bcfgp][lr]|[dt]r|qu|ch|ll)"
 SPANISH = Language(
     **_DATA,
     cardinal=_cardinal,
-    ordinal=_ordinal,
     say_ordinal=_say_ordinal,
     year=_cardinal,
     short_year=lambda number: _cardinal(number + (2000 if number < _PIVOT else 1900)),
@@ -223,8 +219,6 @@ SPANISH = Language(
     fraction=_fraction,
     mixed=_mixed,
     fraction_of=_fraction_of,
-    say_date=_date,
-    say_day_first=_date,
     say_days=_days,
     say_time=_time,
     prefix=_prefix,

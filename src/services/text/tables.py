@@ -8,7 +8,7 @@ from babel.numbers import get_currency_symbol, get_territory_currencies
 
 from src.services.text.english import ENGLISH, british_cardinal
 from src.services.text.language import Language
-from src.services.text.spanish import SPANISH, first_of_month
+from src.services.text.spanish import SPANISH, american_days
 
 LANGUAGES = {language.code: language for language in (ENGLISH, SPANISH)}
 """As they are without a region: `en` is `en-US`."""
@@ -67,7 +67,7 @@ def _regional(
         language = replace(language, currency_signs=signs)
     if language.code == "en":
         return replace(language, letters={**language.letters, "z": "zed"}, cardinal=british_cardinal)
-    return replace(language, say_date=first_of_month, say_day_first=first_of_month) if first else language
+    return replace(language, say_days=american_days) if first else language
 
 
 def _dollar(currencies: list[str], locale: Locale) -> str:

@@ -5,9 +5,8 @@ import re
 from src.services.text import units
 from src.services.text.language import Language, alternatives
 from src.services.text.numbers import NUMBER, Value, counted, integer, spoken
-from src.services.text.reading import Rule, any_case, rule, stop
+from src.services.text.reading import CAPITALISED, Rule, any_case, rule, stop
 
-_HOURS, _SIXTY = 24, 59
 _HALF_DAY = r"(?:\s?(?P<half>[ap])\.?\s?m\b\.?)"
 _ZONES = "GMT|UTC|EST|EDT|CST|CDT|MST|MDT|PST|PDT|CET|CEST|BST|WET|EET|IST|JST|PYT|ART|CLT|COT|ET|PT|CT|MT"
 
@@ -16,19 +15,16 @@ def rules(language: Language) -> list[Rule]:
     said = language.words
 
     def clock(match: re.Match[str]) -> str | None:
-        groups = match.groupdict()
-        hour, minute = int(match["hour"]), int(match["minute"] or 0)
-        second = int(match["second"]) if groups.get("second") else None
-        half = f"{match['half'].lower()}m" if groups.get("half") else ""
-        if hour > (12 if half else _HOURS) or minute > _SIXTY or (second or 0) > _SIXTY:
+        groups = {"second": None, "half": None, **match.groupdict()}
+        hour, minute, second = int(match["hour"]), int(match["minute"] or 0), int(groups["second"] or 0)
+        half = f"{groups['half'].lower()}m" if groups["half"] else ""
+        if hour > (12 if half else 24):
             return None
-        if (
-            second is not None
-            and not half
-            and "T" not in match.string[max(0, match.start() - 1) : match.start()]
-        ):
-            return duration_of(match["hour"], match["minute"], match["second"]) + stop(match, acronyms=False)
-        return language.say_time(hour, minute, second or None, half) + stop(match, acronyms=False)
+        if groups["second"] and not half and match.string[match.start() - 1 : match.start()] != "T":
+            words = duration_of(match["hour"], match["minute"], match["second"])
+        else:
+            words = language.say_time(hour, minute, second, half)
+        return words + stop(match, CAPITALISED)
 
     def duration_of(hours: str | None, minutes: str | None, seconds: str | None) -> str:
         parts = [(n, unit) for n, unit in ((hours, "h"), (minutes, "min"), (seconds, "s")) if n and int(n)]
@@ -43,25 +39,16 @@ def rules(language: Language) -> list[Rule]:
     def long_clock(match: re.Match[str]) -> str | None:
         return duration_of(match["h"], match["m"], match["s"])
 
-    def bare(match: re.Match[str]) -> str | None:
-        if not 1 <= int(match["hour"]) <= 12:
-            return None
-        return language.say_time(int(match["hour"]), 0, None, match["half"].lower() + "m") + stop(
-            match, acronyms=False
-        )
-
-    def half_range(match: re.Match[str]) -> str | None:
-        if not (1 <= int(match["hour"]) <= 12 and int(match["minute"] or 0) <= _SIXTY):
-            return None
+    def half_range(match: re.Match[str]) -> str:
         if not match["minute"]:
             return f"{integer(match['hour'], language)} {said['to']}"
-        return f"{language.say_time(int(match['hour']), int(match['minute']), None, '').removesuffix(' o clock')} {said['to']}"
+        return f"{language.say_time(int(match['hour']), int(match['minute']), 0, '')} {said['to']}"
 
     def zone(match: re.Match[str]) -> str:
         name = language.spell(re.sub(r"\W", "", match["zone"]))
         if not match["shift"]:
             return f" {name}"
-        sign = said["minus"] if match["sign"] in "-−–" else said["plus"]
+        sign = said["minus"] if match["sign"] in "-–" else said["plus"]
         hours, _, minutes = match["shift"].partition(":")
         return f" {name} {sign} {integer(str(int(hours)), language)}" + (
             f" {integer(minutes, language)}" if minutes.strip("0") else ""
@@ -77,12 +64,10 @@ def rules(language: Language) -> list[Rule]:
         return f" {said['to']} ".join(spoken(part, language) for part in match[0].split(":"))
 
     def scale(match: re.Match[str]) -> str | None:
-        high = re.sub(r"[.,](?=\d{3})", "", match["high"])
-        clock_like = len(high) == 2 and int(high) <= _SIXTY
-        return None if clock_like and not match["word"] else ratio_of(match["low"], high)
-
-    def ratio_of(low: str, high: str) -> str:
-        return f"{integer(low, language)} {said['to']} {integer(high, language)}"
+        if re.fullmatch(r"[0-5]\d", match["high"]) and not match["word"]:
+            return None  # a clock
+        high = re.sub(r"[.,]", "", match["high"])
+        return f"{integer(match['low'], language)} {said['to']} {integer(high, language)}"
 
     hours = language.hours_mark
     start = r"(?:(?<![\w.:])(?:(?<!\d,)|(?<=:\d\d,))|(?<=\d\dT))"
@@ -93,14 +78,10 @@ def rules(language: Language) -> list[Rule]:
         any_case("ratio", r"(?P<word>\b(?:escala|scale|ratio|odds|proporción|razón)\s(?:\w{1,3}\s)?)?(?<![\w.,:])(?P<own>(?P<low>1):(?P<high>\d{1,3}(?:[.,]\d{3})+|\d{2,7}))(?![\w:]|[.,]\d)", scale, "scale", ":"),
         any_case("duration", rf"{start}(?P<h>\d{{1,3}})\s?h(?:rs?|\s?oras)?\.?\s?(?P<m>\d{{1,2}})\s?m(?:in\.?|ins)?(?:\s?(?P<s>\d{{1,2}})\s?(?:s|segs?|secs?)\.?)?(?!\w)", long_clock, "hours and minutes", r"\d\s?[hH]"),
         any_case("duration", rf"{start}(?P<h>)(?P<m>\d{{1,3}})\s?m(?:in)?\s?(?P<s>\d{{1,2}})\s?s(?:e[cg])?(?!\w)", long_clock, "minutes and seconds", r"\d\s?[mM]"),
-        any_case("time", rf"{start}(?P<hour>\d{{1,2}})(?:[:.](?P<minute>\d\d))?\s?[-–](?=\s?\d{{1,2}}(?:[:.]\d\d)?\s?(?P<half>[ap])\.?\s?m\b)", half_range, "range of hours", r"[-–]"),
-        any_case("time", rf"{start}(?P<hour>\d{{1,2}}){point}(?P<minute>\d{{2}})(?::(?P<second>\d{{2}})(?:\.\d{{1,6}})?)?(?![\d:]|[.,]\d(?!\d?:\d\d)){_HALF_DAY}?{mark}", clock, "clock", r"\d[:.]\d\d"),
-        any_case("time", rf"(?<![\w.:$€£])(?<!\d,)(?P<hour>\d{{1,2}}){_HALF_DAY}(?![\w'])", bare, "hour and half of the day", r"\d\s?[aApP]"),
+        any_case("time", rf"{start}(?P<hour>0?[1-9]|1[0-2])(?:[:.](?P<minute>[0-5]\d))?\s?[-–](?=\s?\d{{1,2}}(?:[:.]\d\d)?\s?(?P<half>[ap])\.?\s?m\b)", half_range, "range of hours", r"[-–]"),
+        any_case("time", rf"{start}(?P<hour>\d{{1,2}}){point}(?P<minute>[0-5]\d)(?::(?P<second>[0-5]\d)(?:\.\d{{1,6}})?)?(?![\d:]|[.,]\d(?!\d?:\d\d)){_HALF_DAY}?{mark}", clock, "clock", r"\d[:.]\d\d"),
+        any_case("time", rf"(?<![\w.:$€£])(?<!\d,)(?P<hour>0?[1-9]|1[0-2])(?P<minute>){_HALF_DAY}(?![\w'])", clock, "hour and half of the day", r"\d\s?[aApP]"),
     ]  # fmt: skip
-    if not language.hour_before:
-        found.append(
-            any_case("duration", rf"{start}(?P<h>\d{{1,2}})h(?P<m>[0-5]\d)(?P<s>)(?!\w)", long_clock, "hours and minutes", r"\d\s?[hH]")
-        )  # fmt: skip
     if language.hour_before:
         before = rf"\b(?:{language.hour_before})\s"
         found += [
@@ -110,11 +91,13 @@ def rules(language: Language) -> list[Rule]:
             any_case("time", rf"{start}(?P<hour>\d{{1,2}})h(?P<minute>\d\d)?(?!\w)", clock, "hour with h", r"\d\s?[hH]"),
             any_case("time", rf"{before}(?P<own>(?P<hour>\d{{1,2}})(?P<minute>)\s?(?:{hours})\b\.?(?!\w))", clock, "hour with h", r"\d\s?[hH]"),
         ]  # fmt: skip
+    else:
+        found.append(any_case("duration", rf"{start}(?P<h>\d{{1,2}})h(?P<m>[0-5]\d)(?P<s>)(?!\w)", long_clock, "hours and minutes", r"\d\s?[hH]"))  # fmt: skip
     zones = alternatives(_ZONES.split("|"))
     dotted_zones = "|".join(r"\.\s?".join(z) + r"\.?" for z in ("est", "pst", "cst", "gmt"))
     return [
-        any_case("time", rf"(?:\d|\d\s?h|\d\s?[ap]\.?\s?m\.?)\s?(?P<own>(?P<zone>\b(?:{zones})|(?<=m)(?:{zones})|(?<=m\.)(?:{zones})|{dotted_zones})" r"(?:\s?(?P<sign>[-−–+])(?P<shift>\d{1,2}(?::\d\d)?))?)(?!\w)", zone, "zone behind a time", r"[\dhmM.]\s?[a-zA-Z]\.?[a-zA-Z]\.?[a-zA-Z]?\b"),
-        rule("time", r"(?P<own>(?P<zone>\b(?:GMT|UTC))\s?(?P<sign>[-−–+])(?P<shift>\d{1,2}(?::\d\d)?))(?!\w)", zone, "zone", "GMT|UTC"),
+        any_case("time", rf"(?:\d|\d\s?h|\d\s?[ap]\.?\s?m\.?)\s?(?P<own>(?P<zone>\b(?:{zones})|(?<=m)(?:{zones})|(?<=m\.)(?:{zones})|{dotted_zones})" r"(?:\s?(?P<sign>[-–+])(?P<shift>\d{1,2}(?::\d\d)?))?)(?!\w)", zone, "zone behind a time", r"[\dhmM.]\s?[a-zA-Z]\.?[a-zA-Z]\.?[a-zA-Z]?\b"),
+        rule("time", r"(?P<own>(?P<zone>\b(?:GMT|UTC))\s?(?P<sign>[-–+])(?P<shift>\d{1,2}(?::\d\d)?))(?!\w)", zone, "zone", "GMT|UTC"),
         *found,
         rule("ratio", rf"(?<![\w.,:]){NUMBER}(?::{NUMBER})+(?![\w:])", ratio, "colon between numbers", r"\d:\d"),
     ]  # fmt: skip

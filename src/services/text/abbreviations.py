@@ -47,13 +47,13 @@ def rules(language: Language) -> list[Rule]:
         plain = plain_form(written, small)
         if plain and (small not in language.ambiguous_abbreviations or _GOES_ON.match(after)):
             return ended(match, plain)
-        return ended(match, title) if title and not plain and small in table.titles_alone else None
+        return ended(match, title) if title and small in table.titles_alone else None
 
     def plain_form(written: str, small: str) -> str | None:
         found = table.plain.get(written)
-        if found is None and not written.isupper() and small not in ("co", "inc"):
+        if found is None and not written.isupper() and small != "inc":
             found = table.plain.get(small)
-        return found or (table.plain.get(written.capitalize()) if written.istitle() else None)
+        return found
 
     def unknown(match: re.Match[str]) -> str | None:
         """A short word with a dot in the middle of a sentence: the word stays, the dot goes."""

@@ -29,11 +29,14 @@ _SCORED = frozenset({"stars", "points", "estrellas", "puntos"})
 
 
 def ordinals(language: Language) -> list[Rule]:
+    points = re.compile(rf"\s?(?:{alternatives(language.points)})\b")
+
     def one(match: re.Match[str]) -> str | None:
         number = int(re.sub(r"\D", "", match["number"]))
-        compass = match["mark"] in ("º", "°") and re.match(r"\s?[NSEWO]\b", match.string[match.end() :])
-        if number >= 20 and (compass or (match["mark"] == "°" and not next_word(match))):
-            return None  # degrees
+        large, degree = number >= 20, match["mark"] == "°"
+        compass = (degree or match["mark"] == "º") and points.match(match.string, match.end())
+        if (compass and (large or degree)) or (large and degree and not next_word(match)):
+            return None
         article = "las " if match["article"] else ""
         return article + language.say_ordinal(number, match["mark"], next_word(match))
 
@@ -145,17 +148,17 @@ def scales(language: Language) -> list[Rule]:
         value = number(written, language)
         low = parse(match.groupdict().get("low") or "", language)
         after = match.string[match.end() :]
-        things = re.match(r"\s(?:de\s)?[a-zñ]+(?:s|people)\b", after)
+        things = re.match(r"\s(?:de\s)?(?:[a-zñ]+s|people)\b", after)
         money = re.match(rf"\s(?:de\s)?(?:{language.currency_words}|won)\b", after)
         name = scale in ("K", "M", "B") and not low and (len(written) == 1 or scale == "B")
         if name and not value.fraction and not money and not (things and scale == "M"):
             return None  # `3M`, `4K`, `8K`
         race = re.search(rf"\b(?:{language.race_before})\s$", match.string[: match.start()])
         distance = scale in ("k", "K") and (race or re.match(r"\s(?:race|run|walk)\b", after))
-        if distance and not value.fraction and not things:
+        if distance and not things:
             return None  # `a 5k`
-        noun = language.scales.get(scale) or language.money_scales[scale]
-        followed = re.match(r"\s[a-zñáéíóú]{3,}", after) and not match["dot"]
+        noun = language.scales[scale]
+        followed = re.match(r"\s[a-zñáéíóú]{3,}", after)
         start = f"{say(low, language)} {language.words['to']} " if low else ""
         return start + counted(value, noun, language) + (joint(noun, language) if followed else "")
 
@@ -164,11 +167,11 @@ def scales(language: Language) -> list[Rule]:
 
     short = alternatives(name for name in language.scales if len(name) <= 3 and name != "mil")
     found = [
-        rule("cardinal", rf"(?<![\w.,])(?:(?P<low>{NUMBER})\s?[-–]\s?)?(?P<number>{NUMBER})(?P<dot>)(?P<scale>{short})(?!\w)", one, "multiplier", near=r"\d\s?[a-zA-Z]"),
+        rule("cardinal", rf"(?<![\w.,])(?:(?P<low>{NUMBER})\s?[-–]\s?)?(?P<number>{NUMBER})(?P<scale>{short})(?!\w)", one, "multiplier", near=r"\d\s?[a-zA-Z]"),
     ]  # fmt: skip
     if "mill" in language.scales:
-        found.append(rule("cardinal", rf"(?<![\w.,])(?P<number>{NUMBER})\s(?P<scale>MM?)(?P<dot>)(?=\sde\b)", one, "multiplier", near=r"\dM|\d\sM"))  # fmt: skip
-        found.append(rule("cardinal", rf"(?<![\w.,])(?P<number>{NUMBER})\s?(?P<scale>mill)(?P<dot>\.)", one, "multiplier", near=r"\d\s?[a-zA-Z]"))  # fmt: skip
+        found.append(rule("cardinal", rf"(?<![\w.,])(?P<number>{NUMBER})\s(?P<scale>MM?)(?=\sde\b)", one, "multiplier", near=r"\dM|\d\sM"))  # fmt: skip
+        found.append(rule("cardinal", rf"(?<![\w.,])(?P<number>{NUMBER})\s?(?P<scale>mill)\.", one, "multiplier", near=r"\d\s?[a-zA-Z]"))  # fmt: skip
     if language.million_before:
         found.append(rule("cardinal", rf"(?<![\w.,])(?P<number>{NUMBER})m(?={language.million_before})", small, "multiplier before a plural", near=r"\dm"))  # fmt: skip
     return found

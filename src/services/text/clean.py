@@ -17,7 +17,7 @@ _RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺", "0123456789-+")
 _EXPONENT = re.compile(r"[⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺]{2,}|[⁰¹⁴⁵⁶⁷⁸⁹]")
 _LOGARITHM = re.compile(r"\blog([₀-₉]+)")
 # spoken differently from what NFKC makes of them
-_KEEP = frozenset("ºª²³…™®℠¨´¸ªµ″")
+_KEEP = frozenset("ºª²³…™®℠¨´¸µ″№")
 _PLAIN = str.maketrans(
     {
         "\r": "\n", "\x0b": "\n", "\x0c": "\n", "\x85": "\n", "\u2028": "\n", "\u2029": "\n\n",
@@ -68,13 +68,13 @@ def clean(text: str) -> str:
 
 def _plain(c: str) -> str:
     """One character without compatibility forms (ﬁ, 𝐀, Ａ, ①, ½) or, if it is invisible, nothing."""
-    if c in _KEEP or c in "\t\n\r\x0b\x0c":
+    if c in _KEEP or c in "\t\n\r\x0b\x0c\x85":
         return c
-    if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Co", "Cn") and c != "\x85":
+    if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Co", "Cn"):
         return ""
     numeric = unicodedata.decomposition(c).startswith("<fraction>")
     plain = unicodedata.normalize("NFKC", c)
-    return f" {plain}" if numeric else plain if plain.strip() or not c.strip() else c
+    return f" {plain}" if numeric else plain
 
 
 def _unmark(text: str) -> str:

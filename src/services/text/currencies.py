@@ -7,6 +7,7 @@ from babel import Locale
 from babel.numbers import get_currency_name, get_currency_precision
 
 from src.services.text.language import Language, Noun, table, words
+from src.services.text.scripts import transliterate
 
 SIGNS = table(
     """
@@ -44,9 +45,7 @@ _IN_FRONT = words("COP PEN CZK PLN HUF SEK NOK DKK RUB UAH ILS SAR AED THB VND I
 @lru_cache(maxsize=64)
 def signs(language: Language) -> dict[str, str]:
     """Every sign and code that may stand beside an amount, to its ISO code."""
-    codes = {
-        code: code for code in map(str, Locale(language.code).currencies) if re.fullmatch("[A-Z]{3}", code)
-    }
+    codes = {code: code for code in map(str, Locale(language.code).currencies)}
     small = {code: code.upper() for code in _COMMON}
     return {**codes, **small, "$": language.dollar, **SIGNS, **language.currency_signs}
 
@@ -73,7 +72,7 @@ def noun(sign: str, language: Language) -> Noun:
     if sign in own or (sign.upper() == code and code in own):
         return own.get(sign) or own[code]
     one, many = (str(get_currency_name(code, count, language.code)) for count in (1, 2))
-    one, many = one.replace("&", language.words["and"]), many.replace("&", language.words["and"])
+    one, many = (transliterate(name.replace("&", language.words["and"]), language) for name in (one, many))
     if sign.upper() != code and sign not in _QUALIFIED:  # the head of the name: `dollar`, `dólar`
         part = language.currency_head
         one, many = one.split()[part], many.split()[part]

@@ -28,7 +28,7 @@ _DOMAIN = re.compile(
     rf"(?<![\w@.])(?:[a-z0-9](?:[a-z0-9-]{{0,61}}[a-z0-9])?\.){{1,4}}(?:{_TLDS})(?:\.[a-z]{{2}})?(?:[/:][^\s<>\"'()]{{0,500}})?(?!\w)",
     re.IGNORECASE,
 )
-_PATH = re.compile(r"(?<![\w./:<])(?:~|\.{1,2})?(?:/[\w.-]{1,100}){2,20}/?(?![\w/>])")
+_PATH = re.compile(r"(?<![\w./:<])(?:~|\.{1,2})?(?:/[\w.-]{0,100}\w){2,20}/?(?![\w/>])")
 _MENTION = re.compile(r"(?<![\w@])@([\w.-]{0,63}\w)")
 _HASHTAG = re.compile(r"(?<![\w#&])#(?=\w*[^\W\d])(\w{1,100})(?![\w#])")
 _FILE = re.compile(
@@ -62,7 +62,8 @@ def rules(language: Language) -> list[Rule]:
             return None
         shouted = match[1].isupper() and _VOWELS.search(match[1])
         name = match[1].capitalize() if shouted else _address(match[1], language)
-        return f"{name} {said['dot']} {_part(match[2], language)}"
+        ending = " ".join(_part(part, language) for part in re.findall(r"\d+|\D+", match[2]))
+        return f"{name} {said['dot']} {ending}"
 
     def bare(match: re.Match[str]) -> str | None:
         last = match[0].rpartition(".")[2]

@@ -301,7 +301,7 @@ _READERS: dict[Any, Callable[[Any], Any]] = {
     Mapping[str, str]: table,
     Mapping[str, Noun]: nouns,
     Mapping[int, tuple[int, ...]]: lambda sizes: {int(size): tuple(groups) for size, groups in sizes.items()},
-    tuple[str, ...]: lambda text: tuple(text.split() if isinstance(text, str) else text),
+    tuple[str, ...]: tuple,
     tuple[tuple[str, str], ...]: lambda pairs: tuple(map(tuple, pairs)),
 }
 """How an entry of a data file is read, by the type of its field."""

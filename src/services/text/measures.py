@@ -14,7 +14,7 @@ _SINGULAR_BEFORE = re.compile(r"(?:\b(?:per|por|cada|each|un|el|the|a|one)\s)$",
 _ADJECTIVE_AFTER = re.compile(r"\s([A-Za-z]{2,})\b")
 _TECHNICAL = words("V W kW GB TB MB MHz GHz mAh MP mm cc Mbps")
 """Units that stand before their noun without an article, too: `12V battery`."""
-_SPACED = words("A B t T J N ac AU ly bar lx lm kn kt ct atm")
+_SPACED = words("A B t ac AU ly bar lx lm kn kt ct atm")
 
 
 def per(match: re.Match[str], language: Language) -> str:
@@ -137,11 +137,13 @@ def rules(language: Language) -> list[Rule]:  # noqa: PLR0915 - one function a f
     def factor(match: re.Match[str]) -> str:
         return counted(number(match["number"], language), language.factor, language)
 
-    def alone(match: re.Match[str]) -> str:
+    def alone(match: re.Match[str]) -> str | None:
+        after = match.string[match.end() :][:4]
+        if match["unit"] in language.abbreviations.numbered and re.match(r"\.\s?\d", after):
+            return None  # `en el km. 5`
         name = units.noun(match["unit"], language)
         before = match.string[max(0, match.start() - 8) : match.start()]
-        number = re.match(r"\s\d", match.string[match.end() :])
-        return name.one if number or _SINGULAR_BEFORE.search(before) else name.many
+        return name.one if re.match(r"\s\d", after) or _SINGULAR_BEFORE.search(before) else name.many
 
     left = r"(?:(?<![\w.,/])(?<!\b[^\W\d_]-)|(?<=\bc/))(?P<minus>-(?=\.?\d))?"
     dot = r"(?:(?<=[^\W\d_])\.)?"
@@ -167,7 +169,7 @@ def rules(language: Language) -> list[Rule]:  # noqa: PLR0915 - one function a f
         rule("measure", rf"(?<![\w.,/]){amount}(?P<per>/(?:{alternatives(u for u in {**units.simple(language), **language.per_names} if len(u) > 1 or u == 's')})){end}", lambda m: f"{say(number(m['number'], language), language)}{per(m, language)}", "rate", r"\d/"),
         rule("measure", rf"(?<![\w.,/]){amount}(?P<mark>\"|″|'')(?!\w)", inches, "inches", "[\"″']"),
         rule("measure", r"(?<=ft )(?P<number>\d{1,2})\s?(?P<mark>)in\b(?:\.(?!\s?[A-Z]|\w))?", inches, "inches in letters", r"\d\s?in\b"),
-        rule("measure", r"(?<![\w.,'])(?P<number>\d{1,2})'(?=\s(?:tall|high|long|wide|deep)\b)", lambda m: counted_unit(m, m["number"], foot_noun), "feet and inches", "'"),
+        rule("measure", r"(?<![\w.,'])(?P<number>\d{1,2})'(?=\s(?:wide|long|tall|high|deep|thick|diameter|across)\b)", lambda m: counted_unit(m, m["number"], foot_noun), "feet and inches", "'"),
         rule("measure", rf"(?<![\w.,/]){amount}\s?(?P<mark>)in(?:\.(?!\s?[A-Z]|\w)|(?=\s(?:wide|long|tall|high|deep|thick|diameter|across)\b))", inches, "inches in letters", r"\d\s?in\b"),
         rule("measure", rf"(?<![\w.,/]){amount}[x×](?=\s[a-záéíóúñ])", factor, "factor", r"\d[x×]"),
         rule("measure", rf"(?<![\w/]) ?(?P<own>(?P<unit>{plain}))(?![\w/²³])", alone, "unit without a number", ""),

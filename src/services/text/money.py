@@ -3,7 +3,7 @@
 import re
 
 from src.services.text import currencies, units
-from src.services.text.language import Language, Noun, alternatives
+from src.services.text.language import Count, Language, Noun, alternatives
 from src.services.text.measures import adjective, per
 from src.services.text.numbers import NUMBER, Value, counted, joint, minus, number, say
 from src.services.text.reading import Rule, stop
@@ -50,7 +50,7 @@ def rules(language: Language) -> list[Rule]:
         sign, scale = match["sign"], match["scale"]
         if low.fraction or (high.fraction and not scale):
             return None
-        said = say(low, language, language.noun_of("a" if currencies.noun(sign, language).feminine else ""))
+        said = say(low, language, Count(feminine=currencies.noun(sign, language).feminine))
         return f"{said} {language.words['to']} {amount(match['high'], scale, sign)}{per(match, language)}"
 
     left = r"(?<![\w.,])(?P<minus>-)?"

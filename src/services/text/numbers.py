@@ -125,11 +125,7 @@ def say_list(written: str, language: Language) -> str:
         if part == ",":
             said[-1] += ","
         elif part == ".":
-            said.append(
-                language.words["dot"]
-                if written.count(".") > 1 and "," not in written and language.decimal_mark == ","
-                else language.marks["."]
-            )
+            said.append(language.marks["."])
         elif part:  # none stands before the first mark of `.5.1`
             said.append(integer(part, language))
     return " ".join(said)

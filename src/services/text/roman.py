@@ -22,7 +22,7 @@ def value(numeral: str) -> int:
 
 
 def rules(language: Language) -> list[Rule]:
-    joints = f"{language.words['and']}|{language.words['to']}|al|and|y|a|,"
+    joints = f"{language.words['and']}|{language.words['to']}|al|and|y|a"
     after = rf"{language.roman_after}|(?i:{alternatives(language.abbreviations.numbered)})\."
 
     def cardinal(match: re.Match[str]) -> str:
@@ -49,7 +49,7 @@ def rules(language: Language) -> list[Rule]:
     number = rf"(?![CDLM](?!\w)){_ROMAN}"
     found = [
         _numeral(rf"\b(?P<name>{language.roman_names})\s(?P<own>(?P<roman>{_ROMAN}))(?![\w.-]\w|\w|'(?!s\b)\w)", ruler, "ruler"),
-        _numeral(rf"\b(?:{after})\s(?P<own>{number}(?!\w)(?:\s?(?:[-–]|(?<!\w)(?:{joints})(?!\w))\s?(?!I\b(?!\.)){_ROMAN}(?!\w)){{1,3}})(?![\w'])(?!-\w)", several, "several behind a noun"),
+        _numeral(rf"\b(?:{after})\s(?P<own>{number}(?!\w)(?:\s?(?:[-–,]|(?<!\w)(?:{joints})(?!\w))\s?(?!I\b(?!\.)){_ROMAN}(?!\w)){{1,3}})(?![\w'])(?!-\w)", several, "several behind a noun"),
         _numeral(rf"\b(?:{after})\s(?P<own>(?P<roman>{number}))(?![\w'-])", cardinal, "behind a noun"),
     ]  # fmt: skip
     if language.roman_before:

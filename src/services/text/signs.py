@@ -19,7 +19,7 @@ def rules(language: Language) -> list[Rule]:
         return ", " if match[1] in "-—–" else " "
 
     def plus_plus(match: re.Match[str]) -> str:
-        return f"{_name(match[1], language)} {said['plus']} {said['plus']}"
+        return f"{language.spell(match[1])} {said['plus']} {said['plus']}"
 
     def pair(match: re.Match[str]) -> str | None:
         return match[0].replace("/", f" {said['or']} ") if match[0].lower() in language.either_or else None
@@ -34,8 +34,8 @@ def rules(language: Language) -> list[Rule]:
     ] if language.spanish_marks else []  # fmt: skip
     return [
         rule("sign", r"([^\w\s.,;:?!¿¡'\"(){}\[\]<>])\1{2,}", pause, "ornament", near=""),
-        rule("sign", r"(?<![\w+#])([A-Za-z]|[a-z]{1,3})\+\+(?![\w+])", plus_plus, "C++", near=r"\+\+"),
-        rule("sign", r"(?<![\w+#])([A-Z])#(?!\w)", lambda m: f"{_name(m[1], language)} {said['sharp']}", "C#", near=r"#"),
+        rule("sign", r"(?<![\w+#])([A-Za-z])\+\+(?![\w+])", plus_plus, "C++", near=r"\+\+"),
+        rule("sign", r"(?<![\w+#])([A-Z])#(?!\w)", lambda m: f"{language.spell(m[1])} {said['sharp']}", "C#", near=r"#"),
         rule("sign", r"(?<!\w)[^\W\d_]{1,8}/[^\W\d_]{1,8}(?!\w|/)", pair, "one word or the other", near=r"/"),
         rule("sign", rf"(?i:\b(?:{conjunctions})\b)", lambda m: m[0].replace("/", " "), "conjunctions", near=r"/"),
         *genders,
@@ -71,7 +71,3 @@ def soften(text: str) -> str:
     text = re.sub(r"[^\S\n]{2,}", " ", text)
     text = re.sub(r"\s[-–—]+\s|\s[–—-]+(?=\w)|(?<=\w)[–—-]+\s|[–—]|--+", ", ", text)
     return re.sub(r"[(){}\[\]|]+", ", ", text)
-
-
-def _name(letter: str, language: Language) -> str:
-    return language.spell(letter) if len(letter) == 1 else letter

@@ -23,7 +23,9 @@ _MASCULINE = words(
     mañana papa yoga
     """
 )
-_FEMININE = words("mujer mujeres vez veces noche noches clase clases tarde tardes calle calles parte partes")
+_FEMININE = words(
+    "mano manos mujer mujeres vez veces noche noches clase clases tarde tardes calle calles parte partes"
+)
 # words in -as that are no nouns, or verbs: nothing to agree with
 _NO_NOUN = words(
     """
@@ -79,7 +81,7 @@ def _say_ordinal(number: int, mark: str, word: str) -> str:
     mark = mark.rstrip("s")
     feminine = mark.endswith(("ª", "a"))
     said = _ordinal(number, feminine)
-    short = (mark.endswith("r") and mark != "r") or (
+    short = mark.endswith("r") or (
         word.islower() and not feminine and word not in _NO_ORDINAL_NOUN and not _noun(word).feminine
         and _noun(word).before_noun
     )  # fmt: skip

@@ -3,12 +3,15 @@
 import re
 
 from src.services.text import units
-from src.services.text.language import Language, alternatives
+from src.services.text.language import Language
 from src.services.text.numbers import NUMBER, Value, counted, integer, spoken
 from src.services.text.reading import CAPITALISED, Rule, any_case, rule, stop
 
 _HALF_DAY = r"(?:\s?(?P<half>[ap])\.?\s?m\b\.?)"
-_ZONES = "GMT|UTC|EST|EDT|CST|CDT|MST|MDT|PST|PDT|CET|CEST|BST|WET|EET|IST|JST|PYT|ART|CLT|COT|ET|PT|CT|MT"
+_ZONES = (
+    "GMT|UTC|EST|EDT|CST|CDT|MST|MDT|PST|PDT|CET|CEST|BST|WET|EET|IST|JST|PYT|ART|CLT|COT|(?-i:ET|PT|CT|MT)"
+)
+"""The short ones in capitals only: `12 pt`, `2 ct`."""
 
 
 def rules(language: Language) -> list[Rule]:
@@ -93,10 +96,9 @@ def rules(language: Language) -> list[Rule]:
         ]  # fmt: skip
     else:
         found.append(any_case("duration", rf"{start}(?P<h>\d{{1,2}})h(?P<m>[0-5]\d)(?P<s>)(?!\w)", long_clock, "hours and minutes", r"\d\s?[hH]"))  # fmt: skip
-    zones = alternatives(_ZONES.split("|"))
     dotted_zones = "|".join(r"\.\s?".join(z) + r"\.?" for z in ("est", "pst", "cst", "gmt"))
     return [
-        any_case("time", rf"(?:\d|\d\s?h|\d\s?[ap]\.?\s?m\.?)\s?(?P<own>(?P<zone>\b(?:{zones})|(?<=m)(?:{zones})|(?<=m\.)(?:{zones})|{dotted_zones})" r"(?:\s?(?P<sign>[-–+])(?P<shift>\d{1,2}(?::\d\d)?))?)(?!\w)", zone, "zone behind a time", r"[\dhmM.]\s?[a-zA-Z]\.?[a-zA-Z]\.?[a-zA-Z]?\b"),
+        any_case("time", rf"(?:\d|\d\s?h|\d\s?[ap]\.?\s?m\.?)\s?(?P<own>(?P<zone>(?:\b|(?<=m))(?:{_ZONES})|{dotted_zones})" r"(?:\s?(?P<sign>[-–+])(?P<shift>\d{1,2}(?::\d\d)?))?)(?!\w)", zone, "zone behind a time", r"[\dhmM.]\s?[a-zA-Z]\.?[a-zA-Z]\.?[a-zA-Z]?\b"),
         rule("time", r"(?P<own>(?P<zone>\b(?:GMT|UTC))\s?(?P<sign>[-–+])(?P<shift>\d{1,2}(?::\d\d)?))(?!\w)", zone, "zone", "GMT|UTC"),
         *found,
         rule("ratio", rf"(?<![\w.,:]){NUMBER}(?::{NUMBER})+(?![\w:])", ratio, "colon between numbers", r"\d:\d"),

@@ -9,6 +9,7 @@ from src.engines import cpu
 from src.engines.kernels import rows as row_kernels
 from src.engines.kernels import sampling
 from src.engines.kernels.attention import self_attention
+from src.engines.linear import MatMulInt8, MatMulInt8Vnni, from_bytes
 from src.engines.whisper.loop.cross_attention import (
     CrossAttentionBFloat16,
     CrossAttentionCache,
@@ -230,3 +231,47 @@ def test_encoder_attention_of_the_largest_numbers_does_not_overflow() -> None:
 def test_encoder_attention_is_given_heads_of_whispers_width() -> None:
     with pytest.raises(ValueError, match="head width"):
         EncoderAttentionInt16(10, 2, 32)
+
+
+needs_vnni = pytest.mark.skipif(not cpu.multiplies_words("Numba"), reason="the CPU lacks AVX512-VNNI")
+
+
+def bytes_of(outputs: int, inputs: int) -> torch.Tensor:
+    """A weight of signed bytes of all sizes."""
+    values = np.random.default_rng(outputs).integers(-127, 128, (outputs, inputs)).astype(np.int8)
+    return from_bytes(torch.from_numpy(values), normal(outputs).abs() / 100 + 1e-3)
+
+
+@needs_vnni
+@pytest.mark.skipif(not cpu.multiplies_bytes(), reason="FBGEMM is held to rows of 7 bits")
+@pytest.mark.parametrize(("outputs", "inputs"), [(64, 4), (96, 64), (1536, 512), (512, 2048)])
+@pytest.mark.parametrize("rows", [1, 2, 3, 4, 5, 6, 11, 40])
+def test_products_of_bytes_are_those_of_fbgemm_to_the_bit(rows: int, outputs: int, inputs: int) -> None:
+    weight = bytes_of(outputs, inputs)
+    x = (normal(rows, inputs) * torch.logspace(-3, 3, rows)[:, None]).numpy()
+    ours, theirs = (kind(weight)(x.copy()) for kind in (MatMulInt8Vnni, MatMulInt8))
+    for one, other in zip(ours, theirs, strict=True):
+        assert np.array_equal(one, other)
+
+
+@needs_vnni
+def test_products_of_the_largest_bytes_do_not_overflow() -> None:
+    """Two such products do not fit 16 bits, in which CPUs without VNNI add them up."""
+    values = np.full((64, 2048), 127, np.int8)
+    values[1] = -127
+    rows = np.ones((5, 2048), np.float32)
+    rows[1] = -1
+    rows[2] = 0
+    out, _ = MatMulInt8Vnni(from_bytes(torch.from_numpy(values), torch.ones(64)))(rows.copy())
+    assert np.allclose(out[0], values.astype(np.float64).sum(1))
+    assert np.array_equal(out[1], -out[0])
+    assert not out[2].any()
+
+
+@needs_vnni
+def test_a_row_has_the_same_product_alone_and_among_others() -> None:
+    product = MatMulInt8Vnni(bytes_of(1536, 512))
+    x = normal(13, 512).numpy()
+    all_rows, _ = product(x.copy())
+    for number, row in enumerate(x):
+        assert np.array_equal(product(row[None].copy())[0][0], all_rows[number])

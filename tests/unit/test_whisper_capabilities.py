@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from src.engines import cpu
-from src.engines.linear import MatMulFloat32, MatMulInt8, MatMulInt8OneDnn
+from src.engines.kernels import few_rows
+from src.engines.linear import MatMulFloat32, MatMulInt8, MatMulInt8OneDnn, MatMulInt8Vnni
 from src.engines.whisper import WhisperEngine
 from src.engines.whisper.ctranslate2_runner import CTranslate2Runner
 from src.engines.whisper.loop import LoopRunner, Unsupported, encoder_attention, is_meant_for, probe
@@ -37,7 +38,7 @@ def broken(*_: object, **__: object) -> None:
 
 def test_where_all_works_the_fastest_is_used(folder: Path) -> None:
     found = probe("int8", folder)
-    assert found.few_rows is MatMulInt8
+    assert found.few_rows is (MatMulInt8Vnni if cpu.multiplies_words("Numba") else MatMulInt8)
     assert found.many_rows is MatMulInt8OneDnn
     words = EncoderAttentionInt16 if cpu.multiplies_words("Numba") else EncoderAttentionFloat32
     assert found.encoder_attention is words
@@ -64,6 +65,21 @@ def test_a_wrong_product_is_not_used(folder: Path, monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(MatMulInt8OneDnn, "__call__", wrong)
     assert probe("int8", folder).many_rows is MatMulInt8
+
+
+@pytest.mark.parametrize("damage", ["raises", "is not a number"])
+def test_a_product_for_few_rows_falls_back_to_fbgemm(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, damage: str
+) -> None:
+    def nan(*arguments: object) -> None:
+        out = arguments[4]
+        assert isinstance(out, np.ndarray)
+        out[:] = float("nan")
+
+    monkeypatch.setattr("src.engines.cpu.multiplies_words", lambda _: True)
+    monkeypatch.setattr(few_rows, "multiply_bytes", broken if damage == "raises" else nan)
+    monkeypatch.setattr(encoder_attention, "attend", broken)
+    assert probe("int8", folder).few_rows is MatMulInt8
 
 
 @pytest.mark.parametrize("damage", ["raises", "is not a number"])
@@ -97,6 +113,7 @@ def test_without_a_product_for_few_rows_ctranslate2_decodes_and_a_notice_says_so
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(MatMulInt8, "__call__", broken)
+    monkeypatch.setattr(MatMulInt8Vnni, "__call__", broken)
     with pytest.raises(Unsupported, match="MatMulInt8 does not work here"):
         probe("int8", folder)
     fallen_back = engine(folder)

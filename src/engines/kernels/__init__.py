@@ -6,6 +6,7 @@ their call overhead is longer than their arithmetic. So each kernel here is a si
     jit.py ── scalar.py, intrinsics.py ── rows.py        scaling, GELU, layer normalisation
                                        ── attention.py   self-attention and cross-attention
                                        ── encoder_attention.py (on tiles.py)  attention of hundreds of queries
+                                       ── few_rows.py    products of a few rows of bytes
                                        ── sampling.py    log-softmax with a mask, top-k
                                        ── alignment.py   median filter, dynamic time warping
                                        ── snake.py       snake activation, moments of channels

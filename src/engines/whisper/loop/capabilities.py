@@ -15,7 +15,14 @@ import numpy as np
 import torch
 
 from src.engines import cpu
-from src.engines.linear import Linear, MatMul, MatMulFloat32, MatMulInt8, MatMulInt8OneDnn
+from src.engines.linear import (
+    Linear,
+    MatMul,
+    MatMulFloat32,
+    MatMulInt8,
+    MatMulInt8OneDnn,
+    MatMulInt8Vnni,
+)
 from src.engines.whisper.loop import weights
 from src.engines.whisper.loop.cross_attention import (
     CrossAttentionBFloat16,
@@ -83,6 +90,8 @@ def probe(compute_type: str, folder: Path) -> Capabilities:
         product = _first_working(exact, _check_product)
         return Capabilities(product, product, CrossAttentionFloat32, EncoderAttentionFloat32, torch.float32)
     for_few: list[type[MatMul]] = [MatMulInt8]
+    if cpu.multiplies_words("Numba"):
+        for_few.insert(0, MatMulInt8Vnni)
     for_many: list[type[MatMul]] = [MatMulInt8OneDnn, MatMulInt8]
     few, many = (_first_working(kinds, _check_product) for kinds in (for_few, for_many))
     for_steps: list[type[CrossAttentionCache]] = [CrossAttentionFloat32]

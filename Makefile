@@ -90,8 +90,9 @@ bench-first-sound: setup-dev ## when streamed speech begins, and how its slices 
 	$(BIN)/python -m benchmarks.first_sound kokoro
 	$(BIN)/python -m benchmarks.first_sound coqui
 
-bench-load: setup-dev ## latency by load, of the server and of one call at a time; writes plots and tables
-	$(BIN)/python -m benchmarks.load measure
+bench-load: setup-dev ## latency by load, beside one call at a time, and of speech beside fastkokoro; writes plots and tables
+	$(BIN)/python -m benchmarks.load measure mixed
+	$(BIN)/python -m benchmarks.load measure speech
 
 bench-overhead: setup-dev ## what HTTP and the decoder processes cost; writes a table
 	$(BIN)/python -m benchmarks.overhead

@@ -1,27 +1,21 @@
-"""Other live servers, each in an environment of its own, on the same weights by local folder.
-
-Environments are made with uv from the package index, in a cache folder; making one takes minutes.
-"""
+"""Other live servers, each in an environment of its own, on the same weights by local folder."""
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.environments import cache, python_with
 from benchmarks.live_clients import Client, WhisperLive, WhisperLiveKit
 from benchmarks.live_weights import write_checkpoint
 from tests.support.ports import free_port
 
 _START_SECONDS = 600
-_NOT_NEEDED = ("pyaudio", "openvino", "openvino-genai", "openvino-tokenizers", "optimum", "optimum-intel")
-"""Requirements of peers that their servers do not need here; PyAudio has no wheel."""
 _HEADS = "from whisperlivekit.whisper import _ALIGNMENT_HEADS; print(_ALIGNMENT_HEADS['base'].decode())"
 _WHISPER_LIVE = """
 from whisper_live.server import TranscriptionServer
@@ -52,33 +46,11 @@ PEERS = {
 }
 
 
-def cache() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "voz-benchmarks"
-
-
-def python_of(peer: Peer) -> Path:
-    """The interpreter of a peer's environment, which is made if need be."""
-    folder = cache() / peer.packages[0].replace("==", "-")
-    python = folder / "bin" / "python"
-    if (folder / "made").is_file():
-        return python
-    uv = shutil.which("uv") or str(Path(sys.executable).parent / "uv")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    overrides = cache() / "not-needed.txt"
-    overrides.write_text("".join(f"{name}; sys_platform == 'never'\n" for name in _NOT_NEEDED))
-    print(f"making an environment for {peer.packages[0]}", flush=True)
-    subprocess.run([uv, "venv", "--quiet", "--clear", "--python", "3.11", folder], check=True)
-    install: list[str | Path] = [uv, "pip", "install", "--quiet", "--python", python, "--override", overrides]
-    subprocess.run([*install, *peer.packages], check=True)
-    (folder / "made").touch()
-    return python
-
-
 @contextmanager
 def serving(name: str, model: Path, language: str) -> Iterator[tuple[Client | None, int, int]]:
     """Run a peer's server; gives a client (none for Wyoming), its port, and its process id."""
     peer = PEERS[name]
-    python, port = python_of(peer), free_port()
+    python, port = python_with(peer.packages), free_port()
     command: list[str | Path]
     client: Client | None = None
     if name.startswith("whisperlivekit"):

@@ -1,28 +1,19 @@
-"""Sends mixed requests to a server: in a closed loop for its capacity, and at random for its latency."""
+"""Sends requests to a server: in a closed loop for its capacity, and at random for its latency."""
 
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 import numpy as np
 
-from benchmarks.speech import clips
+from benchmarks.load.workloads import Requests, Send
 
 LOADS = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
 _CLIENTS = 8
-_DECK = ("stt",) * 8 + ("tts",) * 2
-"""Kinds of ten requests. They are shuffled, so that every stretch of a run has nearly the same work."""
-_TEXTS = {
-    "en": ("Your order number {0} leaves at nine.", "Please call extension {0} after lunch."),
-    "es": ("El pedido número {0} sale a las nueve.", "Llame a la extensión {0} por la tarde."),
-}
 _REFUSED = 503
-
-Send = Callable[[], Awaitable[httpx.Response]]
 
 
 @dataclass
@@ -59,45 +50,14 @@ class Outcome:
         }
 
 
-class Mix:
-    """The same requests in the same order for every server with the same seed."""
-
-    def __init__(self, client: httpx.AsyncClient, seed: int) -> None:
-        self._client = client
-        self._drawn = random.Random(seed)
-        self._sounds = [
-            (clip.path.name, clip.path.read_bytes()) for language in ("en", "es") for clip in clips(language)
-        ]
-        self._requests = self._draw()
-
-    def next(self) -> Send:
-        return next(self._requests)
-
-    def _draw(self) -> Iterator[Send]:
-        while True:
-            for kind in self._drawn.sample(_DECK, len(_DECK)):
-                yield self._read() if kind == "stt" else self._speak()
-
-    def _read(self) -> Send:
-        sound = self._drawn.choice(self._sounds)
-        return lambda: self._client.post("/stt", files={"file": sound})
-
-    def _speak(self) -> Send:
-        language = self._drawn.choice(sorted(_TEXTS))
-        # a number of its own: equal texts that come at once would be spoken once
-        text = self._drawn.choice(_TEXTS[language]).format(self._drawn.randrange(1000, 10_000))
-        body = {"text": text, "language": language, "format": "wav"}
-        return lambda: self._client.post("/tts", json=body)
-
-
-async def capacity(client: httpx.AsyncClient, seconds: float, seed: int = 1) -> float:
-    """Requests a second that so many clients get answered, each sending one when the last is answered."""
-    mix, outcome = Mix(client, seed), Outcome()
+async def capacity(requests: Requests, seconds: float) -> float:
+    """Requests a second that eight clients get answered, each sending one when the last is answered."""
+    outcome = Outcome()
     began = time.perf_counter()
 
     async def caller() -> None:
         while time.perf_counter() - began < seconds:
-            await _timed(mix.next(), time.perf_counter(), outcome)
+            await _timed(requests.next(), time.perf_counter(), outcome)
 
     await asyncio.gather(*(caller() for _ in range(_CLIENTS)))
     if outcome.refused or outcome.failed or not outcome.latencies:
@@ -105,23 +65,23 @@ async def capacity(client: httpx.AsyncClient, seconds: float, seed: int = 1) -> 
     return len(outcome.latencies) / (time.perf_counter() - began)
 
 
-async def open_arrivals(client: httpx.AsyncClient, rate: float, seconds: float, seed: int) -> Outcome:
+async def open_arrivals(requests: Requests, rate: float, seconds: float, seed: int) -> Outcome:
     """Requests that come at random (Poisson), whether or not earlier ones are answered.
 
     Returns when all are answered.
 
     Args:
-        client: of the server.
+        requests: to the server.
         rate: requests a second.
         seconds: for which they come.
-        seed: of the requests and of their times.
+        seed: of their times.
     """
-    mix, outcome, drawn = Mix(client, seed), Outcome(), random.Random(seed)
+    outcome, drawn = Outcome(), random.Random(seed)
     began, due = time.perf_counter(), 0.0
     async with asyncio.TaskGroup() as group:
         while (due := due + drawn.expovariate(rate)) < seconds:
             await asyncio.sleep(max(0.0, began + due - time.perf_counter()))
-            group.create_task(_timed(mix.next(), began + due, outcome))
+            group.create_task(_timed(requests.next(), began + due, outcome))
     outcome.seconds = max(seconds, time.perf_counter() - began)
     return outcome
 

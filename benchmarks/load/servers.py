@@ -1,32 +1,54 @@
-"""Starts both servers as processes of their own, on free ports, and ends them."""
+"""Starts servers as processes of their own, on free ports, and ends them."""
 
 import asyncio
 import os
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import numpy as np
 
+from benchmarks.environments import python_with
+from src.config import load_settings
+from src.weights.store import ModelStore
 from tests.support.ports import free_port
 
 KEY = "benchmark-key-0123456789"
-OURS, PEER = "Voz", "one call at a time"
-_COMMANDS = {
-    OURS: ["-m", "uvicorn", "src.main:app", "--log-level", "warning", "--port"],
-    PEER: ["-m", "benchmarks.load.peer", "--port"],
-}
 _START_SECONDS = 180.0
 _CONNECTIONS = 1000
 
 
+Environment = dict[str, str]
+_FASTKOKORO = ("fastkokoro[cpu]==0.7.0",)
+
+
+@dataclass(frozen=True)
+class System:
+    """A server that can be started.
+
+    Args:
+        name: in tables and plots.
+        command: its program and arguments; makes what it needs in a scratch folder.
+        environment: its variables, from the scratch folder, the port and the threads of its engines.
+        ready: path that answers with success once it is ready.
+    """
+
+    name: str
+    command: Callable[[int], Sequence[str | Path]]
+    environment: Callable[[Path, int, int], Environment]
+    ready: str = "/health/ready"
+
+
 @asynccontextmanager
-async def running(threads: int) -> AsyncIterator[dict[str, httpx.AsyncClient]]:
+async def running(systems: Sequence[System], threads: int) -> AsyncIterator[dict[str, httpx.AsyncClient]]:
     """A client of each server, which is ready.
 
     Args:
+        systems: the servers.
         threads: of the engines of each.
 
     Raises:
@@ -36,23 +58,20 @@ async def running(threads: int) -> AsyncIterator[dict[str, httpx.AsyncClient]]:
     async with AsyncExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="voz-load-")))
         clients = {}
-        for name, command in _COMMANDS.items():
-            clients[name] = await stack.enter_async_context(_server(command, scratch, threads))
+        for system in systems:
+            clients[system.name] = await stack.enter_async_context(_server(system, scratch, threads))
         yield clients
 
 
 @asynccontextmanager
-async def _server(command: list[str], scratch: Path, threads: int) -> AsyncIterator[httpx.AsyncClient]:
+async def _server(system: System, scratch: Path, threads: int) -> AsyncIterator[httpx.AsyncClient]:
     port = free_port()
     log = scratch / f"{port}.log"
+    command = await asyncio.to_thread(system.command, port)
+    variables = await asyncio.to_thread(system.environment, scratch, port, threads)
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            *command,
-            str(port),
-            env=os.environ | _environment(scratch, threads),
-            stdout=output,
-            stderr=output,
+            *command, env=os.environ | variables, stdout=output, stderr=output
         )
     limits = httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=32)
     try:
@@ -64,10 +83,10 @@ async def _server(command: list[str], scratch: Path, threads: int) -> AsyncItera
             limits=limits,
         ) as client:
             async with asyncio.timeout(_START_SECONDS):
-                while not await _ready(client):
+                while not await _ready(client, system.ready):
                     if process.returncode is not None:
                         said = await asyncio.to_thread(log.read_text)
-                        raise RuntimeError(f"{' '.join(command)} has ended:\n{said[-2000:]}")
+                        raise RuntimeError(f"{system.name} has ended:\n{said[-2000:]}")
                     await asyncio.sleep(0.5)
             yield client
     finally:
@@ -76,14 +95,14 @@ async def _server(command: list[str], scratch: Path, threads: int) -> AsyncItera
         await process.wait()
 
 
-async def _ready(client: httpx.AsyncClient) -> bool:
+async def _ready(client: httpx.AsyncClient, path: str) -> bool:
     try:
-        return (await client.get("/health/ready")).is_success
+        return (await client.get(path)).is_success
     except httpx.TransportError:
         return False
 
 
-def _environment(scratch: Path, threads: int) -> dict[str, str]:
+def _voz(scratch: Path, _port: int, threads: int) -> Environment:
     return {
         "API_KEY": KEY,
         "STORAGE": "local",
@@ -96,3 +115,45 @@ def _environment(scratch: Path, threads: int) -> dict[str, str]:
         "DEVICE": "cpu",
         "OMP_NUM_THREADS": str(threads),
     }
+
+
+def _fastkokoro(scratch: Path, port: int, threads: int) -> Environment:
+    files = ModelStore(load_settings(api_key=KEY).models_dir).kokoro()
+    voices = scratch / "voices.npz"
+    np.savez(voices, allow_pickle=False, **{name: _style(path) for name, path in files.voices.items()})
+    return {
+        "FASTKOKORO_MODEL_PATH": str(files.model.resolve()),
+        "FASTKOKORO_VOICES_PATH": str(voices),
+        "FASTKOKORO_HOST": "127.0.0.1",
+        "FASTKOKORO_PORT": str(port),
+        "FASTKOKORO_ONNX_INTRA_OP_NUM_THREADS": str(threads),
+        "HF_HUB_OFFLINE": "1",
+    }
+
+
+def _style(path: Path) -> "np.ndarray[tuple[int, ...], np.dtype[np.float32]]":
+    return np.fromfile(path, np.float32).reshape(510, 1, 256)
+
+
+VOZ = System(
+    "Voz",
+    lambda port: [
+        sys.executable,
+        "-m",
+        "uvicorn",
+        "src.main:app",
+        "--log-level",
+        "warning",
+        "--port",
+        str(port),
+    ],
+    _voz,
+)
+ONE_CALL = System(
+    "one call at a time",
+    lambda port: [sys.executable, "-m", "benchmarks.load.peer", "--port", str(port)],
+    _voz,
+)
+FASTKOKORO = System(
+    "fastkokoro", lambda _port: [python_with(_FASTKOKORO).parent / "fastkokoro"], _fastkokoro, "/health"
+)

@@ -1,11 +1,15 @@
 """What benchmarks write into documents themselves."""
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import httpx
 import pytest
 
 from benchmarks import documents
 from benchmarks.load.drive import Outcome
+from benchmarks.load.workloads import WORKLOADS
 
 REPOSITORY = Path(__file__).parent.parent.parent
 
@@ -29,7 +33,7 @@ def test_a_document_without_the_marks_stays_as_it_is(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("document", "names"),
     [
-        ("docs/performance.md", ("plots", "load", "overhead")),
+        ("docs/performance.md", ("plots", "load", "load-speech", "overhead")),
         ("README.md", ("load",)),
         ("README.es.md", ("load",)),
     ],
@@ -62,3 +66,33 @@ def test_refused_and_failed_requests_have_no_latency() -> None:
     outcome.latencies = [1.0, 2.0, 3.0, 4.0, 5.0]
     found = outcome.summary()
     assert (found["requests"], found["throughput"], found["p50"]) == (8, 0.5, 3.0)
+
+
+@pytest.mark.parametrize("name", sorted(WORKLOADS))
+def test_every_server_is_sent_the_same_requests(name: str) -> None:
+    sent: list[list[tuple[str, str, bytes]]] = []
+    for _ in range(2):
+        seen: list[tuple[str, str, bytes]] = []
+
+        async def send(client: httpx.AsyncClient) -> None:
+            requests = WORKLOADS[name].requests(client, 7)
+            for _ in range(6):
+                await requests.next()()
+
+        asyncio.run(_with_a_client(send, seen))
+        sent.append(seen)
+    assert sent[0] == sent[1]
+    assert len({body for _, _, body in sent[0]}) == 6
+
+
+async def _with_a_client(
+    send: Callable[[httpx.AsyncClient], Awaitable[None]], seen: list[tuple[str, str, bytes]]
+) -> None:
+    def note(request: httpx.Request) -> httpx.Response:
+        kind = request.headers["Content-Type"].partition("boundary=")
+        boundary = kind[2].encode() or b"-"
+        seen.append((request.method, str(request.url), request.read().replace(boundary, b"")))
+        return httpx.Response(200)
+
+    async with httpx.AsyncClient(base_url="http://a", transport=httpx.MockTransport(note)) as client:
+        await send(client)

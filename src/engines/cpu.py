@@ -119,7 +119,7 @@ def in_use(library: str) -> Level:
 def multiplies_bytes() -> bool:
     """FBGEMM and oneDNN multiply bytes without an overflow (VNNI).
 
-    Without, they add two products up in 16 bits, which only bytes of 7 bits leave room for.
+    Without, they add two products up in 16 bits, which two products of any bytes do not fit.
     """
     return min(in_use("FBGEMM"), in_use("oneDNN")) >= Level.AVX512_VNNI
 

@@ -13,30 +13,20 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.functional import pad
 
 from src.engines import cpu
 from src.engines.kernels import Rows, Vector, few_rows
 from src.engines.kernels import rows as kernels
 
-_WEIGHT_LEVELS = 127.0
+_LEVELS, _ZERO_POINT = 127, 128
+"""Levels on each side of zero, of rows and of weights; the byte of a row that stands for zero."""
 _CHUNK = 1024
 """Outputs whose weights are quantised at a time: no large weight stands in memory as float32."""
 _CACHE_LINE = 64
 _ONE = np.float32(1)
-
-
-def row_levels(exact: bool) -> tuple[int, int]:
-    """Quantisation of rows: levels on each side of zero, and the byte that stands for zero.
-
-    Args:
-        exact: the CPU sums products of bytes in 32 bits (VNNI). Other CPUs sum two products in 16 bits with
-            saturation, and only rows of 7 bits cannot overflow there.
-    """
-    return (127, 128) if exact else (63, 64)
-
-
-_LEVELS, _ZERO_POINT = row_levels(cpu.multiplies_bytes())
-
+_EXACT = cpu.multiplies_bytes()
+"""The CPU sums products of bytes in 32 bits. Otherwise the weights are smaller: see `_largest`."""
 
 _packet = torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32
 _int8_product: Callable[..., Tensor] = getattr(_packet, "_op", _packet)
@@ -152,16 +142,38 @@ def _aligned(values: NDArray[np.int8]) -> NDArray[np.int8]:
 
 def _quantized(weight: Tensor) -> Tensor:
     """The weight as signed bytes, with a scale for each output."""
+    factors = None
     if weight.is_quantized:
-        return weight
+        if _EXACT:
+            return weight
+        weight, factors = weight.int_repr(), weight.q_per_channel_scales().float()
     values, scale = torch.empty(weight.shape, dtype=torch.int8), torch.empty(len(weight))
     for start in range(0, len(weight), _CHUNK):
-        part = weight[start : start + _CHUNK].float()
-        scales = part.abs().amax(1).clamp_min(1e-12) / _WEIGHT_LEVELS
+        chunk = slice(start, start + _CHUNK)
+        part = weight[chunk].float()
+        if factors is not None:
+            part *= factors[chunk, None]
+        scales = _largest(part).clamp_min(1e-12) / _LEVELS
         zero_points = torch.zeros(len(part), dtype=torch.long)
         small = torch.quantize_per_channel(part, scales.double(), zero_points, 0, torch.qint8)
-        values[start : start + _CHUNK], scale[start : start + _CHUNK] = small.int_repr(), scales
+        values[chunk], scale[chunk] = small.int_repr(), scales
     return from_bytes(values, scale)
+
+
+def _largest(weight: Tensor) -> Tensor:
+    """What becomes the byte 127 in the weights of each output, shape (outputs,).
+
+    Without VNNI, a CPU adds the products of two neighbouring inputs in 16 bits, with saturation
+    (`vpmaddubsw`). So there it is the largest sum of two neighbours of one sign: as bytes, two such weights
+    come to 128 at most, and 128 times a row's largest byte, 255, is less than 2^15.
+
+    This costs about half a bit of the weights. Rows of 7 bits would not overflow either, but cost more: the
+    largest number of a row is much further from the others than the largest weight is.
+    """
+    if _EXACT:
+        return weight.abs().amax(1)
+    pairs = pad(weight, (0, weight.shape[1] % 2)).reshape(len(weight), -1, 2)
+    return torch.maximum(pairs.clamp_min(0).sum(2).amax(1), -pairs.clamp_max(0).sum(2).amin(1))
 
 
 class Linear:

@@ -16,10 +16,9 @@ import torch
 from numpy.typing import NDArray
 
 from src.config import Settings
-from src.engines import cpu, linear
 from src.engines.kernels import alignment, attention, rows, sampling
 from src.engines.kernels.sampling import BLOCK
-from src.engines.linear import Linear, MatMul, MatMulFloat32, MatMulInt8, MatMulInt8OneDnn
+from src.engines.linear import MatMulFloat32
 from src.engines.whisper import quality_check, row_policy
 from src.engines.whisper.ctranslate2_model import CTranslate2Model
 from src.engines.whisper.features import Features, window_for
@@ -446,35 +445,6 @@ def test_a_language_that_detection_gets_wrong_is_told_by_the_text(
     assert found.languages == (("es", 0.3), ("it", 0.6), ("la", 0.1))
     assert found.decoded is not None
     assert found.decoded.text == known.text
-
-
-@pytest.mark.instructions
-@pytest.mark.parametrize("kind", [MatMulInt8, MatMulInt8OneDnn])
-@pytest.mark.parametrize(
-    "vnni",
-    [
-        pytest.param(
-            True,
-            marks=pytest.mark.skipif(
-                not cpu.multiplies_bytes(), reason="the CPU has no VNNI: whole bytes would overflow"
-            ),
-        ),
-        False,
-    ],
-)
-def test_eight_bits_are_close_to_thirty_two(
-    kind: type[MatMul], vnni: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    levels, zero = linear.row_levels(vnni)
-    monkeypatch.setattr(linear, "_LEVELS", levels)
-    monkeypatch.setattr(linear, "_ZERO_POINT", zero)
-    torch.manual_seed(1)
-    weight, bias, rows = torch.randn(96, 64), torch.randn(96), torch.randn(5, 64).numpy()
-    rows *= np.array([1e-6, 0.1, 1.0, 10.0, 1e4], np.float32)[:, None]
-    rough, exact = (Linear(one(weight), bias)(rows.copy()) - bias.numpy() for one in (kind, MatMulFloat32))
-    off, whole = (np.linalg.norm(one, axis=1)[1:] for one in (exact - rough, exact))
-    assert np.all(off < (0.02 if vnni else 0.03) * whole)
-    assert np.array_equal(Linear(kind(weight), bias)(np.zeros((1, 64), np.float32)), bias[None].numpy())
 
 
 def test_timestamps_come_in_pairs_and_never_run_backwards(vocabulary: Vocabulary) -> None:

@@ -51,6 +51,7 @@ SHAPES = {
     "base": Shape(512, 6, 6),
     "base.en": Shape(512, 6, 6, languages=0),
     "small": Shape(768, 12, 12),
+    "small.en": Shape(768, 12, 12, languages=0),
     "medium": Shape(1024, 24, 24),
     "large-v3-turbo": Shape(1280, 32, 4, mels=128, languages=100),
     "distil-large-v3": Shape(1280, 32, 2, mels=128, languages=100),

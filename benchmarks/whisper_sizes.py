@@ -3,8 +3,12 @@
     python -m benchmarks.whisper_sizes medium --tokenizer models/whisper/base/tokenizer.json
 
 The weights are random numbers in the true shape (`benchmarks.random_whisper`), in a temporary folder. Both
-sides compute in int8 on one thread, and what is told is CPU time, so that a busy machine changes little. A
-row is 30 s of audio. A step writes a token of each of its rows with a beam of five.
+sides compute in int8 on one thread, and what is told is CPU time, so that a busy machine changes little: the
+medians of the rounds, ours and theirs in turn. A row is 30 s of audio. A step writes a token of each of its
+rows with a beam of five.
+
+`--ladder N` serves N rows of noise as a server would, through all temperatures, and says how long the longest
+step was: readiness is lost after `STALL_SECONDS`.
 """
 
 import argparse
@@ -16,6 +20,7 @@ import tempfile
 import time
 from collections.abc import Callable, Generator
 from pathlib import Path
+from statistics import median
 from typing import TypeVar
 
 import numpy as np
@@ -24,7 +29,7 @@ import torch
 from benchmarks.random_whisper import SHAPES, save
 from src.engines import cpu
 from src.engines.whisper.ctranslate2_model import CTranslate2Model
-from src.engines.whisper.loop import probe
+from src.engines.whisper.loop import LoopRunner, probe
 from src.engines.whisper.loop.decode_state import DecodeState, EncoderOutput
 from src.engines.whisper.loop.decoder import WhisperDecoder
 from src.engines.whisper.loop.encoder import WhisperEncoder
@@ -36,6 +41,7 @@ from src.engines.whisper.row import FULL_WINDOW, Mel, WhisperRow
 from src.engines.whisper.vocabulary import Vocabulary
 from src.engines.worker_pool import Stage, Task, WorkerPool
 from src.processes.allocator import limit_malloc_arenas
+from src.scheduling.batcher import STALL_SECONDS
 
 T = TypeVar("T")
 _FEW, _MANY = 3, 19
@@ -111,43 +117,71 @@ def _cpu_seconds(work: Callable[[], object]) -> float:
 
 
 def measure(folder: Path, batches: list[int], rounds: int) -> dict[str, dict[str, float]]:
-    """CPU seconds of one row's encoding, and of a step for each of its rows; the least of some rounds."""
+    """CPU seconds of one row's encoding, and of a step for each of its rows; medians."""
     mel = np.random.default_rng(1).standard_normal((kind_of(folder).mels, FULL_WINDOW)).astype(np.float32)
     sides = {name: side(folder) for name, side in SIDES.items()}
     found: dict[str, dict[str, float]] = {name: {} for name in sides}
-    for side in sides.values():  # compiles, and makes the libraries' kernels
-        side.decode(mel, side.encode(mel), 1, 2)  # type: ignore[arg-type]
-
-    def note(name: str, what: str, seconds: float) -> None:
-        found[name][what] = min(seconds, found[name].get(what, seconds))
-
+    encoded = {name: side.encode(mel) for name, side in sides.items()}
+    for name, side in sides.items():  # compiles, and makes the libraries' kernels
+        side.decode(mel, encoded[name], 1, 2)  # type: ignore[arg-type]
+    encodings: dict[str, list[float]] = {name: [] for name in sides}
     for _ in range(rounds):
         for name, side in sides.items():
-            note(name, "encoder", _cpu_seconds(lambda side=side: side.encode(mel)))  # type: ignore[misc]
+            encodings[name].append(_cpu_seconds(lambda side=side: side.encode(mel)))  # type: ignore[misc]
+    for name, seconds in encodings.items():
+        found[name]["encoder"] = median(seconds)
     for rows in batches:
-        # the least of each, then the difference: the least difference is that of the worst first run
-        runs = {name: dict.fromkeys((_FEW, _MANY), float("inf")) for name in sides}
+        runs: dict[str, dict[int, list[float]]] = {name: {_FEW: [], _MANY: []} for name in sides}
         for _ in range(rounds):
             for name, side in sides.items():
-                encoded = side.encode(mel)
-                for steps, least in runs[name].items():
-                    seconds = _cpu_seconds(lambda: side.decode(mel, encoded, rows, steps))  # type: ignore[arg-type]  # noqa: B023
-                    runs[name][steps] = min(seconds, least)
-        for name, least_of in runs.items():
-            found[name][f"step of {rows}"] = (least_of[_MANY] - least_of[_FEW]) / (_MANY - _FEW) / rows
+                audio = encoded[name]
+                for steps, taken in runs[name].items():
+                    taken.append(_cpu_seconds(lambda: side.decode(mel, audio, rows, steps)))  # type: ignore[arg-type]  # noqa: B023
+        for name, run in runs.items():
+            few, many = (median(run[steps]) for steps in (_FEW, _MANY))
+            found[name][f"step of {rows}"] = (many - few) / (_MANY - _FEW) / rows
     return found
 
 
 def load(side: str, folder: Path) -> dict[str, float]:
-    """Seconds and MB that loading takes, in this process: memory that stays, and the most there was."""
+    """Seconds and MB that loading takes, in this process: memory that stays, and the most there was.
+
+    `start` is loading and a first text of two tokens, which makes and compiles what is missing.
+    """
     limit_malloc_arenas()
     before, started = _resident(), time.process_time()
     kept = SIDES[side](folder)
     seconds = time.process_time() - started
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     after = _resident()
-    del kept
-    return {"load": seconds, "memory": after - before, "peak": peak, "before": before}
+    silence = np.zeros((kind_of(folder).mels, FULL_WINDOW), np.float32)
+    kept.decode(silence, kept.encode(silence), 1, 2)  # type: ignore[arg-type]
+    start = time.process_time() - started
+    return {"load": seconds, "start": start, "memory": after - before, "peak": peak, "before": before}
+
+
+def climb(folder: Path, rows: int) -> dict[str, float]:
+    """Seconds of the longest step, where every row is read at all temperatures; and memory at the end, in MB.
+
+    Nothing that random weights write is likely. The text is bounded like that of one second.
+    """
+    limit_malloc_arenas()
+    kind = kind_of(folder)
+    vocabulary = Vocabulary(folder, kind.multilingual)
+    runner = LoopRunner(lambda: vocabulary, folder, probe("int8", folder), rows, 2)
+    runner.open()
+    noise = np.random.default_rng(1).standard_normal((kind.mels, FULL_WINDOW)).astype(np.float32)
+    for number in range(rows):
+        runner.add(number, WhisperRow(noise, 1.0, FULL_WINDOW, "en"))
+    longest, began, done = 0.0, time.monotonic(), 0
+    while done < rows:
+        started = time.monotonic()
+        done += len(list(runner.step() or ()))
+        longest = max(longest, time.monotonic() - started)
+    found = {"longest": longest, "whole": time.monotonic() - began, "retried": runner.stats.retried}
+    found["memory"] = _resident()
+    runner.close()
+    return found
 
 
 def _resident() -> float:
@@ -169,7 +203,12 @@ def report(
     for what in next(iter(found.values())):
         ours, theirs = (found[side][what] for side in found)
         print(f"| {what}, ms a row | {ours * 1e3:.1f} | {theirs * 1e3:.1f} | {theirs / ours:.2f}x |")
-    for what, unit in (("load", "s of CPU"), ("memory", "MB"), ("peak", "MB of the process")):
+    for what, unit in (
+        ("load", "s of CPU"),
+        ("start", "s of CPU"),
+        ("memory", "MB"),
+        ("peak", "MB of the process"),
+    ):
         print(f"| {what}, {unit} | {loads['ours'][what]:.1f} | {loads['CTranslate2'][what]:.1f} | |")
     last = list(found["ours"])[-1]
     for side, one in found.items():
@@ -184,12 +223,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("names", nargs="+", choices=sorted(SHAPES), metavar="name")
+    parser.add_argument("names", nargs="+", metavar="name", help=", ".join(SHAPES))
     parser.add_argument(
         "--tokenizer", type=Path, required=True, help="tokenizer.json of a multilingual Whisper"
     )
     parser.add_argument("--rows", type=int, nargs="+", default=[1, 8], help="of a step")
-    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--ladder", type=int, metavar="ROWS", help="only the longest step of so many rows")
     parser.add_argument("--folder", type=Path, help="holds or gets the weights; else they are deleted")
     parser.add_argument("--load", choices=SIDES, help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -200,7 +240,17 @@ def main() -> None:
                 print(json.dumps(load(given.load, folder)))
                 continue
             if not (folder / "model.bin").is_file():
+                if name not in SHAPES:
+                    parser.error(f"{name} is none of {', '.join(SHAPES)}")
                 save(SHAPES[name], folder, given.tokenizer)
+            if given.ladder:
+                found = climb(folder, given.ladder)
+                print(
+                    f"{name}, {found['retried']} of {given.ladder} rows at all temperatures: "
+                    f"{found['whole']:.0f} s, the longest step {found['longest']:.2f} s, readiness is lost "
+                    f"after {STALL_SECONDS:.0f} s; {found['memory']:.0f} MB"
+                )
+                continue
             command = [sys.executable, "-m", "benchmarks.whisper_sizes", name, "--tokenizer", given.tokenizer]
             loads = {
                 side: json.loads(

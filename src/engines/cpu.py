@@ -125,7 +125,7 @@ def multiplies_bytes() -> bool:
 
 
 def multiplies_words(library: str) -> bool:
-    """`library` multiplies 16-bit integers in an instruction that also adds them up (AVX512-VNNI)."""
+    """`library` multiplies 8-bit and 16-bit integers and adds them up in one instruction (AVX512-VNNI)."""
     return in_use(library) >= Level.AVX512_VNNI
 
 

@@ -1,9 +1,14 @@
 """The models that production runs: their shape, if narrower and with fewer layers, with random weights.
 
-What differs between them is here as it is there: mel bands, layers of the decoder, heads, vocabulary.
+What differs between them is here as it is there: mel bands, layers of the decoder, heads, vocabulary. One has
+heads of another width than all released models, for which some kinds of attention are made.
 """
 
 import asyncio
+import json
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -30,8 +35,9 @@ SHAPES = {
     "medium": Shape(192, 3, 3),
     "large-v3-turbo": Shape(128, 3, 4, mels=128, languages=100),
     "distil-large-v3": Shape(128, 3, 2, mels=128, languages=100),
+    "heads of 32": Shape(128, 2, 2, heads=4),
 }
-KNOWN = {"base.en": 1, "medium": 99, "large-v3-turbo": 100, "distil-large-v3": 100}
+KNOWN = {"base.en": 1, "medium": 99, "large-v3-turbo": 100, "distil-large-v3": 100, "heads of 32": 99}
 """Number of languages of each."""
 
 
@@ -115,3 +121,38 @@ def test_it_is_served_in_bytes_by_the_loop(model: Path, monkeypatch: pytest.Monk
                     await engine.transcribe(speech, SttOptions(language="es"), "3")
 
     asyncio.run(scenario())
+
+
+def test_through_all_temperatures_each_step_is_seen(tokenizer: Path, tmp_path: Path) -> None:
+    """Readiness asks how long ago a step returned. It must not count from when the row began."""
+    folder = tmp_path / "turbo"
+    save(SHAPES["large-v3-turbo"], folder, tokenizer)
+
+    async def scenario() -> tuple[list[float], float]:
+        engine = WhisperEngine(folder, name="turbo", device="cpu", compute_type="int8", threads=2)
+        async with engine:
+            began, ages = time.monotonic(), []
+            reading = asyncio.create_task(engine.transcribe(clip("en-extended"), SttOptions("en"), "1"))
+            while not reading.done():
+                ages.append(engine.load.stalled_for)
+                await asyncio.sleep(0.01)
+            await reading
+            assert engine.stats.retried == 1
+            return ages, time.monotonic() - began
+
+    ages, whole = asyncio.run(scenario())
+    assert whole > 1, "too quick to say anything of it"
+    assert max(ages) < whole / 3
+
+
+def test_weights_stand_in_memory_once(tokenizer: Path, tmp_path: Path) -> None:
+    """What large models may take: 1.3 times their weights, and 500 MB for Python and its libraries."""
+    folder = tmp_path / "wide"
+    save(Shape(1024, 5, 5), folder, tokenizer)
+    weights = (folder / "model.bin").stat().st_size / 2**20
+    assert weights > 180, "with smaller ones, several copies would fit"
+    command = [sys.executable, "-m", "benchmarks.whisper_sizes", "wide", "--load", "ours"]
+    told = subprocess.check_output([*command, "--folder", tmp_path, "--tokenizer", tokenizer], text=True)
+    found = json.loads(told.splitlines()[-1])
+    assert found["before"] + found["memory"] < 1.3 * weights + 500
+    assert found["memory"] < 1.5 * weights

@@ -11,9 +11,9 @@ from src.engines.kernels import sampling
 from src.engines.kernels.attention import self_attention
 from src.engines.linear import MatMulInt8, MatMulInt8Vnni, from_bytes
 from src.engines.whisper.loop.cross_attention import (
-    CrossAttentionBFloat16,
     CrossAttentionCache,
     CrossAttentionFloat32,
+    CrossAttentionInt8,
 )
 from src.engines.whisper.loop.encoder_attention import (
     EncoderAttention,
@@ -24,6 +24,7 @@ from src.engines.whisper.loop.encoder_attention import (
 pytestmark = pytest.mark.instructions
 
 ONE = np.float32(1)
+needs_vnni = pytest.mark.skipif(not cpu.multiplies_words("Numba"), reason="the CPU has no AVX512-VNNI")
 
 
 def normal(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -112,17 +113,11 @@ def test_self_attention_with_a_mask_and_a_cache(tokens: int, places: int) -> Non
     ("kind", "within"),
     [
         (CrossAttentionFloat32, 1e-5),
-        pytest.param(
-            CrossAttentionBFloat16,
-            2e-2,
-            marks=pytest.mark.skipif(
-                not cpu.multiplies_bfloat16("Numba"), reason="the CPU has no AVX512-BF16"
-            ),
-        ),
+        pytest.param(CrossAttentionInt8, 2e-2, marks=needs_vnni),
     ],
 )
 @pytest.mark.parametrize("positions", [1, 63, 64, 65, 300])
-@pytest.mark.parametrize("tokens", [1, 5])
+@pytest.mark.parametrize("tokens", [1, 5, 12])
 def test_cross_attention(kind: type[CrossAttentionCache], within: float, positions: int, tokens: int) -> None:
     keys, values, asked = (
         normal(2, positions, 2, 64)[0],
@@ -139,20 +134,31 @@ def test_cross_attention(kind: type[CrossAttentionCache], within: float, positio
     assert np.array_equal(alone[0], seen[-1])  # the same to the bit alone and in a batch
 
 
-@pytest.mark.parametrize("positions", [1, 63, 64, 65])
-def test_keys_and_values_are_rounded_to_bfloat16_as_pytorch_does(positions: int) -> None:
-    keys, values = normal(positions, 2, 64), normal(positions, 2, 64, seed=1)
-    cache = CrossAttentionBFloat16(keys, values)
+@needs_vnni
+@pytest.mark.parametrize("positions", [1, 63, 64, 65, 300])
+def test_keys_of_8_bits_are_within_half_a_level(positions: int) -> None:
+    keys = normal(positions, 2, 64) * torch.logspace(-3, 3, positions)[:, None, None]
+    cache = CrossAttentionInt8(keys, torch.zeros(positions, 2, 64))
     for head in range(2):
-        assert np.array_equal(cache.keys_of(head), keys[:, head].bfloat16().float().numpy())
-    lines = torch.nn.functional.pad(values, (0, 0, 0, 0, 0, -positions % 64)).bfloat16().view(torch.uint16)
-    paired = lines.view(-1, 32, 2, 2, 64).permute(3, 0, 1, 4, 2).numpy()
-    assert np.array_equal(cache._values, paired)
+        level = keys[:, head].abs().amax(1, keepdim=True).numpy() / 127
+        assert np.all(np.abs(cache.keys_of(head) - keys[:, head].numpy()) <= 0.501 * level)
+
+
+@needs_vnni
+def test_attention_in_8_bits_finds_a_single_position_exactly() -> None:
+    """A query that fits one key alone, among values of very different size."""
+    keys, values = torch.zeros(200, 1, 64), normal(200, 1, 64) * torch.logspace(-3, 3, 200)[:, None, None]
+    keys[77, 0, 5] = 10
+    asked = torch.zeros(1, 1, 64)
+    asked[0, 0, 5] = 10
+    seen = np.empty((1, 1, 64), np.float32)
+    CrossAttentionInt8(keys, values).attend(asked.numpy(), seen)
+    assert np.abs(seen[0] - values[77].numpy()).max() < 0.005 * values[77].abs().max()
 
 
 def test_heads_of_another_width_are_not_taken_for_those_of_whisper() -> None:
     with pytest.raises(ValueError, match="width is 32"):
-        CrossAttentionBFloat16(torch.zeros(1, 1, 32), torch.zeros(1, 1, 32))
+        CrossAttentionInt8(torch.zeros(1, 1, 32), torch.zeros(1, 1, 32))
 
 
 def test_log_probabilities() -> None:
@@ -194,7 +200,7 @@ def test_of_equals_the_first_is_the_likeliest() -> None:
         pytest.param(
             EncoderAttentionInt16,
             3e-3,
-            marks=pytest.mark.skipif(not cpu.multiplies_words("Numba"), reason="the CPU has no AVX512-VNNI"),
+            marks=needs_vnni,
         ),
     ],
 )
@@ -218,7 +224,7 @@ def test_encoder_attention(kind: type[EncoderAttention], within: float, position
     assert np.abs(again - seen[part]).max() < 1e-4 * theirs.abs().max()
 
 
-@pytest.mark.skipif(not cpu.multiplies_words("Numba"), reason="the CPU has no AVX512-VNNI")
+@needs_vnni
 def test_encoder_attention_of_the_largest_numbers_does_not_overflow() -> None:
     qkv = torch.full((200, 3, 1, 64), 50.0)
     qkv[:, 2] = -3
@@ -227,13 +233,10 @@ def test_encoder_attention_of_the_largest_numbers_does_not_overflow() -> None:
     assert np.abs(memory.attend(slice(0, 200)) + 3).max() < 1e-5
 
 
-@pytest.mark.skipif(not cpu.multiplies_words("Numba"), reason="the CPU has no AVX512-VNNI")
+@needs_vnni
 def test_encoder_attention_is_given_heads_of_whispers_width() -> None:
     with pytest.raises(ValueError, match="head width"):
         EncoderAttentionInt16(10, 2, 32)
-
-
-needs_vnni = pytest.mark.skipif(not cpu.multiplies_words("Numba"), reason="the CPU lacks AVX512-VNNI")
 
 
 def bytes_of(outputs: int, inputs: int) -> torch.Tensor:

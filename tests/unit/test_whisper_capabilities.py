@@ -1,10 +1,12 @@
 """What the loop does where an operation is missing or wrong."""
 
+import struct
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from src.engines import cpu
 from src.engines.kernels import few_rows
@@ -13,7 +15,7 @@ from src.engines.whisper import WhisperEngine
 from src.engines.whisper.ctranslate2_runner import CTranslate2Runner
 from src.engines.whisper.loop import LoopRunner, Unsupported, encoder_attention, is_meant_for, probe
 from src.engines.whisper.loop import cross_attention as attention
-from src.engines.whisper.loop.cross_attention import CrossAttentionFloat32
+from src.engines.whisper.loop.cross_attention import CrossAttentionFloat32, CrossAttentionInt8
 from src.engines.whisper.loop.encoder_attention import EncoderAttentionFloat32, EncoderAttentionInt16
 
 needs_fbgemm = pytest.mark.skipif(
@@ -22,9 +24,27 @@ needs_fbgemm = pytest.mark.skipif(
 pytestmark = [needs_fbgemm, pytest.mark.instructions]
 
 
+def save(folder: Path, heads: int = 6) -> None:
+    """A file in CTranslate2's format with what `probe` reads: layers of 384 numbers."""
+    names: dict[str, NDArray[np.generic]] = {
+        "layer_norm/gamma": np.zeros(384, np.float32),
+        "num_heads": np.array(heads, np.int16),
+    }
+    variables = {f"{part}/{name}": one for part in ("encoder", "decoder") for name, one in names.items()}
+    text = b"".join(
+        struct.pack(f"<H{len(name) + 1}sB", len(name) + 1, name.encode(), one.ndim)
+        + struct.pack(f"<{one.ndim}I", *one.shape)
+        + struct.pack("<BI", {"float32": 0, "int16": 2}[one.dtype.name], one.nbytes)
+        + one.tobytes()
+        for name, one in variables.items()
+    )
+    header = struct.pack("<IH12sII", 6, 12, b"WhisperSpec", 3, len(variables))
+    (folder / "model.bin").write_bytes(header + text + bytes(4))
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    (tmp_path / "model.bin").write_bytes((6).to_bytes(4, "little"))
+    save(tmp_path)
     return tmp_path
 
 
@@ -36,12 +56,21 @@ def broken(*_: object, **__: object) -> None:
     raise RuntimeError("no such operation")
 
 
+def pretend_vnni(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernels that need it are tried, and none of them runs: the CPU may not have the instructions."""
+    monkeypatch.setattr("src.engines.cpu.multiplies_words", lambda _: True)
+    monkeypatch.setattr(few_rows, "multiply_bytes", broken)
+    monkeypatch.setattr(attention, "attend", broken)
+    monkeypatch.setattr(encoder_attention, "attend", broken)
+
+
 def test_where_all_works_the_fastest_is_used(folder: Path) -> None:
     found = probe("int8", folder)
     assert found.few_rows is (MatMulInt8Vnni if cpu.multiplies_words("Numba") else MatMulInt8)
     assert found.many_rows is MatMulInt8OneDnn
-    words = EncoderAttentionInt16 if cpu.multiplies_words("Numba") else EncoderAttentionFloat32
-    assert found.encoder_attention is words
+    has_vnni = cpu.multiplies_words("Numba")
+    assert found.encoder_attention is (EncoderAttentionInt16 if has_vnni else EncoderAttentionFloat32)
+    assert found.cross_attention is (CrossAttentionInt8 if has_vnni else CrossAttentionFloat32)
     assert probe("float32", folder).few_rows is MatMulFloat32
     assert probe("float32", folder).encoder_attention is EncoderAttentionFloat32
     assert engine(folder).notices == ()
@@ -76,19 +105,21 @@ def test_a_product_for_few_rows_falls_back_to_fbgemm(
         assert isinstance(out, np.ndarray)
         out[:] = float("nan")
 
-    monkeypatch.setattr("src.engines.cpu.multiplies_words", lambda _: True)
+    pretend_vnni(monkeypatch)
     monkeypatch.setattr(few_rows, "multiply_bytes", broken if damage == "raises" else nan)
-    monkeypatch.setattr(encoder_attention, "attend", broken)
     assert probe("int8", folder).few_rows is MatMulInt8
 
 
 @pytest.mark.parametrize("damage", ["raises", "is not a number"])
 def test_attention_falls_back_to_float32(folder: Path, monkeypatch: pytest.MonkeyPatch, damage: str) -> None:
-    def nan(_: object, __: object, ___: object, ____: object, out: torch.Tensor) -> None:
+    def nan(*arguments: object) -> None:
+        out = arguments[-1]
+        assert isinstance(out, np.ndarray)
         out[:] = float("nan")
 
-    monkeypatch.setattr("src.engines.cpu.multiplies_bfloat16", lambda _: True)
-    monkeypatch.setattr(attention, "cross_attention_bfloat16", broken if damage == "raises" else nan)
+    pretend_vnni(monkeypatch)
+    monkeypatch.setattr(attention, "pack", lambda *_: None)
+    monkeypatch.setattr(attention, "attend", broken if damage == "raises" else nan)
     found = probe("int8", folder)
     assert found.cross_attention is CrossAttentionFloat32
 
@@ -102,11 +133,18 @@ def test_encoder_attention_falls_back_to_float32(
         assert isinstance(out, np.ndarray)
         out[:] = float("nan")
 
-    monkeypatch.setattr("src.engines.cpu.multiplies_words", lambda _: True)
+    pretend_vnni(monkeypatch)
     for kernel in ("pack_queries", "pack_keys", "pack_values"):
         monkeypatch.setattr(encoder_attention, kernel, lambda *_: None)
     monkeypatch.setattr(encoder_attention, "attend", broken if damage == "raises" else nan)
     assert probe("int8", folder).encoder_attention is EncoderAttentionFloat32
+
+
+def test_a_model_with_heads_of_another_width_gets_attention_in_float32(folder: Path) -> None:
+    save(folder, heads=12)
+    found = probe("int8", folder)
+    assert found.cross_attention is CrossAttentionFloat32
+    assert found.encoder_attention is EncoderAttentionFloat32
 
 
 def test_without_a_product_for_few_rows_ctranslate2_decodes_and_a_notice_says_so(

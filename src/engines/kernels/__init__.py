@@ -3,13 +3,14 @@
 PyTorch has an operation for each line of these kernels. One decoder step over one row needs 400 of them, and
 their call overhead is longer than their arithmetic. So each kernel here is a single pass over the rows.
 
-    jit.py ── scalar.py, intrinsics.py ── rows.py        scaling, GELU, layer normalisation
-                                       ── attention.py   self-attention and cross-attention
-                                       ── encoder_attention.py (on tiles.py)  attention of hundreds of queries
-                                       ── few_rows.py    products of a few rows of bytes
-                                       ── sampling.py    log-softmax with a mask, top-k
-                                       ── alignment.py   median filter, dynamic time warping
-                                       ── snake.py       snake activation, moments of channels
+    jit.py ── scalar.py ── rows.py        scaling, GELU, layer normalisation
+                        ── attention.py   self-attention of a decoder step
+                        ── few_rows.py, byte_attention.py (on byte_tiles.py)
+                                          products of a few rows of bytes; cross-attention of a decoder step
+                        ── encoder_attention.py (on tiles.py)  attention of hundreds of queries
+                        ── sampling.py    log-softmax with a mask, top-k
+                        ── alignment.py   median filter, dynamic time warping
+                        ── snake.py       snake activation, moments of channels
 
 All arrays are C-contiguous. A kernel works on each row by itself, so that a row's numbers do not depend on
 the other rows of its batch.

@@ -57,13 +57,6 @@ def exp(x: np.float32) -> np.float32:
 
 
 @inlined
-def to_bfloat16(x: np.float32) -> np.uint16:
-    """The bits of the nearest bfloat16; ties go to even."""
-    bits = np.float32(x).view(np.int32)
-    return np.uint16((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16)
-
-
-@inlined
 def gelu(x: np.float32) -> np.float32:
     """The Gaussian error linear unit."""
     size = abs(x) * _ROOT

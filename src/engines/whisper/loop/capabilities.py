@@ -8,6 +8,7 @@ does not work is replaced by something slower, or the loop is not used at all: C
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -25,9 +26,9 @@ from src.engines.linear import (
 )
 from src.engines.whisper.loop import weights
 from src.engines.whisper.loop.cross_attention import (
-    CrossAttentionBFloat16,
     CrossAttentionCache,
     CrossAttentionFloat32,
+    CrossAttentionInt8,
 )
 from src.engines.whisper.loop.encoder_attention import (
     EncoderAttention,
@@ -77,7 +78,8 @@ def probe(compute_type: str, folder: Path) -> Capabilities:
 
     Args:
         compute_type: one that `is_meant_for` accepts.
-        folder: the model's folder; the format of its weights must be known.
+        folder: the model's folder; the format of its weights must be known. Some kinds of attention are made
+            for one width of a head, and so are not used for a model that has another.
 
     Raises:
         Unsupported: the loop cannot be used on this machine or with these weights.
@@ -95,13 +97,14 @@ def probe(compute_type: str, folder: Path) -> Capabilities:
     for_many: list[type[MatMul]] = [MatMulInt8OneDnn, MatMulInt8]
     few, many = (_first_working(kinds, _check_product) for kinds in (for_few, for_many))
     for_steps: list[type[CrossAttentionCache]] = [CrossAttentionFloat32]
-    if cpu.multiplies_bfloat16("Numba"):
-        for_steps.insert(0, CrossAttentionBFloat16)
-    attention = _first_working(for_steps, _check_attention)
+    if cpu.multiplies_words("Numba"):
+        for_steps.insert(0, CrossAttentionInt8)
+    encoder_width, decoder_width = weights.head_widths(folder)
+    attention = _first_working(for_steps, partial(_check_attention, width=decoder_width))
     for_encoder: list[type[EncoderAttention]] = [EncoderAttentionFloat32]
     if cpu.multiplies_words("Numba"):
         for_encoder.insert(0, EncoderAttentionInt16)
-    encoder_attention = _first_working(for_encoder, _check_encoder_attention)
+    encoder_attention = _first_working(for_encoder, partial(_check_encoder_attention, width=encoder_width))
     bfloat16 = cpu.multiplies_bfloat16("oneDNN") and _convolves_bfloat16()
     conv_dtype = torch.bfloat16 if bfloat16 else torch.float32
     return Capabilities(few, many, attention, encoder_attention, conv_dtype)
@@ -129,20 +132,20 @@ def _check_product(kind: type[MatMul]) -> float:
     return _error(torch.from_numpy(out), rows @ weight.t() + bias)
 
 
-def _check_attention(kind: type[CrossAttentionCache]) -> float:
-    keys, values, query = _normal(100, 2, 64), _normal(100, 2, 64), _normal(5, 2, 64) / 8
-    out = np.empty((5, 2, 64), np.float32)
+def _check_attention(kind: type[CrossAttentionCache], width: int) -> float:
+    keys, values, query = _normal(100, 2, width), _normal(100, 2, width), _normal(5, 2, width) * width**-0.5
+    out = np.empty((5, 2, width), np.float32)
     kind(keys, values).attend(query.numpy(), out)
     weights = torch.einsum("qhd,khd->hqk", query, keys).softmax(2)
     return _error(torch.from_numpy(out), torch.einsum("hqk,khd->qhd", weights, values))
 
 
-def _check_encoder_attention(kind: type[EncoderAttention]) -> float:
-    qkv = _normal(100, 3, 2, 64)
-    memory = kind(100, 2, 64)
+def _check_encoder_attention(kind: type[EncoderAttention], width: int) -> float:
+    qkv = _normal(100, 3, 2, width)
+    memory = kind(100, 2, width)
     memory.store(qkv.reshape(100, -1).numpy().copy(), 0)
     query, keys, values = qkv.unbind(1)
-    weights = torch.einsum("qhd,khd->hqk", query / 8, keys).softmax(2)
+    weights = torch.einsum("qhd,khd->hqk", query * width**-0.5, keys).softmax(2)
     expected = torch.einsum("hqk,khd->qhd", weights, values).reshape(100, -1)
     return _error(torch.from_numpy(memory.attend(slice(0, 100))), expected)
 

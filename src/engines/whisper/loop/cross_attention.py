@@ -1,6 +1,6 @@
 """Cross-attention: a layer's keys and values of the encoder's output, and attention of tokens to them.
 
-Reading them is most of a decoder step's work: 6 MB for each row and layer for 30 s of audio in float32.
+Reading them is much of a decoder step's work. 30 s of audio for `base` are 6 MB a layer in float32.
 """
 
 from typing import Protocol
@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from src.engines.kernels import Heads, Rows
-from src.engines.kernels.attention import cross_attention_bfloat16, pack_bfloat16
-from src.engines.kernels.intrinsics import LANES, PAIRS
+from src.engines.kernels.byte_attention import attend, pack
+from src.engines.kernels.byte_tiles import LANES, QUAD
 
 _KEYS = 64
 """Number of encoder positions in a block of keys."""
@@ -65,8 +65,10 @@ class CrossAttentionFloat32:
         return keys
 
 
-class CrossAttentionBFloat16:
-    """Keys and values in bfloat16, for CPUs with AVX512-BF16: half the bytes. See `CrossAttentionCache`.
+class CrossAttentionInt8:
+    """Keys and values in 8 bits, for CPUs with AVX512-VNNI: a quarter of the bytes.
+
+    See `CrossAttentionCache`.
 
     Raises:
         ValueError: the head width is not 64. All released Whisper models have 64.
@@ -76,19 +78,39 @@ class CrossAttentionBFloat16:
         self._positions, heads, width = keys.shape
         if width != LANES:
             raise ValueError(f"the head width is {width}, not {LANES}")
-        size = 2 * PAIRS
-        blocks = -(-self._positions // size)
-        # the instruction sums pairs: neighbouring numbers of a key, a value's numbers at two positions
-        self._keys = np.empty((heads, blocks, PAIRS, size, 2), np.uint16)
-        self._values = np.empty((heads, blocks, PAIRS, LANES, 2), np.uint16)
-        pack_bfloat16(keys.numpy(), values.numpy(), self._keys, self._values)
+        blocks = -(-self._positions // LANES)
+        # PyTorch's memory begins with a cache line, NumPy's does not
+        self._keys = torch.empty(heads, blocks, LANES // QUAD, LANES, QUAD, dtype=torch.int8).numpy()
+        self._values = torch.empty(heads, blocks * LANES // QUAD, LANES, QUAD, dtype=torch.int8).numpy()
+        self._key_offsets = np.empty((heads, blocks * LANES), np.int32)
+        self._key_scales, self._value_scales = (
+            np.empty((heads, blocks * LANES), np.float32) for _ in range(2)
+        )
+        pack(
+            keys.numpy(),
+            values.numpy(),
+            self._keys,
+            self._key_offsets,
+            self._key_scales,
+            self._values,
+            self._value_scales,
+        )
 
     def attend(self, query: Heads, out: Heads) -> None:
         """See `CrossAttentionCache`."""
-        cross_attention_bfloat16(query, self._keys, self._values, self._positions, out)
+        attend(
+            query,
+            self._keys.reshape(-1),
+            self._key_offsets,
+            self._key_scales,
+            self._values.reshape(-1),
+            self._value_scales,
+            self._positions,
+            out,
+        )
 
     def keys_of(self, head: int) -> Rows:
         """See `CrossAttentionCache`."""
-        bits = self._keys[head].transpose(0, 2, 1, 3).reshape(-1, LANES)[: self._positions]
-        keys: Rows = (bits.astype(np.uint32) << 16).view(np.float32)
+        levels = self._keys[head].transpose(0, 2, 1, 3).reshape(-1, LANES)[: self._positions]
+        keys: Rows = levels * self._key_scales[head, : self._positions, None]
         return keys

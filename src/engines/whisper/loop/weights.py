@@ -110,6 +110,20 @@ def kind_of(folder: Path) -> ModelKind:
     return ModelKind(mels, tokens >= _LEAST_MULTILINGUAL)
 
 
+def head_widths(folder: Path) -> tuple[int, int]:
+    """The width of an attention head of the encoder, and of the decoder.
+
+    Raises:
+        ModelUnavailable: as `read`.
+    """
+    variables, data = _index(folder)
+    encoder, decoder = (
+        variables[f"{part}/layer_norm/gamma"].shape[0] // variables[f"{part}/num_heads"].array(data).item()
+        for part in ("encoder", "decoder")
+    )
+    return encoder, decoder
+
+
 def _index(folder: Path) -> tuple[dict[str, _Variable], mmap.mmap]:
     """Names and places of all variables, and the file they are in."""
     path = folder / "model.bin"

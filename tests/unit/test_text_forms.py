@@ -140,6 +140,7 @@ REGIONS = [
     ("es-MX", "$1,500.50", "mil quinientos pesos con cincuenta centavos."),
     ("es_MX", "$50", "cincuenta pesos."),
     ("es-MX", "1/5/2026", "primero de mayo de dos mil veintiséis."),
+    ("es-MX", "2/5/2026", "dos de mayo de dos mil veintiséis."),
     ("es-AR", "$1.500,50", "mil quinientos pesos con cincuenta centavos."),
     ("es-CL", "$50", "cincuenta pesos."),
     ("es-US", "$50", "cincuenta dólares."),

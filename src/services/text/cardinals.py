@@ -19,8 +19,6 @@ from src.services.text.numbers import (
 from src.services.text.places import house
 from src.services.text.reading import Rule, rule
 
-_SUPERSCRIPT = r"\^\(?(?P<sign>-)?(?P<power>\d+)\)?"
-
 _LONG = 5
 """So many digits in a code, or more, are read one by one."""
 
@@ -153,7 +151,7 @@ def scales(language: Language) -> list[Rule]:
         name = scale in ("K", "M", "B") and not low and (len(written) == 1 or scale == "B")
         if name and not value.fraction and not money and not (things and scale == "M"):
             return None  # `3M`, `4K`, `8K`
-        race = re.search(rf"\b(?:{language.race_before})\s$", match.string[: match.start()])
+        race = re.search(rf"(?i:\b(?:{language.race_before})\s)$", match.string[: match.start()])
         distance = scale in ("k", "K") and (race or re.match(r"\s(?:race|run|walk)\b", after))
         if distance and not things:
             return None  # `a 5k`
@@ -204,16 +202,19 @@ def ranges(language: Language) -> list[Rule]:
 
 
 def powers(language: Language) -> list[Rule]:
-    """`2.5e-3`, `10⁻³`, `log₂8`."""
+    """`2.5e-3`, `10⁻³`, `log₂8`; `5 km^2` is a measure."""
     said = language.words
+    square_unit = re.compile(r"\d\s?(?:[kcm]?m|ft|yd|mi)$")
 
     def scientific(match: re.Match[str]) -> str:
         value = number(match["number"], language)
         sign = f"{said['minus']} " if match["sign"] == "-" else ""
         return f"{minus(match, language)}{say(value, language)} {said['ten to']} {sign}{integer(match['power'], language)}"
 
-    def raised(match: re.Match[str]) -> str:
+    def raised(match: re.Match[str]) -> str | None:
         if not match["sign"] and match["power"] in ("2", "3"):
+            if square_unit.search(match.string[: match.start()][-12:]):
+                return None
             return f" {said['squared' if match['power'] == '2' else 'cubed']}"
         sign = f"{said['minus']} " if match["sign"] else ""
         return f" {said['power']} {sign}{integer(match['power'], language)}"
@@ -223,7 +224,7 @@ def powers(language: Language) -> list[Rule]:
 
     return [
         rule("math", rf"(?<![\w.,])(?P<minus>-)?(?P<number>{NUMBER})(?:[eE]|\s?[x×*]\s?10\^)\(?(?P<sign>[-+])?(?P<power>\d{{1,4}})\)?(?![\w^])", scientific, "power of ten", near=r"\d[eE]|\^"),
-        rule("math", rf"(?<=[\w)])\s?{_SUPERSCRIPT}", raised, "exponent", near=r"\^"),
+        rule("math", r"(?<=[\w)])\s?\^\s?\(?(?P<sign>-)?(?P<power>\d+)\)?(?![.,]?\d)", raised, "exponent", near=r"\^"),
         rule("math", r"\blog_(?P<base>\d+)\s?", log, "base of a logarithm", near=r"log_"),
     ]  # fmt: skip
 

@@ -31,9 +31,7 @@ _DOMAIN = re.compile(
 _PATH = re.compile(r"(?<![\w./:<])(?:~|\.{1,2})?(?:/[\w.-]{0,100}\w){2,20}/?(?![\w/>])")
 _MENTION = re.compile(r"(?<![\w@])@([\w.-]{0,63}\w)")
 _HASHTAG = re.compile(r"(?<![\w#&])#(?=\w*[^\W\d])(\w{1,100})(?![\w#])")
-_FILE = re.compile(
-    r"(?<![\w.])([\w-]{2,80})\.(?=[A-Za-z])([A-Za-z]{1,4}\d?|json|yaml|toml|html|docx|xlsx|pptx)(?![\w])"
-)
+_FILE = re.compile(r"(?<![\w.])([\w-]{2,80})\.(?=[A-Za-z])([A-Za-z]{1,4}\d?)(?![\w])")
 _SCHEME = re.compile(r"(?<!\w)(?:file|ssh|git|sftp)://[^\s<>\"']{1,500}")
 # small letters on both sides of a dot and no space: a host or a file that no list knows
 _BARE = re.compile(r"(?<![\w.@/-])[a-z]{2,}(?:\.[a-z]{2,}){1,3}(?![\w.@]|/\w)")

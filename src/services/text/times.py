@@ -96,7 +96,7 @@ def rules(language: Language) -> list[Rule]:
         ]  # fmt: skip
     else:
         found.append(any_case("duration", rf"{start}(?P<h>\d{{1,2}})h(?P<m>[0-5]\d)(?P<s>)(?!\w)", long_clock, "hours and minutes", r"\d\s?[hH]"))  # fmt: skip
-    dotted_zones = "|".join(r"\.\s?".join(z) + r"\.?" for z in ("est", "pst", "cst", "gmt"))
+    dotted_zones = r"[cep]\.\s?s\.\s?t\.?|g\.\s?m\.\s?t\.?"
     return [
         any_case("time", rf"(?:\d|\d\s?h|\d\s?[ap]\.?\s?m\.?)\s?(?P<own>(?P<zone>(?:\b|(?<=m))(?:{_ZONES})|{dotted_zones})" r"(?:\s?(?P<sign>[-–+])(?P<shift>\d{1,2}(?::\d\d)?))?)(?!\w)", zone, "zone behind a time", r"[\dhmM.]\s?[a-zA-Z]\.?[a-zA-Z]\.?[a-zA-Z]?\b"),
         rule("time", r"(?P<own>(?P<zone>\b(?:GMT|UTC))\s?(?P<sign>[-–+])(?P<shift>\d{1,2}(?::\d\d)?))(?!\w)", zone, "zone", "GMT|UTC"),

@@ -8,21 +8,11 @@ from src.services.text.reading import Rule, rule, stop
 _CAPITAL = "A-ZÁÉÍÓÚÜÑ"
 _SMALL = "a-záéíóúüñ"
 _CAPITALS = re.compile(rf"(?<![^\W\d_])(?<!')(?P<word>[{_CAPITAL}]{{2,30}})(?P<plural>s?)(?![^\W\d_])")
-_SHOUTED = re.compile(
-    rf"(?<![\w])[{_CAPITAL}]{{1,30}}(?:[ ,;:¡¿'\"-]{{1,3}}[{_CAPITAL}]{{1,30}}){{2,400}}(?!\w)"
-)
 _CONTRACTION = re.compile(r"(?<![\w'])[A-Z]{1,12}'(?:S|T|LL|RE|VE|D|M)(?!\w)")
-_DOTTED = re.compile(
-    rf"(?<![\w.])(?P<letters>(?:[{_CAPITAL}{_SMALL}]\.\s?){{1,8}}[{_CAPITAL}{_SMALL}]\.)(?!\w)"
-)
-_CONSONANTS = re.compile(r"(?<![^\W\d_])(?<!['-])[b-df-hj-np-tv-xzñ]{2,5}(?![^\W\d_]|['-])")
 _SOUND = re.compile(r"h*m+|s+h*|ps+t|b+r+|p+f+t?|tsk|g+r+|z+|nth|pst|chs+t")
 _LONG_SOUND = re.compile(r"h*m{3,}|h+m{2,}|s+h{2,}|z{3,}|b+r{2,}|g+r{2,}")
 _WORD = re.compile(rf"(?<![\w.&'@/])(?P<word>[{_CAPITAL}{_SMALL}]{{1,7}})\.(?![\w@])")
-_TITLE = re.compile(r"(?<![\w.&'])(?P<word>Mrs?|Ms|Dr|St)(?=\s[A-Z])")
 _NUMBERED = re.compile(r"\s?(?:\d|[IVX]+\b)")
-
-
 _GOES_ON = re.compile(r"\s[a-z\d(]|[,;:)]")
 
 
@@ -76,19 +66,13 @@ def rules(language: Language) -> list[Rule]:
         pattern, said = forms[int(str(match.lastgroup)[1:])]
         return said if pattern.endswith(")") else ended(match, said)
 
-    found = Rule(
-        "abbreviation",
-        re.compile(r"(?<![\w.&])(?:" + "|".join(f"(?P<s{i}>{end})" for i, end in enumerate(ends)) + ")"),
-        special,
-        "special form",
-        near="",
-    )
+    either = "|".join(f"(?P<s{i}>{end})" for i, end in enumerate(ends))
     return [
-        found,
+        rule("abbreviation", rf"(?<![\w.&])(?:{either})", special, "special form", near=""),
         Rule("abbreviation", _WORD, word, "known", near=r"[^\W\d_]\."),
-        Rule("abbreviation", _TITLE, lambda m: table.titles.get(m["word"]), "title without a dot", near=""),
+        rule("abbreviation", r"(?<![\w.&'])(?P<word>Mrs?|Ms|Dr|St)(?=\s[A-Z])", lambda m: table.titles.get(m["word"]), "title without a dot", near=""),
         rule("abbreviation", initial, lambda m: language.spell(m[1]), "initial", near=r"[^\W\d_]\."),
-        Rule("abbreviation", _DOTTED, lambda m: ended(m, language.spell(m["letters"])), "letters with dots", near=r"[^\W\d_]\."),
+        rule("abbreviation", rf"(?<![\w.])(?P<letters>(?:[{_CAPITAL}{_SMALL}]\.\s?){{1,8}}[{_CAPITAL}{_SMALL}]\.)(?!\w)", lambda m: ended(m, language.spell(m["letters"])), "letters with dots", near=r"[^\W\d_]\."),
         Rule("abbreviation", _WORD, unknown, "unknown word with a dot", near=r"[^\W\d_]\."),
     ]  # fmt: skip
 
@@ -109,10 +93,10 @@ def acronyms(language: Language) -> list[Rule]:
         return None if _SOUND.fullmatch(match[0]) else language.spell(match[0])
 
     return [
-        Rule("word", _SHOUTED, shout, "shouted", near=""),
+        rule("word", rf"(?<![\w])[{_CAPITAL}]{{1,30}}(?:[ ,;:¡¿'\"-]{{1,3}}[{_CAPITAL}]{{1,30}}){{2,400}}(?!\w)", shout, "shouted", near=""),
         Rule("word", _CONTRACTION, lambda m: m[0].lower(), "contraction", near=""),
         Rule("acronym", _CAPITALS, one, "capitals", near=""),
-        Rule("acronym", _CONSONANTS, consonants, "no vowel", near=""),
+        rule("acronym", r"(?<![^\W\d_])(?<!['-])[b-df-hj-np-tv-xzñ]{2,5}(?![^\W\d_]|['-])", consonants, "no vowel", near=""),
     ]  # fmt: skip
 
 

@@ -48,12 +48,12 @@ def ordinals(language: Language) -> list[Rule]:
     mark = language.ordinal_after.replace("(", "(?P<mark>", 1)
     number = r"(?P<number>\d{1,3}(?:[.,]\d{3})?|\d{4,6})"
     found = [
-        *(Rule("ordinal", re.compile(form), lambda m: language.decades(int(m["number"])), "decade", near=r"0'? ?s") for form in language.decade_forms),
+        *(rule("ordinal", form, lambda m: language.decades(int(m["number"])), "decade", near=r"0'? ?s") for form in language.decade_forms),
         rule("ordinal", rf"(?P<article>\blos (?=\d+\.as\b))?(?<![\w.,/]){number}{mark}(?:(?<=r)\.|(?<=[a-z])\.(?=\s[a-zñáéíóú]))?(?!\w|\.[a-z])", one, "number with a raised mark"),
     ]  # fmt: skip
     if language.raised_ordinals:
         letter = r"(?<![\w.,/])(?P<number>\d{1,2})(?P<mark>\.?[ºª°])\s?(?P<letter>[A-Z])(?![\w.])"
-        found.insert(0, Rule("ordinal", re.compile(letter), door, "floor and door", near=r"\d\.?[ºª°]"))
+        found.insert(0, rule("ordinal", letter, door, "floor and door", near=r"\d\.?[ºª°]"))
     return found
 
 

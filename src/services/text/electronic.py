@@ -4,7 +4,7 @@ import re
 
 from src.services.text.language import Language, words
 from src.services.text.numbers import digits, integer, one_by_one
-from src.services.text.reading import Rule
+from src.services.text.reading import Rule, any_case, rule
 
 _TLDS = (
     r"com|org|net|edu|gov|mil|int|info|biz|io|ai|dev|app|es|mx|uk|us|ar|cl|co|pe|eu|de|fr|it|pt"
@@ -20,28 +20,9 @@ _FILES = words(
 _TRAILING = ".,;:!?)]}>*_'\""
 _VOWELS = re.compile(r"[aeiouyáéíóúü]", re.IGNORECASE)
 
-_EMAIL = re.compile(
-    r"(?:(?<![\w.%+-])|(?<=\s\.))(?:mailto:)?((?!\.)(?:[\w.%+-]|&(?=\S{0,60}@)){1,64})@([\w-]{1,63}(?:\.[\w-]{1,63}){1,6}(?:/[\w./-]{0,100}\w)?)"
-)
-_URL = re.compile(r"(?<![\w@])(?:https?://|ftp://|www\.)[^\s<>\"']{1,2000}", re.IGNORECASE)
-_DOMAIN = re.compile(
-    rf"(?<![\w@.])(?:[a-z0-9](?:[a-z0-9-]{{0,61}}[a-z0-9])?\.){{1,4}}(?:{_TLDS})(?:\.[a-z]{{2}})?(?:[/:][^\s<>\"'()]{{0,500}})?(?!\w)",
-    re.IGNORECASE,
-)
-_PATH = re.compile(r"(?<![\w./:<])(?:~|\.{1,2})?(?:/[\w.-]{0,100}\w){2,20}/?(?![\w/>])")
-_MENTION = re.compile(r"(?<![\w@])@([\w.-]{0,63}\w)")
-_HASHTAG = re.compile(r"(?<![\w#&])#(?=\w*[^\W\d])(\w{1,100})(?![\w#])")
-_FILE = re.compile(r"(?<![\w.])([\w-]{2,80})\.(?=[A-Za-z])([A-Za-z]{1,4}\d?)(?![\w])")
-_SCHEME = re.compile(r"(?<!\w)(?:file|ssh|git|sftp)://[^\s<>\"']{1,500}")
-# small letters on both sides of a dot and no space: a host or a file that no list knows
-_BARE = re.compile(r"(?<![\w.@/-])[a-z]{2,}(?:\.[a-z]{2,}){1,3}(?![\w.@]|/\w)")
-_IP = re.compile(r"(?<![\w.,])(\d{1,3}(?:\.\d{1,3}){3})(?::(\d{1,5}))?(?:/(\d{1,2}))?(?![\w:]|\.\d)")
-_MAC = re.compile(r"(?<![\w:.-])[0-9A-Fa-f]{2}(?:([:-])[0-9A-Fa-f]{2})(?:\1[0-9A-Fa-f]{2}){4}(?![\w:-])")
-_HOST_PORT = re.compile(r"(?<![\w.])(localhost):(\d{2,5})(?!\w)")
-
 
 def rules(language: Language) -> list[Rule]:
-    """The scheme is not said (`https://`), nor is a slash at the very end."""
+    """`https://` is not said, nor is a slash at the very end."""
     said = language.words
 
     def url(match: re.Match[str]) -> str | None:
@@ -65,9 +46,8 @@ def rules(language: Language) -> list[Rule]:
 
     def bare(match: re.Match[str]) -> str | None:
         last = match[0].rpartition(".")[2]
-        return (
-            None if last in language.starters or last in language.everyday else _address(match[0], language)
-        )
+        typed = last in language.starters or last in language.everyday  # no space behind a full stop
+        return None if typed else _address(match[0], language)
 
     def ip(match: re.Match[str]) -> str | None:
         octets = match[1].split(".")
@@ -81,18 +61,18 @@ def rules(language: Language) -> list[Rule]:
         return ", ".join(one_by_one(part, language) for part in re.split("[:-]", match[0]))
 
     return [
-        Rule("electronic", _SCHEME, lambda m: _address(m[0].rstrip(_TRAILING), language) + m[0][len(m[0].rstrip(_TRAILING)) :], "address with its scheme", near="://"),
-        Rule("electronic", _URL, url, "URL", near=r"://|[wW]{3}\."),
-        Rule("electronic", _EMAIL, email, "e-mail", near=r"@"),
-        Rule("electronic", _MAC, mac, "MAC address", near=r"\w[:-]\w\w[:-]"),
-        Rule("electronic", _IP, ip, "IP address", near=r"\d\.\d"),
-        Rule("electronic", _HOST_PORT, lambda m: f"{m[1]}, {said['port']} {_port(m[2], language)}", "port", near=r"localhost"),
-        Rule("electronic", _DOMAIN, url, "domain", near=r"\.\w"),
-        Rule("electronic", _PATH, lambda m: f" {_address(m[0], language)} ", "path", near=r"/"),
-        Rule("electronic", _MENTION, lambda m: f" {said['at']} {integer(m[1], language) if m[1].isdecimal() else _address(m[1], language)}", "mention", near=r"@"),
-        Rule("electronic", _HASHTAG, lambda m: f" {said['hashtag']} {_camel(m[1], language)}", "hashtag", near=r"#"),
-        Rule("electronic", _FILE, file, "file name", near=r"\.[A-Za-z]"),
-        Rule("electronic", _BARE, bare, "name with a dot", near=r"[a-z]\.[a-z]"),
+        any_case("electronic", r"(?<![\w@])(?:(?:https?|ftp|sftp|file|ssh|git)://|www\.)[^\s<>\"']{1,2000}", url, "URL", near=r"://|[wW]{3}\."),
+        rule("electronic", r"(?:(?<![\w.%+-])|(?<=\s\.))(?:mailto:)?((?!\.)(?:[\w.%+-]|&(?=\S{0,60}@)){1,64})@([\w-]{1,63}(?:\.[\w-]{1,63}){1,6}(?:/[\w./-]{0,100}\w)?)", email, "e-mail", near=r"@"),
+        rule("electronic", r"(?<![\w:.-])[0-9A-Fa-f]{2}(?:([:-])[0-9A-Fa-f]{2})(?:\1[0-9A-Fa-f]{2}){4}(?![\w:-])", mac, "MAC address", near=r"\w[:-]\w\w[:-]"),
+        rule("electronic", r"(?<![\w.,])(\d{1,3}(?:\.\d{1,3}){3})(?::(\d{1,5}))?(?:/(\d{1,2}))?(?![\w:]|\.\d)", ip, "IP address", near=r"\d\.\d"),
+        rule("electronic", r"(?<![\w.])(localhost):(\d{2,5})(?!\w)", lambda m: f"{m[1]}, {said['port']} {_port(m[2], language)}", "port", near=r"localhost"),
+        any_case("electronic", rf"(?<![\w@.])(?:[a-z0-9](?:[a-z0-9-]{{0,61}}[a-z0-9])?\.){{1,4}}(?:{_TLDS})(?:\.[a-z]{{2}})?(?:[/:][^\s<>\"'()]{{0,500}})?(?!\w)", url, "domain", near=r"\.\w"),
+        rule("electronic", r"(?<![\w./:<])(?:~|\.{1,2})?(?:/[\w.-]{0,100}\w){2,20}/?(?![\w/>])", lambda m: f" {_address(m[0], language)} ", "path", near=r"/"),
+        rule("electronic", r"(?<![\w@])@([\w.-]{0,63}\w)", lambda m: f" {said['at']} {integer(m[1], language) if m[1].isdecimal() else _address(m[1], language)}", "mention", near=r"@"),
+        rule("electronic", r"(?<![\w#&])#(?=\w*[^\W\d])(\w{1,100})(?![\w#])", lambda m: f" {said['hashtag']} {_camel(m[1], language)}", "hashtag", near=r"#"),
+        rule("electronic", r"(?<![\w.])([\w-]{2,80})\.(?=[A-Za-z])([A-Za-z]{1,4}\d?)(?!\w)", file, "file name", near=r"\.[A-Za-z]"),
+        # small letters on both sides of a dot and no space: a host or a file that no list knows
+        rule("electronic", r"(?<![\w.@/-])[a-z]{2,}(?:\.[a-z]{2,}){1,3}(?![\w.@]|/\w)", bare, "name with a dot", near=r"[a-z]\.[a-z]"),
     ]  # fmt: skip
 
 

@@ -63,9 +63,9 @@ def rules(language: Language) -> list[Rule]:
     joint = r"(?:[.:]?\s(?:is\s|es\s|al\s|el\s|no\.?\s|number\s|#)?|[.:#]\s?)"
     announced = rf"(?<!\w)(?:{language.phone_before})(?:\s[^\W\d_]{{1,4}})?[.:]?\s(?P<own>(?P<number>\+?\(?\d(?:{_GAP}?\(?\d\)?){{5,14}}){_EXTENSION})(?![\w/]|[.,]\d)"
     return [
-        Rule("telephone", re.compile(announced, re.IGNORECASE), number, "announced number"),
-        Rule("telephone", re.compile(_SHAPES, re.IGNORECASE), number, "shape of a number"),
-        *([Rule("telephone", re.compile(_EIGHT, re.IGNORECASE), eight, "eight digits")] if language.day_first else []),
+        any_case("telephone", announced, number, "announced number"),
+        any_case("telephone", _SHAPES, number, "shape of a number"),
+        *([any_case("telephone", _EIGHT, eight, "eight digits")] if language.day_first else []),
         any_case("telephone", rf"(?<!\w)(?:{language.call_before})\s(?:al\s|a\s|el\s)?(?P<own>\d{{3}}(?:\s(?:{either})\s(?:al\s|el\s)?\d{{3}})?)(?!\w|[.,]\d|\s[a-z]*(?:s|people|times)\b)", emergency, "emergency number"),
         any_case("code", rf"(?<!\w)(?:{language.code_before}){joint}(?P<own>(?P<number>\d{{3,}}))(?!\w|[.,]\d)", code, "announced code"),
         any_case("code", rf"(?<!\w)(?:{language.code_before}){joint}(?P<own>(?P<number>(?=\w*[a-z])(?=\w*\d)\w{{4,12}}))(?!\w)", lambda m: one_by_one(m["number"], language), "announced code"),

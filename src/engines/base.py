@@ -146,12 +146,14 @@ class SttOptions:
     live: bool = False
     """Whether somebody who speaks waits for the text: then a long row is not put behind short ones."""
     draft: tuple[int, ...] = ()
-    """Tokens of a text, without timestamps, that the audio probably has. A decoder step checks many of them,
-    and the text is preferred to another one that is hardly likelier."""
+    """Tokens of a text, without timestamps, that the audio probably has. A decoder step checks many of them."""
+    stable: int = 0
+    """How many tokens of `draft` somebody has been told already. The text begins with their words, unless one
+    that begins otherwise is clearly likelier."""
 
     def for_part(self, language: str | None) -> Self:
         """The same for a part of the audio, or what follows it, in this language: a draft is of the whole."""
-        return replace(self, language=language, draft=())
+        return replace(self, language=language, draft=(), stable=0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -229,6 +229,7 @@ class WhisperEngine(BatchedEngine[WhisperRow, Outcome]):
             background=background,
             live=options.live,
             draft=options.draft,
+            stable=options.stable,
         )
 
     def _prepare_partial(

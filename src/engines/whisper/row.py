@@ -66,8 +66,10 @@ class WhisperRow:
     row."""
     draft: tuple[int, ...] = ()
     """Tokens of text that probably follow the `forced` ones, or that the whole text has. One decoder step
-    checks many of them, and those up to the first wrong one need no step of their own. See `loop/draft.py`.
-    A whole text that has other words is compared with them, and must be likelier to be the result."""
+    checks many of them, and those up to the first wrong one need no step of their own. See `loop/draft.py`."""
+    stable: int = 0
+    """How many tokens of `draft` somebody has been told already. A whole text that begins otherwise is
+    compared with one that begins so, and must be clearly likelier to be the result. See `loop/beginning.py`."""
     background: bool = False
     """Whether nobody waits for it."""
     live: bool = False

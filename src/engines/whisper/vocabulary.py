@@ -74,6 +74,11 @@ class Vocabulary:
         """`tokens` without timestamps."""
         return [token for token in tokens if token < self.end]
 
+    def split(self, tokens: Sequence[int], language: str) -> list[tuple[str, tuple[int, ...]]]:
+        """The words of `tokens`, which have no timestamps, each with its own; as `words_of` gives them."""
+        texts, groups = self.of(language, "transcribe").split_to_word_tokens([*tokens, self.end])
+        return [(text, tuple(group)) for text, group in zip(texts[:-1], groups[:-1], strict=True)]
+
     def text(self, tokens: Sequence[int]) -> str:
         """The text of `tokens`, timestamps left out."""
         return str(self._tokenizer.decode(self.words_of(tokens)))

@@ -12,6 +12,7 @@ from src.engines.kernels import Mask, Rows
 from src.engines.whisper import quality_check
 from src.engines.whisper.loop.alignment import TextAligner
 from src.engines.whisper.loop.attention_recorder import AttentionRecorder, LayerHead
+from src.engines.whisper.loop.beginning import with_beginning
 from src.engines.whisper.loop.decoder import DecoderInput, KVCache
 from src.engines.whisper.loop.draft import MAX_DRAFT, Draft
 from src.engines.whisper.loop.likelihood import Likelihoods
@@ -24,9 +25,9 @@ from src.engines.whisper.vocabulary import Vocabulary
 
 _MAX_JUMP_BACK = 50
 """Encoder positions (1 s) that attention may go back within growing audio."""
-_AS_LIKELY = 0.03
-"""Mean log-probability by which a draft may be less likely than the text that was found, and is preferred.
-With 0.05 more words of final texts were wrong in English. See `docs/live.md`."""
+_CLEARLY_LIKELIER = 3.0
+"""Log-probability by which a text must be likelier than one that begins with words that were told already,
+or that one is preferred. See `docs/live.md`."""
 _COMPACT_FROM = 96
 """Slots in use from which slots that no hypothesis attends to any more are dropped."""
 
@@ -68,7 +69,7 @@ class DecodeState:
         self._aligner: TextAligner | None = None
         self._alignment: Alignment | None = None
         self._likelihoods: Likelihoods | None = None
-        """Those of the text and of a draft that has other words."""
+        """Those of the text, and of one that begins with words that were told already."""
         self._expected = Draft(row.draft, vocabulary.first_timestamp)
         self._draft: list[int] = []
         """Tokens that are fed on trial in this step."""
@@ -215,33 +216,37 @@ class DecodeState:
         self.policy.language_detected(dict(zip(vocabulary.languages, shares, strict=True)))
 
     def _new_likelihoods(self, text: Decoded) -> Likelihoods | None:
-        """To compare the result with the draft; None if there is nothing to compare."""
-        vocabulary, draft = self._vocabulary, self.row.draft
-        if self.row.forced is not None or not draft or not text.text.strip():
+        """To compare the result with one that begins with what was told; None if it does so itself."""
+        vocabulary = self._vocabulary
+        if not self.row.stable or not text.text.strip() or quality_check.is_silence(text):
             return None
-        same = quality_check.same_words(text, replace(text, text=vocabulary.text(draft)))
-        if same or quality_check.is_silence(text):
+        found = vocabulary.words_of(text.tokens)
+        told, written = (
+            self._vocabulary.split(tokens, self.policy.language)
+            for tokens in (self.row.draft[: self.row.stable], found)
+        )
+        if (other := with_beginning(told, written)) is None:
             return None
         prompt = [
             *vocabulary.start(self.policy.language, self.row.task, self.row.prompt),
             vocabulary.no_timestamps,
         ]
-        texts = vocabulary.words_of(text.tokens), draft
-        if len(prompt) + max(map(len, texts)) > MAX_TOKENS:
+        if len(prompt) + max(len(found), len(other)) > MAX_TOKENS:
             return None
-        return Likelihoods(prompt, texts, vocabulary.end)
+        return Likelihoods(prompt, (found, other), vocabulary.end)
 
     def _compare(self, likelihoods: Likelihoods, logits: Rows) -> None:
-        """Take the likelihood of a text; when both are there, prefer the draft if it is as likely."""
+        """Take the likelihood of a text; when both are there, prefer what was told unless it is clearly lower."""
         likelihoods.take(logits)
         self.kv_cache.reset()
         if not likelihoods.are_known:
             return
         self._likelihoods = None
-        found, draft = likelihoods.found
-        if draft >= found - _AS_LIKELY:
-            text = self._vocabulary.text(self.row.draft)
-            self.policy.prefer(tokens=self.row.draft, text=text, avg_logprob=draft)
+        found, told = likelihoods.found
+        if told >= found - _CLEARLY_LIKELIER:
+            tokens = likelihoods.texts[1]
+            text, mean = self._vocabulary.text(tokens), told / (len(tokens) + 1)
+            self.policy.prefer(tokens=tokens, text=text, avg_logprob=mean)
 
     def _new_aligner(self) -> TextAligner:
         vocabulary = self._vocabulary

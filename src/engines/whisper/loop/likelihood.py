@@ -8,7 +8,7 @@ from src.engines.kernels import Rows
 
 
 class Likelihoods:
-    """Mean log-probabilities of several texts, each in a step of its own, under the same prompt.
+    """Log-probabilities of several texts, each in a step of its own, under the same prompt.
 
     Args:
         prompt: the tokens before a text, up to and with the one for no timestamps.
@@ -18,20 +18,20 @@ class Likelihoods:
 
     def __init__(self, prompt: Sequence[int], texts: Sequence[Sequence[int]], end: int) -> None:
         self._prompt = list(prompt)
-        self._texts = [list(text) for text in texts]
+        self.texts = [tuple(text) for text in texts]
         self._end = end
         self.found: list[float] = []
-        """Those of the first texts, the end mark counted as a token."""
+        """Those of the first texts, the end mark included."""
 
     @property
     def are_known(self) -> bool:
         """Whether all texts have been read."""
-        return len(self.found) == len(self._texts)
+        return len(self.found) == len(self.texts)
 
     @property
     def tokens(self) -> list[int]:
         """What the decoder is given next, with an empty cache."""
-        return [*self._prompt, *self._texts[len(self.found)]]
+        return [*self._prompt, *self.texts[len(self.found)]]
 
     @property
     def wanted(self) -> range:
@@ -40,6 +40,6 @@ class Likelihoods:
 
     def take(self, logits: Rows) -> None:
         """Take the logits of `wanted`."""
-        text = [*self._texts[len(self.found)], self._end]
+        text = [*self.texts[len(self.found)], self._end]
         logprobs = torch.from_numpy(logits[:, : self._end + 1]).log_softmax(1)
-        self.found.append(float(logprobs[range(len(text)), text].mean()))
+        self.found.append(float(logprobs[range(len(text)), text].sum()))

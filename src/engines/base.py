@@ -125,6 +125,15 @@ class LanguageGuess:
     probability: float
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Spoken:
+    """Audio that has been read, and its text."""
+
+    audio: Audio
+    """16 kHz mono."""
+    text: str
+
+
 @dataclass(frozen=True, slots=True)
 class SttOptions:
     """How one row is to be transcribed."""
@@ -146,14 +155,17 @@ class SttOptions:
     live: bool = False
     """Whether somebody who speaks waits for the text: then a long row is not put behind short ones."""
     draft: tuple[int, ...] = ()
-    """Tokens of a text, without timestamps, that the audio probably has. A decoder step checks many of them."""
+    """Tokens of a text, without timestamps, that the audio probably has. A decoder step checks many."""
     stable: int = 0
     """How many tokens of `draft` somebody has been told already. The text begins with their words, unless one
     that begins otherwise is clearly likelier."""
 
+    before: Spoken | None = None
+    """What was said just before the audio, and the end of `prompt`. An engine may read the audio with it."""
+
     def for_part(self, language: str | None) -> Self:
         """The same for a part of the audio, or what follows it, in this language: a draft is of the whole."""
-        return replace(self, language=language, draft=(), stable=0)
+        return replace(self, language=language, draft=(), stable=0, before=None)
 
 
 @dataclass(frozen=True, slots=True)

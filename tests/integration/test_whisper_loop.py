@@ -29,7 +29,7 @@ from src.engines.whisper.loop.logit_filter import LogitFilter
 from src.engines.whisper.loop.weights import read
 from src.engines.whisper.quality_check import QualityIssue
 from src.engines.whisper.row import BEAM, FULL_WINDOW, Decoded, Guesses, Outcome, WhisperRow
-from src.engines.whisper.vocabulary import Vocabulary
+from src.engines.whisper.vocabulary import SAMPLES_PER_TIMESTAMP, Vocabulary
 from src.engines.worker_pool import Task, WorkerPool
 from src.errors import EngineFailed, ModelUnavailable
 from src.weights.store import ModelStore
@@ -229,13 +229,13 @@ def test_a_draft_of_a_whole_text_saves_steps_and_changes_nothing_else(
     alone, steps = read()
     words = tuple(token for token in alone.tokens if token < vocabulary.first_timestamp)
     wrong = words[4] + 1
-    # a draft that has other words takes two steps more, in which the two texts are compared
+    # nothing of it has been told, so it is compared with nothing
     drafts = [
         (words, len(words) // 2),
-        ((*words[:4], wrong, *words[5:]), len(words) // 3 - 2),
-        ((*words[:3], *words[5:]), len(words) // 3 - 2),
-        (words[:4], 0),
-        (tuple(token + 1 for token in words), -2),
+        ((*words[:4], wrong, *words[5:]), len(words) // 3),
+        ((*words[:3], *words[5:]), len(words) // 3),
+        (words[:4], 2),
+        (tuple(token + 1 for token in words), 0),
     ]
     for draft, saved in drafts:
         found, fewer = read(draft)
@@ -247,7 +247,7 @@ def test_a_draft_of_a_whole_text_saves_steps_and_changes_nothing_else(
     assert read(words, beam=BEAM) == wide, "a beam search checks no draft"
 
 
-def test_a_draft_that_is_hardly_less_likely_is_the_text(
+def test_a_text_begins_with_what_was_told_unless_another_is_clearly_likelier(
     folder: Path,
     exact: CTranslate2Model,
     vocabulary: Vocabulary,
@@ -256,20 +256,65 @@ def test_a_draft_that_is_hardly_less_likely_is_the_text(
 ) -> None:
     runner = loops("int8")
 
-    def read(draft: tuple[int, ...]) -> Decoded:
-        return written(runner, row(folder, exact, "en-extended", draft=draft))[0]
+    def read(draft: tuple[int, ...] = (), stable: int = 0) -> tuple[Decoded, int]:
+        before = runner.stats.steps
+        [found] = written(runner, row(folder, exact, "en-extended", draft=draft, stable=stable))
+        return found, runner.stats.steps - before
 
-    alone = read(())
-    words = tuple(token for token in alone.tokens if token < vocabulary.first_timestamp)
-    other = (*words[:4], words[4] + 1, *words[5:])
-    assert read(other) == alone
-    monkeypatch.setattr(decode_state, "_AS_LIKELY", 20.0)
-    monkeypatch.setattr(quality_check, "_SURER_LANGUAGES", {"en": -20.0})
-    found = read(other)
-    assert (found.tokens, found.text) == (other, vocabulary.text(other))
+    alone, _ = read()
+    words = [tokens for _, tokens in vocabulary.split(vocabulary.words_of(alone.tokens), "en")]
+    beginning, (_, *rest) = words[:2], words[2:]
+    right = tuple(token for word in words for token in word)
+    told = tuple(token for word in (*beginning, words[0]) for token in word)
+    text = told + tuple(token for word in rest for token in word)
+    as_told, steps = read(right, sum(map(len, words[:3])))
+    assert as_told.tokens == alone.tokens
+    other, more = read(told, len(told))
+    assert other == alone, "what was told is far less likely"
+    assert more >= steps + 2, "each text takes a step to compare them"
+    monkeypatch.setattr(decode_state, "_CLEARLY_LIKELIER", 100.0)
+    found, _ = read(told, len(told))
+    assert (found.tokens, found.text) == (text, vocabulary.text(text)), "the rest is that of the new text"
     assert found.avg_logprob < alone.avg_logprob
-    assert read(words * 6) == alone, "a text that repeats itself is likely, but wrong"
+    assert read(told * 6, 6 * len(told))[0] == alone, "a text that repeats itself is likely, but wrong"
+    assert read(told, 0)[0] == alone, "nothing has been told"
     runner.clear()
+
+
+@pytest.mark.parametrize(("earlier", "name"), [("en-agent", "en-extended"), ("es-agent", "es-expelled")])
+def test_a_row_is_read_with_the_audio_before_it_and_has_its_own_text_and_times(
+    folder: Path, exact: CTranslate2Model, vocabulary: Vocabulary, loops: Loops, earlier: str, name: str
+) -> None:
+    runner, features = loops("int8"), Features(folder, exact.mels)
+    before, audio = clip(earlier), clip(name)
+    before = before[: len(before) // SAMPLES_PER_TIMESTAMP * SAMPLES_PER_TIMESTAMP]
+    [said] = written(runner, row(folder, exact, earlier))
+    mel = features(np.concatenate([before, audio]))
+
+    def read(**options: Any) -> tuple[Decoded, int]:
+        steps = runner.stats.steps
+        one = WhisperRow(
+            mel=mel,
+            duration=seconds(audio),
+            window=window_for(mel.shape[1]),
+            language=name[:2],
+            before=vocabulary.said(said.text, seconds(before)),
+            before_seconds=seconds(before),
+            **options,
+        )
+        assert one.own_mel.shape[1] == pytest.approx(100 * seconds(audio), abs=2)
+        [found] = written(runner, one)
+        return found, runner.stats.steps - steps
+
+    [alone] = written(runner, row(folder, exact, name))
+    found, steps = read()
+    assert quality_check.same_words(found, alone)
+    assert found.last_timestamp == pytest.approx(alone.last_timestamp, abs=0.7)
+    words = tuple(vocabulary.words_of(found.tokens))
+    drafted, fewer = read(draft=words, stable=len(words))
+    assert drafted.tokens == found.tokens
+    if found.greedy:
+        assert fewer <= steps - len(words) // 2
 
 
 def test_a_long_row_that_a_speaker_waits_for_is_not_put_behind_short_ones(

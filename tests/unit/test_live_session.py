@@ -221,6 +221,15 @@ async def test_the_final_text_is_read_with_what_was_said_before(monkeypatch: pyt
     assert prompts[1] is not None
     assert prompts[1].endswith("seconds")
     assert prompts[3] is None, "after a long pause somebody begins anew"
+    before = [options.before for options in stt.finals]
+    assert before[0] is None
+    assert before[1] is not None
+    assert before[1].text == prompts[1]
+    assert len(before[1].audio) / STT_SAMPLE_RATE == pytest.approx(2.3, abs=0.05), "with some silence"
+    assert before[2] is not None
+    assert prompts[2] is not None
+    assert prompts[2].endswith(f" {before[2].text}")
+    assert before[3] is None
     assert stt.live.cost.rest > 0
 
 
@@ -340,6 +349,7 @@ async def test_words_that_were_read_in_another_language_are_neither_the_final_te
     stt = Reading(first, probability)
     await spoken(stt, [(3.0, 1.0)], monkeypatch, stt=SttOptions())
     assert [options.draft for options in stt.finals] == drafts
+    assert [0 < options.stable < len(options.draft) for options in stt.finals] == [*map(bool, drafts)]
 
 
 async def turns() -> None:

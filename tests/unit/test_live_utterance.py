@@ -277,9 +277,12 @@ def test_an_utterance_is_sure_if_all_of_it_is_read_and_every_word_is_stable_and_
 def test_an_utterance_is_not_sure_and_no_draft_where_words_may_be_missing() -> None:
     log, on = word(" log", 0.9, 5), word(" on", 1.4, 6)
     whole = ended(1.8, log, on)
-    assert (whole.is_sure, whole.whole_draft) == (True, (5, 6))
+    assert (whole.is_sure, whole.whole_draft, whole.stable_tokens) == (True, (5, 6), 2)
+    doubtful = ended(1.8, log, word(" on", 1.4, 6, probability=0.1))
+    assert (doubtful.whole_draft, doubtful.stable_tokens) == ((5, 6), 1), "the last word has not been told"
     early = ended(1.8, word(" log", 0.3), word(" on", 0.5), word(".", 1.8))
     assert (early.is_sure, early.whole_draft) == (False, ()), "the decoder ended its text too early"
+    assert (early.text, early.stable_tokens) == ("log on", 0), "that text is no draft"
     ahead = utterance(1.5)
     update = ahead.next_update(round(1.8 * STT_SAMPLE_RATE))
     ahead.append(silence(0.5))

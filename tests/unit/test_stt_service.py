@@ -37,14 +37,14 @@ class Engine:
         self.seconds = seconds
         self.failure = failure
         self.rows: list[int] = []
-        self.drafts: list[tuple[int, ...]] = []
+        self.drafts: list[tuple[tuple[int, ...], int]] = []
         self.asked = 0
         self.request_ids: set[str] = set()
         self.cancelled = 0
 
     async def transcribe(self, audio: Audio, options: SttOptions, request_id: str) -> Transcript:
         self.rows.append(len(audio))
-        self.drafts.append(options.draft)
+        self.drafts.append((options.draft, options.stable))
         self.request_ids.add(request_id)
         segment = Segment(0.0, min(self.seconds, len(audio) / 16_000), " word", -0.1, 0.0)
         return Transcript((segment,), "en", UNSURE.probability)
@@ -207,12 +207,12 @@ def test_copies_behind_the_end_of_the_text_are_read_once(run: Run) -> None:
 )
 def test_a_draft_is_given_to_the_first_row_alone(run: Run, engine: Engine) -> None:
     """It is a text of all its audio, and all others are parts of it or come after it."""
-    options = SttOptions(language="en", draft=(1, 2, 3))
+    options = SttOptions(language="en", draft=(1, 2, 3), stable=2)
     run(engine, lambda service: service.transcribe(speech(), options))
     first, *others = engine.drafts
-    assert first == options.draft
+    assert first == (options.draft, options.stable)
     assert len(others) > 2
-    assert set(others) == {()}
+    assert set(others) == {((), 0)}
 
 
 def test_a_chunk_that_is_read_in_pieces_ends_with_the_last_of_them() -> None:

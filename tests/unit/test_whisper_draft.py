@@ -47,5 +47,12 @@ def test_a_draft_is_shorter_while_it_is_wrong_and_fits_the_room() -> None:
     assert draft.after([TIME, 500, 501, 3, 4, 5, 6], 0) == []
 
 
+def test_no_time_is_expected_where_the_text_begins_at_a_known_one() -> None:
+    assert Draft([1, 2], TIME).after([], 100) == [TIME, 1, 2]
+    draft = Draft([1, 2], TIME, begun=True)
+    assert draft.after([], 100) == [1, 2]
+    assert draft.after([1, 2, TIME + 50], 100) == []
+
+
 def test_without_tokens_nothing_is_expected() -> None:
     assert Draft((), TIME).after((), 100) == []

@@ -9,6 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
+import numpy as np
+
 from src.engines.base import (
     STT_SAMPLE_RATE,
     Audio,
@@ -17,6 +19,7 @@ from src.engines.base import (
     PartialTranscript,
     PartialWord,
     Segment,
+    Spoken,
     SttOptions,
     Transcript,
 )
@@ -32,7 +35,7 @@ from src.engines.whisper.loops import without_excess
 from src.engines.whisper.row import FRAMES_PER_SECOND, FULL_WINDOW, Outcome, WhisperRow
 from src.engines.whisper.segments import spans
 from src.engines.whisper.stats import Stats
-from src.engines.whisper.vocabulary import ALL_LANGUAGES, Vocabulary
+from src.engines.whisper.vocabulary import ALL_LANGUAGES, SAMPLES_PER_TIMESTAMP, Vocabulary
 from src.engines.whisper.words import partial_words, token_logprobs, words
 from src.errors import InvalidInput
 from src.scheduling.background import is_background
@@ -48,6 +51,8 @@ batch of long rows takes more than a minute, and nothing has been measured yet."
 _ROW_SECONDS = FULL_WINDOW / FRAMES_PER_SECOND
 _SHORTEST_COPY = 1.0
 """Seconds of a copy that can be read by itself. Less gives the model little to go by, and it writes each."""
+_MOST_WITH_BEFORE = 25.0
+"""Seconds of a row together with what was said before it. A longer row says enough by itself."""
 _BACKGROUND_SHARE = 3
 """One of this many rows in work may be a background row."""
 
@@ -212,15 +217,19 @@ class WhisperEngine(BatchedEngine[WhisperRow, Outcome]):
         for code in (options.language, *options.languages):
             if code is not None and code not in self._languages:
                 raise InvalidInput(f"{self._name} does not know the language {code!r}", "language")
+        prompt, duration = options.prompt or "", min(len(audio) / STT_SAMPLE_RATE, _ROW_SECONDS)
+        before = self._before(options, duration)
+        if before is not None:
+            prompt, audio = prompt.removesuffix(before.text), np.concatenate([before.audio, audio])
         mel = self._features(audio)
-        return WhisperRow(
+        row = WhisperRow(
             mel=mel,
-            duration=min(len(audio) / STT_SAMPLE_RATE, _ROW_SECONDS),
+            duration=duration,
             window=window_for(mel.shape[1]),
             language=options.language,
             languages=options.languages or self._allowed,
             task=options.task,
-            prompt=self._vocabulary.previous(options.prompt or ""),
+            prompt=self._vocabulary.previous(prompt),
             words=options.word_timestamps,
             logprobs=options.token_logprobs,
             temperature=options.temperature,
@@ -231,6 +240,22 @@ class WhisperEngine(BatchedEngine[WhisperRow, Outcome]):
             draft=options.draft,
             stable=options.stable,
         )
+        if before is None:
+            return row
+        seconds = len(before.audio) / STT_SAMPLE_RATE
+        return replace(row, before=self._vocabulary.said(before.text, seconds), before_seconds=seconds)
+
+    def _before(self, options: SttOptions, duration: float) -> Spoken | None:
+        """What was said before a row of `duration` seconds, if it is read with it."""
+        before = options.before
+        if before is None or not isinstance(self._runner, LoopRunner):
+            return None
+        if options.word_timestamps or options.token_logprobs:  # the alignment is of the row's words alone
+            return None
+        samples = len(before.audio) // SAMPLES_PER_TIMESTAMP * SAMPLES_PER_TIMESTAMP
+        if not before.text.strip() or samples / STT_SAMPLE_RATE + duration > _MOST_WITH_BEFORE:
+            return None
+        return replace(before, audio=before.audio[len(before.audio) - samples :])
 
     def _prepare_partial(
         self, audio: Audio, options: SttOptions, forced: tuple[int, ...], draft: tuple[int, ...]
@@ -294,7 +319,7 @@ class WhisperEngine(BatchedEngine[WhisperRow, Outcome]):
 
 def _unsaid_copies(row: WhisperRow, text: str) -> tuple[float, ...]:
     """Seconds at which copies of one sound begin, if the row has them and the text does not say each."""
-    found = find_copies(row.mel)
+    found = find_copies(row.own_mel)
     if found is None or found.apart < _SHORTEST_COPY or quality_check.says_each(text, found.count):
         return ()
     return found.starts

@@ -66,14 +66,24 @@ class WhisperRow:
     row."""
     draft: tuple[int, ...] = ()
     """Tokens of text that probably follow the `forced` ones, or that the whole text has. One decoder step
-    checks many of them, and those up to the first wrong one need no step of their own. See `loop/draft.py`."""
+    checks many of them, and those up to the first wrong one need no step of their own (`loop/draft.py`)."""
     stable: int = 0
     """How many tokens of `draft` somebody has been told already. A whole text that begins otherwise is
-    compared with one that begins so, and must be clearly likelier to be the result. See `loop/beginning.py`."""
+    compared with one that begins so, and must be clearly likelier to be the result (`loop/beginning.py`)."""
+    before: tuple[int, ...] = ()
+    """Tokens, with timestamps, of what is said at the start of `mel`, before the text. The last one is the
+    time at which the text begins."""
+    before_seconds: float = 0.0
+    """Seconds of `mel` in which that is said; `duration` does not count them."""
     background: bool = False
     """Whether nobody waits for it."""
     live: bool = False
     """Whether it is the speech of somebody who waits for the text."""
+
+    @property
+    def own_mel(self) -> Mel:
+        """`mel` without what is said before the text."""
+        return self.mel[:, round(self.before_seconds * FRAMES_PER_SECOND) :]
 
     @property
     def is_urgent(self) -> bool:

@@ -164,12 +164,15 @@ class RowPolicy:
             self._retry(quality_check.goes_round(one, self.row.duration))
 
     def prefer(self, *, tokens: tuple[int, ...], text: str, avg_logprob: float) -> None:
-        """Replace the words of the result, unless the check finds an issue with the new ones."""
+        """Replace the words of the result, unless the check finds an issue with the new ones.
+
+        It does not look at their log-probability, which the caller has compared with that of the result.
+        """
         if self.decoded is None:
             raise RuntimeError("there is no result")
-        other = replace(self.decoded, tokens=tokens, text=text, avg_logprob=avg_logprob)
+        other = replace(self.decoded, tokens=tokens, text=text)
         if self._issue(other) is None:
-            self.decoded = other
+            self.decoded = replace(other, avg_logprob=avg_logprob)
 
     def _wants_beam(self, decoded: Decoded) -> bool:
         """Whether a text that was decoded greedily is decoded again with a beam search."""
@@ -189,7 +192,7 @@ class RowPolicy:
     @cached_property
     def _copies(self) -> Copies | None:
         """Copies of one sound that the row consists of, if it does."""
-        return find_copies(self.row.mel)
+        return find_copies(self.row.own_mel)
 
     @property
     def _is_language_sure(self) -> bool:

@@ -7,10 +7,12 @@ from pathlib import Path
 import tokenizers
 from faster_whisper.tokenizer import _LANGUAGE_CODES, Tokenizer
 
+from src.engines.base import STT_SAMPLE_RATE
 from src.engines.whisper.row import MAX_TOKENS
 
 ALL_LANGUAGES: tuple[str, ...] = tuple(_LANGUAGE_CODES)
 SECONDS_PER_TIMESTAMP = 0.02
+SAMPLES_PER_TIMESTAMP = round(SECONDS_PER_TIMESTAMP * STT_SAMPLE_RATE)
 _MAX_PROMPT = MAX_TOKENS // 2 - 1
 """Most tokens of previous text; Whisper was trained on no more."""
 
@@ -65,6 +67,11 @@ class Vocabulary:
         text = text.strip()
         return tuple(self.of("en", "transcribe").encode(" " + text)[-_MAX_PROMPT:]) if text else ()
 
+    def said(self, text: str, seconds: float) -> tuple[int, ...]:
+        """Tokens of a text that is said in the first `seconds` of a row, and the time of what follows."""
+        end = self.first_timestamp + round(seconds / SECONDS_PER_TIMESTAMP)
+        return self.first_timestamp, *self.previous(text), end, end
+
     def start(self, language: str, task: str, previous: Sequence[int]) -> list[int]:
         """The prompt: previous text if there is any, then the tokens of language and task."""
         prompt: list[int] = list(self.of(language, task).sot_sequence)
@@ -75,7 +82,7 @@ class Vocabulary:
         return [token for token in tokens if token < self.end]
 
     def split(self, tokens: Sequence[int], language: str) -> list[tuple[str, tuple[int, ...]]]:
-        """The words of `tokens`, which have no timestamps, each with its own; as `words_of` gives them."""
+        """The words of text tokens, without timestamps, and the tokens of each."""
         texts, groups = self.of(language, "transcribe").split_to_word_tokens([*tokens, self.end])
         return [(text, tuple(group)) for text, group in zip(texts[:-1], groups[:-1], strict=True)]
 

@@ -72,15 +72,14 @@ def partial_words(decoded: Decoded, language: str, vocabulary: Vocabulary) -> tu
     tokens, positions = list(decoded.tokens), _without_strays(decoded.positions)
     if not tokens:
         return ()
-    texts, groups = vocabulary.of(language, "transcribe").split_to_word_tokens([*tokens, vocabulary.end])
     found: list[PartialWord] = []
     index = 0
-    for text, group in zip(texts[:-1], groups[:-1], strict=True):
+    for text, group in vocabulary.split(tokens, language):
         after = index + len(group)
         places = positions[index:after]
         probability = math.exp(statistics.fmean(decoded.logprobs[index:after]))
         start, end = places[0] * _SECONDS_PER_POSITION, max(places) * _SECONDS_PER_POSITION
-        found.append(PartialWord(text, tuple(group), start, end, probability))
+        found.append(PartialWord(text, group, start, end, probability))
         index = after
     if found and "\N{REPLACEMENT CHARACTER}" in found[-1].text:
         found.pop()
@@ -119,8 +118,6 @@ def _timed(
 ) -> list[_TimedWord]:
     if alignment is None or not alignment.pairs or not tokens:
         return []
-    tokenizer = vocabulary.of("en" if task == "translate" else language, task)
-    texts, groups = tokenizer.split_to_word_tokens([*tokens, vocabulary.end])
     # where the path first reaches each token
     reached: dict[int, int] = {}
     for token, place in alignment.pairs:
@@ -128,7 +125,7 @@ def _timed(
     last = alignment.pairs[-1][1]
     found: list[_TimedWord] = []
     index = 0
-    for text, group in zip(texts[:-1], groups[:-1], strict=True):
+    for text, group in vocabulary.split(tokens, "en" if task == "translate" else language):
         after = index + len(group)
         start = reached.get(index, last) * _SECONDS_PER_POSITION
         end = reached.get(after, last) * _SECONDS_PER_POSITION

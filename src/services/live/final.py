@@ -8,7 +8,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from statistics import fmean
 
-from src.engines.base import STT_SAMPLE_RATE, Audio, Segment, SttOptions
+from src.engines.base import STT_SAMPLE_RATE, Audio, Segment, Spoken, SttOptions
 from src.errors import TooSlow, VozError
 from src.services.live.context import Context, joined
 from src.services.live.utterance import Utterance
@@ -20,6 +20,14 @@ _SURE_LANGUAGE = 0.8
 """Probability of a detected language from which on it is not doubted."""
 
 
+_MOST_BEFORE = 12 * STT_SAMPLE_RATE
+"""Samples of the longest utterance with which the next one is read."""
+_NEAR = 3 * STT_SAMPLE_RATE
+"""Samples after which an utterance is read without the one before."""
+_PAUSE = round(0.3 * STT_SAMPLE_RATE)
+"""Samples of silence that are left of the pause between the two."""
+
+
 @dataclass(frozen=True, slots=True)
 class FinalText:
     """The final text of an utterance."""
@@ -29,6 +37,15 @@ class FinalText:
     """Their times are seconds of the utterance."""
     language: str
     language_probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Last:
+    """The utterance before."""
+
+    spoken: Spoken
+    end: int
+    """The sample of the session at which it ended."""
 
 
 class FinalReader:
@@ -49,6 +66,15 @@ class FinalReader:
         self._stt = stt
         self._context = context
         self._read_to_end = read_to_end
+        self._last: _Last | None = None
+
+    def completed(self, utterance: Utterance, text: str) -> None:
+        """The final text of an utterance is there: the next one may be read with its audio."""
+        self._last = None
+        length = utterance.samples if utterance.spoken is None else utterance.spoken + _PAUSE
+        if text and length <= _MOST_BEFORE:
+            end = utterance.start + utterance.samples
+            self._last = _Last(Spoken(utterance.audio[:length].copy(), text), end)
 
     async def read(self, utterance: Utterance, options: SttOptions, *, updated: bool) -> FinalText:
         """The final text of an utterance that has ended: under strain, what updates read.
@@ -85,9 +111,13 @@ class FinalReader:
     async def _whole(self, utterance: Utterance, options: SttOptions) -> FinalText:
         """Read all of an utterance once more, with beam search and the quality check."""
         result: Result | None = None
-        prompt = joined(options.prompt, self._context.before(utterance.item_id, options.language))
-        draft = utterance.whole_draft if utterance.is_in(options.language) else ()
-        how = replace(options, prompt=prompt, live=True, draft=draft)
+        before = self._context.before(utterance.item_id, options.language)
+        how = replace(options, prompt=joined(options.prompt, before), live=True)
+        last = self._last
+        if last is not None and utterance.start - last.end <= _NEAR and before.endswith(last.spoken.text):
+            how = replace(how, before=last.spoken)
+        if utterance.is_in(options.language):
+            how = replace(how, draft=utterance.whole_draft, stable=utterance.stable_tokens)
         async with aclosing(self._stt.stream_blocks(_blocks(utterance.audio), how)) as items:
             async for item in items:
                 if isinstance(item, Result):

@@ -367,6 +367,7 @@ class LiveSession:
 
     def _completed(self, utterance: Utterance, final: FinalText) -> Completed:
         self._context.completed(utterance.item_id, final.text, final.language)
+        self._final.completed(utterance, final.text)
         start = utterance.start / STT_SAMPLE_RATE
         return Completed(
             item_id=utterance.item_id,

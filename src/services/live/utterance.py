@@ -276,6 +276,11 @@ class Utterance:
         return tuple(token for word in self.words for token in word.tokens) + self._draft
 
     @property
+    def stable_tokens(self) -> int:
+        """How many tokens of `whole_draft` are those of stable words."""
+        return sum(len(word.tokens) for word in self.words) if self.is_covered else 0
+
+    @property
     def is_read(self) -> bool:
         """Whether it has ended with silence, and an update has read all of its speech."""
         return self.spoken is not None and self._read_spoken == self.spoken

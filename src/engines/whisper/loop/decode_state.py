@@ -21,11 +21,11 @@ from src.engines.whisper.loop.search import BeamSearch, GreedySearch, Sampling, 
 from src.engines.whisper.loops import is_endless
 from src.engines.whisper.row import BEST_OF, MAX_TOKENS, Alignment, Decoded, Outcome, WhisperRow
 from src.engines.whisper.row_policy import Action, RowPolicy
-from src.engines.whisper.vocabulary import Vocabulary
+from src.engines.whisper.vocabulary import SECONDS_PER_TIMESTAMP, Vocabulary
 
 _MAX_JUMP_BACK = 50
 """Encoder positions (1 s) that attention may go back within growing audio."""
-_CLEARLY_LIKELIER = 3.0
+_CLEARLY_LIKELIER = 8.0
 """Log-probability by which a text must be likelier than one that begins with words that were told already,
 or that one is preferred. See `docs/live.md`."""
 _COMPACT_FROM = 96
@@ -70,7 +70,7 @@ class DecodeState:
         self._alignment: Alignment | None = None
         self._likelihoods: Likelihoods | None = None
         """Those of the text, and of one that begins with words that were told already."""
-        self._expected = Draft(row.draft, vocabulary.first_timestamp)
+        self._expected = Draft(row.draft, vocabulary.first_timestamp, begun=bool(row.before))
         self._draft: list[int] = []
         """Tokens that are fed on trial in this step."""
         self._positions_read: list[int] = []
@@ -123,6 +123,7 @@ class DecodeState:
         if self._search is None:
             self._prompt = self._vocabulary.start(self.policy.language, self.row.task, self.row.prompt)
             begin = self._prompt.index(self._vocabulary.start_of_transcript)
+            self._prompt += self.row.before
             tokens = self._prompt
             if self.row.forced is not None:
                 self._prompt = [*self._prompt, self._vocabulary.no_timestamps]
@@ -164,10 +165,12 @@ class DecodeState:
         if self._search is None:
             self._no_speech = float(_softmax(logits[0])[self._vocabulary.no_speech])
             self._search = self._new_search()
+        texts: list[Sequence[int]] = list(self._search.texts)
         if self._draft:
-            [text] = self._search.texts
-            return [[*text, *self._draft[:count]] for count in range(len(self._draft) + 1)]
-        return list(self._search.texts)
+            [text] = texts
+            texts = [[*text, *self._draft[:count]] for count in range(len(self._draft) + 1)]
+        before = self.row.before
+        return [[*before, *text] for text in texts] if before else texts
 
     def consume_logprobs(self, logprobs: Rows) -> None:
         """Continue the hypotheses, given the log-probabilities of what may follow each."""
@@ -230,13 +233,14 @@ class DecodeState:
         prompt = [
             *vocabulary.start(self.policy.language, self.row.task, self.row.prompt),
             vocabulary.no_timestamps,
+            *vocabulary.words_of(self.row.before),
         ]
         if len(prompt) + max(len(found), len(other)) > MAX_TOKENS:
             return None
         return Likelihoods(prompt, (found, other), vocabulary.end)
 
     def _compare(self, likelihoods: Likelihoods, logits: Rows) -> None:
-        """Take the likelihood of a text; when both are there, prefer what was told unless it is clearly lower."""
+        """Take the likelihood of a text; when both are there, choose what was told unless it is far lower."""
         likelihoods.take(logits)
         self.kv_cache.reset()
         if not likelihoods.are_known:
@@ -304,6 +308,9 @@ class DecodeState:
         logprobs: tuple[float, ...] = ()
         if isinstance(self._search, GreedySearch):
             tokens, logprobs = tokens[len(self.row.forced or ()) :], tuple(self._search.logprobs)
+        if self.row.before:
+            first, by = vocabulary.first_timestamp, round(self.row.before_seconds / SECONDS_PER_TIMESTAMP)
+            tokens = [max(first, token - by) if token >= first else token for token in tokens]
         decoded = Decoded(
             tokens=tuple(tokens),
             text=vocabulary.text(tokens),

@@ -21,10 +21,12 @@ class Draft:
     Args:
         tokens: text without timestamps.
         first_timestamp: tokens from it on are timestamps.
+        begun: whether the time at which the text begins is known, and it has no timestamp for it.
     """
 
-    def __init__(self, tokens: Sequence[int], first_timestamp: int) -> None:
+    def __init__(self, tokens: Sequence[int], first_timestamp: int, *, begun: bool = False) -> None:
         self._tokens = list(tokens)
+        self._begun = begun
         self._first_timestamp = first_timestamp
         self._known = 0
         """Tokens of the text that have been compared."""
@@ -52,7 +54,7 @@ class Draft:
         if not words:
             return []
         if not text:
-            begin = [self._first_timestamp]
+            begin = [] if self._begun else [self._first_timestamp]
         elif text[-1] >= self._first_timestamp and len(text) > 1 and text[-2] < self._first_timestamp:
             begin = [text[-1]]  # the next segment begins where one ends
         else:

@@ -130,9 +130,9 @@ class BeamSearch:
         Later times and the end are left out: they are often in doubt where the words are not.
         """
         margin = found.logprobs[0][0] - found.logprobs[0][1]
-        if not self.texts[0]:
-            return margin < _SURE_BEGIN_MARGIN
-        return found.tokens[0][0] < self._end and margin < _SURE_MARGIN
+        if found.tokens[0][0] < self._end:
+            return margin < _SURE_MARGIN
+        return not self.texts[0] and margin < _SURE_BEGIN_MARGIN
 
     @property
     def result(self) -> Hypothesis:

@@ -73,7 +73,7 @@ def rules(language: Language) -> list[Rule]:  # noqa: PLR0915 - one function a f
 
     def part(match: re.Match[str]) -> str | None:
         top, bottom = int(match["top"]), int(match["bottom"])
-        if not 0 < top < bottom or not language.fraction(top, bottom):
+        if not top or bottom < 2 or not language.fraction(top, bottom):
             return None
         if _closes_quotation(match):
             return None

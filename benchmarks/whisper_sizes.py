@@ -13,7 +13,6 @@ step was: readiness is lost after `STALL_SECONDS`.
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -152,7 +151,7 @@ def load(side: str, folder: Path) -> dict[str, float]:
     before, started = _resident(), time.process_time()
     kept = SIDES[side](folder)
     seconds = time.process_time() - started
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = _status("VmHWM")
     after = _resident()
     silence = np.zeros((kind_of(folder).mels, FULL_WINDOW), np.float32)
     kept.decode(silence, kept.encode(silence), 1, 2)  # type: ignore[arg-type]
@@ -189,8 +188,13 @@ def _resident() -> float:
     import ctypes
 
     ctypes.CDLL(None).malloc_trim(0)
+    return _status("RssAnon")
+
+
+def _status(name: str) -> float:
+    """MB of a line of this process's status. `getrusage` would count what ran before `exec`."""
     lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("RssAnon"))
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(name))
 
 
 def report(

@@ -93,8 +93,16 @@ class BatchDecoder:
             for state, text in zip(states, followed, strict=True):
                 state.policy.text_decoded(text)
             return
-        beam = states[0].policy.beam
-        texts = self._model.generate(encoded, prompts, most_tokens, temperature, self._vocabulary, beam)
+        policy = states[0].policy
+        texts = self._model.generate(
+            encoded,
+            prompts,
+            most_tokens,
+            temperature,
+            self._vocabulary,
+            policy.beam,
+            by_risk=policy.least_risk,
+        )
         for state, text in zip(states, texts, strict=True):
             state.policy.text_decoded(text)
 

@@ -96,7 +96,7 @@ def find_issue(
     """
     if is_silence(decoded):
         return None
-    words = _WORD.findall(decoded.text.lower())
+    words = words_of(decoded.text)
     said_again = copies > 1 and says_each(decoded.text, copies)
     floor = MIN_LOGPROB
     if fitted and language is not None:
@@ -141,7 +141,7 @@ def right_language(versions: Sequence[tuple[Guess, Decoded]]) -> tuple[Guess, De
 
 def too_fast(text: str, duration: float) -> bool:
     """Whether a text cannot have been said in so many seconds."""
-    words = len(_WORD.findall(text.lower()))
+    words = len(words_of(text))
     characters = len(text.strip()) + (_SYLLABLE - 1) * len(_SYLLABIC.findall(text))
     return (
         words > duration * MAX_WORDS_PER_SECOND + _FREE_WORDS
@@ -149,10 +149,14 @@ def too_fast(text: str, duration: float) -> bool:
     )
 
 
+def words_of(text: str) -> list[str]:
+    """The words of a text, without case and punctuation."""
+    return _WORD.findall(text.lower())
+
+
 def same_words(one: Decoded, other: Decoded) -> bool:
     """Whether two texts have the same words; case and punctuation do not count."""
-    first, second = (_WORD.findall(decoded.text.lower()) for decoded in (one, other))
-    return first == second
+    return words_of(one.text) == words_of(other.text)
 
 
 def goes_round(decoded: Decoded, duration: float) -> bool:
@@ -180,7 +184,7 @@ def repeats(words: Sequence[str]) -> bool:
 
 def says_each(text: str, copies: int) -> bool:
     """Whether a text says the same words so many times and nothing else. A text without words does."""
-    words = _WORD.findall(text.lower())
+    words = words_of(text)
     size, rest = divmod(len(words), copies)
     return not rest and words[size:] == words[: len(words) - size]
 

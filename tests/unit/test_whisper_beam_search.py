@@ -1,7 +1,5 @@
 """A beam search that begins with one hypothesis, on log-probabilities made by hand."""
 
-from collections.abc import Callable, Sequence
-
 import numpy as np
 import pytest
 
@@ -79,27 +77,3 @@ def test_an_end_in_doubt_is_taken_where_it_is_the_likeliest() -> None:
     advance(one, SURE)
     assert advance(one, {END: 0.55, 1: 0.45}) == []
     assert one.result.tokens == [1]
-
-
-def three_texts(text_of: Callable[[Sequence[int]], str] | None) -> BeamSearch:
-    """Three hypotheses have ended: the last one has a token in common with each of the others."""
-    one = BeamSearch(Filter(), 3, 20, END, text_of=text_of)  # type: ignore[arg-type]
-    advance(one, {1: 0.6, 2: 0.4})
-    one.advance(np.log([line_of({3: 0.6, 4: 0.4}), line_of({4: 0.7, 5: 0.3}), line_of({6: 0.1})]))
-    advance(one, {END: 0.99})
-    assert [each.tokens for each in one._ended] == [[1, 3], [2, 4], [1, 4]]
-    return one
-
-
-def line_of(shares: dict[int, float]) -> Rows:
-    line = np.full(12, 1e-6, np.float32)
-    line[list(shares)] = list(shares.values())
-    return line
-
-
-def test_by_default_the_best_mean_log_probability_wins() -> None:
-    assert three_texts(None).result.tokens == [1, 3]
-
-
-def test_with_texts_the_fewest_wrong_words_to_expect_win() -> None:
-    assert three_texts(lambda tokens: " ".join(map(str, tokens))).result.tokens == [1, 4]

@@ -93,16 +93,8 @@ class BatchDecoder:
             for state, text in zip(states, followed, strict=True):
                 state.policy.text_decoded(text)
             return
-        policy = states[0].policy
-        texts = self._model.generate(
-            encoded,
-            prompts,
-            most_tokens,
-            temperature,
-            self._vocabulary,
-            policy.beam,
-            by_risk=policy.least_risk,
-        )
+        beam = states[0].policy.beam
+        texts = self._model.generate(encoded, prompts, most_tokens, temperature, self._vocabulary, beam)
         for state, text in zip(states, texts, strict=True):
             state.policy.text_decoded(text)
 

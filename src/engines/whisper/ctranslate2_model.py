@@ -10,7 +10,6 @@ import ctranslate2
 import numpy as np
 
 from src.engines.whisper.features import stack
-from src.engines.whisper.risk import least_risk
 from src.engines.whisper.row import (
     BEAM,
     BEST_OF,
@@ -93,18 +92,15 @@ class CTranslate2Model:
         temperature: float,
         vocabulary: Vocabulary,
         beam: int = BEAM,
-        *,
-        by_risk: bool = False,
     ) -> list[Decoded]:
         """Decode the text of each row, with `beam` hypotheses at temperature 0.
 
-        All prompts must have as many tokens of previous text. With `by_risk`, the text of such a search is
-        that with the fewest wrong words to expect (`least_risk`), and not that with the best score.
+        All prompts must have as many tokens of previous text.
         """
         # CTranslate2 gives half of `max_length` to the text, or what the prompt leaves if that is less
         max_length = min(MAX_TOKENS, max(2 * most_tokens, most_tokens + max(map(len, prompts)) - 1))
         how = (
-            {"beam_size": beam, "patience": 1.0, "num_hypotheses": beam if by_risk else 1}
+            {"beam_size": beam, "patience": 1.0}
             if temperature == 0
             else {
                 "beam_size": 1,
@@ -124,13 +120,7 @@ class CTranslate2Model:
             max_initial_timestamp_index=MAX_INITIAL_TIMESTAMP,
             **how,
         )
-        by_risk = by_risk and temperature == 0
-        return [
-            _decoded(
-                result, temperature, vocabulary, chosen=_least_risk(result, vocabulary) if by_risk else 0
-            )
-            for result in results
-        ]
+        return [_decoded(result, temperature, vocabulary) for result in results]
 
     def follow(
         self,
@@ -215,18 +205,10 @@ class CTranslate2Model:
             self.generate(encoded, [start], MAX_TOKENS // 2, 0.0, vocabulary)
 
 
-def _least_risk(result: Any, vocabulary: Vocabulary) -> int:
-    """The index of the hypothesis with the fewest wrong words to expect."""
-    texts = [vocabulary.text(tokens) for tokens in result.sequences_ids]
-    return least_risk(texts, [float(score) for score in result.scores], max(map(len, result.sequences_ids)))
-
-
-def _decoded(
-    result: Any, temperature: float, vocabulary: Vocabulary, *, no_speech: bool = True, chosen: int = 0
-) -> Decoded:
-    tokens = tuple(int(token) for token in result.sequences_ids[chosen])
+def _decoded(result: Any, temperature: float, vocabulary: Vocabulary, *, no_speech: bool = True) -> Decoded:
+    tokens = tuple(int(token) for token in result.sequences_ids[0])
     # the score is a mean over the tokens; faster-whisper counts the end mark as one more
-    logprob = float(result.scores[chosen]) * len(tokens) / (len(tokens) + 1)
+    logprob = float(result.scores[0]) * len(tokens) / (len(tokens) + 1)
     return Decoded(
         tokens=tokens,
         text=vocabulary.text(tokens),

@@ -96,7 +96,7 @@ def find_issue(
     """
     if is_silence(decoded):
         return None
-    words = words_of(decoded.text)
+    words = _WORD.findall(decoded.text.lower())
     said_again = copies > 1 and says_each(decoded.text, copies)
     floor = MIN_LOGPROB
     if fitted and language is not None:
@@ -141,7 +141,7 @@ def right_language(versions: Sequence[tuple[Guess, Decoded]]) -> tuple[Guess, De
 
 def too_fast(text: str, duration: float) -> bool:
     """Whether a text cannot have been said in so many seconds."""
-    words = len(words_of(text))
+    words = len(_WORD.findall(text.lower()))
     characters = len(text.strip()) + (_SYLLABLE - 1) * len(_SYLLABIC.findall(text))
     return (
         words > duration * MAX_WORDS_PER_SECOND + _FREE_WORDS
@@ -149,14 +149,10 @@ def too_fast(text: str, duration: float) -> bool:
     )
 
 
-def words_of(text: str) -> list[str]:
-    """The words of a text, without case and punctuation."""
-    return _WORD.findall(text.lower())
-
-
 def same_words(one: Decoded, other: Decoded) -> bool:
     """Whether two texts have the same words; case and punctuation do not count."""
-    return words_of(one.text) == words_of(other.text)
+    first, second = (_WORD.findall(decoded.text.lower()) for decoded in (one, other))
+    return first == second
 
 
 def goes_round(decoded: Decoded, duration: float) -> bool:
@@ -184,7 +180,7 @@ def repeats(words: Sequence[str]) -> bool:
 
 def says_each(text: str, copies: int) -> bool:
     """Whether a text says the same words so many times and nothing else. A text without words does."""
-    words = words_of(text)
+    words = _WORD.findall(text.lower())
     size, rest = divmod(len(words), copies)
     return not rest and words[size:] == words[: len(words) - size]
 

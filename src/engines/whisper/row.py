@@ -58,8 +58,7 @@ class WhisperRow:
     temperature: float = 0.0
     """0: rising temperatures where the text is doubtful; above: this one alone."""
     beam: int | None = None
-    """Hypotheses of the beam search. None: one, and `BEAM` from the first doubtful token on; then the result
-    is the one with the fewest wrong words to expect."""
+    """Hypotheses of the beam search. None: one, and `BEAM` from the first doubtful token on."""
     detect_only: bool = False
     forced: tuple[int, ...] | None = None
     """Tokens of text that the decoder must write first, for audio that is still growing. The row is then

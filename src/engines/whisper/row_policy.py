@@ -83,8 +83,6 @@ class RowPolicy:
         """Hypotheses of the search at temperature 0."""
         self.opens_late = row.beam is None
         """Whether that search may begin with one hypothesis. A back end that cannot do so begins with all."""
-        self.least_risk = row.beam is None
-        """Whether its result is the text with the fewest wrong words to expect, or the likeliest one."""
         self._versions: list[tuple[Guess, Decoded]] = []
         """The text in each language that was tried, in the present window."""
         self._rejected: list[tuple[Guesses, Decoded]] = []

@@ -280,7 +280,6 @@ class DecodeState:
                 self._vocabulary.end,
                 endless,
                 opens_late=self.policy.opens_late,
-                text_of=self._vocabulary.text if self.policy.least_risk else None,
             )
         return Sampling(temperature, BEST_OF, longest, self._vocabulary.end, endless)
 

@@ -8,7 +8,6 @@ import torch
 
 from src.engines.kernels import Rows
 from src.engines.whisper.loop.logit_filter import Candidates, LogitFilter
-from src.engines.whisper.risk import least_risk
 
 _SEED = 20
 _SURE_MARGIN = 0.4
@@ -70,8 +69,6 @@ class BeamSearch:
         end: the token that ends a text.
         is_endless: whether a text will only repeat itself. If the likeliest one does, every hypothesis ends.
         opens_late: whether there is one hypothesis until a word's token is in doubt.
-        text_of: the text of tokens. The result is then the hypothesis with the fewest wrong words to expect
-            (`least_risk`). None: the one with the best score.
     """
 
     def __init__(
@@ -83,14 +80,12 @@ class BeamSearch:
         is_endless: IsEndless = _never,
         *,
         opens_late: bool = False,
-        text_of: Callable[[Sequence[int]], str] | None = None,
     ) -> None:
         self._filter = logit_filter
         self._beam = beam
         self._longest = longest
         self._end = end
         self._is_endless = is_endless
-        self._text_of = text_of
         self._scores = [0.0]
         self._ended: list[Hypothesis] = []
         self.is_narrow = opens_late
@@ -142,11 +137,7 @@ class BeamSearch:
     @property
     def result(self) -> Hypothesis:
         """See `Search.result`."""
-        if self._text_of is None:
-            return max(self._ended, key=lambda one: one.score)
-        texts = [self._text_of(one.tokens) for one in self._ended]
-        longest = max(len(one.tokens) for one in self._ended)
-        return self._ended[least_risk(texts, [one.score for one in self._ended], longest)]
+        return max(self._ended, key=lambda one: one.score)
 
 
 class Sampling:

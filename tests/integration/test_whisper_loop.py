@@ -26,6 +26,7 @@ from src.engines.whisper.loop import LoopRunner, decode_state, probe
 from src.engines.whisper.loop.encoder import WhisperEncoder
 from src.engines.whisper.loop.layers import LayerBuilder
 from src.engines.whisper.loop.logit_filter import LogitFilter
+from src.engines.whisper.loop.search import Rival
 from src.engines.whisper.loop.weights import read
 from src.engines.whisper.quality_check import QualityIssue
 from src.engines.whisper.row import BEAM, FULL_WINDOW, Decoded, Guesses, Outcome, WhisperRow
@@ -490,6 +491,23 @@ def test_a_language_that_detection_gets_wrong_is_told_by_the_text(
     assert found.languages == (("es", 0.3), ("it", 0.6), ("la", 0.1))
     assert found.decoded is not None
     assert found.decoded.text == known.text
+
+
+def test_a_text_in_the_wrong_language_ends_when_it_cannot_win(
+    folder: Path, exact: CTranslate2Model, monkeypatch: pytest.MonkeyPatch, loops: Loops
+) -> None:
+    monkeypatch.setattr(row_policy, "rank_languages", lambda _, __: (("es", 0.6), ("it", 0.3), ("la", 0.1)))
+    monkeypatch.setattr(quality_check, "_UNSURE_TEXT", 0.0)
+    runner, steps, found = loops("int8"), [], []
+    for ends in (True, False):
+        if not ends:
+            monkeypatch.setattr(Rival, "is_out_of_reach", lambda *_: False)
+        before = runner.stats.steps
+        found += written(runner, row(folder, exact, "es-agent", language=None))
+        steps.append(runner.stats.steps - before)
+    ended, whole = found
+    assert (ended.text, ended.avg_logprob) == (whole.text, whole.avg_logprob)
+    assert steps[0] < steps[1]
 
 
 def test_timestamps_come_in_pairs_and_never_run_backwards(vocabulary: Vocabulary) -> None:

@@ -5,7 +5,7 @@ import pytest
 
 from src.engines.kernels import Rows
 from src.engines.whisper.loop.logit_filter import Candidates
-from src.engines.whisper.loop.search import BeamSearch
+from src.engines.whisper.loop.search import BeamSearch, Rival
 
 END, TIME = 8, 9
 SURE = {1: 0.9, 2: 0.05, 3: 0.03, 4: 0.01, 5: 0.005, 6: 0.005}
@@ -77,3 +77,32 @@ def test_an_end_in_doubt_is_taken_where_it_is_the_likeliest() -> None:
     advance(one, SURE)
     assert advance(one, {END: 0.55, 1: 0.45}) == []
     assert one.result.tokens == [1]
+
+
+def test_a_text_that_cannot_be_likelier_than_its_rival_ends() -> None:
+    rival = Rival(logprob=-0.5, tokens=3)
+    one = BeamSearch(Filter(), 3, 20, END, rival=rival)  # type: ignore[arg-type]
+    advance(one, DOUBTFUL)
+    assert len(advance(one, {1: 0.2, 2: 0.2, 3: 0.2})) == 3  # -2.3 may still become -0.58 of four
+    assert advance(one, SURE) == []
+    assert one.result.logprob / (len(one.result.tokens) + 1) < rival.logprob
+
+
+@pytest.mark.parametrize(("rival", "goes_on"), [(-0.3, False), (-0.9, True)])
+def test_a_text_that_may_be_likelier_than_its_rival_is_searched_to_its_end(
+    rival: float, goes_on: bool
+) -> None:
+    one = BeamSearch(Filter(), 3, 20, END, rival=Rival(rival, 4))  # type: ignore[arg-type]
+    steps = 1
+    while steps < 6 and advance(one, DOUBTFUL):
+        steps += 1
+    assert (steps == 6) is goes_on
+    if goes_on:
+        assert len(one.texts[0]) == 5
+
+
+def test_a_text_longer_than_expected_is_measured_by_its_own_length() -> None:
+    assert not Rival(-0.5, 4).is_out_of_reach(-2.4, 3)
+    assert Rival(-0.5, 4).is_out_of_reach(-2.6, 3)
+    assert not Rival(-0.5, 4).is_out_of_reach(-5.4, 9)
+    assert Rival(-0.5, 4).is_out_of_reach(-5.6, 9)

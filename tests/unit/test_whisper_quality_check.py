@@ -1,3 +1,5 @@
+import math
+
 import pytest
 
 from src.engines.whisper import quality_check
@@ -117,6 +119,15 @@ def test_an_italian_prompt_that_is_taken_for_spanish_gets_its_language_back() ->
     italian = guesses[1], Decoded((), "quella funzione non è attiva su questa linea", 2.0, -0.27, 0.0)
     assert quality_check.other_language(guesses, [spanish]) == guesses[1]
     assert quality_check.right_language([spanish, italian]) == italian
+
+
+@pytest.mark.parametrize("least", [-0.9, -0.4])
+def test_the_second_language_is_right_from_its_least_likelihood_on(least: float) -> None:
+    first = version("it", least + 0.1 * math.log(0.3 / 0.6))
+    assert quality_check.least_logprob([first], ("es", 0.3)) == pytest.approx(least)
+    for off, right in ((0.01, "es"), (-0.01, "it")):
+        both = [first, version("es", least + off)]
+        assert quality_check.right_language(both)[0][0] == right
 
 
 @pytest.mark.parametrize(

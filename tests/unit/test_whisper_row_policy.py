@@ -1,5 +1,6 @@
 """What is done next with a row, decision by decision, without a model."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -148,6 +149,22 @@ def test_an_unsure_row_is_decoded_in_two_languages(spanish: float, right: str) -
     assert policy.first_issue is QualityIssue.LANGUAGE
     assert [one.language for one in policy.attempts][:2] == ["it", "es"]
     assert sorted(policy.languages) == sorted(UNSURE.items())
+
+
+def test_while_a_row_is_decoded_in_the_second_language_the_first_text_is_its_rival() -> None:
+    policy = RowPolicy(row(), multilingual=True)
+    policy.language_detected(UNSURE)
+    assert policy.rival is None
+    first = text(avg_logprob=-0.6)
+    policy.text_decoded(first)
+    assert policy.language == "es"
+    assert policy.rival is not None
+    least, of = policy.rival
+    assert of is first
+    assert least == pytest.approx(-0.6 + 0.1 * math.log(0.5 / 0.4))
+    policy.text_decoded(text("hola", least + 0.01))
+    assert policy.language == "es"
+    assert policy.rival is None
 
 
 def test_in_each_window_the_languages_are_weighed_anew() -> None:

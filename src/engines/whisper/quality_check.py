@@ -136,7 +136,17 @@ def right_language(versions: Sequence[tuple[Guess, Decoded]]) -> tuple[Guess, De
     Text in the wrong language is less likely, and that says more than detection does. Spanish clips that
     detection alone takes for Italian, Latin or Hebrew mostly get their right language from this.
     """
-    return max(versions, key=lambda one: one[1].avg_logprob + _WEIGHT * math.log(max(one[0][1], 1e-9)))
+    return max(versions, key=lambda one: one[1].avg_logprob + _share(one[0]))
+
+
+def least_logprob(versions: Sequence[tuple[Guess, Decoded]], other: Guess) -> float:
+    """The mean log-probability from which on a text in the language `other` is the right version."""
+    return max(decoded.avg_logprob + _share(guess) for guess, decoded in versions) - _share(other)
+
+
+def _share(guess: Guess) -> float:
+    """What a language's probability adds to the log-probability of a text in it."""
+    return _WEIGHT * math.log(max(guess[1], 1e-9))
 
 
 def too_fast(text: str, duration: float) -> bool:

@@ -103,6 +103,14 @@ class RowPolicy:
         return self._temperatures[self._temperature]
 
     @property
+    def rival(self) -> tuple[float, Decoded] | None:
+        """The text in the first language while the row is decoded in the second, which is of use only if it
+        is likelier: the mean log-probability that it must reach, and the first text. Otherwise None."""
+        if not self._versions:
+            return None
+        return quality_check.least_logprob(self._versions, self.languages[0]), self._versions[-1][1]
+
+    @property
     def first_issue(self) -> QualityIssue | None:
         """Why the row was decoded more than once, for a wider search aside; None if it was not."""
         issues = (one.issue for one in self.attempts)

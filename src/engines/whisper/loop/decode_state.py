@@ -17,7 +17,7 @@ from src.engines.whisper.loop.decoder import DecoderInput, KVCache
 from src.engines.whisper.loop.draft import MAX_DRAFT, Draft
 from src.engines.whisper.loop.likelihood import Likelihoods
 from src.engines.whisper.loop.logit_filter import LogitFilter
-from src.engines.whisper.loop.search import BeamSearch, GreedySearch, Sampling, Search
+from src.engines.whisper.loop.search import BeamSearch, GreedySearch, Rival, Sampling, Search
 from src.engines.whisper.loops import is_endless
 from src.engines.whisper.row import BEST_OF, MAX_TOKENS, Alignment, Decoded, Outcome, WhisperRow
 from src.engines.whisper.row_policy import Action, RowPolicy
@@ -28,6 +28,9 @@ _MAX_JUMP_BACK = 50
 _CLEARLY_LIKELIER = 8.0
 """Log-probability by which a text must be likelier than one that begins with words that were told already,
 or that one is preferred. See `docs/live.md`."""
+_LONGER = 1.25
+"""How much longer than the text in the first language one in the second is at most, in tokens. A text in the
+right language is shorter as a rule."""
 _COMPACT_FROM = 96
 """Slots in use from which slots that no hypothesis attends to any more are dropped."""
 
@@ -280,8 +283,16 @@ class DecodeState:
                 self._vocabulary.end,
                 endless,
                 opens_late=self.policy.opens_late,
+                rival=self._rival(),
             )
         return Sampling(temperature, BEST_OF, longest, self._vocabulary.end, endless)
+
+    def _rival(self) -> Rival | None:
+        """What a text in a second language must be likelier than."""
+        if (rival := self.policy.rival) is None:
+            return None
+        least, first = rival
+        return Rival(least, int(_LONGER * len(first.tokens)))
 
     def _inherit(self, parents: Sequence[int]) -> None:
         """Each hypothesis attends to what its parent attended to."""

@@ -37,6 +37,26 @@ class Hypothesis:
         return self.logprob / max(1, len(self.tokens))
 
 
+@dataclass(frozen=True, slots=True)
+class Rival:
+    """A text that another one must be likelier than, or it is of no use."""
+
+    logprob: float
+    """Mean log-probability per token, the end mark included, that the other one must exceed."""
+    tokens: int
+    """Tokens that the other one has at most, as a rule."""
+
+    def is_out_of_reach(self, logprob: float, tokens: int) -> bool:
+        """Whether a text that goes on will not exceed it.
+
+        Args:
+            logprob: sum of the log-probabilities so far. It only falls, so the mean rises at best to what it
+                is when the text ends and every further token was certain.
+            tokens: so far.
+        """
+        return logprob < self.logprob * (max(self.tokens, tokens + 1) + 1)
+
+
 class Search(Protocol):
     """The search for one row's text."""
 
@@ -69,6 +89,7 @@ class BeamSearch:
         end: the token that ends a text.
         is_endless: whether a text will only repeat itself. If the likeliest one does, every hypothesis ends.
         opens_late: whether there is one hypothesis until a word's token is in doubt.
+        rival: every hypothesis ends when none can be likelier than this text.
     """
 
     def __init__(
@@ -80,12 +101,14 @@ class BeamSearch:
         is_endless: IsEndless = _never,
         *,
         opens_late: bool = False,
+        rival: Rival | None = None,
     ) -> None:
         self._filter = logit_filter
         self._beam = beam
         self._longest = longest
         self._end = end
         self._is_endless = is_endless
+        self._rival = rival
         self._scores = [0.0]
         self._ended: list[Hypothesis] = []
         self.is_narrow = opens_late
@@ -106,7 +129,7 @@ class BeamSearch:
             ),
             key=lambda candidate: -candidate[0],
         )[: 2 * beam]
-        last = len(self.texts[0]) + 1 >= self._longest or self._is_endless(self.texts[0])
+        last = len(self.texts[0]) + 1 >= self._longest or self._is_endless(self.texts[0]) or self._is_beaten
         spare = iter([one for one in candidates[beam:] if one[2] != self._end])
         kept = []
         for candidate in candidates[:beam]:
@@ -123,6 +146,10 @@ class BeamSearch:
         self.texts = [[*self.texts[parent], token] for _, parent, token in kept]
         self._scores = [score for score, _, _ in kept]
         return [parent for _, parent, _ in kept]
+
+    @property
+    def _is_beaten(self) -> bool:
+        return self._rival is not None and self._rival.is_out_of_reach(self._scores[0], len(self.texts[0]))
 
     def _is_doubtful(self, found: Candidates) -> bool:
         """Whether another token is nearly as likely as the first hypothesis's next one.

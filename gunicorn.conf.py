@@ -6,10 +6,13 @@ The command line and GUNICORN_CMD_ARGS go before what is set here.
 import gc
 import logging
 import os
+import queue
+import signal
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 # gunicorn's own command does not look for modules in this folder
 sys.path.insert(0, str(Path(__file__).parent))
@@ -82,6 +85,7 @@ def on_reload(server: Any) -> None:
 
 
 def post_fork(server: Any, worker: Any) -> None:
+    _end_if_told(server)
     # Importing the application makes some 170,000 objects that stay. The garbage collector would look for
     # cycles among them again and again, which takes an eighth of the import.
     gc.disable()
@@ -100,6 +104,24 @@ def post_worker_init(worker: Any) -> None:
     """Called once the application is imported, before it starts."""
     gc.freeze()  # no later collection looks at what is there now
     gc.enable()
+
+
+def _end_if_told(server: Any) -> None:
+    """End this new process if the master has told it to stop already.
+
+    So far it had the master's signal handler, which puts a signal into a queue that only the master reads.
+    gunicorn sends each worker one SIGTERM: if that is lost, the worker serves on, and the master waits for
+    it until the grace time is over.
+    """
+
+    def end(_number: int, _frame: object) -> NoReturn:
+        raise SystemExit(0)
+
+    signal.signal(signal.SIGTERM, end)
+    with suppress(queue.Empty):
+        while server.SIG_QUEUE.get_nowait() != signal.SIGTERM:
+            pass
+        raise SystemExit(0)
 
 
 def _beat_while_loading(worker: Any, config: Any, timeout: float) -> None:

@@ -4,6 +4,7 @@ import contextlib
 import gc
 import http.client
 import os
+import queue
 import runpy
 import signal
 import subprocess
@@ -129,7 +130,12 @@ def test_the_heartbeat_of_a_worker_that_ends_while_it_loads_ends_too(
         config=SimpleNamespace(http="auto", callback_notify=None, timeout_graceful_shutdown=None),
         notify=lambda: os.utime(heartbeat.fileno()),
     )
-    config["post_fork"](SimpleNamespace(cfg=SimpleNamespace(graceful_timeout=30, timeout=0.4)), worker)
+    cfg = SimpleNamespace(graceful_timeout=30, timeout=0.4)
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        config["post_fork"](SimpleNamespace(cfg=cfg, SIG_QUEUE=queue.SimpleQueue()), worker)
+    finally:
+        signal.signal(signal.SIGTERM, before)
     until(
         lambda: "beat-while-loading" not in [thread.name for thread in threading.enumerate()],
         lambda: "the thread goes on",
@@ -146,6 +152,31 @@ def test_what_is_in_hand_is_finished_and_the_application_closed(tmp_path: Path) 
         assert slow.result(timeout=30)[0] == 200
     assert "closed" in log.read_text()
     assert '"event": "Shutting down: Master"' in log.read_text(), "the master's lines look like the workers'"
+
+
+LATE = """
+import runpy, time
+from pathlib import Path
+
+found = runpy.run_path({conf!r})
+globals().update({{name: value for name, value in found.items() if not name.startswith("_")}})
+
+def post_fork(server, worker):
+    if Path({mark!r}).exists():
+        time.sleep(2)
+    found["post_fork"](server, worker)
+"""
+
+
+def test_a_worker_that_is_told_to_stop_as_soon_as_it_is_forked_stops(tmp_path: Path) -> None:
+    mark, conf = tmp_path / "late", tmp_path / "late.py"
+    conf.write_text(LATE.format(conf=str(REPOSITORY / "gunicorn.conf.py"), mark=str(mark)))
+    with gunicorn(tmp_path, "-c", str(conf)) as (port, log, _):
+        mark.touch()
+        os.kill(int(get(port)[1]), signal.SIGKILL)
+        until(lambda: log.read_text().count("Booting worker") == 2, log.read_text)
+        began = time.monotonic()
+    assert time.monotonic() - began < 20, "the grace time is a minute"
 
 
 def test_one_that_outlasts_the_grace_time_does_not_cost_the_closing(tmp_path: Path) -> None:

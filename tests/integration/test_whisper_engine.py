@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from src.config import Settings
-from src.engines.base import SttOptions, Transcript
+from src.engines.base import Spoken, SttOptions, Transcript
 from src.engines.compute_types import for_whisper
 from src.engines.whisper import WhisperEngine, quality_check, row_policy
 from src.engines.whisper.quality_check import QualityIssue
-from src.engines.whisper.row import WhisperRow
+from src.engines.whisper.row import MAX_TOKENS, WhisperRow
 from src.errors import EngineFailed, InvalidInput
 from src.weights.store import ModelStore
 from tests.support.speech import clip, noise, seconds, silence
@@ -111,6 +111,24 @@ def test_rows_of_every_kind_at_once(use: Use) -> None:
         assert guesses[0].language == "es"
         assert sum(guess.probability for guess in guesses) == pytest.approx(1)
         assert len(guesses) == len(engine.info.languages)
+
+    use(scenario)
+
+
+def test_a_long_prompt_leaves_room_to_what_was_said_before_and_to_the_text(use: Use) -> None:
+    """In this script 200 letters are hundreds of tokens: with a prompt, more than the decoder can take."""
+    told = "\N{KHMER LETTER KA}\N{KHMER LETTER TA}\N{KHMER LETTER NO}\N{KHMER LETTER MO} " * 40
+    options = SttOptions(
+        language="en", prompt=f"{told}{told.strip()}", before=Spoken(clip("en-agent"), told.strip())
+    )
+
+    async def scenario(engine: WhisperEngine) -> None:
+        audio = clip("en-extended")
+        row = engine._prepare(audio, options)
+        assert len(row.prompt) + len(row.before) > 200
+        assert len(row.prompt) + len(row.before) + row.most_tokens < MAX_TOKENS
+        found = await engine.transcribe(audio, options, "a")
+        assert found.language == "en"
 
     use(scenario)
 

@@ -219,17 +219,21 @@ class WhisperEngine(BatchedEngine[WhisperRow, Outcome]):
                 raise InvalidInput(f"{self._name} does not know the language {code!r}", "language")
         prompt, duration = options.prompt or "", min(len(audio) / STT_SAMPLE_RATE, _ROW_SECONDS)
         before = self._before(options, duration)
+        said: tuple[int, ...] = ()
+        before_seconds = 0.0
         if before is not None:
             prompt, audio = prompt.removesuffix(before.text), np.concatenate([before.audio, audio])
+            before_seconds = len(before.audio) / STT_SAMPLE_RATE
+            said = self._vocabulary.said(before.text, before_seconds)
         mel = self._features(audio)
-        row = WhisperRow(
+        return WhisperRow(
             mel=mel,
             duration=duration,
             window=window_for(mel.shape[1]),
             language=options.language,
             languages=options.languages or self._allowed,
             task=options.task,
-            prompt=self._vocabulary.previous(prompt),
+            prompt=self._vocabulary.previous(prompt, len(said)),
             words=options.word_timestamps,
             logprobs=options.token_logprobs,
             temperature=options.temperature,
@@ -239,11 +243,9 @@ class WhisperEngine(BatchedEngine[WhisperRow, Outcome]):
             live=options.live,
             draft=options.draft,
             stable=options.stable,
+            before=said,
+            before_seconds=before_seconds,
         )
-        if before is None:
-            return row
-        seconds = len(before.audio) / STT_SAMPLE_RATE
-        return replace(row, before=self._vocabulary.said(before.text, seconds), before_seconds=seconds)
 
     def _before(self, options: SttOptions, duration: float) -> Spoken | None:
         """What was said before a row of `duration` seconds, if it is read with it."""

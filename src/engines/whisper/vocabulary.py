@@ -62,10 +62,15 @@ class Vocabulary:
         """faster-whisper's tokenizer for one language and task."""
         return Tokenizer(self._tokenizer, self.multilingual, task=task, language=language)
 
-    def previous(self, text: str) -> tuple[int, ...]:
-        """Tokens of a caller's hint, in the place of previous text. A long one loses its start."""
-        text = text.strip()
-        return tuple(self.of("en", "transcribe").encode(" " + text)[-_MAX_PROMPT:]) if text else ()
+    def previous(self, text: str, taken: int = 0) -> tuple[int, ...]:
+        """Tokens of a caller's hint, in the place of previous text. A long one loses its start.
+
+        Args:
+            text: the hint.
+            taken: how much of the room for previous text is not the hint's, in tokens.
+        """
+        text, room = text.strip(), _MAX_PROMPT - taken
+        return tuple(self.of("en", "transcribe").encode(" " + text)[-room:]) if text and room > 0 else ()
 
     def said(self, text: str, seconds: float) -> tuple[int, ...]:
         """Tokens of a text that is said in the first `seconds` of a row, and the time of what follows."""

@@ -77,6 +77,14 @@ def speech() -> io.BytesIO:
     return io.BytesIO(recording())
 
 
+def chunk() -> io.BytesIO:
+    """Speech of more than 15 s that is one chunk."""
+    sound = clip("en-busy")
+    found = wav(np.tile(sound, int(22 / seconds(sound))))
+    assert len(found.getvalue()) > 15 * 32_000
+    return found
+
+
 Use = Callable[[SttService], Coroutine[Any, Any, T]]
 
 
@@ -206,12 +214,23 @@ def test_copies_behind_the_end_of_the_text_are_read_once(run: Run) -> None:
     "engine", [Engine(1.5), Looping(longest=5.0), Skipping((0.1, 2.0, 4.0))], ids=["early", "loop", "copies"]
 )
 def test_a_draft_is_given_to_the_first_row_alone(run: Run, engine: Engine) -> None:
-    """It is a text of all its audio, and all others are parts of it or come after it."""
+    """It is a text of all its audio, and all others are parts of it."""
     options = SttOptions(language="en", draft=(1, 2, 3), stable=2)
-    run(engine, lambda service: service.transcribe(speech(), options))
+    run(engine, lambda service: service.transcribe(chunk(), options))
     first, *others = engine.drafts
     assert first == (options.draft, options.stable)
     assert len(others) > 2
+    assert set(others) == {((), 0)}
+
+
+def test_what_was_told_of_several_chunks_is_no_beginning_of_the_first(run: Run) -> None:
+    """Its last words are those of the next chunk, and would be there twice."""
+    engine = Engine()
+    options = SttOptions(language="en", draft=(1, 2, 3), stable=2)
+    run(engine, lambda service: service.transcribe(speech(), options))
+    first, *others = engine.drafts
+    assert first == (options.draft, 0)
+    assert others
     assert set(others) == {((), 0)}
 
 

@@ -23,6 +23,8 @@ async def read_first(chunks: ChunkReader, rows: RowReader, options: SttOptions) 
     chunk = await anext(chunks, None)
     if chunk is None:
         return []
+    if options.stable and await chunks.peek(1):  # what was told is a text of all chunks, not of the first
+        options = replace(options, stable=0)
     found = await rows.read(chunk, options)
     transcript = found[0].transcript
     if options.language is not None or transcript.language_probability >= _SURE:

@@ -87,8 +87,8 @@ class MatMulInt8Vnni:
         small = _quantized(weight)
         values = small.int_repr().numpy()
         self._outputs, inputs = values.shape
-        filled = np.pad(values, ((0, -self._outputs % LANES), (0, 0)))
-        blocks = filled.reshape(-1, LANES, inputs // QUAD, QUAD)
+        filled = np.pad(values, ((0, -self._outputs % LANES), (0, -inputs % QUAD)))
+        blocks = filled.reshape(len(filled) // LANES, LANES, -1, QUAD)
         self._weight = _aligned(blocks.transpose(0, 2, 1, 3))
         self._begins = filled.sum(1, dtype=np.int32) * np.int32(-few_rows.ZERO_POINT)
         scale = small.q_per_channel_scales().float().numpy() * np.float32(1 / few_rows.LEVELS)

@@ -246,8 +246,8 @@ def bytes_of(outputs: int, inputs: int) -> torch.Tensor:
 
 
 @needs_vnni
-@pytest.mark.skipif(not cpu.multiplies_bytes(), reason="FBGEMM is held to rows of 7 bits")
-@pytest.mark.parametrize(("outputs", "inputs"), [(64, 4), (96, 64), (1536, 512), (512, 2048)])
+@pytest.mark.skipif(not cpu.multiplies_bytes(), reason="FBGEMM is held to sums of 16 bits")
+@pytest.mark.parametrize(("outputs", "inputs"), [(64, 4), (256, 5), (96, 64), (1536, 512), (512, 2048)])
 @pytest.mark.parametrize("rows", [1, 2, 3, 4, 5, 6, 11, 40])
 def test_products_of_bytes_are_those_of_fbgemm_to_the_bit(rows: int, outputs: int, inputs: int) -> None:
     weight = bytes_of(outputs, inputs)

@@ -32,24 +32,25 @@ def multiply_bytes(
 
     Args:
         rows: shape (rows, inputs); they are divided by their largest absolute values.
-        weight: shape (outputs / `LANES`, inputs / `QUAD`, `LANES`, `QUAD`), flat.
+        weight: shape (outputs / `LANES`, inputs / `QUAD`, `LANES`, `QUAD`), flat. Weights of inputs that a
+            row does not have, up to a multiple of `QUAD`, are 0.
         begins: what takes the rows' zero point out of the sums; shape (outputs).
         factors: what the sum of integers of each output is multiplied with, shape (outputs).
         out: the result without the rows' scales, shape (rows, outputs).
         scales: the largest absolute value of each row, which its result still has to be multiplied with.
     """
-    count, width = rows.shape
-    outputs = out.shape[1]
+    count, inputs = rows.shape
+    outputs, width = out.shape[1], (inputs + QUAD - 1) // QUAD * QUAD
     tiles = (count + ROWS - 1) // ROWS
-    # what is in the last tile's other rows does not count
+    # what is in the last tile's other rows, and behind a row's inputs, does not count
     small = np.empty(tiles * ROWS * width, np.uint8)
     bits = rows.view(np.int32)
     for row in range(count):
         most = scales[row] = largest_absolute(bits, row)
         share = ONE / most
-        for at in range(width):
+        for at in range(inputs):
             rows[row, at] *= share
-        for at in range(width):
+        for at in range(inputs):
             # the zero point is added before rounding, as FBGEMM does it
             small[row * width + at] = np.uint8(np.int32(np.rint(rows[row, at] * _FACTOR + _ZERO)))
     flat, spare = out.reshape(-1), np.empty(ROWS * LANES, np.float32)

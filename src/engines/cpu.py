@@ -78,6 +78,8 @@ _SWITCHES: list[tuple[str, str, dict[Level, str]]] = [
     ),
     # without it Numba would add all that the CPU has to what the named one has
     ("Numba", "NUMBA_CPU_FEATURES", {level: _features(level) for level in _NEEDED}),
+    # with 0 Numba has no vector of 512 bits, and LLVM ends a process whose kernels ask for one
+    ("Numba", "NUMBA_ENABLE_AVX", dict.fromkeys(_NEEDED, "1")),
 ]
 """The library, its variable, and what that is set to for each level."""
 

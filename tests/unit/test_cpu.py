@@ -81,6 +81,7 @@ def test_one_library_alone_is_named() -> None:
     if cpu.available() < Level.AVX512:
         pytest.skip("the CPU has nothing to hold back")
     assert _said(NUMBA_CPU_NAME="haswell")[0] == f"AVX2 in Numba (of {cpu.available().title})"
+    assert _said(NUMBA_ENABLE_AVX="0")[0] == f"AVX2 in Numba (of {cpu.available().title})"
     # what is not known is no reason to use more
     assert _said(ONEDNN_MAX_CPU_ISA="AVX10_99")[1] == "False"
 

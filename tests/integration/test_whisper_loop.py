@@ -16,13 +16,14 @@ import torch
 from numpy.typing import NDArray
 
 from src.config import Settings
-from src.engines.kernels import alignment, attention, rows, sampling
+from src.engines.kernels import alignment, attention, byte_attention, few_rows, rows, sampling
 from src.engines.kernels.sampling import BLOCK
 from src.engines.linear import MatMulFloat32
 from src.engines.whisper import quality_check, row_policy
 from src.engines.whisper.ctranslate2_model import CTranslate2Model
 from src.engines.whisper.features import Features, window_for
 from src.engines.whisper.loop import LoopRunner, decode_state, probe
+from src.engines.whisper.loop.decode_state import DecodeState
 from src.engines.whisper.loop.encoder import WhisperEncoder
 from src.engines.whisper.loop.layers import LayerBuilder
 from src.engines.whisper.loop.logit_filter import LogitFilter
@@ -400,7 +401,8 @@ def test_a_row_that_falls_down_the_ladder_says_the_same_each_time(
 def test_nothing_is_compiled_after_the_start(
     folder: Path, exact: CTranslate2Model, vocabulary: Vocabulary, loops: Loops
 ) -> None:
-    kernels = vars(attention) | vars(rows) | vars(sampling) | vars(alignment)
+    modules = alignment, attention, byte_attention, few_rows, rows, sampling
+    kernels = {f"{module.__name__}.{name}": one for module in modules for name, one in vars(module).items()}
 
     def compiled() -> dict[str, int]:
         found = {name: getattr(one, "signatures", None) for name, one in kernels.items()}
@@ -408,7 +410,8 @@ def test_nothing_is_compiled_after_the_start(
 
     runner = loops("int8")
     before = compiled()
-    assert before["self_attention"] and before["top_k"] and before["warping_path"]
+    for name in ("attention.self_attention", "sampling.top_k", "alignment.warping_path"):
+        assert before[f"src.engines.kernels.{name}"]
     words = row(folder, exact, "en-agent", prompt=vocabulary.previous("Voz"), words=True)
     run(runner, words, row(folder, exact, "es-agent", language=None))
     assert compiled() == before
@@ -508,6 +511,23 @@ def test_a_text_in_the_wrong_language_ends_when_it_cannot_win(
     ended, whole = found
     assert (ended.text, ended.avg_logprob) == (whole.text, whole.avg_logprob)
     assert steps[0] < steps[1]
+
+
+def test_a_text_in_the_second_language_may_be_longer_than_one_that_leaves_speech_out(
+    vocabulary: Vocabulary,
+) -> None:
+    stamp = vocabulary.first_timestamp
+    one = WhisperRow(np.zeros((80, 500), np.float32), 5.0, window_for(500), None)
+    state = DecodeState(one, vocabulary, LogitFilter(vocabulary, stamp + 1501 + -(stamp + 1501) % BLOCK))
+    state.policy.language_detected({"en": 0.5, "es": 0.4, "it": 0.1})
+    assert state._rival() is None
+    state.policy.text_decoded(Decoded((stamp, 1044, 291, stamp + 50), " Thank you", 1.0, -0.6, 0.1))
+    assert state.policy.language == "es"
+    rival = state._rival()
+    assert rival is not None
+    # with ten more tokens that are certain its mean is -0.27
+    assert not rival.is_out_of_reach(-3.5, 2)
+    assert rival.is_out_of_reach(-9.5, 2)
 
 
 def test_timestamps_come_in_pairs_and_never_run_backwards(vocabulary: Vocabulary) -> None:

@@ -31,6 +31,8 @@ or that one is preferred. See `docs/live.md`."""
 _LONGER = 1.25
 """How much longer than the text in the first language one in the second is at most, in tokens. A text in the
 right language is shorter as a rule."""
+_TOKENS_PER_SECOND = 3
+"""The same for each second of the row, if that is more: a wrong text may leave most of the speech out."""
 _COMPACT_FROM = 96
 """Slots in use from which slots that no hypothesis attends to any more are dropped."""
 
@@ -292,7 +294,7 @@ class DecodeState:
         if (rival := self.policy.rival) is None:
             return None
         least, first = rival
-        return Rival(least, int(_LONGER * len(first.tokens)))
+        return Rival(least, int(max(_LONGER * len(first.tokens), _TOKENS_PER_SECOND * self.row.duration)))
 
     def _inherit(self, parents: Sequence[int]) -> None:
         """Each hypothesis attends to what its parent attended to."""

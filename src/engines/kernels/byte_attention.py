@@ -7,7 +7,7 @@ Queries and weights are few, and have 16 bits: two bytes each, which are multipl
 import numpy as np
 from numpy.typing import NDArray
 
-from src.engines.kernels import Heads, Rows, Vector
+from src.engines.kernels import Heads, Rows
 from src.engines.kernels.byte_tiles import LANES, QUAD, ROWS, put_single_tile, put_tile
 from src.engines.kernels.jit import compiled, inlined
 from src.engines.kernels.scalar import ZERO, exp, floats, largest, largest_absolute
@@ -44,7 +44,7 @@ def pack(
     """Round keys and values to bytes, each with a scale of its own.
 
     Args:
-        keys: shape (positions, heads, `LANES`).
+        keys: shape (positions, heads, `LANES`); need not be contiguous.
         values: likewise.
         packed_keys: the result, shape (heads, blocks, `LANES` / `QUAD`, `LANES` positions, `QUAD`). What is
             behind the last position becomes 0, here and below.
@@ -79,7 +79,9 @@ def pack(
 
 
 @inlined
-def _split_query(query: Heads, token: int, head: int, line: Rows, high: Vector, low: Vector) -> np.float32:
+def _split_query(
+    query: Heads, token: int, head: int, line: Rows, high: NDArray[np.uint8], low: NDArray[np.uint8]
+) -> np.float32:
     """Write a query to `high` and `low`, as unsigned bytes (128 of `high` stand for 0); its scale."""
     for at in range(LANES):
         line[0, at] = query[token, head, at]

@@ -11,7 +11,8 @@ class Likelihoods:
     """Log-probabilities of several texts, each in a step of its own, under the same prompt.
 
     Args:
-        prompt: the tokens before a text, up to and with the one for no timestamps.
+        prompt: the tokens before a text, up to and with the one for no timestamps, and words that are said
+            before the text.
         texts: without timestamps.
         end: the token that ends a text. Tokens behind it are no text.
     """

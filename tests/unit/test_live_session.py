@@ -14,7 +14,7 @@ from src.errors import EngineFailed
 from src.scheduling.live_load import Cost, LiveLoad
 from src.services.live import endpointing, session
 from src.services.live.endpointing import TurnDetection
-from src.services.live.events import Completed, LiveEvent, SpeechStarted, SpeechStopped, Words
+from src.services.live.events import Completed, Failed, LiveEvent, SpeechStarted, SpeechStopped, Words
 from src.services.live.session import LiveOptions, LiveSession
 from src.services.stt import Result, SttService
 from src.services.usage import Usage
@@ -231,6 +231,37 @@ async def test_the_final_text_is_read_with_what_was_said_before(monkeypatch: pyt
     assert prompts[2].endswith(f" {before[2].text}")
     assert before[3] is None
     assert stt.live.cost.rest > 0
+
+
+async def test_the_utterance_after_one_that_failed_is_not_read_with_the_audio_before_that(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Failing(Counting):
+        """Fails with the second final text. The first one is the end of what updates read of the second."""
+
+        async def transcribe_partial(self, *arguments: Any, **options: Any) -> PartialTranscript:
+            found = await super().transcribe_partial(*arguments, **options)
+            words = tuple(replace(word, text=f" {len(self.finals)}word") for word in found.words)
+            return replace(found, words=words)
+
+        async def stream_blocks(
+            self, blocks: AsyncIterator[Audio], options: SttOptions
+        ) -> AsyncIterator[Any]:
+            async for item in super().stream_blocks(blocks, options):
+                if len(self.finals) == 2:
+                    raise EngineFailed("a fault")
+                yield replace(item, text="ord")
+
+    stt = Failing()
+    events = await spoken(stt, [(2.0, 1.0), (1.2, 1.0), (2.0, 1.0)], monkeypatch)
+    assert [type(event) for event in events if isinstance(event, Completed | Failed)] == [
+        Completed,
+        Failed,
+        Completed,
+    ]
+    assert stt.finals[1].before is not None
+    assert stt.finals[2].prompt == "ord 1word"
+    assert stt.finals[2].before is None
 
 
 class Sure(Counting):

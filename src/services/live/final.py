@@ -70,7 +70,6 @@ class FinalReader:
 
     def completed(self, utterance: Utterance, text: str) -> None:
         """The final text of an utterance is there: the next one may be read with its audio."""
-        self._last = None
         length = utterance.samples if utterance.spoken is None else utterance.spoken + _PAUSE
         if text and length <= _MOST_BEFORE:
             end = utterance.start + utterance.samples
@@ -87,6 +86,7 @@ class FinalReader:
         Raises:
             VozError: it could not be read.
         """
+        last, self._last = self._last, None  # if this one fails, the next one follows none
         strained = self._stt.live.strained(time.monotonic())
         may_be_sure = (
             updated
@@ -106,14 +106,13 @@ class FinalReader:
             else:
                 if strained or (utterance.is_sure and utterance.is_in(options.language)):
                     return _of_updates(utterance, options)
-        return await self._whole(utterance, options)
+        return await self._whole(utterance, options, last)
 
-    async def _whole(self, utterance: Utterance, options: SttOptions) -> FinalText:
+    async def _whole(self, utterance: Utterance, options: SttOptions, last: _Last | None) -> FinalText:
         """Read all of an utterance once more, with beam search and the quality check."""
         result: Result | None = None
         before = self._context.before(utterance.item_id, options.language)
         how = replace(options, prompt=joined(options.prompt, before), live=True)
-        last = self._last
         if last is not None and utterance.start - last.end <= _NEAR and before.endswith(last.spoken.text):
             how = replace(how, before=last.spoken)
         if utterance.is_in(options.language):

@@ -22,6 +22,9 @@ from src.services.text.reading import Rule, rule
 _LONG = 5
 """So many digits in a code, or more, are read one by one."""
 
+_PLURAL = re.compile(r"(?<=[aeiouáéíóú][dlnry])es$|(?<=[eí]s)es$|(?<=\w\w[^i])s$")
+"""The end of a Spanish plural: `panes`, `meses`, `noches`."""
+
 _SCORED = frozenset({"stars", "points", "estrellas", "puntos"})
 """What a mark is counted in: `3/5 stars`."""
 
@@ -114,8 +117,8 @@ def fractions(language: Language) -> list[Rule]:
     def one_and_half(match: re.Match[str]) -> str:
         noun = match["noun"]
         count = language.noun_of(noun)
-        if match["whole"] == "1" and noun.endswith("s"):  # `una hora y media`
-            noun = noun[:-2] if re.search("[^aeiouáéíóú]es$", noun) else noun[:-1]
+        if match["whole"] == "1":  # `una hora y media`, `un mes y medio`
+            noun = _PLURAL.sub("", re.sub("ces$", "z", noun))
         half = "media" if count.feminine else "medio"
         if match["part"] != "1/2":
             half = language.fraction(int(match["part"][0]), 4)

@@ -111,7 +111,7 @@ def rules(language: Language) -> list[Rule]:
         any_case("date", r"(?<![\w/.-])(?P<own>(?P<year>\d{4})-(?P<m>\d\d)-(?P<day>\d\d)T)(?=\d\d:)", iso, "ISO 8601", r"\d-\d"),
         any_case("date", r"(?<![\w/.-])(?P<a>\d{1,2})(?P<s>[/.-])(?P<b>\d{1,2})(?P=s)(?P<year>\d{4}|\d\d)(?![\w/-]|\.\d)", figures, "figures", r"\d[/.-]\d"),
         any_case("date", r"(?<![\w/.-])(?P<own>(?P<m>0?[1-9]|1[0-2])/(?P<year>(?:19|20)(?!00)\d\d))(?![\w/]|[.,]\d)", month_of_year, "month and year in figures", r"\d/\d{4}"),
-        any_case("date", rf"(?<!\w)(?:(?:{language.date_before})\s|(?:{days_of_week})\b\.?,?\s\(?)(?P<own>(?P<a>\d{{1,2}})/(?P<b>\d{{1,2}}))(?![\w/]|[.,]\d|\s(?:of|de)\b)", short, "figures behind a word of time", r"\d/\d"),
+        any_case("date", rf"(?<!\w)(?:(?:{language.date_before})\s|(?:{days_of_week})\b\.?,?\s\(?)(?P<own>(?P<a>\d{{1,2}})/(?P<b>\d{{1,2}}))(?![\w/]|[.,]\d|\s(?:of|de)\b|\s?%)", short, "figures behind a word of time", r"\d/\d"),
         any_case("date", rf"(?<![\w.,/-])(?P<low>\d{{1,2}}){suffix}{dash}(?P<high>\d{{1,2}}){suffix}{link}{names}\b\.?{year}(?!\w)", days, "days of a month", r"[-–]"),
         any_case("date", rf"(?<!\w){names}\.?\s(?P<low>\d{{1,2}}){suffix}{dash}(?P<high>\d{{1,2}}){suffix}{year}{_NO_TIME}", days, "days of a month", r"[-–]"),
         any_case("date", rf"(?<![\w.,/])(?P<day>\d{{1,2}}){suffix}{link}{names}\b(?-i:\.(?=\s[a-z\d]|,|-))?{year}(?!\w)", day_first, "day and month"),

@@ -72,8 +72,11 @@ def _mixed(whole: str, top: int, bottom: int, noun: str) -> str:
 
 
 def _fraction_of(top: int, bottom: int, noun: Noun) -> str:
-    joint = "" if bottom == 2 else "of an " if noun.one[0] in "aeio" else "of a "
-    return f"{_fraction(top, bottom)} {joint}{noun.one}"
+    said = _fraction(top, bottom)
+    if " over " in said:  # `24/12 V`
+        return f"{said} {noun.many}"
+    article = "an" if noun.one.startswith((*"aeio", "hour")) else "a"
+    return f"{said} {noun.one}" if (top, bottom) == (1, 2) else f"{said} of {article} {noun.one}"
 
 
 def _days(first: int, last: int, month: int, year: str, day_first: bool) -> str:

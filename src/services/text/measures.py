@@ -56,8 +56,9 @@ def rules(language: Language) -> list[Rule]:  # noqa: PLR0915 - one function a f
         spaced = match["gap"]
         if spaced != " " and written in _SPACED:
             return None
-        if written == "B" and not match["number"].isdigit():
-            return None
+        dotted = re.match(r"\.\w", match.string[match.end() :][:2])
+        if written == "B" and (dotted or not match["number"].isdigit()):
+            return None  # `44 B.C.`
         words = counted_unit(match, match["number"], units.noun(written, language))
         if match["low"]:  # a range: 3-5 km
             words = f"{spoken(match['low'], language)} {said['to']} {words}"

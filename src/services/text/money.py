@@ -48,7 +48,7 @@ def rules(language: Language) -> list[Rule]:
     def span(match: re.Match[str]) -> str | None:
         low, high = (number(match[end], language, money=True) for end in ("low", "high"))
         sign, scale = match["sign"], match["scale"]
-        if low.fraction or (high.fraction and not scale):
+        if (low.fraction or high.fraction) and not scale:
             return None
         said = say(low, language, Count(feminine=currencies.noun(sign, language).feminine))
         return f"{said} {language.words['to']} {amount(match['high'], scale, sign)}{per(match, language)}"

@@ -61,7 +61,7 @@ def rules(language: Language) -> list[Rule]:
 
     either = f"{language.words['or']}|{language.words['and']}"
     joint = r"(?:[.:]?\s(?:is\s|es\s|al\s|el\s|no\.?\s|number\s|#)?|[.:#]\s?)"
-    announced = rf"(?<!\w)(?:{language.phone_before})(?:\s[^\W\d_]{{1,4}})?[.:]?\s(?P<own>(?P<number>\+?\(?\d(?:{_GAP}?\(?\d\)?){{5,14}}){_EXTENSION})(?![\w/]|[.,]\d)"
+    announced = rf"(?<!\w)(?:{language.phone_before})(?:\s[^\W\d_]{{1,4}})?\.?:?\s(?P<own>(?P<number>\+?\(?\d(?:{_GAP}?\(?\d\)?){{5,14}}){_EXTENSION})(?![\w/]|[.,]\d)"
     return [
         any_case("telephone", announced, number, "announced number"),
         any_case("telephone", _SHAPES, number, "shape of a number"),

@@ -24,7 +24,10 @@ _MASCULINE = words(
     """
 )
 _FEMININE = words(
-    "mano manos mujer mujeres vez veces noche noches clase clases tarde tardes calle calles parte partes"
+    """
+    mano manos mujer mujeres vez veces noche noches clase clases tarde tardes calle calles parte partes
+    dosis crisis foto fotos moto motos imagen imágenes flor flores luz luces red redes ley leyes llave llaves frase frases
+    """
 )
 # words in -as that are no nouns, or verbs: nothing to agree with
 _NO_NOUN = words(
@@ -128,6 +131,8 @@ def _mixed(whole: str, top: int, bottom: int, _noun: str) -> str:
 def _fraction_of(top: int, bottom: int, noun: Noun) -> str:
     if (top, bottom) == (1, 2):
         return f"{'media' if noun.feminine else 'medio'} {noun.one}"
+    if noun.phrase or not _avo(bottom):  # `3/4 %`, `220/110 V`
+        return f"{_fraction(top, bottom)} {noun.many}"
     return f"{_fraction(top, bottom)} de {noun.one}"
 
 

@@ -93,6 +93,7 @@ def rules(language: Language) -> list[Rule]:
             any_case("time", rf"{start}(?P<own>(?P<hour>0\d)(?P<minute>)\s?(?:{hours})\b)(?!\.?\d)", clock, "hour with h", r"\d\s?[hH]"),
             any_case("time", rf"{start}(?P<hour>\d{{1,2}})h(?P<minute>\d\d)?(?!\w)", clock, "hour with h", r"\d\s?[hH]"),
             any_case("time", rf"{before}(?P<own>(?P<hour>\d{{1,2}})(?P<minute>)\s?(?:{hours})\b\.?(?!\w))", clock, "hour with h", r"\d\s?[hH]"),
+            any_case("time", r"\b(?:a la (?=1\b)|a las (?=21\b))(?P<own>(?P<hour>\d+)(?P<minute>))(?!\w|[.,:]\d|\s?[%€$]|\s[a-záéíóúñ]+as\b)", clock, "hour"),
         ]  # fmt: skip
     else:
         found.append(any_case("duration", rf"{start}(?P<h>\d{{1,2}})h(?P<m>[0-5]\d)(?P<s>)(?!\w)", long_clock, "hours and minutes", r"\d\s?[hH]"))  # fmt: skip

@@ -68,7 +68,7 @@ def write_table(workload: Workload, found: dict[str, Any]) -> None:
     model = "Kokoro alone" if workload.speaks else f"Whisper `{found['model']}` and Kokoro"
     lines = [
         f"{found['date']}, {found['machine']}; {model}, {found['threads']} threads, "
-        f"{found['seconds']:g} s of arrivals for each row, twice as long above the capacity. "
+        f"at least {found['seconds']:g} s of arrivals for each row, twice as long above the capacity. "
         + ", ".join(
             f"{name}: {system['capacity']:.2f} requests a second" for name, system in found["systems"].items()
         )

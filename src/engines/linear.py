@@ -18,7 +18,8 @@ from torch.nn.functional import pad
 from src.engines import cpu
 from src.engines.kernels import Rows, Vector, few_rows
 from src.engines.kernels import rows as kernels
-from src.engines.kernels.byte_tiles import LANES, QUAD
+from src.engines.kernels.byte_tiles import QUAD
+from src.engines.kernels.tiles import LANES
 
 _LEVELS, _ZERO_POINT = 127, 128
 """Levels on each side of zero, of rows and of weights; the byte of a row that stands for zero."""

@@ -5,9 +5,10 @@ their call overhead is longer than their arithmetic. So each kernel here is a si
 
     jit.py ── scalar.py ── rows.py        scaling, GELU, layer normalisation
                         ── attention.py   self-attention of a decoder step
-                        ── few_rows.py, byte_attention.py (on byte_tiles.py)
+                        ── few_rows.py, byte_attention.py (on byte_tiles.py, tiles.py)
                                           products of a few rows of bytes; cross-attention of a decoder step
-                        ── encoder_attention.py (on tiles.py)  attention of hundreds of queries
+                        ── encoder_attention.py (on word_tiles.py, tiles.py)
+                                          attention of hundreds of queries
                         ── sampling.py    log-softmax with a mask, top-k
                         ── alignment.py   median filter, dynamic time warping
                         ── snake.py       snake activation, moments of channels

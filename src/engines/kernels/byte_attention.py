@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from src.engines.kernels import Heads, Rows
-from src.engines.kernels.byte_tiles import LANES, QUAD, ROWS, put_single_tile, put_tile
+from src.engines.kernels.byte_tiles import QUAD, ROWS, put_single_tile, put_tile
 from src.engines.kernels.jit import compiled, inlined
 from src.engines.kernels.scalar import ZERO, exp, floats, largest, largest_absolute
+from src.engines.kernels.tiles import LANES
 
 _LEVELS, _QUERY_LEVELS, _WEIGHT_LEVELS, _HIGH = floats(127, 127 * 256, 65535, 256)
 _HALF = np.float32(0.5)

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from src.engines.kernels import Rows
 from src.engines.kernels.jit import compiled, inlined
 from src.engines.kernels.scalar import ONE, ZERO, floats, from_bits, largest, largest_absolute
-from src.engines.kernels.tiles import LANES, PAIRS, ROWS, add_tile, put_tile
+from src.engines.kernels.tiles import LANES
+from src.engines.kernels.word_tiles import PAIRS, ROWS, add_tile, put_tile
 
 QUERIES = 4 * ROWS
 """Queries whose scores are kept at a time: with a head's keys and values they fit the second-level cache."""

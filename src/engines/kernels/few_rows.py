@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from src.engines.kernels import Rows, Vector
-from src.engines.kernels.byte_tiles import LANES, QUAD, ROWS, put_single_tile, put_tile
+from src.engines.kernels.byte_tiles import QUAD, ROWS, put_single_tile, put_tile
 from src.engines.kernels.jit import compiled
 from src.engines.kernels.scalar import ONE, floats, largest_absolute
+from src.engines.kernels.tiles import LANES
 
 LEVELS, ZERO_POINT = 127, 128
 """Quantisation of rows: levels on each side of zero, and the byte that stands for zero."""

@@ -1,110 +1,131 @@
-"""Products of 16-bit integers on AVX-512 VNNI, from tiles that stay in registers.
+"""Products of integers on AVX-512 VNNI, from tiles that stay in registers.
 
-One instruction multiplies 32 numbers with 32 others and adds them up in 32 bits. A core does so as often as
-it multiplies 16 numbers in float32.
+A tile is the product of some rows and `LANES` lanes beside each other. One instruction multiplies small
+integers, 32 bits of a row with 32 bits of each of 16 lanes, and adds them up in 32 bits.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import Any
 
 from llvmlite import binding, ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic
 
-ROWS, PAIRS, LANES = 6, 32, 64
-"""A tile is the product of (rows, 2 x pairs) and (2 x pairs, lanes). Its sums fill 24 of the 32 registers."""
+LANES = 64
+"""Lanes of a tile. The sums of a row fill four registers."""
 _REGISTER = 16
 """Number of 32-bit values in an AVX-512 vector register."""
+_REGISTERS = LANES // _REGISTER
 
-_INT, _LONG = ir.IntType(32), ir.IntType(64)
-_SUMS = ir.VectorType(_INT, _REGISTER)
-_FLOATS = ir.VectorType(ir.FloatType(), _REGISTER)
+INT, LONG = ir.IntType(32), ir.IntType(64)
+SUMS = ir.VectorType(INT, _REGISTER)
+FLOATS = ir.VectorType(ir.FloatType(), _REGISTER)
+_ZEROS = ir.Constant(SUMS, [0] * _REGISTER)
+_FIRST = ir.Constant(LONG, 0)
+
+Code = tuple[Any, Callable[..., Any]]
+"""The signature of an intrinsic of Numba, and what writes its code."""
 
 binding.initialize_native_asmparser()
 
 
-def _tile(kinds: Sequence[Any], add: bool) -> tuple[Any, Callable[..., Any]]:
-    """The signature and the code of `put_tile` (and `add_tile`), for arguments of these types."""
+class Tile:
+    """Writes the code of a tile into a function that Numba compiles.
 
-    def generate(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> Any:
-        def pointer(array: int, begin: Any, kind: Any) -> Any:
-            data = context.make_array(signature.args[array])(context, builder, arguments[array]).data
-            return builder.bitcast(builder.gep(data, [begin]), kind.as_pointer())
+    Args:
+        rows: how many the tile has.
+        instruction: `vpdpbusd` (unsigned bytes of a row, signed ones of the lanes) or `vpdpwssd` (16 bits).
+        context, builder, signature, arguments: as Numba gives them to the code of an intrinsic. Places in
+            flat arrays are arguments of their own.
+    """
 
-        def nth(begin: int, number: int) -> Any:
-            further = builder.mul(arguments[begin + 1], ir.Constant(_LONG, number))
-            return builder.add(arguments[begin], further)
-
-        def at(base: Any, index: Any) -> Any:
-            return builder.gep(base, [index])
-
-        registers = [ir.Constant(_LONG, number) for number in range(LANES // _REGISTER)]
-        pairs = [pointer(0, nth(1, number), _INT) for number in range(ROWS)]
-        packed = pointer(3, arguments[4], _SUMS)
-        # LLVM knows the instruction, and makes two of it where it takes their latency for the bottleneck
-        kind = ir.FunctionType(_SUMS, [_SUMS, _SUMS, _SUMS])
-        multiply = ir.InlineAsm(kind, "vpdpwssd $2, $1, $0", "=v,v,v,0")
+    def __init__(
+        self, rows: int, instruction: str, context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any
+    ) -> None:
+        self._count = rows
+        self._context = context
+        self._builder = builder
+        self._signature = signature
+        self._arguments = arguments
+        # LLVM knows the instructions, and makes two of one where it takes their latency for the bottleneck
+        kind = ir.FunctionType(SUMS, [SUMS, SUMS, SUMS])
+        self._multiply = ir.InlineAsm(kind, f"{instruction} $2, $1, $0", "=v,v,v,0")
         # LLVM keeps these in registers
-        sums = [[cgutils.alloca_once(builder, _SUMS) for _ in registers] for _ in pairs]  # type: ignore[no-untyped-call]
-        for one in (one for line in sums for one in line):
-            builder.store(ir.Constant(_SUMS, [0] * _REGISTER), one)
-        with cgutils.for_range(builder, ir.Constant(_LONG, PAIRS)) as loop:
-            base = builder.mul(loop.index, ir.Constant(_LONG, len(registers)))
-            read = [builder.load(at(packed, builder.add(base, number)), align=4) for number in registers]
-            for pair, line in zip(pairs, sums, strict=True):
-                one = builder.load(at(pair, loop.index), align=2)
-                first = builder.insert_element(ir.Constant(_SUMS, ir.Undefined), one, ir.Constant(_INT, 0))
-                weight = builder.shuffle_vector(first, first, ir.Constant(_SUMS, [0] * _REGISTER))
-                for total, lane in zip(line, read, strict=True):
-                    builder.store(builder.call(multiply, [weight, lane, builder.load(total)]), total)
-        factors = pointer(5, arguments[6], _FLOATS)
-        for number, line in enumerate(sums):
-            target = pointer(7, nth(8, number), _FLOATS)
-            for register, total in zip(registers, line, strict=True):
-                made = builder.sitofp(builder.load(total), _FLOATS)
-                made = builder.fmul(made, builder.load(at(factors, register), align=4))
-                place = at(target, register)
+        self._sums = [
+            [cgutils.alloca_once(builder, SUMS) for _ in range(_REGISTERS)]  # type: ignore[no-untyped-call]
+            for _ in range(rows)
+        ]
+
+    def pointer(self, array: int, begin: Any, kind: Any) -> Any:
+        """A pointer to `kind`, at the number `begin` of an array.
+
+        Args:
+            array: index of the array among the arguments.
+            begin: index of the number in it.
+            kind: a type.
+        """
+        made = self._context.make_array(self._signature.args[array])
+        data = made(self._context, self._builder, self._arguments[array]).data
+        return self._builder.bitcast(self._builder.gep(data, [begin]), kind.as_pointer())
+
+    def rows(self, array: int, kind: Any) -> list[Any]:
+        """Pointers to the rows of an array; behind it are the first one's index and the stride."""
+        begin, stride = self._arguments[array + 1], self._arguments[array + 2]
+        further = [self._builder.mul(stride, ir.Constant(LONG, number)) for number in range(self._count)]
+        return [self.pointer(array, self._builder.add(begin, one), kind) for one in further]
+
+    def group(self, pointer: Any, number: Any, size: int) -> list[Any]:
+        """Pointers to what a group has, if groups of `size` begin at `pointer`."""
+        first = self._builder.mul(number, ir.Constant(LONG, size))
+        indexes = [self._builder.add(first, ir.Constant(LONG, further)) for further in range(size)]
+        return [self._builder.gep(pointer, [index]) for index in indexes]
+
+    def begin(self, offsets: Any = None) -> None:
+        """Let each row's sums begin with the `LANES` numbers that `offsets` points to, or with 0."""
+        for line in self._sums:
+            begins = [_ZEROS] * _REGISTERS if offsets is None else self._lanes(offsets, _FIRST)
+            for total, one in zip(line, begins, strict=True):
+                self._builder.store(one, total)
+
+    def add(self, rows: Sequence[Any], packed: Any, step: Any) -> None:
+        """Add the products of a step to the sums.
+
+        Args:
+            rows: a pointer to each row, which has 32 bits for a step.
+            packed: a pointer to the lanes, of which each has 32 bits for a step.
+            step: its number.
+        """
+        builder = self._builder
+        read = self._lanes(packed, step)
+        for row, line in zip(rows, self._sums, strict=True):
+            one = builder.load(builder.gep(row, [step]), align=1)
+            first = builder.insert_element(ir.Constant(SUMS, ir.Undefined), one, ir.Constant(INT, 0))
+            spread = builder.shuffle_vector(first, first, _ZEROS)
+            for total, lane in zip(line, read, strict=True):
+                builder.store(builder.call(self._multiply, [spread, lane, builder.load(total)]), total)
+
+    def write(self, factors: Any, array: int, *, add: bool = False) -> None:
+        """Write the sums to an array of float32, each times the factor of its lane.
+
+        Args:
+            factors: a pointer to `LANES` of them.
+            array: see `rows`.
+            add: whether they are added to what is there.
+        """
+        builder = self._builder
+        for target, line in zip(self.rows(array, FLOATS), self._sums, strict=True):
+            places = self.group(target, _FIRST, _REGISTERS)
+            for place, total, factor in zip(places, line, self._lanes(factors, _FIRST), strict=True):
+                made = builder.fmul(builder.sitofp(builder.load(total), FLOATS), factor)
                 if add:
                     made = builder.fadd(builder.load(place, align=4), made)
                 builder.store(made, place, align=4)
-        return context.get_dummy_value()
 
-    numbers = [types.int64 if isinstance(kind, types.Integer) else kind for kind in kinds]
-    return types.void(*numbers), generate
-
-
-def _product(*, add: bool) -> Callable[..., None]:
-    """`add_tile` or `put_tile`, as an intrinsic of Numba."""
-
-    def tile(
-        _context: Any,
-        rows: types.Array,
-        row: types.Integer,
-        stride: types.Integer,
-        lines: types.Array,
-        line: types.Integer,
-        scales: types.Array,
-        scale: types.Integer,
-        out: types.Array,
-        start: types.Integer,
-        out_stride: types.Integer,
-    ) -> tuple[Any, Callable[..., Any]]:
-        return _tile((rows, row, stride, lines, line, scales, scale, out, start, out_stride), add)
-
-    return cast("Callable[..., None]", intrinsic(tile))
+    def _lanes(self, pointer: Any, number: Any) -> list[Any]:
+        """The registers that hold a group of `LANES` values of 32 bits."""
+        return [self._builder.load(one, align=4) for one in self.group(pointer, number, _REGISTERS)]
 
 
-put_tile = _product(add=False)
-"""Write a product of int16 to `out`, each lane times a scale of its own. Needs AVX512-VNNI.
-
-Args:
-    rows: int16; `ROWS` rows of 2 x `PAIRS` numbers. The first begins at `row`, the next `stride` further.
-    lines: int16, shape (`PAIRS`, `LANES`, 2) from `line` on: lines 0 and 1 interleaved, then 2 and 3...
-    scales: float32; `LANES` numbers from `scale` on.
-    out: float32; `ROWS` rows of `LANES` numbers, from `start` on, the next one `out_stride` further.
-
-All arrays are flat and C-contiguous. Nothing is checked; sums must fit 32 bits.
-"""
-add_tile = _product(add=True)
-"""Add a product of int16 to `out`, as `put_tile` writes it."""
+def signature(kinds: Sequence[Any]) -> Any:
+    """The signature of a tile with arguments of these types: all integers are 64 bits wide."""
+    return types.void(*(types.int64 if isinstance(kind, types.Integer) else kind for kind in kinds))

@@ -12,7 +12,8 @@ from torch.nn.functional import pad
 
 from src.engines.kernels import Heads, Rows
 from src.engines.kernels.byte_attention import attend, pack
-from src.engines.kernels.byte_tiles import LANES, QUAD
+from src.engines.kernels.byte_tiles import QUAD
+from src.engines.kernels.tiles import LANES
 
 _KEYS = 64
 """Number of encoder positions in a block of keys."""

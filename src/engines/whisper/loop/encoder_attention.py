@@ -13,7 +13,8 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from src.engines.kernels import Rows
 from src.engines.kernels.encoder_attention import QUERIES, attend, pack_keys, pack_queries, pack_values
-from src.engines.kernels.tiles import LANES, PAIRS
+from src.engines.kernels.tiles import LANES
+from src.engines.kernels.word_tiles import PAIRS
 
 BLOCK = LANES
 """`EncoderAttention.store` is given positions from a multiple of this on."""

@@ -159,7 +159,6 @@ class SttOptions:
     stable: int = 0
     """How many tokens of `draft` somebody has been told already. The text begins with their words, unless one
     that begins otherwise is clearly likelier."""
-
     before: Spoken | None = None
     """What was said just before the audio, and the end of `prompt`. An engine may read the audio with it."""
 
@@ -198,6 +197,11 @@ class PartialWord:
     end: float
     """The latest such time of its tokens."""
     probability: float
+
+
+def plain_word(text: str) -> str:
+    """A word without case and punctuation, as readings of the same audio are compared; empty for a mark."""
+    return "".join(one for one in text.lower() if one.isalnum())
 
 
 @dataclass(frozen=True, slots=True)

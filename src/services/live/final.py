@@ -18,8 +18,6 @@ log = logging.getLogger(__name__)
 
 _SURE_LANGUAGE = 0.8
 """Probability of a detected language from which on it is not doubted."""
-
-
 _MOST_BEFORE = 12 * STT_SAMPLE_RATE
 """Samples of the longest utterance with which the next one is read."""
 _NEAR = 3 * STT_SAMPLE_RATE

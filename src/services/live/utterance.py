@@ -14,7 +14,14 @@ from difflib import SequenceMatcher
 
 import numpy as np
 
-from src.engines.base import STT_SAMPLE_RATE, Audio, PartialTranscript, PartialWord, Word
+from src.engines.base import (
+    STT_SAMPLE_RATE,
+    Audio,
+    PartialTranscript,
+    PartialWord,
+    Word,
+    plain_word,
+)
 
 GUARD = 0.4
 """Seconds behind the newest audio at which a word of which Whisper is sure is stable."""
@@ -242,8 +249,8 @@ class Utterance:
         self.last_language = partial.language, partial.language_probability
         found = self._said_once(update, partial.words)
         before, seen = len(self.words), self._seen
-        places = [index for index, word in enumerate(found) if _plain(word.text)]
-        self._seen = [_plain(found[index].text) for index in places]
+        places = [index for index, word in enumerate(found) if plain_word(word.text)]
+        self._seen = [plain_word(found[index].text) for index in places]
         until, said = 0, 0
         for number, index in enumerate(places):
             word = found[index]
@@ -291,7 +298,7 @@ class Utterance:
         if self.spoken is None or not self.is_read or self._skips_audio:
             return False
         # a mark at the end attends to the end of the audio, wherever the words end
-        rest = [word.end + self._rest_offset for word in self._rest if _plain(word.text)]
+        rest = [word.end + self._rest_offset for word in self._rest if plain_word(word.text)]
         return self.spoken / STT_SAMPLE_RATE - max([self.stable_until, *rest]) <= _LEFT_OUT
 
     @property
@@ -299,7 +306,7 @@ class Utterance:
         """Whether it `is_covered`, all words are stable, and another reading would find no other ones."""
         return (
             self.is_covered
-            and not any(_plain(word.text) for word in self._rest)
+            and not any(plain_word(word.text) for word in self._rest)
             and min((word.probability for word in self.words), default=0.0) >= _SURE_FINAL
         )
 
@@ -378,7 +385,7 @@ def rest_of(final: str, stable: str) -> str:
     if final.startswith(stable):
         return final[len(stable) :]
     words, before = final.split(), stable.split()
-    pair = [_plain(word) for word in before], [_plain(word) for word in words]
+    pair = [plain_word(word) for word in before], [plain_word(word) for word in words]
     blocks = SequenceMatcher(None, *pair, autojunk=False).get_matching_blocks()
     last = max((block for block in blocks if block.size), key=lambda block: block.a, default=None)
     if last is None:
@@ -386,7 +393,3 @@ def rest_of(final: str, stable: str) -> str:
     # words of the stable text behind the last common one stand for as many of the final text
     after = last.b + last.size + (len(before) - last.a - last.size)
     return "".join(f" {word}" for word in words[after:])
-
-
-def _plain(word: str) -> str:
-    return "".join(one for one in word.lower() if one.isalnum())

@@ -6,6 +6,8 @@ words there. Both beginnings can be compared only with the same words behind the
 
 from collections.abc import Sequence
 
+from src.engines.base import plain_word
+
 Word = tuple[str, tuple[int, ...]]
 """A word as it is written, and its tokens."""
 
@@ -19,8 +21,8 @@ def with_beginning(told: Sequence[Word], found: Sequence[Word]) -> tuple[int, ..
     Returns:
         None if `found` begins with the same words. Case and punctuation do not count.
     """
-    before = [plain for text, _ in told if (plain := _plain(text))]
-    words = [(plain, index) for index, (text, _) in enumerate(found) if (plain := _plain(text))]
+    before = [plain for text, _ in told if (plain := plain_word(text))]
+    words = [(plain, index) for index, (text, _) in enumerate(found) if (plain := plain_word(text))]
     after = [plain for plain, _ in words]
     if after[: len(before)] == before:
         return None
@@ -38,7 +40,3 @@ def _distances(before: Sequence[str], after: Sequence[str]) -> list[int]:
         for index, other in enumerate(after):
             row.append(min(above[index] + (word != other), above[index + 1] + 1, row[index] + 1))
     return row
-
-
-def _plain(word: str) -> str:
-    return "".join(one for one in word.lower() if one.isalnum())

@@ -230,7 +230,7 @@ class DecodeState:
             return None
         found = vocabulary.words_of(text.tokens)
         told, written = (
-            self._vocabulary.split(tokens, self.policy.language)
+            vocabulary.split(tokens, self.policy.language)
             for tokens in (self.row.draft[: self.row.stable], found)
         )
         if (other := with_beginning(told, written)) is None:

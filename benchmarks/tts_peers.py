@@ -7,7 +7,7 @@ import json
 import multiprocessing
 import resource
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -122,6 +122,12 @@ def synthesizer(files: CoquiFiles) -> "Synthesizer":
         )
 
 
+def write_voices(file: Path, voices: Mapping[str, Path]) -> None:
+    """Write Kokoro's voices into one archive of NumPy's, as kokoro-onnx and fastkokoro read them."""
+    styles = {name: np.fromfile(path, np.float32).reshape(-1, 1, 256) for name, path in voices.items()}
+    np.savez(file, allow_pickle=False, **styles)
+
+
 def kokoro(model: Path, voice: Path, language: str, threads: int) -> Speak:
     """`kokoro_onnx.Kokoro.create`, a sentence a call."""
     import onnxruntime
@@ -132,7 +138,7 @@ def kokoro(model: Path, voice: Path, language: str, threads: int) -> Speak:
     session = onnxruntime.InferenceSession(str(model), settings, providers=["CPUExecutionProvider"])
     with TemporaryDirectory() as scratch:
         voices = Path(scratch) / "voices.npz"
-        np.savez(voices, voice=np.fromfile(voice, np.float32).reshape(-1, 1, 256))
+        write_voices(voices, {"voice": voice})
         theirs = Kokoro.from_session(session, str(voices))
     espeak = {"en": "en-us", "es": "es"}[language]
     return lambda text: theirs.create(text, "voice", lang=espeak)[0]

@@ -13,11 +13,11 @@ from fastapi import FastAPI, Response, UploadFile
 from pydantic import BaseModel
 
 from benchmarks import tts_peers
+from benchmarks.load.workloads import VOICES
 from src.config import Settings, load_settings
 from src.weights.store import ModelStore
 from tests.support.speech import wav
 
-_VOICES = {"en": "af_heart", "es": "ef_dora"}
 _RATE = 24_000
 
 
@@ -46,7 +46,7 @@ def create_app(settings: Settings) -> FastAPI:
     files = store.kokoro()
     speakers = {
         language: tts_peers.kokoro(files.model, files.voices[voice], language, settings.threads)
-        for language, voice in _VOICES.items()
+        for language, voice in VOICES.items()
     }
     reads, speaks = threading.Lock(), threading.Lock()
     app = FastAPI()

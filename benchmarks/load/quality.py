@@ -7,7 +7,7 @@ import httpx
 import jiwer
 
 from benchmarks.load.servers import VOZ
-from benchmarks.load.workloads import VOICES, Workload
+from benchmarks.load.workloads import VOICES, Workload, speech_body
 from tests.support.sentences import SENTENCES, normalise, plain
 
 _SENTENCES = 10
@@ -45,7 +45,7 @@ async def _wrong_words(client: httpx.AsyncClient, reader: httpx.AsyncClient) -> 
     for language, voice in VOICES.items():
         words = [one for one in SENTENCES[language] if not any(sign.isdigit() for sign in one.text)]
         for sentence in words[:_SENTENCES]:
-            spoken = await client.post("/v1/audio/speech", json=_body(sentence.text, voice, "wav"))
+            spoken = await client.post("/v1/audio/speech", json=speech_body(sentence.text, voice, "wav"))
             spoken.raise_for_status()
             read = await reader.post("/stt", files={"file": spoken.content}, data={"language": language})
             read.raise_for_status()
@@ -57,13 +57,9 @@ async def _wrong_words(client: httpx.AsyncClient, reader: httpx.AsyncClient) -> 
 async def _streamed(client: httpx.AsyncClient) -> tuple[float, float]:
     """Seconds until a stream begins, and until it ends."""
     began, first = time.perf_counter(), 0.0
-    body = _body(_STREAMED, VOICES["en"], "pcm") | {"stream": True}
+    body = speech_body(_STREAMED, VOICES["en"], "pcm") | {"stream": True}
     async with client.stream("POST", "/v1/audio/speech", json=body) as answer:
         answer.raise_for_status()
         async for piece in answer.aiter_bytes():
             first = first or (time.perf_counter() - began if piece else 0.0)
     return first, time.perf_counter() - began
-
-
-def _body(text: str, voice: str, audio_format: str) -> dict[str, object]:
-    return {"model": "kokoro", "input": text, "voice": voice, "response_format": audio_format}

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
-import numpy as np
 
+from benchmarks import tts_peers
 from benchmarks.environments import python_with
 from src.config import load_settings
 from src.weights.store import ModelStore
@@ -20,7 +20,6 @@ from tests.support.ports import free_port
 KEY = "benchmark-key-0123456789"
 _START_SECONDS = 180.0
 _CONNECTIONS = 1000
-
 
 Environment = dict[str, str]
 _FASTKOKORO = ("fastkokoro[cpu]==0.7.0",)
@@ -32,8 +31,9 @@ class System:
 
     Args:
         name: in tables and plots.
-        command: its program and arguments; makes what it needs in a scratch folder.
-        environment: its variables, from the scratch folder, the port and the threads of its engines.
+        command: its program and arguments, given the port. May install the program.
+        environment: its variables, given a scratch folder, the port and the threads of its engines. May write
+            files into the folder.
         ready: path that answers with success once it is ready.
     """
 
@@ -120,7 +120,7 @@ def _voz(scratch: Path, _port: int, threads: int) -> Environment:
 def _fastkokoro(scratch: Path, port: int, threads: int) -> Environment:
     files = ModelStore(load_settings(api_key=KEY).models_dir).kokoro()
     voices = scratch / "voices.npz"
-    np.savez(voices, allow_pickle=False, **{name: _style(path) for name, path in files.voices.items()})
+    tts_peers.write_voices(voices, files.voices)
     return {
         "FASTKOKORO_MODEL_PATH": str(files.model.resolve()),
         "FASTKOKORO_VOICES_PATH": str(voices),
@@ -129,10 +129,6 @@ def _fastkokoro(scratch: Path, port: int, threads: int) -> Environment:
         "FASTKOKORO_ONNX_INTRA_OP_NUM_THREADS": str(threads),
         "HF_HUB_OFFLINE": "1",
     }
-
-
-def _style(path: Path) -> "np.ndarray[tuple[int, ...], np.dtype[np.float32]]":
-    return np.fromfile(path, np.float32).reshape(510, 1, 256)
 
 
 VOZ = System(

@@ -22,6 +22,11 @@ VOICES = {"en": "af_heart", "es": "ef_dora"}
 """Kokoro's voice of each language."""
 
 
+def speech_body(text: str, voice: str, audio_format: str) -> dict[str, object]:
+    """What `POST /v1/audio/speech` is sent."""
+    return {"model": "kokoro", "input": text, "voice": voice, "response_format": audio_format}
+
+
 class Requests(ABC):
     """The same requests in the same order for every server with the same seed.
 
@@ -77,7 +82,7 @@ class Speech(Requests):
 
     def next(self) -> Send:
         language, text = self._sentence()
-        body = {"model": "kokoro", "input": text, "voice": VOICES[language], "response_format": "wav"}
+        body = speech_body(text, VOICES[language], "wav")
         return lambda: self._client.post("/v1/audio/speech", json=body)
 
 

@@ -48,12 +48,15 @@ def state(pid: int) -> str:
 
 
 def at_work(server: Server) -> list[int]:
-    """Decoders that have an upload open."""
+    """Decoders that have an upload open.
+
+    The server's log is no upload, though a decoder has it open when it has just been forked.
+    """
     found = []
     for pid in decoders(server):
         with contextlib.suppress(OSError):
             names = [str(file.readlink()) for file in Path(f"/proc/{pid}/fd").iterdir()]
-            if any("upload" in name or "/tmp" in name for name in names):
+            if any(name.startswith("/memfd:upload") for name in names):
                 found.append(pid)
     return found
 

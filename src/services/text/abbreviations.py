@@ -12,7 +12,7 @@ _CONTRACTION = re.compile(r"(?<![\w'])[A-Z]{1,12}'(?:S|T|LL|RE|VE|D|M)(?!\w)")
 _SOUND = re.compile(r"h*m+|s+h*|ps+t|b+r+|p+f+t?|tsk|g+r+|z+|nth|pst|chs+t")
 _LONG_SOUND = re.compile(r"h*m{3,}|h+m{2,}|s+h{2,}|z{3,}|b+r{2,}|g+r{2,}")
 _WORD = re.compile(rf"(?<![\w.&'@/])(?P<word>[{_CAPITAL}{_SMALL}]{{1,7}})\.(?![\w@])")
-_NUMBERED = re.compile(r"\s?(?:\d|[IVX]+\b)")
+_NUMBERED = re.compile(r"\s?(?:\d|[IVX]+\b|[ivx]{2,}\b)")
 _GOES_ON = re.compile(r"\s[a-z\d(]|[,;:)]")
 
 

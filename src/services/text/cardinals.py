@@ -19,6 +19,17 @@ from src.services.text.numbers import (
 from src.services.text.places import house
 from src.services.text.reading import Rule, rule
 
+_POWER = r"(?:\^\(?-?\w{1,3}\)?|[²³])"
+_OPERAND = rf"\(*(?:\d+(?:\.\d+)?)?[A-Za-z]?{_POWER}?\)*{_POWER}?"
+_OPERATION = r"\s?[-–+*/=]\s?"
+_LEFT = re.compile(rf"(?:^|(?<=[\s,;:(]))(?:{_OPERAND}{_OPERATION})*{_OPERAND}$")
+_RIGHT = re.compile(rf"{_OPERAND}(?:{_OPERATION}{_OPERAND})*(?![\w^²³])")
+_RAISED = re.compile(r"[A-Za-ln-z\d)](?:\^|[²³])|=\s?\(*\d*[a-z](?![a-z])")
+"""In a formula, beside a minus: something raised to a power that is no meter, or a variable behind `=`."""
+_POWERS = re.compile(r"(\d+)\^(\d+)[-–]\1\^(\d+)")
+
+_FORMULA = 40
+"""So much of a formula is looked at on either side of a sign."""
 _LONG = 5
 """So many digits in a code, or more, are read one by one."""
 
@@ -225,7 +236,22 @@ def powers(language: Language) -> list[Rule]:
     def log(match: re.Match[str]) -> str:
         return f"{said['log']} {integer(match['base'], language)} {said['of']}"
 
+    def subtraction(match: re.Match[str]) -> str | None:
+        """A dash in `x^2-1`, and in `10^6-10^3`, but not in `10^3-10^6`."""
+        start, end = match.span("own")
+        left = _LEFT.search(match.string[max(0, start - _FORMULA) : start])
+        right = _RIGHT.match(match.string[end : end + _FORMULA])
+        if not left or not left[0] or not right or not right[0]:
+            return None
+        whole = left[0] + "-" + right[0]
+        powers = _POWERS.fullmatch(whole)
+        if not _RAISED.search(whole):
+            return None
+        between = powers and int(powers[2]) < int(powers[3])
+        return f" {said['to' if between else 'minus']} "
+
     return [
+        rule("math", r"(?<=[\w)²³])(?P<own>\s?[-–]\s?)(?=[\w(])", subtraction, "minus in a formula", near=r"[\^²³]|=\s?\(*\d*[a-z](?![a-z])"),
         rule("math", rf"(?<![\w.,])(?P<minus>-)?(?P<number>{NUMBER})(?:[eE]|\s?[x×*]\s?10\^)\(?(?P<sign>[-+])?(?P<power>\d{{1,4}})\)?(?![\w^])", scientific, "power of ten", near=r"\d[eE]|\^"),
         rule("math", r"(?<=[\w)])\s?\^\s?\(?(?P<sign>-)?(?P<power>\d+)\)?(?![.,]?\d)", raised, "exponent", near=r"\^"),
         rule("math", r"\blog_(?P<base>\d+)\s?", log, "base of a logarithm", near=r"log_"),

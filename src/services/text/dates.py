@@ -3,12 +3,15 @@
 import re
 
 from src.services.text.language import Count, Language, alternatives
-from src.services.text.reading import CAPITALISED, Rule, any_case, stop
+from src.services.text.reading import CAPITALISED, Rule, any_case, rule, stop
 
 _MONTHS, _DAYS = 12, 31
 _NO_TIME = r"(?![\w:/]|[.,]\d|\s?[ap]\.?\s?m\b|-\d|\s?%)"
 
 
+_ARTICLE = re.compile(
+    r"\b(?:the|this|that|our|its|their|his|her|my|your|a|each|every|last|next)\s$", re.IGNORECASE
+)
 _TIED = re.compile(r"\w\s[a-zñ]")
 
 
@@ -74,11 +77,6 @@ def rules(language: Language) -> list[Rule]:
     def month_alone(match: re.Match[str]) -> str:
         return language.months[month_of(match) - 1] + stop(match, CAPITALISED)
 
-    def quarter(match: re.Match[str]) -> str:
-        year = match["year"] or match["year2"]
-        said = language.year(int(year)) if len(year) == 4 else language.cardinal(int(year), Count())
-        return f"the {language.say_ordinal(int(match['q'] or match['q2']), '', '')} quarter of {said}"
-
     def season(match: re.Match[str]) -> str:
         return f"{language.year(int(match['year']))} {language.cardinal(int(match['last']), Count())}"
 
@@ -99,8 +97,7 @@ def rules(language: Language) -> list[Rule]:
     cut_short = alternatives(
         name for name in language.month_names if len(name) < 5 and name not in language.ambiguous_days
     )
-    quarters = [
-        any_case("date", r"(?<!\w)(?:(?P<q>[1-4])Q\s?'?(?P<year>\d{4}|\d\d)|Q(?P<q2>[1-4])\s?'?(?P<year2>\d{4}))(?!\w)", quarter, "quarter", r"Q"),
+    eras = [
         any_case("date", r"(?<![\w.,])(?P<own>(?P<year>\d{3,4}))(?= (?:A\.?D|B\.?C)\b)", era, "year of an era", r"[AB]\.?[DC]"),
     ] if language.pairs else []  # fmt: skip
     found = [
@@ -120,7 +117,32 @@ def rules(language: Language) -> list[Rule]:
         any_case("date", rf"(?<!\w){names}\.?(?P<joint>\s)'(?P<year>\d\d)(?!\w)", month_year, "month and short year", "'"),
         any_case("date", rf"(?<!\w)(?P<month>{cut_short})\.(?-i:(?=\s[a-zñ\d(]|[,;:)–-]|\s*$))", month_alone, "month cut short", r"[a-zñ]\."),
     ]  # fmt: skip
-    return [*quarters, *found, *_weekdays(language)]
+    return [*_parts_of_year(language), *eras, *found, *_weekdays(language)]
+
+
+def _parts_of_year(language: Language) -> list[Rule]:
+    """`Q3 2023`, `3Q23`, `T3 de 2023`, `H1 2024`: a year is what tells them from other codes."""
+
+    def part(match: re.Match[str]) -> str | None:
+        number, letter = int(match["number"]), match["letter"]
+        half = letter in language.halves
+        if half and number > 2:
+            return None
+        name = language.words["half" if half else "quarter"]
+        article = "" if language.spanish_marks or _ARTICLE.search(match.string[: match.start()]) else "the "
+        ordinal = language.say_ordinal(number, "º", name)
+        return f"{article}{ordinal} {name} {language.words['of']} {_year(match['year'], language)}"
+
+    letter = f"(?P<letter>[{language.quarters}{language.halves}])"
+    number, left, right = "(?P<number>[1-4])", r"(?<![\w.,'-])", r"(?![\w-]|[.,]\d)"
+    year = r"(?P<year>(?:19|20)\d\d)"
+    link = r"(?:\s?|\s?[/-]\s?|\s(?:of|de|del)\s)"
+    return [
+        rule("date", rf"{left}{number}{letter}{link}{year}{right}", part, "part of a year"),
+        rule("date", rf"{left}{letter}{number}(?!\d){link}{year}{right}", part, "part of a year"),
+        rule("date", rf"{left}{letter}{number}\s?'(?P<year>\d\d){right}", part, "part of a year"),
+        rule("date", rf"{left}{number}{letter}'?(?P<year>\d\d){right}", part, "part of a year"),
+    ]  # fmt: skip
 
 
 def _weekdays(language: Language) -> list[Rule]:

@@ -121,7 +121,7 @@ def _digits(rest: str, _count: Count) -> str:
 
 # one syllable after another: at most one consonant, or an easy pair, before the vowel and after it
 _ONSET = r"(?:[bcdfghjklmnpqrstvwxyz]|[bcfgp][lr]|[dt]r|s[chklmnpqtw]|ch|sh|th|wh|ph|qu|kn|str|spr|ll|rr)"
-_CODA = r"(?:[bcdfgklmnprstxz]|n[dstck]|r[dkmnst]|l[dkmpst]|[ckpf]t|s[kt]|ng|ck|ll|ss|mp|ph|th|sh|ch)"
+_CODA = r"(?:[bcdfgklmnprstxz]|n[dstck]|r[dkmnst]|l[dkmpst]|[ckpf]t|s[kt]|ng|ck|ll|ss|mp|ph|th|sh|ch|(?:r[dkmt]|n[dkt]|s[kt]|[cf]t|lt|mp)s)"
 
 
 ENGLISH = Language(

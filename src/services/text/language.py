@@ -150,6 +150,10 @@ class Language:
     whether the day is written first."""
     say_time: Callable[[int, int, int, str], str]
     """Hour, minute, second (0: not said) and `am`, `pm` or nothing."""
+    quarters: str
+    """Letters beside a digit that, with a year, mean a quarter: `Q3 2023`."""
+    halves: str
+    """Those that mean half a year: `H1 2024`."""
     hours_mark: str
     """What follows a time or a bare hour: `h`, `hrs`."""
     hour_before: str
@@ -187,6 +191,8 @@ class Language:
     """Square and cubic units."""
     adjective_before: str
     """Words before a measure that make it an adjective (`a 5 km run`); empty where it has no form of its own."""
+    adjective_after: str
+    """Words behind an amount that are worth it: `$5 bills`."""
     adjective_never: frozenset[str]
     """Words that never are the noun behind such a measure."""
     points: Mapping[str, str]
@@ -226,6 +232,8 @@ class Language:
     # Roman numerals (case-sensitive fragments)
     roman_after: str
     """Words before a Roman numeral read as a cardinal: `Chapter IV`."""
+    clause_after: str
+    """Words after `I` that make it a pronoun: `the plan I made`; empty where it is none."""
     roman_names: str
     """Names before a Roman numeral read as a ruler's ordinal: `Louis XIV`."""
     regnal: Callable[[int, str], str]

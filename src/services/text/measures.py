@@ -14,6 +14,13 @@ _SINGULAR_BEFORE = re.compile(r"(?:\b(?:per|por|cada|each|un|el|the|a|one)\s)$",
 _ADJECTIVE_AFTER = re.compile(r"\s([A-Za-z]{2,})\b")
 _TECHNICAL = words("V W kW GB TB MB MHz GHz mAh MP mm cc Mbps")
 """Units that stand before their noun without an article, too: `12V battery`."""
+_LEAST_PAIR = 10
+_DENOMINATORS = frozenset({10, 12, 16, 32, 64, 100, 1000})
+"""From the first on, only these divide a unit; other numbers behind a slash are no fraction."""
+_PARTICIPLE = re.compile(
+    r"\s(?:\w+[aií]do|\w*(?:hech|dich|vist|puest|vuelt|suelt|scrit|biert|muert|rot|pres|frit)o|ido)(?!\w)"
+)
+"""In Spanish `ha` before one is a verb."""
 _SPACED = words("A B t ac AU ly bar lx lm kn kt ct atm")
 
 
@@ -34,6 +41,8 @@ def adjective(match: re.Match[str], language: Language) -> bool:
     if groups.get("gap") == "-":  # `a 64-bit number`
         return True
     technical = groups.get("mark") or (groups.get("unit") in _TECHNICAL and groups.get("gap") != " ")
+    if re.match(rf"\s(?:{language.adjective_after})(?!\w)", match.string[match.end() :]):
+        return True
     if not technical and not re.search(rf"(?i)\b(?:{language.adjective_before})\s$", before):
         return False
     after = _ADJECTIVE_AFTER.match(match.string, match.end())
@@ -56,6 +65,8 @@ def rules(language: Language) -> list[Rule]:  # noqa: PLR0915 - one function a f
         spaced = match["gap"]
         if spaced != " " and written in _SPACED:
             return None
+        if written == "ha" and _PARTICIPLE.match(match.string, match.end()):
+            return None  # `en 1990 ha sido`
         dotted = re.match(r"\.\w", match.string[match.end() :][:2])
         if written == "B" and (dotted or not match["number"].isdigit()):
             return None  # `44 B.C.`
@@ -74,6 +85,10 @@ def rules(language: Language) -> list[Rule]:  # noqa: PLR0915 - one function a f
 
     def part(match: re.Match[str]) -> str | None:
         top, bottom = int(match["top"]), int(match["bottom"])
+        if bottom >= _LEAST_PAIR and bottom not in _DENOMINATORS and not match["whole"] and match["unit"]:
+            noun = units.noun(match["unit"].rstrip("."), language)
+            pair = f"{integer(match['top'], language)} {said['slash']} {integer(match['bottom'], language)}"
+            return f"{pair} {noun.many}{stop(match)}"  # `100/50 Mbps`
         if not top or bottom < 2 or not language.fraction(top, bottom):
             return None
         if _closes_quotation(match):
@@ -159,7 +174,7 @@ def rules(language: Language) -> list[Rule]:  # noqa: PLR0915 - one function a f
         rule("measure", r"(?<![\w.,'])(?P<feet>\d)'\s?(?P<inches>\d{1,2})(?:\"|″|'')", height, "feet and inches", "'"),
         rule("measure", rf"{left}{amount}\s?[°º]\s?(?:(?P<minutes>\d{{1,2}})'\s?(?:(?P<seconds>\d{{1,2}}(?:[.,]\d+)?)(?:[\"″]|'')\s?)?)?(?P<point>{alternatives(language.points)})(?!\w|\.\w)", direction, "point of the compass", "[°º]"),
         rule("measure", rf"{left}{amount}\s?°\s?(?P<minutes>\d{{1,2}})'\s?(?:(?P<seconds>\d{{1,2}}(?:[.,]\d+)?)(?:[\"″]|'')\s?)?(?P<point>)", direction, "minutes of arc", "°"),
-        rule("measure", rf"(?<![\w.,/])(?P<top>\d{{2,3}})/(?P<bottom>\d{{2,3}})\s?(?P<unit>mmHg){end}", over, "blood pressure", "mmHg"),
+        rule("measure", rf"(?<![\w.,/])(?P<top>\d{{2,3}})/(?P<bottom>\d{{2,3}})\s?(?P<unit>mm\s?Hg){end}", over, "blood pressure", "Hg"),
         rule("measure", rf"(?i:\b(?:{language.pressure_before}):?\s)(?P<own>(?P<top>\d{{2,3}})/(?P<bottom>\d{{2,3}})(?P<unit>))(?![\w/]|[.,]\d)", over, "blood pressure behind a word", r"\d/\d"),
         rule("measure", rf"(?<![\w.,/])(?P<numbers>{side}(?:[\"″']?\s?[x×]\s?{side}){{1,3}}[\"″']?)(?:\s?(?P<unit>in|{units.pattern(language)}){dot}{end})?(?![\w×]|\sx\s)", size, "size", r"\d[\"″']?\s?[x×]\s?\d"),
         rule("measure", rf"{left}(?:(?P<whole>\d{{1,4}})[\s-])?(?P<top>\d{{1,3}})/(?P<bottom>\d{{1,3}})\s?(?P<mark>[\"″])(?P<unit>)(?!\w)", part, "fraction of an inch", r"\d/\d"),

@@ -14,8 +14,10 @@ _DASH = r"\s?[-–]\s?"
 
 def rules(language: Language) -> list[Rule]:
     every = currencies.signs(language)
+    # where it is no region's sign, `L.` behind a number is a liter
+    behind = frozenset(every) - ({"L."} if "L" not in every else set())
     signs = alternatives(currencies.before(language))
-    codes = rf"(?:{alternatives(currencies.touching(language))}|(?<=\s)(?:{alternatives(every)}))"
+    codes = rf"(?:{alternatives(currencies.touching(language) & behind)}|(?<=\s)(?:{alternatives(behind)}))"
     scales = alternatives({**language.scales, **language.money_scales})
     nouns = {**language.scales, **language.money_scales}
 
@@ -61,7 +63,7 @@ def rules(language: Language) -> list[Rule]:
         (rf"{left}(?P<sign>{signs})\s?(?P<number>{NUMBER}){scale}\s(?P<word>{language.currency_words})(?!\w)", named, "sign, amount and name"),
         (rf"(?<![\w.,])(?P<sign>{signs})\s?(?P<low>{NUMBER}){_DASH}(?:(?P=sign)\s?)?(?P<high>{NUMBER}){scale}{rate}(?!\w|[.,]\d)", span, "range behind a sign"),
         (rf"(?<![\w.,])(?P<low>{NUMBER})(?:\s?{back.replace('<sign>', '<sign1>')})?{_DASH}(?P<high>{NUMBER}){scale}\s?(?P<sign>{codes})(?!\w){rate}", span, "range before a sign"),
-        (rf"{left}(?P<sign>{signs})\s?(?P<inner>-)?(?P<number>{NUMBER}){scale}(?:\s?(?P<after>{codes})(?![\w.]))?{rate}(?!\d)", signed, "amount behind a sign"),
+        (rf"{left}(?P<sign>{signs})\s?(?P<inner>-)?(?P<number>{NUMBER}){scale}(?:\s?(?P<after>{codes})(?![\w.]))?{rate}(?!/?\d)", signed, "amount behind a sign"),
         (rf"{left}(?P<number>{NUMBER}){scale}\s?(?:de\s)?{back}{rate}", signed, "amount before a sign"),
     ]  # fmt: skip
     # any three capitals stand for all the codes: an alternation of hundreds is slow to look for
@@ -80,7 +82,7 @@ def _plain(value: Value, sign: str, language: Language, one: bool) -> str:
     cents = int(rest.ljust(_CENTS, "0")) if rest else 0
     if not cents or cent is None:
         said = counted(whole, unit, language)
-        return said.removesuffix(unit.many) + unit.one if one else said
+        return said.removesuffix(unit.many) + unit.one if one and not whole.is_one else said
     small = counted(Value(str(cents), "", ""), cent, language)
     if not int(whole.whole):
         return small

@@ -8,6 +8,9 @@ from src.services.text.reading import Rule, rule
 
 _ROMAN = r"(?=[IVXLCDM])M{0,3}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})"
 _VALUES = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000}
+_SMALL = r"(?<![^\W_])[ivx]{2,}(?![^\W_])"
+_NAMED = re.compile("type|phase|stage|grade")
+"""What is numbered in Roman style in the middle of a sentence: behind these, `I` is seldom the speaker."""
 _numeral = partial(rule, "roman", near=r"(?<![^\W_])[IVXLCDM]+(?![^\W_])")
 
 
@@ -23,23 +26,36 @@ def value(numeral: str) -> int:
 
 def rules(language: Language) -> list[Rule]:
     joints = f"{language.words['and']}|{language.words['to']}|al|and|y|a"
-    after = rf"{language.roman_after}|(?i:{alternatives(language.abbreviations.numbered)})\."
+    joints = f"{joints}|{joints.upper()}"
+    capitals = "|".join(noun for noun in language.roman_after.split("|") if "." not in noun).upper()
+    after = rf"{language.roman_after}|{capitals}|(?i:{alternatives(language.abbreviations.numbered)})\."
+    clause = re.compile(rf"\s(?i:{language.clause_after})(?!\w)") if language.clause_after else None
 
     def cardinal(match: re.Match[str]) -> str:
         return language.cardinal(value(match["roman"]), PLAIN)
 
+    def behind_noun(match: re.Match[str]) -> str | None:
+        own = match["roman"] == "I" and match[0][0].islower() and not _NAMED.match(match[0])
+        return None if own and clause and clause.match(match.string, match.end()) else cardinal(match)
+
     def several(match: re.Match[str]) -> str:
         words = re.sub(
-            rf"{_ROMAN}(?!\w)", lambda m: f" {language.cardinal(value(m[0]), PLAIN)} ", match["own"]
+            rf"(?i:(?<!\w){_ROMAN}(?!\w))",
+            lambda m: f" {language.cardinal(value(m[0]), PLAIN)} ",
+            match["own"],
         )
-        return re.sub(r"\s?[-–]\s?", f" {language.words['to']} ", words)
+        return re.sub(r"\s?[-–]\s?", f" {language.words['to']} ", words).lower()
 
     def ruler(match: re.Match[str]) -> str:
         return language.regnal(value(match["roman"]), match["name"])
 
     def ordinal(match: re.Match[str]) -> str:
         noun = match["noun"].lower()
-        mark = "ª" if noun.endswith(("a", "as", "ión", "re", "ura")) else "º"
+        article = match.groupdict().get("article")
+        feminine = (
+            article.lower() in ("la", "las") if article else noun.endswith(("a", "as", "ión", "re", "ura"))
+        )
+        mark = "ª" if feminine else "º"
         return language.say_ordinal(value(match["roman"]), mark + "s" * noun.endswith("s"), noun)
 
     def year(match: re.Match[str]) -> str:
@@ -47,22 +63,27 @@ def rules(language: Language) -> list[Rule]:
 
     # `Appendix C`, `Plan D`: these letters alone are letters
     number = rf"(?![CDLM](?!\w)){_ROMAN}"
+    # one letter is a letter, `page xx` has no number yet, and `vi` is a word of Spanish
+    small = rf"(?=[ivx]{{2}})(?!x+(?!\w)){'(?!vi(?!i))' if language.roman_before else ''}(?i:{_ROMAN})"
     found = [
         _numeral(rf"\b(?P<name>{language.roman_names})\s(?P<own>(?P<roman>{_ROMAN}))(?![\w.-]\w|\w|'(?!s\b)\w)", ruler, "ruler"),
         _numeral(rf"\b(?:{after})\s(?P<own>{number}(?!\w)(?:\s?(?:[-–,]|(?<!\w)(?:{joints})(?!\w))\s?(?!I\b(?!\.)){_ROMAN}(?!\w)){{1,3}})(?![\w'])(?!-\w)", several, "several behind a noun"),
-        _numeral(rf"\b(?:{after})\s(?P<own>(?P<roman>{number}))(?![\w'-])", cardinal, "behind a noun"),
+        _numeral(rf"\b(?:{after})\s(?P<own>(?P<roman>{number}))(?![\w'-])", behind_noun, "behind a noun"),
     ]  # fmt: skip
     if language.roman_before:
-        nouns = rf"{language.roman_before}|[a-záéíóúñ]{{4,}}"
+        nouns = rf"{language.roman_before}|[a-záéíóúñ]{{4,}}|[A-ZÁÉÍÓÚÑ][a-záéíóúñ]{{3,}}"
         found += [
+            _numeral(r"(?i:\bsiglos\s)(?P<own>[ivx]+(?!\w)(?:\s?(?:[-–,]|(?<!\w)(?:y|al?)(?!\w))\s?[ivx]+(?!\w)){1,3})(?![\w'-])", several, "centuries in small letters", near="[sS]iglo"),
             _numeral(r"(?i:\bsiglos?\s)(?P<own>(?P<roman>[ivx]+))(?!\w)", cardinal, "century in small letters", near="[sS]iglo"),
             _numeral(r"(?i:\baño\s)(?P<own>(?P<roman>(?=m)[mdclxvi]{4,}))(?!\w)", cardinal, "year in small letters", near="[aA]ño"),
             _numeral(rf"(?<![\w.])(?P<own>(?P<roman>(?=[IVXL]{{1,6}}\s){_ROMAN}))(?=\s(?P<noun>{language.roman_before})(?!\w))", ordinal, "before a noun"),
-            _numeral(rf"(?i:\b(?:el|la|del|al|los|las)\s)(?P<own>(?P<roman>(?=[IVX]{{2,6}}\s){_ROMAN}))(?=\s(?P<noun>{nouns})(?!\w))", ordinal, "before a noun"),
+            _numeral(rf"(?i:\b(?P<article>el|la|del|al|los|las)\s)(?P<own>(?P<roman>(?=[IVX]{{2,6}}\s(?!Tablas)){_ROMAN}))(?=\s(?P<noun>{nouns})(?!\w))", ordinal, "before a noun"),
         ]  # fmt: skip
     # with three letters or more of these nothing but a numeral is meant; two are said so only in context
     return [
         *found,
+        _numeral(rf"\b(?:{after})\s(?P<own>{small}(?!\w)(?:\s?(?:[-–,]|(?<!\w)(?:{joints})(?!\w))\s?{small}(?!\w)){{1,3}})(?![\w'])(?!-\w)", several, "several in small letters", near=_SMALL),
+        _numeral(rf"\b(?:{after})\s(?P<own>(?P<roman>{small}))(?![\w'-])", cardinal, "in small letters", near=_SMALL),
         _numeral(rf"(?<![\w.&'/-])(?P<own>(?P<roman>(?=M\w{{3}}){_ROMAN}))(?![\w&/+#-])", year, "year"),
         _numeral(r"(?<![\w.])(?P<name>[A-ZÁÉÍÓÚÑ][a-záéíóúñ]{2,}) (?P<own>(?P<roman>II|IV|VI|IX|XI|XIV|XV|XVI))(?![\w.&'/+#-]\w|\w)", cardinal, "behind a name"),
         _numeral(r"(?<![\w.&'/-])(?P<own>(?!XXX?\b)(?P<roman>(?=[IVX]{3})X{0,3}(?:IX|IV|V?I{1,3}|V)?))(?![\w&/+#-])", cardinal, "nothing else"),

@@ -64,7 +64,7 @@ MORE = [
     ("en", "2³ = 8, 5² and 3 m²", "two cubed equals eight, five squared and three square meters."),
     ("en", "either/or, neither/nor", "either or, neither nor."),
     ("en", "a 50/50 split", "a fifty-fifty split."),
-    ("en", "Press <Enter>, write to <a@b.org>", "Press Enter, write to eigh at bee dot org."),
+    ("en", "Press <Enter>, write to <a@b.org>", "Press Enter, write to eigh, at bee dot org."),
     ("en", "8 1/2 x 11 paper, 1/2 x 3/4 in.", "eight and a half by eleven paper, "
      "one half by three quarters inches."),
     ("es", "2³ = 8, C. P. 28013", "dos al cubo igual a ocho, ce pe dos ocho cero uno tres."),

@@ -29,12 +29,12 @@ def rules(language: Language) -> list[Rule]:
         address = match[0].rstrip(_TRAILING)
         rest = match[0][len(address) :]
         body = re.sub(r"^(?:https?|ftp)://", "", address, flags=re.IGNORECASE).rstrip("/")
-        return f" {_address(body, language)}{rest}" if body else None
+        return f" {_address(body, language, paused=True)}{rest}" if body else None
 
     def email(match: re.Match[str]) -> str:
         host = match[2].rstrip(".-")
         rest = match[2][len(host) :]
-        return f" {_address(match[1], language)} {said['at']} {_address(host, language)}{rest}"
+        return f" {_address(f'{match[1]}@{host}', language, paused=True)}{rest}"
 
     def file(match: re.Match[str]) -> str | None:
         if match[2].lower() not in _FILES:
@@ -82,7 +82,12 @@ def _port(port: str, language: Language) -> str:
     return integer(port, language) if whole else digits(port, language)
 
 
-def _address(address: str, language: Language) -> str:
+def _address(address: str, language: Language, *, paused: bool = False) -> str:
+    """The parts of an address and the signs between them by name.
+
+    With `paused`, `@` and `/` come after a short pause: `support, at example dot com`. Without it they run into
+    the name before them, and hearers take the two for one word.
+    """
     said = language.words
     names = {
         ".": said["dot"], "/": said["slash"], "-": said["dash"], "_": said["underscore"],
@@ -93,7 +98,8 @@ def _address(address: str, language: Language) -> str:
     parts = re.findall(r"[^\W\d_]+|\d+|[^\w\s]|_", address)
     country = len(parts) - 1 if "/" not in address else parts.index("/") - 1
     return " ".join(
-        names.get(part) or _part(part, language, i == country and i > 0 and parts[i - 1] == ".")
+        (names.get(part) or _part(part, language, i == country and i > 0 and parts[i - 1] == "."))
+        + ("," if paused and parts[i + 1 : i + 2] in (["@"], ["/"]) else "")
         for i, part in enumerate(parts)
     )
 

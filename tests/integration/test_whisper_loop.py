@@ -36,6 +36,7 @@ from src.engines.worker_pool import Task, WorkerPool
 from src.errors import EngineFailed, ModelUnavailable
 from src.weights.store import ModelStore
 from tests.support.speech import clip, noise, seconds
+from tests.support.speech_text import word_error_rate
 
 pytestmark = pytest.mark.models
 
@@ -310,7 +311,8 @@ def test_a_row_is_read_with_the_audio_before_it_and_has_its_own_text_and_times(
 
     [alone] = written(runner, row(folder, exact, name))
     found, steps = read()
-    assert quality_check.same_words(found, alone)
+    # a word or two may be read otherwise with more audio; the words of the audio before would be far more
+    assert word_error_rate(alone.text, found.text) < 0.5
     assert found.last_timestamp == pytest.approx(alone.last_timestamp, abs=0.7)
     words = tuple(vocabulary.words_of(found.tokens))
     drafted, fewer = read(draft=words, stable=len(words))

@@ -231,7 +231,7 @@ def greedy(said: str = "the conference has been extended", avg_logprob: float = 
 
 def run_late(first: Decoded, then: Decoded = GOOD) -> tuple[RowPolicy, list[bool]]:
     """Decode until the policy is done: the first text, then another one; whether each search opened late."""
-    policy = RowPolicy(row(language="en", beam=None), multilingual=True)
+    policy = RowPolicy(row(language="es", beam=None), multilingual=True)
     late = []
     while policy.action is not Action.DONE:
         late.append(policy.opens_late)

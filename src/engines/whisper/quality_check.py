@@ -20,8 +20,8 @@ MIN_LOGPROB = -1.0
 """Mean log-probability per token below which the text is a guess (faster-whisper's bound)."""
 MIN_LOGPROB_FITTED = -0.45
 """The same for a window fitted to the clip: below this, the full window reads better more often than not."""
-_SURER_LANGUAGES = {"en": -0.7, "es": -0.7}
-"""Languages with a lower bound: there the fitted window reads as well as the full one."""
+_SURER_LANGUAGES = {"es": -0.7}
+"""Languages with a lower bound: there the fitted window reads as well as the full one, with noise too."""
 _SURE_LOGPROB = -0.4
 """Mean log-probability above which a text is right even if no timestamp closes it."""
 SURE_GREEDY = -0.5

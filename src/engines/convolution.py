@@ -1,13 +1,28 @@
 """Convolutions over time for vocoders on a CPU.
 
 PyTorch's `Conv1d` converts every tensor into oneDNN's layout and back. Here tensors have the shape
-(1, channels, 1, samples) in the memory format "channels last", which oneDNN takes as it is.
+(1, channels, 1, samples) in the memory format "channels last", which oneDNN takes as it is. With AVX2 alone,
+kernels of ours take oneDNN's place in float32 (`kernels/time_convolution.py`).
 """
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch.nn import functional
+
+from src.engines import cpu
+from src.engines.cpu import Level
+from src.engines.kernels import Rows, Vector
+from src.engines.kernels.float_tiles import LANES, NARROW_LANES, STEPS
+from src.engines.kernels.time_convolution import (
+    convolve,
+    convolve_in_pairs,
+    first_of_pairs,
+    mix,
+    packed_weights,
+    paired_weights,
+)
 
 Arguments = tuple[Any, ...]
 """Arguments of oneDNN's convolution between the input and the fused operation."""
@@ -16,6 +31,10 @@ _VECTOR_LANES = 16
 """float32 numbers in an AVX-512 register. With fewer channels, a part of each register is unused."""
 _MIN_FOLDED_TAPS = 7
 """Smallest kernel for which folding is faster: with fewer taps, the added zeros cost more."""
+_MIN_PAIRED_INPUTS = 128
+"""Smallest number of inputs for which Winograd's sums cost less than the products that they save."""
+_NO_SLOPE = 1.0
+"""Slope of a leaky ReLU that changes nothing."""
 
 
 def channels_last(x: torch.Tensor) -> torch.Tensor:
@@ -39,6 +58,10 @@ class Convolution:
         bias = None if module.bias is None else module.bias.detach().to(dtype)
         padding, dilation = int(module.padding[0]), int(module.dilation[0])
         outputs, inputs, taps = weight.shape
+        self._padding, self._reach = padding, dilation * (taps - 1)
+        self._compiled = _Compiled(weight, bias, dilation) if _fits_kernels(weight) else None
+        if self._compiled is not None:
+            return
         self._arguments = _arguments(weight, bias, padding, dilation)
         self._folded: Arguments | None = None
         keeps_length = dilation == 1 and 2 * padding == taps - 1
@@ -47,23 +70,67 @@ class Convolution:
             bias = None if bias is None else bias.repeat(2)
             self._folded = _arguments(weight, bias, weight.shape[2] // 2, 1)
 
-    def __call__(self, x: torch.Tensor, leaky_slope: float | None = None) -> torch.Tensor:
+    def __call__(
+        self, x: torch.Tensor, leaky_slope: float | None = None, leaky_input: float | None = None
+    ) -> torch.Tensor:
         """The layer's output.
 
         Args:
             x: (1, inputs, 1, samples), channels last.
             leaky_slope: if given, a leaky ReLU of this slope is fused into the convolution.
+            leaky_input: slope of a leaky ReLU of `x`, likewise.
         """
+        if self._compiled is not None:
+            samples = x.shape[3] + 2 * self._padding - self._reach
+            return self._compiled(x, -self._padding, samples, leaky_input, leaky_slope)
+        x = _leaky(x, leaky_input)
         if self._folded is None or x.shape[3] % 2:
             return _convolve(x, self._arguments, leaky_slope)
         return _unfold(_convolve(_fold(x), self._folded, leaky_slope))
 
-    def add_to(self, total: torch.Tensor, x: torch.Tensor) -> None:
-        """Add the layer's output for `x` to `total`, in place."""
+    def add_to(self, total: torch.Tensor, x: torch.Tensor, base: torch.Tensor | None = None) -> None:
+        """Add the layer's output for `x` to `total`, in place; or write its sum with `base` there."""
+        if self._compiled is not None:
+            self._compiled.add_to(total, x, -self._padding, total if base is None else base)
+            return
+        if base is not None and base is not total:
+            total.copy_(base)
         if self._folded is None or x.shape[3] % 2:
             _convolve_add(total, x, self._arguments)
         else:
             _convolve_add(_fold(total), _fold(x), self._folded)
+
+
+class PointwiseSum:
+    """The sum of two layers of one tap, each with an input of its own.
+
+    Args:
+        one: the first layer, without weight norm.
+        two: the second.
+        dtype: data type of weights, inputs and outputs.
+    """
+
+    def __init__(self, one: Any, two: Any, dtype: torch.dtype = torch.float32) -> None:
+        weight = torch.cat([one.weight.detach(), two.weight.detach()], 1).to(dtype)
+        self._weights: Vector | None = None
+        if _fits_kernels(weight) and len(weight) % LANES == 0 and weight.shape[2] == 1:
+            self._weights = packed_weights(weight.numpy())
+            self._bias: Vector = np.zeros(len(weight), np.float32)
+            for layer in (one, two):
+                if layer.bias is not None:
+                    self._bias += layer.bias.detach().numpy()
+        else:
+            self._one, self._two = Convolution(one, dtype), Convolution(two, dtype)
+
+    def __call__(self, x: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+        """The first layer's output for `x`, and the second one's for `other`, summed."""
+        if self._weights is None:
+            total = self._two(other)
+            self._one.add_to(total, x)
+            return total
+        out = np.empty((x.shape[3], len(self._bias)), np.float32)
+        mix(_rows(x), _rows(other), self._weights, self._bias, out)
+        return _from_rows(out)
 
 
 class TransposedConvolution:
@@ -82,10 +149,12 @@ class TransposedConvolution:
         width = -(-taps // self._stride)
         weight = functional.pad(weight, (0, width * self._stride - taps))
         weight = weight.view(inputs, self._outputs, width, self._stride).flip(2).permute(3, 1, 0, 2)
-        weight = weight.reshape(self._stride * self._outputs, inputs, 1, width)
-        self._weight = channels_last(weight).to(dtype)
+        weight = weight.reshape(self._stride * self._outputs, inputs, 1, width).to(dtype)
         self._bias = None if module.bias is None else module.bias.detach().repeat(self._stride).to(dtype)
         self._width = width
+        self._compiled = _Compiled(weight[:, :, 0], self._bias, 1) if _fits_kernels(weight[:, :, 0]) else None
+        if self._compiled is None:
+            self._weight = channels_last(weight)
 
     def length(self, samples: int) -> int:
         """Length of the output for an input of `samples`."""
@@ -102,13 +171,95 @@ class TransposedConvolution:
         # the strides that hold the wanted samples; each depends on `width` inputs
         begin, end = (first + self._padding) // self._stride, -(-(last + self._padding) // self._stride)
         before = begin - self._width + 1
-        x = x[..., max(0, before) : min(length, end)]
-        if before < 0 or end > length:
-            x = channels_last(functional.pad(x, (max(0, -before), max(0, end - length))))
-        strides = functional.conv2d(x, self._weight, self._bias)
+        if self._compiled is not None:
+            strides = self._compiled(x, before, end - begin)
+        else:
+            x = x[..., max(0, before) : min(length, end)]
+            if before < 0 or end > length:
+                x = channels_last(functional.pad(x, (max(0, -before), max(0, end - length))))
+            strides = functional.conv2d(x, self._weight, self._bias)
         samples = strides.permute(0, 2, 3, 1).reshape(1, 1, -1, self._outputs)
         skipped = first + self._padding - begin * self._stride
         return samples[:, :, skipped : skipped + last - first].permute(0, 3, 1, 2)
+
+
+class _Compiled:
+    """The kernels of `time_convolution` with the weights of a layer.
+
+    Args:
+        weight: (outputs, inputs, taps), one that `_fits_kernels`.
+        bias: (outputs,).
+    """
+
+    def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None, dilation: int) -> None:
+        self._outputs, inputs, self._taps = weight.shape
+        self._dilation = dilation
+        self._in_pairs = self._taps == 3 and inputs >= _MIN_PAIRED_INPUTS and self._outputs % LANES == 0
+        self._firsts = first_of_pairs(dilation)
+        pack = paired_weights if self._in_pairs else packed_weights
+        self._weights = pack(weight.numpy())
+        self._bias = np.zeros(self._outputs, np.float32) if bias is None else bias.numpy()
+
+    def __call__(
+        self,
+        x: torch.Tensor,
+        first: int,
+        samples: int,
+        leaky_input: float | None = None,
+        leaky_slope: float | None = None,
+    ) -> torch.Tensor:
+        """Samples of the output, (1, outputs, 1, samples). The first one's first tap is `first` of `x`."""
+        out = np.empty((samples, self._outputs), np.float32)
+        self._run(_rows(x), first, leaky_input, out, leaky_slope)
+        return _from_rows(out)
+
+    def add_to(self, total: torch.Tensor, x: torch.Tensor, first: int, base: torch.Tensor) -> None:
+        """Write their sums with `base` to `total`."""
+        self._run(_rows(x), first, None, _rows(total), None, _rows(base))
+
+    def _run(
+        self,
+        rows: Rows,
+        first: int,
+        leaky_input: float | None,
+        out: Rows,
+        leaky_slope: float | None,
+        base: Rows | None = None,
+    ) -> None:
+        slope = np.float32(_NO_SLOPE if leaky_input is None else leaky_input)
+        out_slope = np.float32(_NO_SLOPE if leaky_slope is None else leaky_slope)
+        add = base is not None
+        base = out if base is None else base
+        weights, bias, dilation = self._weights, self._bias, self._dilation
+        if self._in_pairs:
+            convolve_in_pairs(
+                rows, first, slope, weights, bias, dilation, self._firsts, out, out_slope, base, add
+            )
+        else:
+            convolve(rows, first, slope, weights, bias, self._taps, dilation, out, out_slope, base, add)
+
+
+def _fits_kernels(weight: torch.Tensor) -> bool:
+    """Whether kernels of ours are faster than oneDNN: those with AVX-512 are not."""
+    outputs, inputs, _ = weight.shape
+    is_float = weight.is_cpu and weight.dtype == torch.float32
+    return (
+        is_float and outputs % NARROW_LANES == 0 and inputs % STEPS == 0 and cpu.in_use("Numba") is Level.AVX2
+    )
+
+
+def _rows(x: torch.Tensor) -> Rows:
+    """(1, channels, 1, n), channels last, as an array (n, channels): a view of the same memory."""
+    rows: Rows = x[0, :, 0].T.numpy()
+    return rows
+
+
+def _from_rows(rows: Rows) -> torch.Tensor:
+    return torch.from_numpy(rows)[None, None].permute(0, 3, 1, 2)
+
+
+def _leaky(x: torch.Tensor, slope: float | None) -> torch.Tensor:
+    return x if slope is None else functional.leaky_relu(x, slope)
 
 
 def _arguments(weight: torch.Tensor, bias: torch.Tensor | None, padding: int, dilation: int) -> Arguments:

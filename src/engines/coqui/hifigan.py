@@ -61,9 +61,11 @@ class _ResidualBlock:
         self._singles = [Convolution(layer) for layer in module.convs] if pairs is None else []
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        x = x.clone(memory_format=torch.channels_last)
+        total = torch.empty_like(x)
         for one, two in self._pairs:
-            two.add_to(x, one(functional.leaky_relu(x, _SLOPE), leaky_slope=_SLOPE))
+            two.add_to(total, one(x, leaky_slope=_SLOPE, leaky_input=_SLOPE), base=x)
+            x = total
         for single in self._singles:
-            single.add_to(x, functional.leaky_relu(x, _SLOPE))
-        return x
+            single.add_to(total, functional.leaky_relu(x, _SLOPE), base=x)
+            x = total
+        return total

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from src.engines.convolution import Convolution, TransposedConvolution, channels_last
+from src.engines.convolution import Convolution, PointwiseSum, TransposedConvolution, channels_last
 
 _SLOPE = 0.2
 _TILE_NUMBERS = 1 << 19
@@ -125,8 +125,7 @@ class _ResidualStack:
             (
                 dtype,
                 Convolution(block[2], dtype),
-                Convolution(block[4], dtype),
-                Convolution(shortcut, dtype),
+                PointwiseSum(block[4], shortcut, dtype),
                 int(block[1].padding[0]),
             )
             for block, shortcut, dtype in zip(module.blocks, module.shortcuts, dtypes, strict=True)
@@ -137,15 +136,15 @@ class _ResidualStack:
         reach = sum(padding for *_, padding in self._blocks)
         begin, end = max(0, first - reach), min(length, last + reach)
         x = given(begin, end)
-        for dtype, dilated, pointwise, shortcut, padding in self._blocks:
+        for dtype, dilated, pointwise, padding in self._blocks:
             x = x.to(dtype)
             reach -= padding
             left, right = max(0, first - reach) - begin, end - min(length, last + reach)
             # at the ends of the whole tensor, Coqui pads by reflection
-            padded = _reflect(functional.leaky_relu(x, _SLOPE), padding - left, padding - right)
-            total = shortcut(x[..., left : x.shape[3] - right])
-            pointwise.add_to(total, dilated(padded, leaky_slope=_SLOPE))
-            x, begin, end = total, begin + left, end - right
+            padded = _reflect(x, padding - left, padding - right)
+            activated = dilated(padded, leaky_slope=_SLOPE, leaky_input=_SLOPE)
+            x = pointwise(activated, x[..., left : x.shape[3] - right])
+            begin, end = begin + left, end - right
         return x
 
 

@@ -9,6 +9,8 @@ their call overhead is longer than their arithmetic. So each kernel here is a si
                                           products of a few rows of bytes; cross-attention of a decoder step
                         ── encoder_attention.py (on word_tiles.py, tiles.py)
                                           attention of hundreds of queries
+                        ── time_convolution.py, half_rows.py (on float_tiles.py, tiles.py)
+                                          convolutions over time, products with float16, for AVX2
                         ── sampling.py    log-softmax with a mask, top-k
                         ── alignment.py   median filter, dynamic time warping
                         ── snake.py       snake activation, moments of channels

@@ -5,7 +5,6 @@
     python -m benchmarks.live --key KEY --speakers 1 8 --minutes 10
     python -m benchmarks.live --key KEY --until 3   # more and more speakers, until p95 passes 3 s
     python -m benchmarks.live --key KEY --minutes 30 --pause 30
-    python -m benchmarks.live --key KEY --wyoming 10300 wyoming-faster-whisper
     python -m benchmarks.live --key KEY --peers whisperlivekit-alignatt whisper-live --speakers 1 4
     python -m benchmarks.live --offline --minutes 4 # in this process, without waiting: no server
 
@@ -25,22 +24,19 @@ import argparse
 import asyncio
 import re
 import tempfile
-import time
 import wave
-from contextlib import AsyncExitStack
 from pathlib import Path
 
 import httpx
 
-from benchmarks.live_clients import RATE, Client, Voz, wyoming_delays
+from benchmarks.live_clients import RATE, Client, Voz
 from benchmarks.live_offline import listen
 from benchmarks.live_peers import PEERS, resident_mb, serving
-from benchmarks.live_report import Clock, Speaker, every_delay, p95, report, spread
-from benchmarks.speech import clips, decode, long_file, normalised, word_error_rate
+from benchmarks.live_report import Clock, Speaker, every_delay, p95, report
+from benchmarks.speech import long_file, normalised, word_error_rate
 from src.engines import cpu
 
 _MOST_SPEAKERS = 64
-_WYOMING_CLIPS = 20
 
 
 def main() -> None:
@@ -58,18 +54,12 @@ def main() -> None:
         "--model", type=Path, default=Path("models/whisper/base"), help="of peers and --offline"
     )
     parser.add_argument("--peers", nargs="+", default=[], choices=sorted(PEERS), metavar="PEER")
-    parser.add_argument(
-        "--wyoming", nargs="+", metavar="PORT", help="our port, and `wyoming-faster-whisper` to compare with"
-    )
     parser.add_argument("--offline", action="store_true")
     parser.add_argument("--show", action="store_true", help="print the utterances that contradict themselves")
     asked = parser.parse_args()
     if not asked.key and not asked.offline:
         parser.error("--key is needed to ask the server")
     print(f"CPU: {cpu.in_words()}")
-    if asked.wyoming:
-        asyncio.run(_wyoming(asked))
-        return
     with tempfile.TemporaryDirectory() as folder:
         path, said = long_file(asked.language, asked.minutes, Path(folder), asked.pause)
         with wave.open(str(path)) as file:
@@ -147,22 +137,6 @@ def _memory(asked: argparse.Namespace) -> float:
     answer.raise_for_status()
     found = re.findall(r"^voz_process_resident_bytes(?:\{.*\})? (\S+)$", answer.text, re.MULTILINE)
     return sum(map(float, found)) / 2**20
-
-
-async def _wyoming(asked: argparse.Namespace) -> None:
-    pool = clips(asked.language)[:_WYOMING_CLIPS]
-    audio = [(decode(clip.path) * 32767).astype("<i2").tobytes() for clip in pool]
-    for given in asked.wyoming:
-        async with AsyncExitStack() as stack:
-            port = int(given) if given.isdigit() else 0
-            if not port:
-                serves = serving(given, asked.model.resolve(), asked.language)
-                _, port, _ = stack.enter_context(serves)
-            started = time.monotonic()
-            delays, texts = await wyoming_delays(port, audio, asked.language)
-            rate = word_error_rate(asked.language, [clip.text for clip in pool], texts)
-            print(f"{given}: {len(pool)} clips in {time.monotonic() - started:.0f} s")
-            print(f"  from the end of the speech to its text: {spread(delays)}; WER {rate:.1f} %", flush=True)
 
 
 if __name__ == "__main__":

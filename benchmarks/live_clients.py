@@ -10,9 +10,6 @@ from typing import Any, Protocol
 
 import numpy as np
 from websockets.asyncio.client import ClientConnection, connect
-from wyoming.asr import Transcribe, Transcript
-from wyoming.audio import AudioChunk, AudioStart, AudioStop
-from wyoming.client import AsyncClient
 
 from benchmarks.live_report import Speaker
 from benchmarks.speech import normalised
@@ -161,25 +158,3 @@ class WhisperLive:
         await _feed(audio, begun, socket.send, convert=True)
         await asyncio.sleep(5)  # it answers nothing that comes after the end
         await socket.send(b"END_OF_AUDIO")
-
-
-async def wyoming_delays(port: int, clips: list[bytes], language: str) -> tuple[list[float], list[str]]:
-    """For each clip, fed in real time: seconds from its end to its text, and the text."""
-    delays, texts = [], []
-    for clip in clips:
-        async with AsyncClient.from_uri(f"tcp://127.0.0.1:{port}") as client:
-            await client.write_event(Transcribe(language=language).event())
-            await client.write_event(AudioStart(RATE, 2, 1).event())
-
-            async def send(piece: bytes, client: AsyncClient = client) -> None:
-                await client.write_event(AudioChunk(RATE, 2, 1, piece).event())
-
-            await _feed(clip, time.monotonic(), send)
-            ended = time.monotonic()
-            await client.write_event(AudioStop().event())
-            while (event := await client.read_event()) is not None:
-                if Transcript.is_type(event.type):
-                    delays.append(time.monotonic() - ended)
-                    texts.append(Transcript.from_event(event).text)
-                    break
-    return delays, texts

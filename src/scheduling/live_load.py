@@ -111,7 +111,7 @@ class LiveLoad:
         return max(wanted, min(MAX_INTERVAL, max(wanted, needed) * self._stretch))
 
     def lag(self, now: float) -> float:
-        """Seconds of audio that waited at recent updates, as a running mean; it is forgotten with time."""
+        """Seconds that audio had waited at recent updates, as a running mean; it is forgotten with time."""
         return self._lag * math.exp(-max(0.0, now - self._lag_at) / _LAG_MEMORY)
 
     def strained(self, now: float) -> bool:
@@ -136,7 +136,7 @@ class LiveLoad:
             read: seconds of audio that no update had read before.
             took: seconds from its start to its end.
             wanted: as for `interval`.
-            lag: seconds of audio that came meanwhile, and wait.
+            lag: seconds that audio has waited which came meanwhile.
             now: seconds of a clock that never goes back.
         """
         self._updates += 1

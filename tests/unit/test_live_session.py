@@ -1,6 +1,7 @@
 """What a live session reads, when, and with what."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from typing import Any, cast
@@ -177,6 +178,25 @@ async def test_sessions_are_counted_while_they_are_open_and_while_somebody_speak
         await live.push(np.ones(STT_SAMPLE_RATE, np.float32))
         assert stt.live.speaking == 1
     assert (stt.live.sessions, stt.live.speaking) == (0, 0)
+
+
+async def test_audio_that_is_sent_faster_than_anybody_speaks_is_no_lag(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Slow(Counting):
+        async def transcribe_partial(self, *given: Any, **named: Any) -> PartialTranscript:
+            await asyncio.sleep(0.05)
+            return await super().transcribe_partial(*given, **named)
+
+    stt = Slow()
+    monkeypatch.setattr(endpointing, "SpeechDetector", Scripted)
+    async with LiveSession(cast(SttService, stt), LiveOptions()) as live:
+        for _ in range(4):  # each while an update is in flight
+            await live.push(np.ones(5 * STT_SAMPLE_RATE, np.float32))
+            await asyncio.sleep(0.03)
+        await asyncio.sleep(0.2)
+        assert len(stt.updates) > 2
+        assert stt.live.lag(time.monotonic()) < 0.5
 
 
 async def test_turn_detection_that_begins_midway_counts_the_audio_before(

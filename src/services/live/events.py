@@ -29,7 +29,7 @@ class Words:
     tentative: str
     """Text after it, which may change."""
     lag: float
-    """Seconds of audio that had come, but that this update had not read."""
+    """Seconds that audio had waited which this update had not read."""
 
 
 @dataclass(frozen=True, slots=True)

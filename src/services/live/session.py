@@ -311,15 +311,15 @@ class LiveSession:
         update = utterance.next_update(self._spoken(utterance) if paused else None)
         partial = await self._read_on(utterance, update, self._options.stt, utterance.language)
         now = time.monotonic()
-        self._load.updated(
-            partial.engine_seconds, read, now - started, self._options.interval, utterance.unread, now
-        )
+        # what is unread came after the start, but a client may send faster than anybody speaks
+        lag = min(utterance.unread, now - started)
+        self._load.updated(partial.engine_seconds, read, now - started, self._options.interval, lag, now)
         if utterance.is_completed or (self._utterance is not utterance and utterance.spoken is None):
             return  # too late; or it was dropped, or cut before the end of what was read
         if utterance.language is None and update.end >= _DETECT_SECONDS:
             utterance.language = partial.language
             utterance.language_probability = partial.language_probability
-        self._take(utterance, update, partial)
+        self._take(utterance, update, partial, lag)
         self._news.set()
 
     async def _read_on(
@@ -331,15 +331,15 @@ class LiveSession:
         options = replace(options, language=language, prompt=prompt)
         return await self._stt.transcribe_partial(update.audio, options, update.forced, update.draft)
 
-    def _take(self, utterance: Utterance, update: Update, partial: PartialTranscript) -> None:
+    def _take(
+        self, utterance: Utterance, update: Update, partial: PartialTranscript, lag: float = 0.0
+    ) -> None:
         """Tell what an update brought."""
         progress = utterance.take(update, partial)
-        live_updated(utterance.unread)
+        live_updated(lag)
         if self._utterance is utterance:
             self._endpointer.note_text(utterance.text + progress.tentative)
-        self._emit(
-            Words(utterance.item_id, progress.stable, utterance.text, progress.tentative, utterance.unread)
-        )
+        self._emit(Words(utterance.item_id, progress.stable, utterance.text, progress.tentative, lag))
 
     async def _complete(self) -> None:
         """Make the final texts of ended utterances, in their order."""

@@ -53,6 +53,11 @@ _BACKWARDS = 1.0
 """Seconds that attention may jump back from one word to the next. Beyond, the decoder repeats itself."""
 _BACKWARDS_AT_PAUSE = 0.2
 """As `_BACKWARDS`, if silence follows: what was said already is often read again then."""
+_LONGEST_PHRASE = 8
+"""Words of the longest phrase whose repetition is looked for."""
+_LETTER = 0.04
+"""Seconds that a letter takes at least. What comes twice in less time was said once: in the first second of
+an utterance the decoder goes round in a loop as a rule."""
 _STALLED = 1.5
 """Seconds of speech without a word after which the decoder is taken to have ended its text too early: it may
 end with the sentence that is forced, though another follows. Then audio behind stable words is read alone.
@@ -247,7 +252,8 @@ class Utterance:
     def take(self, update: Update, partial: PartialTranscript) -> Progress:
         """Take the result of an update: find the words that are stable now."""
         self.last_language = partial.language, partial.language_probability
-        found = self._said_once(update, partial.words)
+        read = self._said_once(update, partial.words)
+        found = self._before_loop(update, read)
         before, seen = len(self.words), self._seen
         places = [index for index, word in enumerate(found) if plain_word(word.text)]
         self._seen = [plain_word(found[index].text) for index in places]
@@ -255,7 +261,8 @@ class Utterance:
         for number, index in enumerate(places):
             word = found[index]
             was_seen = seen[number : number + 1] == self._seen[number : number + 1]
-            if not self._is_stable(update, word, number + 1 == len(places), was_seen):
+            is_last = number + 1 == len(places) and len(found) == len(read)
+            if not self._is_stable(update, word, is_last, was_seen):
                 break
             for one in found[until : index + 1]:  # marks are stable with the word that follows them
                 time = max(self.stable_until, one.end + update.offset)
@@ -277,15 +284,13 @@ class Utterance:
 
     @property
     def whole_draft(self) -> tuple[int, ...]:
-        """Tokens of all that updates read, as a draft of the final text; none if words may be missing."""
-        if not self.is_covered:
-            return ()
+        """Tokens of all that updates read, as a draft of the final text. Words may be missing."""
         return tuple(token for word in self.words for token in word.tokens) + self._draft
 
     @property
     def stable_tokens(self) -> int:
         """How many tokens of `whole_draft` are those of stable words."""
-        return sum(len(word.tokens) for word in self.words) if self.is_covered else 0
+        return sum(len(word.tokens) for word in self.words)
 
     @property
     def is_read(self) -> bool:
@@ -333,6 +338,17 @@ class Utterance:
             last = max(last, word.end + update.offset)
         return words
 
+    def _before_loop(self, update: Update, words: Sequence[PartialWord]) -> Sequence[PartialWord]:
+        """The words up to where a phrase comes again sooner than anyone says it."""
+        said = [(plain_word(word.text), word.time, 0) for word in self.words[-2 * _LONGEST_PHRASE :]]
+        said = [one for one in said if one[0]]
+        for index, word in enumerate(words):
+            if plain := plain_word(word.text):
+                said.append((plain, word.end + update.offset, index))
+                if size := _repeated([(text, time) for text, time, _ in said[-2 * _LONGEST_PHRASE :]]):
+                    return words[: said[-size][2]]
+        return words
+
     def _is_stable(self, update: Update, word: PartialWord, is_last: bool, was_seen: bool) -> bool:
         end = word.end + update.offset
         sure = _SEEN_AT_PAUSE if was_seen else _SURE_AT_PAUSE
@@ -371,6 +387,21 @@ class Utterance:
             quietest = int(np.square(frames).sum(1).argmin())
             self._window = max(self._window, (start + quietest * _QUIET_FRAME) / STT_SAMPLE_RATE)
             self._first = len(self.words)
+
+
+def _repeated(said: Sequence[tuple[str, float]]) -> int:
+    """How many of the last words are those before them once more, sooner than they can be said; 0 if none.
+
+    Args:
+        said: plain words, and the second at which each is said.
+    """
+    for size in range(1, len(said) // 2 + 1):
+        phrase = [word for word, _ in said[-size:]]
+        if phrase == [word for word, _ in said[-2 * size : -size]]:
+            took = said[-1][1] - said[-1 - size][1]
+            if took < _LETTER * sum(map(len, phrase)):
+                return size
+    return 0
 
 
 def _joined(words: Sequence[PartialWord]) -> str:

@@ -1,6 +1,6 @@
 """One row in the decoder: what it feeds to each step, and what it makes of the step's logits."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -25,6 +25,10 @@ from src.engines.whisper.vocabulary import SECONDS_PER_TIMESTAMP, Vocabulary
 
 _MAX_JUMP_BACK = 50
 """Encoder positions (1 s) that attention may go back within growing audio."""
+_LONGEST_LOOP = 24
+"""Tokens of the longest phrase whose repetition is looked for within growing audio."""
+_POSITIONS_PER_LETTER = 2
+"""Encoder positions (40 ms) that a letter takes at least. A phrase that comes twice in less was said once."""
 _CLEARLY_LIKELIER = 8.0
 """Log-probability by which a text must be likelier than one that begins with words that were told already,
 or that one is preferred. See `docs/live.md`."""
@@ -208,7 +212,10 @@ class DecodeState:
             behind = range(known - 2, max(-1, known - 4), -1)
             self._forced_positions = [self._recorder.position(token, known) for token in behind]
         self._positions_read.append(self._recorder.position(known - 1, known))
-        return [] if _repeats([*self._forced_positions, *self._positions_read]) else parents
+        new = search.texts[0][known - len(self._positions_read) :]
+        if _repeats([*self._forced_positions, *self._positions_read]):
+            return []
+        return [] if _goes_round(new, self._positions_read, self._vocabulary.text) else parents
 
     def _first_draft(self, room: int) -> list[int]:
         """What probably follows the prompt."""
@@ -350,6 +357,26 @@ def _repeats(positions: Sequence[int]) -> bool:
     moments of the audio.
     """
     return len(positions) > 2 and positions[-1] < sorted(positions[:-1])[-2] - _MAX_JUMP_BACK
+
+
+def _goes_round(
+    tokens: Sequence[int], positions: Sequence[int], text: Callable[[Sequence[int]], str]
+) -> bool:
+    """Whether the last words are those before them once more, sooner than anyone says them.
+
+    Args:
+        tokens: written so far.
+        positions: where the decoder looked when it wrote each.
+        text: gives the text of tokens.
+    """
+    for size in range(1, min(_LONGEST_LOOP, len(tokens) // 2) + 1):
+        phrase = tokens[-size:]
+        if phrase == tokens[-2 * size : -size]:
+            words = text(phrase)  # what begins within a word may be a syllable
+            letters = sum(map(str.isalnum, words)) if words.startswith(" ") else 0
+            if positions[-1] - positions[-1 - size] < _POSITIONS_PER_LETTER * letters:
+                return True
+    return False
 
 
 def _softmax(logits: Rows) -> Tensor:

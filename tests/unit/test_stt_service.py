@@ -175,6 +175,27 @@ def test_what_goes_round_in_a_loop_is_read_in_pieces(run: Run) -> None:
     assert len(hopeless.rows) == len(engine.rows), "pieces are not cut again"
 
 
+class LedAstray(Engine):
+    """Goes round in a loop where it is given a text before the audio."""
+
+    def __init__(self) -> None:
+        super().__init__(seconds=60)
+        self.asked: list[SttOptions] = []
+
+    async def transcribe(self, audio: Audio, options: SttOptions, request_id: str) -> Transcript:
+        self.asked.append(options)
+        return replace(await super().transcribe(audio, options, request_id), looped=bool(options.prompt))
+
+
+def test_what_goes_round_in_a_loop_is_read_without_the_text_before_it(run: Run) -> None:
+    engine = LedAstray()
+    options = SttOptions(language="en", prompt="press for an operator", draft=(1, 2), stable=1)
+    result = run(engine, lambda service: service.transcribe(chunk(), options))
+    assert [one.prompt for one in engine.asked] == ["press for an operator", None]
+    assert engine.drafts[1] == ((), 0)
+    assert len(result.segments) == 1, "it is not cut"
+
+
 class Skipping(Engine):
     """Says copies of one sound once if they are in one row; a text ends after `seconds`."""
 

@@ -34,21 +34,26 @@ class RowReader:
         self._request_id = request_id
 
     async def read(self, chunk: Chunk, options: SttOptions) -> list[ReadChunk]:
-        """Read a chunk; in pieces if the text goes round in a loop, or leaves out copies of one sound."""
+        """Read a chunk; without the text before it if the text goes round in a loop, and in pieces if it does
+        so all the same, or leaves out copies of one sound."""
         found: list[ReadChunk] = []
         for whole in await self._to_the_end(chunk, options):
             found += await self._each_copy(whole, options)
             if whole.transcript.copies:
                 break  # the copies are in all of it, also in what its text left unread
-        if not any(one.transcript.looped for one in found) or chunk.seconds <= _PIECE_SECONDS:
+        if not _is_looped(found):
             return found
         first = found[0].transcript
         is_sure = first.language_probability >= _SURE
         options = options.for_part(first.language if is_sure else options.language)
-        found = []
-        for piece in chunk.pieces(_PIECE_SECONDS):
-            found += await self._to_the_end(piece, options)
-            options = options.for_part(found[0].transcript.language)
+        if options.prompt:
+            options = replace(options, prompt=None)
+            found = await self._to_the_end(chunk, options)
+        if _is_looped(found) and chunk.seconds > _PIECE_SECONDS:
+            found = []
+            for piece in chunk.pieces(_PIECE_SECONDS):
+                found += await self._to_the_end(piece, options)
+                options = options.for_part(found[0].transcript.language)
         return _as_sure_as(first, found) if is_sure else found
 
     async def _each_copy(self, whole: ReadChunk, options: SttOptions) -> list[ReadChunk]:
@@ -76,6 +81,10 @@ class RowReader:
     async def detect_language(self, chunk: Chunk, languages: tuple[str, ...]) -> list[LanguageGuess]:
         """Languages of a chunk, likeliest first."""
         return await self._engine.detect_language(chunk.audio, languages, self._request_id)
+
+
+def _is_looped(found: list[ReadChunk]) -> bool:
+    return any(one.transcript.looped for one in found)
 
 
 def _as_sure_as(whole: Transcript, found: list[ReadChunk]) -> list[ReadChunk]:

@@ -180,10 +180,10 @@ class LedAstray(Engine):
 
     def __init__(self) -> None:
         super().__init__(seconds=60)
-        self.asked: list[SttOptions] = []
+        self.options: list[SttOptions] = []
 
     async def transcribe(self, audio: Audio, options: SttOptions, request_id: str) -> Transcript:
-        self.asked.append(options)
+        self.options.append(options)
         return replace(await super().transcribe(audio, options, request_id), looped=bool(options.prompt))
 
 
@@ -191,7 +191,7 @@ def test_what_goes_round_in_a_loop_is_read_without_the_text_before_it(run: Run) 
     engine = LedAstray()
     options = SttOptions(language="en", prompt="press for an operator", draft=(1, 2), stable=1)
     result = run(engine, lambda service: service.transcribe(chunk(), options))
-    assert [one.prompt for one in engine.asked] == ["press for an operator", None]
+    assert [one.prompt for one in engine.options] == ["press for an operator", None]
     assert engine.drafts[1] == ((), 0)
     assert len(result.segments) == 1, "it is not cut"
 

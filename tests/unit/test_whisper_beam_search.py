@@ -79,6 +79,19 @@ def test_an_end_in_doubt_is_taken_where_it_is_the_likeliest() -> None:
     assert one.result.tokens == [1]
 
 
+@pytest.mark.parametrize(("goes_on", "result"), [(0.29, [1, 3, 4, 5]), (0.2, [1])], ids=["nearly", "less"])
+def test_a_text_that_breaks_off_gives_way_to_one_that_goes_on_and_is_as_likely(
+    goes_on: float, result: list[int]
+) -> None:
+    one = BeamSearch(Filter(), 2, 20, END)  # type: ignore[arg-type]
+    advance(one, {1: 0.9, 2: 1e-5})
+    advance(one, {END: 0.5, 3: 0.49})
+    advance(one, {4: goes_on})
+    advance(one, {5: goes_on})
+    assert advance(one, ENDING) == []
+    assert one.result.tokens == result
+
+
 def test_a_text_that_cannot_be_likelier_than_its_rival_ends() -> None:
     rival = Rival(logprob=-0.5, tokens=3)
     one = BeamSearch(Filter(), 3, 20, END, rival=rival)  # type: ignore[arg-type]

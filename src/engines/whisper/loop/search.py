@@ -13,6 +13,8 @@ _SEED = 20
 _SURE_MARGIN = 1.0
 """Log-probability by which a word's token, or the first token, leads the next likely one where no second
 hypothesis is tried. With 0.4, more words were wrong where there is noise, for 3 % less CPU time at most."""
+_GOES_ON = 0.06
+"""Mean log-probability per token by which a text that goes on may be behind one that is its beginning."""
 
 IsEndless = Callable[[Sequence[int]], bool]
 
@@ -159,8 +161,25 @@ class BeamSearch:
 
     @property
     def result(self) -> Hypothesis:
-        """See `Search.result`."""
-        return max(self._ended, key=lambda one: one.score)
+        """See `Search.result`.
+
+        A text that breaks off has few tokens, and so sometimes the highest mean by chance. One that begins as
+        it does and goes on is taken if it is nearly as likely.
+        """
+        best = max(self._ended, key=lambda one: one.score)
+        words = self._words(best)
+        longer = [
+            one
+            for one in self._ended
+            if one.score >= best.score - _GOES_ON
+            and len(found := self._words(one)) > len(words) > 0
+            and found[: len(words)] == words
+        ]
+        return max(longer, key=lambda one: one.score, default=best)
+
+    def _words(self, one: Hypothesis) -> list[int]:
+        """Its tokens without timestamps."""
+        return [token for token in one.tokens if token < self._end]
 
 
 class Sampling:

@@ -18,7 +18,7 @@ class Level(IntEnum):
     BASELINE = 0
     """Less than AVX2, or another architecture."""
     AVX2 = 1
-    """AVX2 with FMA."""
+    """AVX2 with FMA and F16C, which widens float16."""
     AVX512 = 2
     """F, BW, DQ and VL, which oneDNN and FBGEMM ask for together."""
     AVX512_VNNI = 3
@@ -35,7 +35,7 @@ class Level(IntEnum):
 
 
 _NEEDED = {
-    Level.AVX2: ("avx2", "fma"),
+    Level.AVX2: ("avx2", "fma", "f16c"),
     Level.AVX512: ("avx512f", "avx512bw", "avx512dq", "avx512vl"),
     Level.AVX512_VNNI: ("avx512vnni",),
     Level.AVX512_BF16: ("avx512bf16",),

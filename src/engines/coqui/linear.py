@@ -66,7 +66,7 @@ def _plain_or_packed(weight: torch.Tensor, bias: torch.Tensor | None, dtype: tor
 def _fits_kernel(weight: torch.Tensor) -> bool:
     outputs, inputs = weight.shape
     is_large = weight.numel() > _PLAIN_WEIGHTS and outputs % LANES == 0 and inputs % STEPS == 0
-    return is_large and cpu.in_use("Numba") is Level.AVX2
+    return is_large and cpu.in_use("Numba") is Level.AVX2 and cpu.in_use("oneDNN") <= Level.AVX2
 
 
 def _few_or_many(weight: torch.Tensor, bias: torch.Tensor | None, many: LinearLayer) -> LinearLayer:

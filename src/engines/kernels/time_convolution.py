@@ -1,7 +1,7 @@
 """Convolutions over time in float32 on AVX2, from the tiles of `float_tiles.py`.
 
 The kernels go through the time block by block. A block of the input, after its leaky ReLU, is small enough
-for the core's cache, and so no activation is a pass over memory of its own.
+for the core's cache, and so an activation needs no pass of its own.
 """
 
 import math

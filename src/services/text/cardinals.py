@@ -20,13 +20,13 @@ from src.services.text.places import house
 from src.services.text.reading import Rule, rule
 
 _POWER = r"(?:\^\(?-?\w{1,3}\)?|[²³])"
-_OPERAND = rf"\(*(?:\d+(?:\.\d+)?)?[A-Za-z]?{_POWER}?\)*{_POWER}?"
+_OPERAND = rf"\(*(?:\d+(?:\.\d+)?[A-Za-z]{{0,2}}|[A-Za-z])?{_POWER}?\)*{_POWER}?"
 _OPERATION = r"\s?[-–+*/=]\s?"
 _LEFT = re.compile(rf"(?:^|(?<=[\s,;:(]))(?:{_OPERAND}{_OPERATION})*{_OPERAND}$")
 _RIGHT = re.compile(rf"{_OPERAND}(?:{_OPERATION}{_OPERAND})*(?![\w^²³])")
-_RAISED = re.compile(r"[A-Za-ln-z\d)](?:\^|[²³])|=\s?\(*\d*[a-z](?![a-z])")
+_RAISED = re.compile(r"[A-Za-ln-z\d)](?:\^|[²³])|[\w)]\s?=\s?\(*\d*[a-z](?![a-z])")
 """In a formula, beside a minus: something raised to a power that is no meter, or a variable behind `=`."""
-_POWERS = re.compile(r"(\d+)\^(\d+)[-–]\1\^(\d+)")
+_POWERS = re.compile(r"(\d+)\^(-?\d+)[-–]\1\^(-?\d+)")
 
 _FORMULA = 40
 """So much of a formula is looked at on either side of a sign."""
@@ -218,6 +218,8 @@ def ranges(language: Language) -> list[Rule]:
 def powers(language: Language) -> list[Rule]:
     """`2.5e-3`, `10⁻³`, `log₂8`; `5 km^2` is a measure."""
     said = language.words
+    # behind a dash these are words: `Area x² - a great idea`
+    word = re.compile("[aeouy][ ,]" if language.spanish_marks else "[aI][ ,]")
     square_unit = re.compile(r"\d\s?(?:[kcm]?m|ft|yd|mi)$")
 
     def scientific(match: re.Match[str]) -> str:
@@ -244,8 +246,8 @@ def powers(language: Language) -> list[Rule]:
         if not left or not left[0] or not right or not right[0]:
             return None
         whole = left[0] + "-" + right[0]
-        powers = _POWERS.fullmatch(whole)
-        if not _RAISED.search(whole):
+        powers = _POWERS.fullmatch(whole.replace("²", "^2").replace("³", "^3"))
+        if word.match(match.string, end) or not _RAISED.search(whole):
             return None
         between = powers and int(powers[2]) < int(powers[3])
         return f" {said['to' if between else 'minus']} "

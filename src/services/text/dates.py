@@ -9,9 +9,11 @@ _MONTHS, _DAYS = 12, 31
 _NO_TIME = r"(?![\w:/]|[.,]\d|\s?[ap]\.?\s?m\b|-\d|\s?%)"
 
 
-_ARTICLE = re.compile(
-    r"\b(?:the|this|that|our|its|their|his|her|my|your|a|each|every|last|next)\s$", re.IGNORECASE
+_BARE = re.compile(
+    r"(?:^|[.,;:!?(\n–-]\s?|\b(?:in|for|of|by|from|since|until|to|and|or|vs|than|versus|between|both|at|after|before|on|during|through|is|was)\.?\s)$",
+    re.IGNORECASE,
 )
+"""What a part of a year needs an article behind; other words before it may be an adjective or a genitive."""
 _TIED = re.compile(r"\w\s[a-zñ]")
 
 
@@ -126,10 +128,13 @@ def _parts_of_year(language: Language) -> list[Rule]:
     def part(match: re.Match[str]) -> str | None:
         number, letter = int(match["number"]), match["letter"]
         half = letter in language.halves
+        before = match.string[max(0, match.start() - 10) : match.start()]
         if half and number > 2:
             return None
+        if language.spanish_marks and re.search(r"(?i)\bla\s$", before):
+            return None  # `la T4 2000`: a terminal; `trimestre` is masculine
         name = language.words["half" if half else "quarter"]
-        article = "" if language.spanish_marks or _ARTICLE.search(match.string[: match.start()]) else "the "
+        article = "the " if not language.spanish_marks and _BARE.search(before) else ""
         ordinal = language.say_ordinal(number, "º", name)
         return f"{article}{ordinal} {name} {language.words['of']} {_year(match['year'], language)}"
 
@@ -137,11 +142,13 @@ def _parts_of_year(language: Language) -> list[Rule]:
     number, left, right = "(?P<number>[1-4])", r"(?<![\w.,'-])", r"(?![\w-]|[.,]\d)"
     year = r"(?P<year>(?:19|20)\d\d)"
     link = r"(?:\s?|\s?[/-]\s?|\s(?:of|de|del)\s)"
+    no_model = "(?<!Audi )(?<!Hummer )(?<!Galaxy )"
+    # `2H30` is a time, `2H'30` is not
     return [
         rule("date", rf"{left}{number}{letter}{link}{year}{right}", part, "part of a year"),
-        rule("date", rf"{left}{letter}{number}(?!\d){link}{year}{right}", part, "part of a year"),
+        rule("date", rf"{left}{no_model}{letter}{number}(?!\d){link}{year}{right}", part, "part of a year"),
         rule("date", rf"{left}{letter}{number}\s?'(?P<year>\d\d){right}", part, "part of a year"),
-        rule("date", rf"{left}{number}{letter}'?(?P<year>\d\d){right}", part, "part of a year"),
+        rule("date", rf"{left}{number}(?!H\d){letter}'?(?P<year>\d\d){right}", part, "part of a year"),
     ]  # fmt: skip
 
 

@@ -12,11 +12,17 @@ _PLAIN_UNIT = re.compile(r"k[mg]|[cm]m|m[gl]|[GMT]B|kWh|[kMG]Hz|km/h|m/s|[kcm]?m
 _DASH = r"\s?[-–]\s?"
 _SINGULAR_BEFORE = re.compile(r"(?:\b(?:per|por|cada|each|un|el|the|a|one)\s)$", re.IGNORECASE)
 _ADJECTIVE_AFTER = re.compile(r"\s([A-Za-z]{2,})\b")
+_SEVERAL = re.compile(
+    r"\b(?:two|three|four|five|six|seven|eight|nine|ten|twelve|dozen|several|few)\s$", re.IGNORECASE
+)
+_PLURAL = re.compile(r"(?!goes$)[a-z]{2,}[^s]s")
 _TECHNICAL = words("V W kW GB TB MB MHz GHz mAh MP mm cc Mbps")
 """Units that stand before their noun without an article, too: `12V battery`."""
 _LEAST_PAIR = 10
 _DENOMINATORS = frozenset({10, 12, 16, 32, 64, 100, 1000})
-"""From the first on, only these divide a unit; other numbers behind a slash are no fraction."""
+"""Behind a number that is larger, only these from the first on divide a unit: `220/110 V` is no fraction."""
+_RATE = re.compile(r"[kKMG]b(?:ps|/s)?")
+"""Of these a slash has two numbers, down and up: `100/50 Mbps`."""
 _PARTICIPLE = re.compile(
     r"\s(?:\w+[aií]do|\w*(?:hech|dich|vist|puest|vuelt|suelt|scrit|biert|muert|rot|pres|frit)o|ido)(?!\w)"
 )
@@ -46,6 +52,8 @@ def adjective(match: re.Match[str], language: Language) -> bool:
     if not technical and not re.search(rf"(?i)\b(?:{language.adjective_before})\s$", before):
         return False
     after = _ADJECTIVE_AFTER.match(match.string, match.end())
+    if not technical and _SEVERAL.search(before):  # `ten $5 bills`, but `of every ten $3 goes to rent`
+        return bool(after and _PLURAL.fullmatch(after[1]))
     return bool(after and after[1].lower() not in language.adjective_never)
 
 
@@ -85,10 +93,12 @@ def rules(language: Language) -> list[Rule]:  # noqa: PLR0915 - one function a f
 
     def part(match: re.Match[str]) -> str | None:
         top, bottom = int(match["top"]), int(match["bottom"])
-        if bottom >= _LEAST_PAIR and bottom not in _DENOMINATORS and not match["whole"] and match["unit"]:
+        rates = top >= _LEAST_PAIR and _RATE.fullmatch(match["unit"])
+        larger = top >= bottom >= _LEAST_PAIR and bottom not in _DENOMINATORS
+        if match["unit"] and not match["whole"] and (rates or larger):
             noun = units.noun(match["unit"].rstrip("."), language)
             pair = f"{integer(match['top'], language)} {said['slash']} {integer(match['bottom'], language)}"
-            return f"{pair} {noun.many}{stop(match)}"  # `100/50 Mbps`
+            return f"{minus(match, language)}{pair} {noun.many}{stop(match)}"
         if not top or bottom < 2 or not language.fraction(top, bottom):
             return None
         if _closes_quotation(match):
@@ -178,7 +188,7 @@ def rules(language: Language) -> list[Rule]:  # noqa: PLR0915 - one function a f
         rule("measure", rf"(?i:\b(?:{language.pressure_before}):?\s)(?P<own>(?P<top>\d{{2,3}})/(?P<bottom>\d{{2,3}})(?P<unit>))(?![\w/]|[.,]\d)", over, "blood pressure behind a word", r"\d/\d"),
         rule("measure", rf"(?<![\w.,/])(?P<numbers>{side}(?:[\"″']?\s?[x×]\s?{side}){{1,3}}[\"″']?)(?:\s?(?P<unit>in|{units.pattern(language)}){dot}{end})?(?![\w×]|\sx\s)", size, "size", r"\d[\"″']?\s?[x×]\s?\d"),
         rule("measure", rf"{left}(?:(?P<whole>\d{{1,4}})[\s-])?(?P<top>\d{{1,3}})/(?P<bottom>\d{{1,3}})\s?(?P<mark>[\"″])(?P<unit>)(?!\w)", part, "fraction of an inch", r"\d/\d"),
-        rule("measure", rf"{left}(?:(?P<whole>\d{{1,4}})[\s-])?(?P<top>\d{{1,3}})/(?P<bottom>\d{{1,4}})\s?(?P<mark>)(?P<unit>in\.|in(?=$|[,;)\n])|{units.pattern(language)}){dot}{end}", part, "fraction and unit", r"\d/\d"),
+        rule("measure", rf"{left}(?:(?P<whole>\d{{1,4}})[\s-])?(?P<top>1000|\d{{1,3}})/(?P<bottom>\d{{1,4}})\s?(?P<mark>)(?P<unit>in\.|in(?=$|[,;)\n])|{units.pattern(language)}){dot}{end}", part, "fraction and unit", r"\d/\d"),
         rule("measure", rf"(?<![\w.,/])(?P<low>{NUMBER})\s?(?P<unit0>{units.pattern(language)}){_DASH}{amount}\s?(?P<unit>(?P=unit0)){end}", full_range, "range", "[-–]"),
         rule("measure", rf"{left}{amount}\s?{unit}/(?P<count>\d{{2,4}})\s?(?P<below>{units.pattern(language)}){end}", per_many, "so much for so many", r"/\d"),
         rule("measure", rf"{left}(?:(?P<low>{NUMBER})\s?°?{_DASH})?{amount}(?P<gap>[\s-]?){unit}{dot}{end}", one, "number and unit"),

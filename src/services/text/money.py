@@ -9,6 +9,10 @@ from src.services.text.numbers import NUMBER, Value, counted, joint, minus, numb
 from src.services.text.reading import Rule, stop
 
 _CENTS = 2
+_YEAR = re.compile(r"(?:19|20)\d\d")
+_CAPITALISED = re.compile(r"[A-ZÁÉÍÓÚÑ][\w-]+\s$")
+_AUTHOR = re.compile(r"(?:\w[,;:]?\s[A-ZÁÉÍÓÚÑ][\w-]+,?|[A-ZÁÉÍÓÚÑ][\w-]+,|\b[A-Z]\.)\s$")
+"""A name that an initial may follow: `Según Pérez`, `García,`, `R.`."""
 _DASH = r"\s?[-–]\s?"
 
 
@@ -30,7 +34,9 @@ def rules(language: Language) -> list[Rule]:
             _scaled(value, nouns[scale], sign, language, one) if scale else _plain(value, sign, language, one)
         )
 
-    def signed(match: re.Match[str]) -> str:
+    def signed(match: re.Match[str]) -> str | None:
+        if match["sign"] == "L." and _no_lempiras(match):
+            return None
         groups = match.groupdict()
         sign = groups.get("after") or match["sign"]  # `$1,500 MXN`: the code behind says which dollar or peso
         said = amount(match["number"], match["scale"], sign, one=adjective(match, language))
@@ -63,7 +69,7 @@ def rules(language: Language) -> list[Rule]:
         (rf"{left}(?P<sign>{signs})\s?(?P<number>{NUMBER}){scale}\s(?P<word>{language.currency_words})(?!\w)", named, "sign, amount and name"),
         (rf"(?<![\w.,])(?P<sign>{signs})\s?(?P<low>{NUMBER}){_DASH}(?:(?P=sign)\s?)?(?P<high>{NUMBER}){scale}{rate}(?!\w|[.,]\d)", span, "range behind a sign"),
         (rf"(?<![\w.,])(?P<low>{NUMBER})(?:\s?{back.replace('<sign>', '<sign1>')})?{_DASH}(?P<high>{NUMBER}){scale}\s?(?P<sign>{codes})(?!\w){rate}", span, "range before a sign"),
-        (rf"{left}(?P<sign>{signs})\s?(?P<inner>-)?(?P<number>{NUMBER}){scale}(?:\s?(?P<after>{codes})(?![\w.]))?{rate}(?!/?\d)", signed, "amount behind a sign"),
+        (rf"{left}(?P<sign>{signs})\s?(?P<inner>-)?(?P<number>{NUMBER}){scale}(?:\s?(?P<after>{codes})(?![\w.]))?{rate}(?!\d)", signed, "amount behind a sign"),
         (rf"{left}(?P<number>{NUMBER}){scale}\s?(?:de\s)?{back}{rate}", signed, "amount before a sign"),
     ]  # fmt: skip
     # any three capitals stand for all the codes: an alternation of hundreds is slow to look for
@@ -71,6 +77,13 @@ def rules(language: Language) -> list[Rule]:
     plain = alternatives(sign for sign in every if not sign.isalpha())
     near = rf"{plain}|(?<![^\W\d_])(?:[A-Z]{{3}}|{short})(?![^\W\d_])"
     return [Rule("money", re.compile(pattern), say_it, name, near) for pattern, say_it, name in patterns]
+
+
+def _no_lempiras(match: re.Match[str]) -> bool:
+    """Whether `L.` belongs to a name or a law: `García, L. 2019`, `L. 30/1992`."""
+    before, after = match.string[max(0, match.start() - 30) : match.start()], match.string[match.end() :][:2]
+    year = _YEAR.fullmatch(match["number"]) and _CAPITALISED.search(before)
+    return bool(year or _AUTHOR.search(before) or re.match(r"/\d", after))
 
 
 def _plain(value: Value, sign: str, language: Language, one: bool) -> str:

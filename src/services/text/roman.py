@@ -9,8 +9,13 @@ from src.services.text.reading import Rule, rule
 _ROMAN = r"(?=[IVXLCDM])M{0,3}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})"
 _VALUES = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000}
 _SMALL = r"(?<![^\W_])[ivx]{2,}(?![^\W_])"
-_NAMED = re.compile("type|phase|stage|grade")
+_NAMED = re.compile(r"(?i:type|phase|stage|grade)\b")
 """What is numbered in Roman style in the middle of a sentence: behind these, `I` is seldom the speaker."""
+_THIRD = re.compile(r"\s(?i:was|had|will|would|can|could|did|first|now|\w{3,}ed)(?!\w)")
+"""A verb that may be the noun's: `phase I was over`, but `the type I like`."""
+_RANK = re.compile(r"(?i:class|level|schedule|title|tier)\b")
+_RANKED = re.compile(r"\s\w{3,}ed\s([a-z]+)")
+_KNOWN = re.compile(r"(?i:\b(?:the|this|that|every|each|any)\s(?:\w+\s)?)$")
 _numeral = partial(rule, "roman", near=r"(?<![^\W_])[IVXLCDM]+(?![^\W_])")
 
 
@@ -35,8 +40,20 @@ def rules(language: Language) -> list[Rule]:
         return language.cardinal(value(match["roman"]), PLAIN)
 
     def behind_noun(match: re.Match[str]) -> str | None:
-        own = match["roman"] == "I" and match[0][0].islower() and not _NAMED.match(match[0])
-        return None if own and clause and clause.match(match.string, match.end()) else cardinal(match)
+        noun = match[0][: match.start("own") - match.start() - 1]
+        pronoun = match["roman"] == "I" and (noun[0].islower() or noun.isupper()) and clause
+        if not pronoun or not pronoun.match(match.string, match.end()):
+            return cardinal(match)
+        if _NAMED.match(noun) and _THIRD.match(match.string, match.end()):
+            return cardinal(match)
+        return cardinal(match) if ranked(match) else None
+
+    def ranked(match: re.Match[str]) -> bool:
+        """`a level I certified center`, but not `the class I attended` nor `a class I attended in May`."""
+        before = match.string[max(0, match.start() - 20) : match.start()]
+        after = _RANKED.match(match.string, match.end())
+        known = _KNOWN.search(before) or not after or after[1] in language.adjective_never
+        return bool(_RANK.match(match[0]) and not known)
 
     def several(match: re.Match[str]) -> str:
         words = re.sub(
@@ -63,8 +80,9 @@ def rules(language: Language) -> list[Rule]:
 
     # `Appendix C`, `Plan D`: these letters alone are letters
     number = rf"(?![CDLM](?!\w)){_ROMAN}"
-    # one letter is a letter, `page xx` has no number yet, and `vi` is a word of Spanish
-    small = rf"(?=[ivx]{{2}})(?!x+(?!\w)){'(?!vi(?!i))' if language.roman_before else ''}(?i:{_ROMAN})"
+    # one letter is a letter, `page xx` has no number yet, and `vi` is a word of Spanish, and an editor
+    guard = r"(?!vi(?!i))" if language.roman_before else r"(?!(?<=[Tt]ype\s)vi(?!\w))"
+    small = rf"(?=[ivx]{{2}})(?!x+(?!\w)){guard}(?i:{_ROMAN})"
     found = [
         _numeral(rf"\b(?P<name>{language.roman_names})\s(?P<own>(?P<roman>{_ROMAN}))(?![\w.-]\w|\w|'(?!s\b)\w)", ruler, "ruler"),
         _numeral(rf"\b(?:{after})\s(?P<own>{number}(?!\w)(?:\s?(?:[-–,]|(?<!\w)(?:{joints})(?!\w))\s?(?!I\b(?!\.)){_ROMAN}(?!\w)){{1,3}})(?![\w'])(?!-\w)", several, "several behind a noun"),

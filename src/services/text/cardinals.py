@@ -219,7 +219,7 @@ def powers(language: Language) -> list[Rule]:
     """`2.5e-3`, `10⁻³`, `log₂8`; `5 km^2` is a measure."""
     said = language.words
     # behind a dash these are words: `Area x² - a great idea`
-    word = re.compile("[aeouy][ ,]" if language.spanish_marks else "[aI][ ,]")
+    word = re.compile(f"[{language.letter_words}][ ,]")
     square_unit = re.compile(r"\d\s?(?:[kcm]?m|ft|yd|mi)$")
 
     def scientific(match: re.Match[str]) -> str:

@@ -9,11 +9,6 @@ _MONTHS, _DAYS = 12, 31
 _NO_TIME = r"(?![\w:/]|[.,]\d|\s?[ap]\.?\s?m\b|-\d|\s?%)"
 
 
-_BARE = re.compile(
-    r"(?:^|[.,;:!?(\n–-]\s?|\b(?:in|for|of|by|from|since|until|to|and|or|vs|than|versus|between|both|at|after|before|on|during|through|is|was)\.?\s)$",
-    re.IGNORECASE,
-)
-"""What a part of a year needs an article behind; other words before it may be an adjective or a genitive."""
 _TIED = re.compile(r"\w\s[a-zñ]")
 
 
@@ -125,16 +120,22 @@ def rules(language: Language) -> list[Rule]:
 def _parts_of_year(language: Language) -> list[Rule]:
     """`Q3 2023`, `3Q23`, `T3 de 2023`, `H1 2024`: a year is what tells them from other codes."""
 
+    # behind any other word it may have an adjective or a genitive before it: `Apple's Q3 2023 results`
+    words = language.part_of_year_after
+    bare = re.compile(rf"(?i)(?:^|[.,;:!?(\n–-]\s?|\b(?:{words})\.?\s)$") if words else None
+    words = language.part_of_year_never_after
+    never = re.compile(rf"(?i)\b(?:{words})\s$") if words else None
+
     def part(match: re.Match[str]) -> str | None:
         number, letter = int(match["number"]), match["letter"]
         half = letter in language.halves
         before = match.string[max(0, match.start() - 10) : match.start()]
         if half and number > 2:
             return None
-        if language.spanish_marks and re.search(r"(?i)\bla\s$", before):
-            return None  # `la T4 2000`: a terminal; `trimestre` is masculine
+        if never and never.search(before):
+            return None
         name = language.words["half" if half else "quarter"]
-        article = "the " if not language.spanish_marks and _BARE.search(before) else ""
+        article = "the " if bare and bare.search(before) else ""
         ordinal = language.say_ordinal(number, "º", name)
         return f"{article}{ordinal} {name} {language.words['of']} {_year(match['year'], language)}"
 
@@ -142,7 +143,7 @@ def _parts_of_year(language: Language) -> list[Rule]:
     number, left, right = "(?P<number>[1-4])", r"(?<![\w.,'-])", r"(?![\w-]|[.,]\d)"
     year = r"(?P<year>(?:19|20)\d\d)"
     link = r"(?:\s?|\s?[/-]\s?|\s(?:of|de|del)\s)"
-    no_model = "(?<!Audi )(?<!Hummer )(?<!Galaxy )"
+    no_model = "".join(f"(?<!{name} )" for name in language.models.split("|"))
     # `2H30` is a time, `2H'30` is not
     return [
         rule("date", rf"{left}{number}{letter}{link}{year}{right}", part, "part of a year"),

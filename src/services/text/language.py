@@ -154,6 +154,12 @@ class Language:
     """Letters beside a digit that, with a year, mean a quarter: `Q3 2023`."""
     halves: str
     """Those that mean half a year: `H1 2024`."""
+    part_of_year_after: str
+    """Words before a part of a year that need an article between: `in Q3 2023`; empty where none is said."""
+    part_of_year_never_after: str
+    """Words before such a code that make it another: `la T4`, a terminal; empty for none."""
+    models: str
+    """Names before such a code that make it a model's: `Audi Q3 2019`."""
     hours_mark: str
     """What follows a time or a bare hour: `h`, `hrs`."""
     hour_before: str
@@ -191,10 +197,14 @@ class Language:
     """Square and cubic units."""
     adjective_before: str
     """Words before a measure that make it an adjective (`a 5 km run`); empty where it has no form of its own."""
+    several: str
+    """Number words that do the same where a plural follows: `ten $5 bills`; empty where there is no such form."""
     adjective_after: str
     """Words behind an amount that are worth it: `$5 bills`."""
     adjective_never: frozenset[str]
     """Words that never are the noun behind such a measure."""
+    hectare_never_before: str
+    """Words behind `ha` that make it a verb: `en 1990 ha sido`; empty where it is none."""
     points: Mapping[str, str]
     """Points of the compass behind degrees."""
     pressure_before: str
@@ -215,6 +225,8 @@ class Language:
     """Matches a word (lower-case) that can be pronounced."""
     shortest_word: int
     """Acronyms of at least this many letters are words if they can be pronounced."""
+    letter_words: str
+    """Words of one letter: behind a dash they are no variable."""
     everyday: frozenset[str]
     """Short words that people write in capitals for emphasis: never spelled."""
     starters: frozenset[str]
@@ -234,6 +246,16 @@ class Language:
     """Words before a Roman numeral read as a cardinal: `Chapter IV`."""
     clause_after: str
     """Words after `I` that make it a pronoun: `the plan I made`; empty where it is none."""
+    verb_after: str
+    """Those of them that may be the noun's verb: `phase I was over`."""
+    numbered_nouns: str
+    """Nouns that are numbered in Roman style in a sentence: before `verb_after`, `I` is seldom the pronoun."""
+    ranked_nouns: str
+    """Nouns whose numeral a participle and a noun may follow: `a level I certified center`."""
+    known_before: str
+    """Words before such a noun that make `I` the pronoun: `the class I attended`."""
+    roman_never_before: str
+    """Words behind a Roman numeral with which it stays a cardinal; empty for none."""
     roman_names: str
     """Names before a Roman numeral read as a ruler's ordinal: `Louis XIV`."""
     regnal: Callable[[int, str], str]

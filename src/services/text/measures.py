@@ -12,9 +12,6 @@ _PLAIN_UNIT = re.compile(r"k[mg]|[cm]m|m[gl]|[GMT]B|kWh|[kMG]Hz|km/h|m/s|[kcm]?m
 _DASH = r"\s?[-–]\s?"
 _SINGULAR_BEFORE = re.compile(r"(?:\b(?:per|por|cada|each|un|el|the|a|one)\s)$", re.IGNORECASE)
 _ADJECTIVE_AFTER = re.compile(r"\s([A-Za-z]{2,})\b")
-_SEVERAL = re.compile(
-    r"\b(?:two|three|four|five|six|seven|eight|nine|ten|twelve|dozen|several|few)\s$", re.IGNORECASE
-)
 _PLURAL = re.compile(r"(?!goes$)[a-z]{2,}[^s]s")
 _TECHNICAL = words("V W kW GB TB MB MHz GHz mAh MP mm cc Mbps")
 """Units that stand before their noun without an article, too: `12V battery`."""
@@ -23,10 +20,6 @@ _DENOMINATORS = frozenset({10, 12, 16, 32, 64, 100, 1000})
 """Behind a number that is larger, only these from the first on divide a unit: `220/110 V` is no fraction."""
 _RATE = re.compile(r"[kKMG]b(?:ps|/s)?")
 """Of these a slash has two numbers, down and up: `100/50 Mbps`."""
-_PARTICIPLE = re.compile(
-    r"\s(?:\w+[aií]do|\w*(?:hech|dich|vist|puest|vuelt|suelt|scrit|biert|muert|rot|pres|frit)o|ido)(?!\w)"
-)
-"""In Spanish `ha` before one is a verb."""
 _SPACED = words("A B t ac AU ly bar lx lm kn kt ct atm")
 
 
@@ -49,10 +42,11 @@ def adjective(match: re.Match[str], language: Language) -> bool:
     technical = groups.get("mark") or (groups.get("unit") in _TECHNICAL and groups.get("gap") != " ")
     if re.match(rf"\s(?:{language.adjective_after})(?!\w)", match.string[match.end() :]):
         return True
-    if not technical and not re.search(rf"(?i)\b(?:{language.adjective_before})\s$", before):
+    several = re.search(rf"(?i)\b(?:{language.several})\s$", before)
+    if not technical and not several and not re.search(rf"(?i)\b(?:{language.adjective_before})\s$", before):
         return False
     after = _ADJECTIVE_AFTER.match(match.string, match.end())
-    if not technical and _SEVERAL.search(before):  # `ten $5 bills`, but `of every ten $3 goes to rent`
+    if several and not technical:  # `ten $5 bills`, but `of every ten $3 goes to rent`
         return bool(after and _PLURAL.fullmatch(after[1]))
     return bool(after and after[1].lower() not in language.adjective_never)
 
@@ -60,6 +54,8 @@ def adjective(match: re.Match[str], language: Language) -> bool:
 def rules(language: Language) -> list[Rule]:  # noqa: PLR0915 - one function a form
     said = language.words
     unit = f"(?P<unit>{units.pattern(language)})"
+    never = language.hectare_never_before
+    verb = re.compile(rf"\s(?:{never})(?!\w)") if never else None
     inch, foot_noun = units.noun("in", language), units.noun("ft", language)
 
     def counted_unit(match: re.Match[str], written: str, name: Noun) -> str:
@@ -73,7 +69,7 @@ def rules(language: Language) -> list[Rule]:  # noqa: PLR0915 - one function a f
         spaced = match["gap"]
         if spaced != " " and written in _SPACED:
             return None
-        if written == "ha" and _PARTICIPLE.match(match.string, match.end()):
+        if written == "ha" and verb and verb.match(match.string, match.end()):
             return None  # `en 1990 ha sido`
         dotted = re.match(r"\.\w", match.string[match.end() :][:2])
         if written == "B" and (dotted or not match["number"].isdigit()):

@@ -11,8 +11,8 @@ from src.services.text.reading import Rule, stop
 _CENTS = 2
 _YEAR = re.compile(r"(?:19|20)\d\d")
 _CAPITALISED = re.compile(r"[A-ZÁÉÍÓÚÑ][\w-]+\s$")
-_AUTHOR = re.compile(r"(?:\w[,;:]?\s[A-ZÁÉÍÓÚÑ][\w-]+,?|[A-ZÁÉÍÓÚÑ][\w-]+,|\b[A-Z]\.)\s$")
-"""A name that an initial may follow: `Según Pérez`, `García,`, `R.`."""
+_AUTHOR = re.compile(r"(?:[A-ZÁÉÍÓÚÑ][\w-]+,|\b[A-Z]\.)\s$")
+"""What an initial may follow, before any number: `García,`, `R.`."""
 _DASH = r"\s?[-–]\s?"
 
 

@@ -9,13 +9,7 @@ from src.services.text.reading import Rule, rule
 _ROMAN = r"(?=[IVXLCDM])M{0,3}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})"
 _VALUES = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000}
 _SMALL = r"(?<![^\W_])[ivx]{2,}(?![^\W_])"
-_NAMED = re.compile(r"(?i:type|phase|stage|grade)\b")
-"""What is numbered in Roman style in the middle of a sentence: behind these, `I` is seldom the speaker."""
-_THIRD = re.compile(r"\s(?i:was|had|will|would|can|could|did|first|now|\w{3,}ed)(?!\w)")
-"""A verb that may be the noun's: `phase I was over`, but `the type I like`."""
-_RANK = re.compile(r"(?i:class|level|schedule|title|tier)\b")
 _RANKED = re.compile(r"\s\w{3,}ed\s([a-z]+)")
-_KNOWN = re.compile(r"(?i:\b(?:the|this|that|every|each|any)\s(?:\w+\s)?)$")
 _numeral = partial(rule, "roman", near=r"(?<![^\W_])[IVXLCDM]+(?![^\W_])")
 
 
@@ -34,6 +28,11 @@ def rules(language: Language) -> list[Rule]:
     joints = f"{joints}|{joints.upper()}"
     capitals = "|".join(noun for noun in language.roman_after.split("|") if "." not in noun).upper()
     after = rf"{language.roman_after}|{capitals}|(?i:{alternatives(language.abbreviations.numbered)})\."
+    numbered = re.compile(language.numbered_nouns, re.IGNORECASE)
+    verb = re.compile(rf"\s(?i:{language.verb_after})(?!\w)")
+    rank = re.compile(language.ranked_nouns, re.IGNORECASE)
+    known_before = re.compile(rf"(?i:\b(?:{language.known_before})\s(?:\w+\s)?)$")
+    never = rf"(?!(?:{language.roman_never_before})(?!\w))" if language.roman_never_before else ""
     clause = re.compile(rf"\s(?i:{language.clause_after})(?!\w)") if language.clause_after else None
 
     def cardinal(match: re.Match[str]) -> str:
@@ -44,16 +43,15 @@ def rules(language: Language) -> list[Rule]:
         pronoun = match["roman"] == "I" and (noun[0].islower() or noun.isupper()) and clause
         if not pronoun or not pronoun.match(match.string, match.end()):
             return cardinal(match)
-        if _NAMED.match(noun) and _THIRD.match(match.string, match.end()):
+        if numbered.fullmatch(noun) and verb.match(match.string, match.end()):
             return cardinal(match)
-        return cardinal(match) if ranked(match) else None
+        return cardinal(match) if rank.fullmatch(noun) and ranked(match) else None
 
     def ranked(match: re.Match[str]) -> bool:
-        """`a level I certified center`, but not `the class I attended` nor `a class I attended in May`."""
+        """Whether a participle and a noun follow: `a level I certified center`, but not `the class I attended` nor `a class I attended in May`."""
         before = match.string[max(0, match.start() - 20) : match.start()]
         after = _RANKED.match(match.string, match.end())
-        known = _KNOWN.search(before) or not after or after[1] in language.adjective_never
-        return bool(_RANK.match(match[0]) and not known)
+        return bool(after and after[1] not in language.adjective_never and not known_before.search(before))
 
     def several(match: re.Match[str]) -> str:
         words = re.sub(
@@ -95,7 +93,7 @@ def rules(language: Language) -> list[Rule]:
             _numeral(r"(?i:\bsiglos?\s)(?P<own>(?P<roman>[ivx]+))(?!\w)", cardinal, "century in small letters", near="[sS]iglo"),
             _numeral(r"(?i:\baño\s)(?P<own>(?P<roman>(?=m)[mdclxvi]{4,}))(?!\w)", cardinal, "year in small letters", near="[aA]ño"),
             _numeral(rf"(?<![\w.])(?P<own>(?P<roman>(?=[IVXL]{{1,6}}\s){_ROMAN}))(?=\s(?P<noun>{language.roman_before})(?!\w))", ordinal, "before a noun"),
-            _numeral(rf"(?i:\b(?P<article>el|la|del|al|los|las)\s)(?P<own>(?P<roman>(?=[IVX]{{2,6}}\s(?!Tablas)){_ROMAN}))(?=\s(?P<noun>{nouns})(?!\w))", ordinal, "before a noun"),
+            _numeral(rf"(?i:\b(?P<article>el|la|del|al|los|las)\s)(?P<own>(?P<roman>(?=[IVX]{{2,6}}\s{never}){_ROMAN}))(?=\s(?P<noun>{nouns})(?!\w))", ordinal, "before a noun"),
         ]  # fmt: skip
     # with three letters or more of these nothing but a numeral is meant; two are said so only in context
     return [

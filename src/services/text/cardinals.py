@@ -218,7 +218,7 @@ def ranges(language: Language) -> list[Rule]:
 def powers(language: Language) -> list[Rule]:
     """`2.5e-3`, `10⁻³`, `log₂8`; `5 km^2` is a measure."""
     said = language.words
-    # behind a dash these are words: `Area x² - a great idea`
+    # behind a dash with spaces these are words: `Area x² - a great idea`
     word = re.compile(f"[{language.letter_words}][ ,]")
     square_unit = re.compile(r"\d\s?(?:[kcm]?m|ft|yd|mi)$")
 
@@ -247,7 +247,8 @@ def powers(language: Language) -> list[Rule]:
             return None
         whole = left[0] + "-" + right[0]
         powers = _POWERS.fullmatch(whole.replace("²", "^2").replace("³", "^3"))
-        if word.match(match.string, end) or not _RAISED.search(whole):
+        spaced = " " in match["own"]
+        if (spaced and word.match(match.string, end)) or not _RAISED.search(whole):
             return None
         between = powers and int(powers[2]) < int(powers[3])
         return f" {said['to' if between else 'minus']} "

@@ -226,7 +226,7 @@ class Language:
     shortest_word: int
     """Acronyms of at least this many letters are words if they can be pronounced."""
     letter_words: str
-    """Words of one letter: behind a dash they are no variable."""
+    """Words of one letter: behind a dash with spaces they are no variable."""
     everyday: frozenset[str]
     """Short words that people write in capitals for emphasis: never spelled."""
     starters: frozenset[str]

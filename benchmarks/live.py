@@ -53,7 +53,13 @@ def main() -> None:
     parser.add_argument(
         "--model", type=Path, default=Path("models/whisper/base"), help="of peers and --offline"
     )
-    parser.add_argument("--peers", nargs="+", default=[], choices=sorted(PEERS), metavar="PEER")
+    parser.add_argument(
+        "--peers",
+        nargs="+",
+        default=[],
+        choices=sorted(name for name in PEERS if "wyoming" not in name),
+        metavar="PEER",
+    )
     parser.add_argument("--offline", action="store_true")
     parser.add_argument("--show", action="store_true", help="print the utterances that contradict themselves")
     asked = parser.parse_args()

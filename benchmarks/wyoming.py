@@ -25,14 +25,14 @@ from tests.support.speech import wav
 _TOOL = "wyoming-bench==2026.10.0"
 
 
-def write_corpus(language: str, count: int, folder: Path) -> float:
-    """Write clips and what is said in them as `wyoming-bench` wants them; gives their seconds."""
+def write_corpus(language: str, count: int, folder: Path) -> str:
+    """Write clips and what is said in them as `wyoming-bench` wants them; says how many they are."""
     pool = clips(language)[:count]
     for clip in pool:
         sound = np.asarray(decode(clip.path), np.float32)
         (folder / f"{clip.name.replace('/', '-')}.wav").write_bytes(wav(sound).getvalue())
         (folder / f"{clip.name.replace('/', '-')}.txt").write_text(normalised(language, clip.text))
-    return sum(clip.seconds for clip in pool)
+    return f"{len(pool)} clips, {sum(clip.seconds for clip in pool):.0f} s"
 
 
 def main() -> None:
@@ -50,8 +50,8 @@ def main() -> None:
         tempfile.TemporaryDirectory() as folder,
         serving("wyoming-faster-whisper", asked.model.resolve(), asked.language) as (_, port, _),
     ):
-        seconds = write_corpus(asked.language, asked.clips, Path(folder))
-        print(f"CPU: {cpu.in_words()}; {asked.clips} clips, {seconds:.0f} s", flush=True)
+        corpus = write_corpus(asked.language, asked.clips, Path(folder))
+        print(f"CPU: {cpu.in_words()}; {corpus}", flush=True)
         command: list[str | Path] = [
             tool,
             "stt",

@@ -283,7 +283,7 @@ class LiveSessionsOut(BaseModel):
         "update every 0.4 s; measured."
     )
     interval: float = Field(description="Seconds between updates now, for a session that asks for 0.4.")
-    lag: float = Field(description="Seconds of audio that waited at recent updates.")
+    lag: float = Field(description="For how many seconds unread audio had waited at recent updates.")
 
 
 class EnginesOut(BaseModel):

@@ -213,6 +213,8 @@ class PartialTranscript:
     language_probability: float
     engine_seconds: float = 0.0
     """Seconds of the engine's time; see `Transcript.engine_seconds`."""
+    ends_in_loop: bool = False
+    """Whether the decoder repeated itself behind these words, and was stopped: words may be missing."""
 
 
 @dataclass(frozen=True, slots=True)

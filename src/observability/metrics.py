@@ -59,7 +59,7 @@ _real_time = Histogram(
 )
 _live_lag = Histogram(
     "voz_live_lag_seconds",
-    "Audio of a live session that had come but was not read, at each update",
+    "For how long audio of a live session had waited that was not read yet, at each update",
     registry=_registry,
     buckets=(0.1, 0.25, 0.5, 1, 2, 3, 5, 10),
 )
@@ -326,7 +326,7 @@ def admission_state(name: str, in_flight: int, limit: int) -> None:
 
 
 def live_updated(lag: float) -> None:
-    """Count an update of a live session, with the seconds of audio that wait."""
+    """Count an update of a live session, with the seconds for which unread audio has waited."""
     _live_lag.observe(lag)
 
 

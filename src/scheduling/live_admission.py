@@ -35,7 +35,7 @@ class LiveAdmission(AdmissionController):
 
     @property
     def lag(self) -> float:
-        """Seconds of audio that waited at recent updates."""
+        """For how many seconds unread audio had waited at recent updates."""
         return self.load.lag(self._clock())
 
     def admit(self) -> Place:

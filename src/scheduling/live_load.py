@@ -111,7 +111,7 @@ class LiveLoad:
         return max(wanted, min(MAX_INTERVAL, max(wanted, needed) * self._stretch))
 
     def lag(self, now: float) -> float:
-        """Seconds that audio had waited at recent updates, as a running mean; it is forgotten with time."""
+        """For how many seconds unread audio had waited at recent updates: a running mean, which fades."""
         return self._lag * math.exp(-max(0.0, now - self._lag_at) / _LAG_MEMORY)
 
     def strained(self, now: float) -> bool:
@@ -136,7 +136,7 @@ class LiveLoad:
             read: seconds of audio that no update had read before.
             took: seconds from its start to its end.
             wanted: as for `interval`.
-            lag: seconds that audio has waited which came meanwhile.
+            lag: for how many seconds audio has waited that is not read yet.
             now: seconds of a clock that never goes back.
         """
         self._updates += 1

@@ -305,6 +305,12 @@ def test_an_utterance_is_not_sure_where_words_may_be_missing() -> None:
     early = ended(1.8, word(" log", 0.3), word(" on", 0.5), word(".", 1.8))
     assert not early.is_sure, "the decoder ended its text too early"
     assert (early.text, early.stable_tokens) == ("log on", 2), "it has been told all the same"
+    looped = ended(1.8, word(" no", 0.9), word(" no", 0.95), word(" thanks", 1.6))
+    assert (looped.text, looped.is_sure) == ("no", False), "there may be words behind a loop"
+    told = utterance(2.0)
+    told.spoken = round(1.8 * STT_SAMPLE_RATE)
+    told.take(told.next_update(told.spoken), PartialTranscript((log, on), "en", 1.0, ends_in_loop=True))
+    assert (told.text, told.is_sure) == ("log on", False)
     ahead = utterance(1.5)
     update = ahead.next_update(round(1.8 * STT_SAMPLE_RATE))
     ahead.append(silence(0.5))
@@ -317,7 +323,7 @@ def test_an_utterance_is_not_sure_where_words_may_be_missing() -> None:
     skipped.spoken = round(9.8 * STT_SAMPLE_RATE)
     skipped.take(skipped.next_update(skipped.spoken), heard(word(" log", 4.0), word(" on", 4.5)))
     assert (skipped.text, skipped.is_read) == ("log on", True)
-    assert not skipped.is_sure, "audio before was never understood"
+    assert (skipped.is_sure, skipped.stable_tokens) == (False, 0), "audio before was never understood"
 
 
 def test_an_utterance_knows_whether_all_of_it_was_read_in_one_language() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from src.engines.whisper.loop.decode_state import _goes_round, _repeats
+from src.engines.whisper.loop.decode_state import _repeated, _repeats
 from src.engines.whisper.words import _without_strays
 
 
@@ -25,21 +25,23 @@ def test_a_decoder_that_goes_back_to_what_it_read_repeats_itself(positions: list
 @pytest.mark.parametrize(
     ("words", "positions", "again"),
     [
-        ([" to", " come", " to", " come"], [10, 30, 12, 33], True),
-        ([" well", " to", " come", " to", " come"], [5, 10, 30, 20, 40], True),
-        ([" to", " come", " to", " come"], [10, 30, 40, 60], False),  # it was said twice
-        ([" to", " come", " to", " go"], [10, 30, 12, 33], False),
-        ([" 5", " 5", " 5"], [10, 14, 18], False),
-        ([" Miss", "iss", "iss"], [10, 14, 17], False),  # syllables of one word
-        ([" no", ".", "."], [10, 14, 14], False),
+        ([" to", " come", " to", " come"], [10, 30, 12, 33], 2),
+        ([" well", " to", " come", " to", " come"], [5, 10, 30, 20, 40], 2),
+        ([" to", " come", " to", " come"], [10, 30, 40, 60], 0),  # it was said twice
+        ([" to", " come", " to", " go"], [10, 30, 12, 33], 0),
+        ([" 5", " 5", " 5"], [10, 14, 18], 0),
+        ([" Miss", "iss", "iss"], [10, 14, 17], 0),  # syllables of one word
+        ([" Miss", "iss", "iss"], [10, 18, 17], 0),
+        ([" no", ".", "."], [10, 14, 13], 0),
+        ([" -", " -"], [10, 9], 0),
     ],
 )
 def test_words_that_come_again_sooner_than_anyone_says_them_are_a_loop(
-    words: list[str], positions: list[int], again: bool
+    words: list[str], positions: list[int], again: int
 ) -> None:
     known = sorted(set(words))
     tokens = [known.index(word) for word in words]
-    assert _goes_round(tokens, positions, lambda some: "".join(known[token] for token in some)) is again
+    assert _repeated(tokens, positions, lambda some: "".join(known[token] for token in some)) == again
 
 
 @pytest.mark.parametrize(

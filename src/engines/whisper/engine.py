@@ -271,9 +271,11 @@ class WhisperEngine(BatchedEngine[WhisperRow, Outcome]):
     def _finish_partial(self, outcome: Outcome) -> PartialTranscript:
         language, probability = outcome.languages[0]
         found: tuple[PartialWord, ...] = ()
+        looped = False
         if outcome.decoded is not None and self._vocabulary is not None:
             found = partial_words(outcome.decoded, language, self._vocabulary)
-        return PartialTranscript(found, language, probability, outcome.engine_seconds)
+            looped = outcome.decoded.ends_in_loop
+        return PartialTranscript(found, language, probability, outcome.engine_seconds, looped)
 
     def _finish(self, row: WhisperRow, outcome: Outcome) -> Transcript:
         language, probability = outcome.languages[0]

@@ -126,6 +126,8 @@ class Decoded:
     """Log-probability of each token, likewise."""
     greedy: bool = False
     """Whether no second hypothesis was tried, though the row allows it."""
+    ends_in_loop: bool = False
+    """Whether the decoder repeated itself behind these tokens, and was stopped: words may be missing."""
 
 
 @dataclass(frozen=True, slots=True)

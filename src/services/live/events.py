@@ -29,7 +29,7 @@ class Words:
     tentative: str
     """Text after it, which may change."""
     lag: float
-    """Seconds that audio had waited which this update had not read."""
+    """For how many seconds audio had waited that was not read yet."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -311,8 +311,9 @@ class LiveSession:
         update = utterance.next_update(self._spoken(utterance) if paused else None)
         partial = await self._read_on(utterance, update, self._options.stt, utterance.language)
         now = time.monotonic()
-        # what is unread came after the start, but a client may send faster than anybody speaks
-        lag = min(utterance.unread, now - started)
+        # what is unread came after the start, but a client may send faster than anybody speaks; and a cut may
+        # have left less than was read
+        lag = max(0.0, min(utterance.unread, now - started))
         self._load.updated(partial.engine_seconds, read, now - started, self._options.interval, lag, now)
         if utterance.is_completed or (self._utterance is not utterance and utterance.spoken is None):
             return  # too late; or it was dropped, or cut before the end of what was read

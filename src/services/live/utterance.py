@@ -169,6 +169,8 @@ class Utterance:
         """Samples up to the end of the speech that the last update knew of, if silence followed."""
         self._skips_audio = False
         """Whether audio was left behind in which no word was read."""
+        self._ends_in_loop = False
+        """Whether the decoder repeated itself in the last update: words may be missing behind those read."""
         self._stalled = False
         """Whether the last update read nothing although somebody spoke."""
 
@@ -254,6 +256,7 @@ class Utterance:
         self.last_language = partial.language, partial.language_probability
         read = self._said_once(update, partial.words)
         found = self._before_loop(update, read)
+        self._ends_in_loop = partial.ends_in_loop or len(found) < len(read)
         before, seen = len(self.words), self._seen
         places = [index for index, word in enumerate(found) if plain_word(word.text)]
         self._seen = [plain_word(found[index].text) for index in places]
@@ -261,7 +264,7 @@ class Utterance:
         for number, index in enumerate(places):
             word = found[index]
             was_seen = seen[number : number + 1] == self._seen[number : number + 1]
-            is_last = number + 1 == len(places) and len(found) == len(read)
+            is_last = number + 1 == len(places) and not self._ends_in_loop
             if not self._is_stable(update, word, is_last, was_seen):
                 break
             for one in found[until : index + 1]:  # marks are stable with the word that follows them
@@ -289,8 +292,8 @@ class Utterance:
 
     @property
     def stable_tokens(self) -> int:
-        """How many tokens of `whole_draft` are those of stable words."""
-        return sum(len(word.tokens) for word in self.words)
+        """How many tokens of `whole_draft` are those of stable words; 0 if words are missing among them."""
+        return 0 if self._skips_audio else sum(len(word.tokens) for word in self.words)
 
     @property
     def is_read(self) -> bool:
@@ -311,6 +314,7 @@ class Utterance:
         """Whether it `is_covered`, all words are stable, and another reading would find no other ones."""
         return (
             self.is_covered
+            and not self._ends_in_loop
             and not any(plain_word(word.text) for word in self._rest)
             and min((word.probability for word in self.words), default=0.0) >= _SURE_FINAL
         )

@@ -43,17 +43,20 @@ class RowReader:
                 break  # the copies are in all of it, also in what its text left unread
         if not _is_looped(found):
             return found
-        first = found[0].transcript
+        first, dropped = found[0].transcript, 0.0
         is_sure = first.language_probability >= _SURE
         options = options.for_part(first.language if is_sure else options.language)
         if options.prompt:
             options = replace(options, prompt=None)
+            dropped += _engine_seconds(found)
             found = await self._to_the_end(chunk, options)
         if _is_looped(found) and chunk.seconds > _PIECE_SECONDS:
+            dropped += _engine_seconds(found)
             found = []
             for piece in chunk.pieces(_PIECE_SECONDS):
                 found += await self._to_the_end(piece, options)
                 options = options.for_part(found[0].transcript.language)
+        found = _with_seconds(dropped, found)
         return _as_sure_as(first, found) if is_sure else found
 
     async def _each_copy(self, whole: ReadChunk, options: SttOptions) -> list[ReadChunk]:
@@ -85,6 +88,17 @@ class RowReader:
 
 def _is_looped(found: list[ReadChunk]) -> bool:
     return any(one.transcript.looped for one in found)
+
+
+def _engine_seconds(found: list[ReadChunk]) -> float:
+    return sum(one.transcript.engine_seconds for one in found)
+
+
+def _with_seconds(more: float, found: list[ReadChunk]) -> list[ReadChunk]:
+    """What was read, with the engine's time for readings that were dropped."""
+    first, *others = found
+    seconds = first.transcript.engine_seconds + more
+    return [replace(first, transcript=replace(first.transcript, engine_seconds=seconds)), *others]
 
 
 def _as_sure_as(whole: Transcript, found: list[ReadChunk]) -> list[ReadChunk]:

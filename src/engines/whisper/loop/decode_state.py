@@ -83,6 +83,8 @@ class DecodeState:
         self._draft: list[int] = []
         """Tokens that are fed on trial in this step."""
         self._positions_read: list[int] = []
+        self._said_twice = 0
+        """Tokens at the end of growing audio's text that repeat those before them."""
         self._forced_positions: list[int] = []
         """Positions of the last forced tokens."""
         self._no_speech = 0.0
@@ -215,7 +217,8 @@ class DecodeState:
         new = search.texts[0][known - len(self._positions_read) :]
         if _repeats([*self._forced_positions, *self._positions_read]):
             return []
-        return [] if _goes_round(new, self._positions_read, self._vocabulary.text) else parents
+        self._said_twice = _repeated(new, self._positions_read, self._vocabulary.text)
+        return [] if self._said_twice else parents
 
     def _first_draft(self, room: int) -> list[int]:
         """What probably follows the prompt."""
@@ -327,7 +330,9 @@ class DecodeState:
         vocabulary = self._vocabulary
         logprobs: tuple[float, ...] = ()
         if isinstance(self._search, GreedySearch):
-            tokens, logprobs = tokens[len(self.row.forced or ()) :], tuple(self._search.logprobs)
+            kept = len(tokens) - self._said_twice
+            tokens, logprobs = tokens[len(self.row.forced or ()) : kept], tuple(self._search.logprobs)
+            logprobs, self._positions_read = logprobs[: len(tokens)], self._positions_read[: len(tokens)]
         if self.row.before:
             first, by = vocabulary.first_timestamp, round(self.row.before_seconds / SECONDS_PER_TIMESTAMP)
             tokens = [max(first, token - by) if token >= first else token for token in tokens]
@@ -342,6 +347,7 @@ class DecodeState:
             positions=tuple(self._positions_read),
             logprobs=logprobs,
             greedy=isinstance(self._search, BeamSearch) and self._search.is_narrow,
+            ends_in_loop=self._said_twice > 0,
         )
         self._search, self._mask, self._recorder = None, None, None
         self.kv_cache.reset()
@@ -359,10 +365,8 @@ def _repeats(positions: Sequence[int]) -> bool:
     return len(positions) > 2 and positions[-1] < sorted(positions[:-1])[-2] - _MAX_JUMP_BACK
 
 
-def _goes_round(
-    tokens: Sequence[int], positions: Sequence[int], text: Callable[[Sequence[int]], str]
-) -> bool:
-    """Whether the last words are those before them once more, sooner than anyone says them.
+def _repeated(tokens: Sequence[int], positions: Sequence[int], text: Callable[[Sequence[int]], str]) -> int:
+    """How many of the last tokens are those before them once more, sooner than anyone says them; 0 if none.
 
     Args:
         tokens: written so far.
@@ -372,11 +376,13 @@ def _goes_round(
     for size in range(1, min(_LONGEST_LOOP, len(tokens) // 2) + 1):
         phrase = tokens[-size:]
         if phrase == tokens[-2 * size : -size]:
-            words = text(phrase)  # what begins within a word may be a syllable
-            letters = sum(map(str.isalnum, words)) if words.startswith(" ") else 0
-            if positions[-1] - positions[-1 - size] < _POSITIONS_PER_LETTER * letters:
-                return True
-    return False
+            words = text(phrase)
+            if not words.startswith(" "):  # it may be a syllable, or a mark
+                continue
+            letters = sum(map(str.isalnum, words))
+            if letters and positions[-1] - positions[-1 - size] < _POSITIONS_PER_LETTER * letters:
+                return size
+    return 0
 
 
 def _softmax(logits: Rows) -> Tensor:

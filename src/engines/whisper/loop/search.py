@@ -81,6 +81,8 @@ class Search(Protocol):
 class BeamSearch:
     """Beam search as CTranslate2 does it with a patience of 1: until `beam` hypotheses have ended.
 
+    The result differs where a text breaks off: see `result`.
+
     Args:
         logit_filter: finds the candidates.
         beam: number of hypotheses.

@@ -19,7 +19,7 @@ _LEAST_PAIR = 10
 _DENOMINATORS = frozenset({10, 12, 16, 32, 64, 100, 1000})
 """Behind a number that is larger, only these from the first on divide a unit: `220/110 V` is no fraction."""
 _RATE = re.compile(r"[kKMG]b(?:ps|/s)?")
-"""Of these a slash has two numbers, down and up: `100/50 Mbps`."""
+"""Units of a line: a slash between two numbers means down and up, `100/50 Mbps`."""
 _SPACED = words("A B t ac AU ly bar lx lm kn kt ct atm")
 
 

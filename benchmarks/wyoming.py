@@ -14,8 +14,6 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-import numpy as np
-
 from benchmarks.environments import python_with
 from benchmarks.live_peers import serving
 from benchmarks.speech import clips, decode, normalised
@@ -29,9 +27,9 @@ def write_corpus(language: str, count: int, folder: Path) -> str:
     """Write clips and what is said in them as `wyoming-bench` wants them; says how many they are."""
     pool = clips(language)[:count]
     for clip in pool:
-        sound = np.asarray(decode(clip.path), np.float32)
-        (folder / f"{clip.name.replace('/', '-')}.wav").write_bytes(wav(sound).getvalue())
-        (folder / f"{clip.name.replace('/', '-')}.txt").write_text(normalised(language, clip.text))
+        path = folder / f"{clip.name.replace('/', '-')}.wav"
+        path.write_bytes(wav(decode(clip.path)).getvalue())
+        path.with_suffix(".txt").write_text(normalised(language, clip.text))
     return f"{len(pool)} clips, {sum(clip.seconds for clip in pool):.0f} s"
 
 

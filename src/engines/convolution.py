@@ -12,7 +12,6 @@ import torch
 from torch.nn import functional
 
 from src.engines import cpu
-from src.engines.cpu import Level
 from src.engines.kernels import Rows, Vector
 from src.engines.kernels.float_tiles import LANES, NARROW_LANES, STEPS
 from src.engines.kernels.time_convolution import (
@@ -246,8 +245,7 @@ def _fits_kernels(weight: torch.Tensor) -> bool:
     """
     outputs, inputs, _ = weight.shape
     is_float = weight.is_cpu and weight.dtype == torch.float32
-    narrow = cpu.in_use("Numba") is Level.AVX2 and cpu.in_use("oneDNN") <= Level.AVX2
-    return is_float and outputs % NARROW_LANES == 0 and inputs % STEPS == 0 and narrow
+    return is_float and outputs % NARROW_LANES == 0 and inputs % STEPS == 0 and cpu.has_avx2_alone()
 
 
 def _rows(x: torch.Tensor) -> Rows:

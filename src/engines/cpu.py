@@ -118,6 +118,11 @@ def in_use(library: str) -> Level:
     return level
 
 
+def has_avx2_alone() -> bool:
+    """Whether kernels of ours for AVX2 are wanted: Numba compiles for it, and oneDNN has nothing wider."""
+    return in_use("Numba") is Level.AVX2 and in_use("oneDNN") <= Level.AVX2
+
+
 def multiplies_bytes() -> bool:
     """FBGEMM and oneDNN multiply bytes without an overflow (VNNI).
 

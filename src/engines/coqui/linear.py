@@ -13,7 +13,6 @@ import torch
 from torch.nn import functional
 
 from src.engines import cpu
-from src.engines.cpu import Level
 from src.engines.kernels.float_tiles import LANES, STEPS
 from src.engines.kernels.half_rows import multiply_halves, packed_halves
 from src.engines.linear import Linear, MatMulInt8
@@ -65,8 +64,8 @@ def _plain_or_packed(weight: torch.Tensor, bias: torch.Tensor | None, dtype: tor
 
 def _fits_kernel(weight: torch.Tensor) -> bool:
     outputs, inputs = weight.shape
-    is_large = weight.numel() > _PLAIN_WEIGHTS and outputs % LANES == 0 and inputs % STEPS == 0
-    return is_large and cpu.in_use("Numba") is Level.AVX2 and cpu.in_use("oneDNN") <= Level.AVX2
+    fits = weight.numel() > _PLAIN_WEIGHTS and outputs % LANES == 0 and inputs % STEPS == 0
+    return fits and cpu.has_avx2_alone()
 
 
 def _few_or_many(weight: torch.Tensor, bias: torch.Tensor | None, many: LinearLayer) -> LinearLayer:

@@ -1,4 +1,4 @@
-"""Compiled kernels are compiled anew when any source of their package has changed."""
+"""Compiled kernels are compiled anew when any source of their package has changed, and by one process."""
 
 import subprocess
 import sys
@@ -36,6 +36,18 @@ def amount():
 """
 
 
+TYPES = """
+import sys
+import numpy as np
+from kernels.outer import with_ours
+
+for name in sys.argv[1].split(","):
+    x = np.zeros(3, name)
+    with_ours(x)
+    print(x.sum(), sum(with_ours.stats.cache_hits.values()))
+"""
+
+
 def run(folder: Path, amount: float) -> list[list[float]]:
     """Run the kernels in a process of its own: the result of each, and whether its code was found on disk."""
     package = folder / "kernels"
@@ -43,9 +55,13 @@ def run(folder: Path, amount: float) -> list[list[float]]:
     (package / "__init__.py").write_text("")
     (package / "outer.py").write_text(KERNELS)
     (package / "inner.py").write_text(INNER.format(amount=amount))
+    return result(start(folder, "import kernels.outer"))
+
+
+def start(folder: Path, program: str, *arguments: str) -> "subprocess.Popen[str]":
     root = Path(__file__).parent.parent.parent
-    found = subprocess.run(
-        [sys.executable, "-c", "import kernels.outer"],
+    return subprocess.Popen(
+        [sys.executable, "-c", program, *arguments],
         # Python takes a source of the same second and the same size for unchanged: it must keep no bytecode
         env={
             "PYTHONPATH": f"{folder}:{root}",
@@ -53,12 +69,20 @@ def run(folder: Path, amount: float) -> list[list[float]]:
             "HOME": str(folder),
             "PYTHONDONTWRITEBYTECODE": "1",
         },
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        check=True,
-        timeout=120,
     )
-    return [[float(number) for number in line.split()] for line in found.stdout.splitlines()]
+
+
+def result(process: "subprocess.Popen[str]") -> list[list[float]]:
+    """The lines of numbers that a process printed."""
+    try:
+        out, err = process.communicate(timeout=120)
+    finally:
+        process.kill()
+    assert process.returncode == 0, err
+    return [[float(number) for number in line.split()] for line in out.splitlines()]
 
 
 @pytest.mark.slow
@@ -68,3 +92,27 @@ def test_a_change_in_another_file_is_seen(tmp_path: Path) -> None:
     with_numbas_cache, with_ours = run(tmp_path, 2.0)
     assert with_numbas_cache == [1.0, 1.0], "the old code: ours would not be needed else"
     assert with_ours == [2.0, 0.0]
+
+
+@pytest.mark.slow
+def test_several_processes_compile_a_kernel_once(tmp_path: Path) -> None:
+    """In whatever order they need it for these types: none runs the machine code of another type."""
+    assert run(tmp_path, 1.0) == [[1.0, 0.0], [1.0, 0.0]]  # for float64
+    orders = ["float32,int16,int64", "int64,float32,int16", "int16,int64,float32", "int16,int64,float32"]
+    processes = [start(tmp_path, TYPES, order) for order in orders]
+    lines = [result(one)[-3:] for one in processes]
+    assert [[total for total, _ in one] for one in lines] == [[3.0] * 3] * len(orders)
+    found = sum(one[-1][1] for one in lines)
+    # each loads float64 when it imports the module, too
+    assert found == len(orders) + (len(orders) - 1) * 3, "a kernel was compiled twice, or lost"
+
+
+@pytest.mark.slow
+def test_a_kernel_runs_where_nothing_can_be_kept(tmp_path: Path) -> None:
+    assert run(tmp_path, 1.0) == [[1.0, 0.0], [1.0, 0.0]]
+    [cache] = tmp_path.glob("kernels/__pycache__")
+    for one in cache.glob("*"):
+        one.unlink()
+    cache.rmdir()
+    cache.write_text("not a folder")
+    assert run(tmp_path, 1.0)[1][0] == 1.0

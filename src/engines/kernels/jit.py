@@ -1,18 +1,22 @@
 """Compiles kernels with Numba and caches them on disk, keyed by all of this package's sources.
 
 Numba's own cache is keyed by the file of the compiled function alone. It would run old machine code after a
-change in a function that is inlined from another file.
+change in a function that is inlined from another file. It is not made for several processes either: two that
+save at once may give their machine code the same file, and each would compile what the other compiles.
 """
 
 import contextlib
+import fcntl
 import functools
 import hashlib
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from numba import njit
 from numba.core.caching import FunctionCache, IndexDataCacheFile
+from numba.core.compiler_lock import global_compiler_lock
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -45,15 +49,44 @@ class _PackageCache(FunctionCache):
         )
 
 
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes from loading, compiling or saving this function."""
+        folder = Path(self._cache_path)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            lock = os.open(folder / f"{self._impl.filename_base}.lock", os.O_CREAT | os.O_RDWR)
+        except OSError:  # nobody can save it
+            yield
+            return
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+        finally:
+            fcntl.flock(lock, fcntl.LOCK_UN)  # a process that was forked meanwhile has the file open, too
+            os.close(lock)
+
+
 def compiled(function: _F) -> _F:
     """Compile `function` when it is first called, and keep the machine code on disk.
 
-    Where no folder can be written to, each process compiles anew.
+    One process compiles it; others that want it meanwhile wait, and load it. Where no folder can be written
+    to, each process compiles anew.
     """
     dispatcher = njit(**_OPTIONS)(function)
     with contextlib.suppress(RuntimeError):  # Numba found no folder for the cache
-        dispatcher._cache = _PackageCache(function)
+        dispatcher._cache = cache = _PackageCache(function)
+        dispatcher.compile = _by_one_process(dispatcher.compile, cache)
     return cast(_F, dispatcher)
+
+
+def _by_one_process(compile_it: Callable[[Any], Any], cache: _PackageCache) -> Callable[[Any], Any]:
+    def compile_locked(signature: Any) -> Any:
+        # Numba's lock first: the thread that has it may be compiling a kernel that calls this one
+        with global_compiler_lock, cache.locked():
+            return compile_it(signature)
+
+    return compile_locked
 
 
 def inlined(function: _F) -> _F:

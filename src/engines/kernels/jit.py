@@ -48,7 +48,6 @@ class _PackageCache(FunctionCache):
             source_stamp=source_stamp(Path(function.__code__.co_filename).parent),
         )
 
-
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Keep other processes from loading, compiling or saving this function."""

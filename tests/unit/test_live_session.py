@@ -297,12 +297,69 @@ async def test_an_utterance_whose_words_are_all_sure_is_not_read_once_more(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     stt = Sure()
-    events = await spoken(stt, [(1.0, 1.0), (1.0, 1.0)], monkeypatch)
+    events = await spoken(stt, [(1.0, 4.0), (1.0, 1.0)], monkeypatch)
     finals = [event for event in events if isinstance(event, Completed)]
     assert stt.finals == []
     assert [(final.text, final.rest, final.language) for final in finals] == [("word", "", "en")] * 2
     assert finals[1].segments[0].start == pytest.approx(finals[1].start + 0.5, abs=0.01)
     assert finals[0].segments[0].avg_logprob == pytest.approx(-0.105, abs=0.01)
+
+
+class Following(Counting):
+    """Reads one word half a second after the beginning of each of two utterances, and notes what it is given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.given: list[tuple[float, str | None, tuple[int, ...]]] = []
+
+    async def transcribe_partial(
+        self, audio: Audio, options: SttOptions, forced: Sequence[int], draft: Sequence[int] = ()
+    ) -> PartialTranscript:
+        self.given.append((len(audio) / STT_SAMPLE_RATE, options.prompt, tuple(forced)))
+        followed = len(audio) > 1.7 * STT_SAMPLE_RATE
+        words = [PartialWord(" one", (1,), 0.5, 0.5, 0.9), PartialWord(" two", (2,), 1.8, 1.8, 0.9)]
+        return PartialTranscript(tuple(words[len(forced) : 1 + followed]), "en", 1.0, 0.01)
+
+
+async def test_updates_read_a_short_utterance_with_the_end_of_the_one_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stt = Following()
+    events = await spoken(stt, [(1.0, 1.0), (1.0, 1.0)], monkeypatch)
+    finals = [event for event in events if isinstance(event, Completed)]
+    assert [final.text for final in finals] == ["one", "two"]
+    assert finals[1].segments[0].start == pytest.approx(finals[1].start + 0.5, abs=0.05)
+    assert stt.finals == [], "updates read all of it, and were sure"
+    second = [given for given in stt.given if given[0] > 1.7]
+    assert second[0][0] == pytest.approx(1.3 + session._FIRST_UPDATE, abs=0.1), "with 0.3 s of the pause"
+    assert [forced for _, _, forced in second][:1] == [(1,)]
+    assert [prompt for _, prompt, _ in second] == [None] * len(second), "what is forced is no prompt, too"
+
+
+async def test_after_a_long_pause_or_a_failure_or_while_many_speak_updates_read_an_utterance_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stt = Following()
+    await spoken(stt, [(1.0, 4.0), (1.0, 1.0)], monkeypatch)
+    assert max(seconds for seconds, _, _ in stt.given) < 1.7
+    assert stt.given[-1][1] == "one"
+
+    busy = Following()
+    monkeypatch.setattr(LiveLoad, "interval", lambda self, wanted: 3 * wanted)
+    await spoken(busy, [(1.0, 1.0), (1.0, 1.0)], monkeypatch)
+    assert max(seconds for seconds, _, _ in busy.given) < 1.7
+    monkeypatch.undo()
+
+    class Failing(Following):
+        async def stream_blocks(
+            self, blocks: AsyncIterator[Audio], options: SttOptions
+        ) -> AsyncIterator[Any]:
+            raise EngineFailed("a fault")
+            yield
+
+    failing = Failing()
+    await spoken(failing, [(1.0, 1.0), (1.0, 1.0)], monkeypatch, SttOptions("en", word_timestamps=True))
+    assert max(seconds for seconds, _, _ in failing.given) < 1.7
 
 
 @pytest.mark.parametrize(

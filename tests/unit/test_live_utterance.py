@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from src.engines.base import STT_SAMPLE_RATE, PartialTranscript, PartialWord
+from src.services.live.tail import Tail
 from src.services.live.utterance import GUARD, Progress, Utterance, rest_of
 
 
@@ -61,6 +62,38 @@ def test_an_update_has_the_last_seconds_and_nothing_before_is_copied() -> None:
     assert len(Utterance("item", 0).next_update().audio) == 0
     np.testing.assert_array_equal(one.audio, audio)
     np.testing.assert_array_equal(one.next_update().audio, audio[16 * STT_SAMPLE_RATE :])
+
+
+def test_a_short_utterance_is_read_behind_the_tail_of_the_one_before() -> None:
+    before = Tail(np.ones(2 * STT_SAMPLE_RATE, np.float32), (3, 4), "the tail", 0)
+    one = utterance(1.5)
+    update = one.next_update(tail=before)
+    assert (update.offset, update.end, update.forced, update.said) == (-2.0, 1.5, (3, 4), "the tail")
+    np.testing.assert_array_equal(update.audio, np.append(before.audio, silence(1.5)))
+    assert one.take(update, heard(word(" The", 2.3, 5), word(" cat", 3.4, 6))).stable == "The"
+    assert one.words[0].time == pytest.approx(0.3), "of the utterance"
+    update = one.next_update(tail=before)
+    assert (update.forced, update.draft) == ((3, 4, 5), (6,))
+    one.append(silence(5.0))
+    update = one.next_update(tail=before)
+    assert (update.offset, update.forced, update.said) == (0.0, (5,), ""), "it says enough by itself"
+
+
+def test_a_first_word_behind_a_tail_waits_less() -> None:
+    tail = Tail(silence(2.0), (3,), "tail", 0)
+    for before, stable in ((None, ""), (tail, "The")):
+        one = utterance(1.5)
+        at = 2.0 if before else 0.0
+        words = word(" The", at + 1.0, probability=0.66), word(" cat", at + 1.4)
+        one.take(one.next_update(tail=before), heard(*words))
+        assert one.take(one.next_update(tail=before), heard(*words)).stable == stable
+
+
+def test_what_the_decoder_reads_in_the_tail_was_not_said_in_the_utterance() -> None:
+    one = utterance(2.0)
+    tail = Tail(np.ones(2 * STT_SAMPLE_RATE, np.float32), (3,), "tail", 0)
+    progress = one.take(one.next_update(tail=tail), heard(word(" again", 0.4), word(" The", 2.3)))
+    assert (progress.stable, progress.tentative) == ("", "")
 
 
 def test_a_word_that_nothing_follows_waits_longer() -> None:

@@ -11,6 +11,7 @@ from statistics import fmean
 from src.engines.base import STT_SAMPLE_RATE, Audio, Segment, Spoken, SttOptions
 from src.errors import TooSlow, VozError
 from src.services.live.context import Context, joined
+from src.services.live.tail import NEAR, PAUSE
 from src.services.live.utterance import Utterance
 from src.services.stt import Result, SttService
 
@@ -20,10 +21,6 @@ _SURE_LANGUAGE = 0.8
 """Probability of a detected language from which on it is not doubted."""
 _MOST_BEFORE = 12 * STT_SAMPLE_RATE
 """Samples of the longest utterance with which the next one is read."""
-_NEAR = 3 * STT_SAMPLE_RATE
-"""Samples after which an utterance is read without the one before."""
-_PAUSE = round(0.3 * STT_SAMPLE_RATE)
-"""Samples of silence that are left of the pause between the two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +65,7 @@ class FinalReader:
 
     def completed(self, utterance: Utterance, text: str) -> None:
         """The final text of an utterance is there: the next one may be read with its audio."""
-        length = utterance.samples if utterance.spoken is None else utterance.spoken + _PAUSE
+        length = utterance.samples if utterance.spoken is None else utterance.spoken + PAUSE
         if text and length <= _MOST_BEFORE:
             end = utterance.start + utterance.samples
             self._last = _Last(Spoken(utterance.audio[:length].copy(), text), end)
@@ -111,7 +108,7 @@ class FinalReader:
         result: Result | None = None
         before = self._context.before(utterance.item_id, options.language)
         how = replace(options, prompt=joined(options.prompt, before), live=True)
-        if last is not None and utterance.start - last.end <= _NEAR and before.endswith(last.spoken.text):
+        if last is not None and utterance.start - last.end <= NEAR and before.endswith(last.spoken.text):
             how = replace(how, before=last.spoken)
         if utterance.is_in(options.language):
             how = replace(how, draft=utterance.whole_draft, stable=utterance.stable_tokens)

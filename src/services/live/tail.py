@@ -1,0 +1,76 @@
+"""The end of an utterance, with whose audio the beginning of the next one is read.
+
+Alone, the first words of an utterance are often misread: the encoder has heard no more than a second.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from src.engines.base import STT_SAMPLE_RATE, Audio
+
+NEAR = 3 * STT_SAMPLE_RATE
+"""Samples after the end of an utterance from which on the next one is read without its audio."""
+PAUSE = round(0.3 * STT_SAMPLE_RATE)
+"""Samples of silence that are left of the pause between the two."""
+_SECONDS = 4.0
+"""Seconds before its end from which on words belong to the tail."""
+_MOST = round(5.5 * STT_SAMPLE_RATE)
+"""Samples of the longest tail: between the last words there may be silence."""
+_FRAME = 480
+"""Samples over which loudness is compared."""
+
+
+class SaidWord(NamedTuple):
+    """A word that was read, and the second of its utterance at which it is said."""
+
+    text: str
+    tokens: tuple[int, ...]
+    time: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tail:
+    """The last seconds of an utterance whose final text is known."""
+
+    audio: Audio
+    tokens: tuple[int, ...]
+    """Those of the words in `audio`."""
+    text: str
+    end: int
+    """The sample of the session at which the utterance ended."""
+
+
+def tail_of(audio: Audio, words: Sequence[SaidWord], text: str, end: int) -> Tail | None:
+    """The tail of an utterance, cut where it is quietest between two words.
+
+    Args:
+        audio: of the utterance, up to its last speech and a little of the pause.
+        words: of the utterance, as updates read them.
+        text: its final text.
+        end: the sample of the session at which it ended.
+
+    Returns:
+        None if there is none, or if the final text ends with other words.
+    """
+    latest = len(audio) / STT_SAMPLE_RATE - _SECONDS
+    first = next((index for index, word in enumerate(words) if word.time >= latest), None)
+    if first is None:
+        return None
+    start = 0
+    if first:
+        between = [round(word.time * STT_SAMPLE_RATE) for word in words[first - 1 : first + 1]]
+        start = between[0] + _quietest(audio[between[0] : between[1]])
+    said = "".join(word.text for word in words[first:]).strip()
+    if not said or not text.endswith(said) or len(audio) - start > _MOST:
+        return None
+    tokens = tuple(token for word in words[first:] for token in word.tokens)
+    return Tail(audio[start:].copy(), tokens, said, end)
+
+
+def _quietest(audio: Audio) -> int:
+    """The sample at which the quietest frame begins."""
+    frames = audio[: len(audio) // _FRAME * _FRAME].reshape(-1, _FRAME)
+    return int(np.square(frames).sum(1).argmin()) * _FRAME if len(frames) else 0

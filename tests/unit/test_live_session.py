@@ -306,7 +306,7 @@ async def test_an_utterance_whose_words_are_all_sure_is_not_read_once_more(
 
 
 class Following(Counting):
-    """Reads one word half a second after the beginning of each of two utterances, and notes what it is given."""
+    """Reads one word in each of two utterances, half a second after it begins, and notes what it is given."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -101,7 +101,7 @@ class LiveSession:
         self._final = FinalReader(stt, self._context, self._read_to_end)
         self._finals: asyncio.Queue[tuple[Utterance, LiveOptions] | None] = asyncio.Queue(_MAX_FINALS)
         self._tail: Tail | None = None
-        """Of the last utterance whose final text is there."""
+        """The end of the last utterance whose final text is there."""
         self._news = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 

@@ -32,8 +32,8 @@ _FIRST_DOUBT = 3.0
 _FIRST_SURE = 0.85
 """Likewise for an utterance's first word, which is wanted sooner; one of this probability does not wait."""
 _FIRST_SURE_BEHIND_TAIL = 0.65
-"""As `_FIRST_SURE`, if the word is read behind the tail of the utterance before. Of 212 first words in English,
-7 were others than in the final text with each bound from 0.6 to 0.85."""
+"""As `_FIRST_SURE`, if the word is read behind the tail of the utterance before. Of 212 first words in
+English, 7 were others than in the final text with each bound from 0.6 to 0.85."""
 _MOST_DOUBT = 1.6
 """Seconds more that any word waits."""
 _UNSEEN = 0.3

@@ -38,9 +38,6 @@ _PAUSE = 0.25
 """Seconds of silence after which words are read to their end. Then nothing is read until speech goes on."""
 _GAP = 0.1
 """Seconds of silence after which the next update waits: either speech goes on, or it is a pause."""
-_ROOM = 2.0
-"""How much wider than wanted the interval is where updates are too many to be read with the end of the
-utterance before, which costs an eighth more."""
 _KEPT_SECONDS = 1.5
 """Audio that is kept while nobody speaks: the prefix of the next utterance comes from there."""
 _MAX_UTTERANCE = 25.0
@@ -335,7 +332,7 @@ class LiveSession:
         tail = self._tail
         if tail is None or utterance.start - tail.end > NEAR:
             return None
-        if self._interval > _ROOM * self._options.interval:
+        if self._interval > self._options.interval:  # it costs more, which would make updates rarer still
             return None
         context = self._context.before(utterance.item_id, language)
         return tail if context.endswith(tail.text) else None

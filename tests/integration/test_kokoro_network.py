@@ -114,7 +114,7 @@ def test_a_sentence_sounds_as_the_graphs_does(files: KokoroFiles) -> None:
 def test_onednns_generator_is_nearer_to_float32_than_the_graph(files: KokoroFiles, network: Network) -> None:
     tokens, style = said(files)
     graph, ours = OnnxModel(files.model, 1, "float32"), OnnxModel(files.model, threads=2)
-    frames = graph.frames(tokens, style)
+    frames = graph.frames(graph.decode(tokens, style))
     generator = network.decoder.generator
     with torch.inference_mode():
         decoded, source = torch.from_numpy(frames.frames), torch.from_numpy(frames.harmonics)

@@ -79,8 +79,7 @@ def test_slices_join_as_if_they_were_made_at_once(files: KokoroFiles, model: Onn
     """With the statistics of the sentence itself, slices differ from the whole only by rounding to 8 bits."""
     tokens, style = inputs(files, model, name)
     whole, own = model.speak_with_statistics(tokens, style)
-    frames = model.frames(tokens, style)
-    sliced = SlicedSentence(model, frames, Learnt(len(tokens), -20.0, 1.0, own))
+    sliced = SlicedSentence(model, model.decode(tokens, style), Learnt(len(tokens), -20.0, 1.0, own))
     ends = []
     made = np.zeros(0, np.float32)
     while not sliced.complete:
@@ -102,11 +101,25 @@ def test_slices_join_as_if_they_were_made_at_once(files: KokoroFiles, model: Onn
 def test_a_slice_depends_on_its_context_alone(files: KokoroFiles, model: OnnxModel) -> None:
     tokens, style = inputs(files, model, "af_heart")
     _, own = model.speak_with_statistics(tokens, style)
-    frames = model.frames(tokens, style)
-    narrow, wide = model.slice(frames, 60, 90, own), model.slice(frames, 50, 100, own)
+    decoded = model.decode(tokens, style)
+    narrow, wide = model.slice(decoded, 60, 90, own), model.slice(decoded, 50, 100, own)
     same = wide[10 * FRAME_SAMPLES : -10 * FRAME_SAMPLES]
     inner = slice(CONTEXT * FRAME_SAMPLES, -CONTEXT * FRAME_SAMPLES)
     assert decibels(same[inner], narrow[inner] - same[inner]) > 10
+
+
+@pytest.mark.parametrize("first", [0, 61])
+def test_harmonics_of_a_slice_are_those_of_the_whole(
+    files: KokoroFiles, model: OnnxModel, first: int
+) -> None:
+    decoded = model.decode(*inputs(files, model, "af_heart"))
+    whole, part = model.frames(decoded), model.frames(decoded, first, first + 50)
+    np.testing.assert_array_equal(part.frames, whole.frames[:, :, first : first + 50])
+    same = whole.harmonics[:, :, first * 60 : (first + 50) * 60 + 1]
+    assert part.harmonics.shape == same.shape
+    # phases are arbitrary where there is nothing, so they are compared as a spectrum
+    expected, found = (each[:, :11] * np.exp(1j * each[:, 11:]) for each in (same, part.harmonics))
+    assert np.square(np.abs(found - expected)).sum() < 1e-5 * np.square(np.abs(expected)).sum()
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from src.engines.base import Audio, Voice
+from src.engines.kokoro.frames import FRAME_SAMPLES, Decoded
 from src.engines.kokoro.slices import bounds
 from src.engines.kokoro.statistics import SENTENCES, Learnt, VoiceStatistics, expected, learnt_of
 
@@ -95,3 +96,17 @@ def test_a_folder_that_cannot_be_written_loses_nothing_but_the_file(tmp_path: Pa
 
 def test_a_sentence_without_sound_has_a_level_all_the_same() -> None:
     assert learnt_of(5, np.zeros(24_000, np.float32), 24_000, values(0)).level == -60
+
+
+def test_a_slice_begins_with_the_phases_that_the_whole_has_there() -> None:
+    harmonics = np.arange(1, 10)
+    pitch = np.random.default_rng(0).uniform(0, 400, (1, 1200)).astype(np.float32)
+    nothing = np.zeros((1, 1, 1), np.float32)
+    decoded = Decoded(nothing, pitch, nothing, nothing)
+    np.testing.assert_array_equal(decoded.turns_before(0), np.zeros((1, 1, 9), np.float32))
+    # in the whole, each sample of a frame goes on by as much
+    turns = (pitch[0, :1000, None].astype(np.float64) * harmonics / 24_000).sum(0) * FRAME_SAMPLES
+    found = decoded.turns_before(1000).ravel() * FRAME_SAMPLES
+    away = np.abs((found - turns + 0.5) % 1 - 0.5)
+    assert turns.min() > 1000
+    assert away.max() < 1e-5

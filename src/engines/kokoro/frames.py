@@ -1,26 +1,30 @@
-"""What lies between the two parts of the model: frames of a sentence, and what they are normalised with."""
+"""What lies between the parts of the model: frames of a sentence, and what they are normalised with."""
 
 from dataclasses import dataclass
 from typing import Protocol
+
+import numpy as np
 
 from src.engines.base import Audio
 
 FRAME_SAMPLES = 300
 """Samples of a frame of the decoder: 80 frames a second."""
 _FRAME_HARMONICS = 60
+"""Columns of a frame in the harmonics' spectrogram."""
+_SAMPLE_RATE, _HARMONICS = 24_000, 9
 
 Statistics = tuple[Audio, ...]
 """Mean and variance of each channel over time, wherever the generator normalises: shape (1, channels, 1)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Frames:
+class Decoded:
     """What the front of the model makes of a sentence."""
 
     frames: Audio
     """Shape (1, 512, frames)."""
-    harmonics: Audio
-    """Shape (1, 22, 60 x frames + 1)."""
+    pitch: Audio
+    """In Hz, shape (1, frames)."""
     style: Audio
     """Shape (1, 256)."""
     durations: Audio
@@ -30,14 +34,31 @@ class Frames:
         """Number of frames."""
         return int(self.frames.shape[2])
 
-    def part(self, first: int, last: int) -> "Frames":
-        """Those from `first` to `last`, with the same durations."""
-        return Frames(
-            self.frames[:, :, first:last],
-            self.harmonics[:, :, first * _FRAME_HARMONICS : last * _FRAME_HARMONICS + 1],
-            self.style,
-            self.durations,
-        )
+    def turns_before(self, frame: int) -> Audio:
+        """The sum over the frames before of each harmonic's turns in one sample, shape (1, 1, 9).
+
+        What makes whole turns in the samples of a frame is left out, so that float32 has enough digits.
+        """
+        harmonics = np.arange(1, _HARMONICS + 1)
+        turns = self.pitch[0, :frame, None].astype(np.float64) * harmonics / _SAMPLE_RATE % 1
+        return (turns.sum(0) % (1 / FRAME_SAMPLES)).astype(np.float32)[None, None]
+
+
+@dataclass(frozen=True, slots=True)
+class Frames:
+    """What the generator makes sound of."""
+
+    frames: Audio
+    """Shape (1, 512, frames)."""
+    harmonics: Audio
+    """Shape (1, 22, 60 x frames + 1)."""
+    style: Audio
+    """Shape (1, 256)."""
+
+
+def columns_of(harmonics: Audio, first: int, last: int) -> Audio:
+    """Harmonics of the frames from `first` to `last`."""
+    return harmonics[:, :, first * _FRAME_HARMONICS : last * _FRAME_HARMONICS + 1]
 
 
 class FrameGenerator(Protocol):

@@ -1,9 +1,10 @@
-"""Kokoro's graph cut in two, so that the sound of a sentence can be made piece by piece.
+"""Kokoro's graph cut in three, so that the sound of a sentence can be made piece by piece.
 
-The *front* is ALBERT, the durations, pitch and energy, the harmonic source and the decoder: a tenth of the
-work. It gives frames and harmonics of a whole sentence. The *generator* (iSTFTNet) makes sound of them: the
-rest of the work. Its convolutions look a few frames far, so a slice of frames gives a slice of the sound. But
-its AdaIN layers (adaptive instance normalisation) subtract the mean over time and divide by the deviation
+The *front* is ALBERT, the durations, pitch and energy, and the decoder: a tenth of the work. It gives frames
+of a whole sentence, and their pitch. The *source* makes harmonics of the pitch: the spectrogram of a sum of
+sines. Of a slice it needs the phases with which that begins. The *generator* (iSTFTNet) makes sound of both:
+the rest of the work. Its convolutions look a few frames far, so a slice of frames gives a slice of the sound.
+But its AdaIN layers (adaptive instance normalisation) subtract the mean over time and divide by the deviation
 over time, which are known only when the whole sentence is made. So here each mean and each variance is an
 output of the generator, and a value that is given instead can be its input.
 """
@@ -17,6 +18,8 @@ from src.engines.kokoro.durations import DURATIONS
 if TYPE_CHECKING:
     from onnx import ModelProto, ValueInfoProto
 
+PITCH = "/encoder/Reshape_output_0"
+"""Pitch of each frame in Hz, shape (1, frames)."""
 FRAMES = "/decoder/decoder/decode.3/Div_4_output_0"
 """Output of the decoder, shape (1, 512, frames): 80 frames a second."""
 HARMONICS = "/decoder/decoder/generator/Concat_3_output_0"
@@ -24,14 +27,19 @@ HARMONICS = "/decoder/decoder/generator/Concat_3_output_0"
 STYLE = "style"
 USE_GIVEN = "use_given_statistics"
 """Input of the generator, a boolean: whether statistics are those that are given."""
+TURNS = "turns_before"
+"""Input of the source, shape (1, 1, 9): what `_TURNS_SO_FAR` was before the first frame."""
+_TURNS_SO_FAR = "/decoder/decoder/generator/m_source/l_sin_gen/CumSum_output_0"
+"""Sum over the frames so far of the turns of each harmonic in one sample, shape (1, frames, 9)."""
 _GIVEN, _OWN = ":given", ":own"
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """Two ONNX files and the names of what lies between them."""
+    """Three ONNX files, and the names of the generator's statistics."""
 
     front: bytes
+    source: bytes
     generator: bytes
     statistics: tuple[str, ...]
     """Names of means and variances over time, shape (1, channels, 1). `given` and `own` make of each the
@@ -49,7 +57,7 @@ def own(statistic: str) -> str:
 
 
 def cut(content: bytes) -> Parts:
-    """Cut an ONNX file of Kokoro in two. Joined, the two give the same samples to the bit.
+    """Cut an ONNX file of Kokoro in three. Joined, they give the same samples to the bit.
 
     Raises:
         ValueError: the file is no ONNX model, or another export that names its tensors otherwise.
@@ -64,19 +72,39 @@ def cut(content: bytes) -> Parts:
         raise ValueError(f"it is no ONNX model: {error}") from None
     graph = model.graph
     known = {output for node in graph.node for output in node.output}
-    if missing := {FRAMES, HARMONICS, DURATIONS} - known:
+    if missing := {PITCH, FRAMES, HARMONICS, DURATIONS, _TURNS_SO_FAR} - known:
         raise ValueError(f"its graph has no {', '.join(sorted(missing))}")
     graph.value_info.extend(
         helper.make_tensor_value_info(name, TensorProto.FLOAT, None)
-        for name in (FRAMES, HARMONICS, DURATIONS)
+        for name in (PITCH, FRAMES, HARMONICS, DURATIONS)
     )
     extractor = Extractor(model)
-    front = extractor.extract_model([each.name for each in graph.input], [FRAMES, HARMONICS, DURATIONS])
+    front = extractor.extract_model([each.name for each in graph.input], [FRAMES, PITCH, DURATIONS])
+    source = extractor.extract_model([PITCH], [HARMONICS])
     generator = extractor.extract_model([FRAMES, HARMONICS, STYLE], [graph.output[0].name])
-    for part in (front, generator):
+    for part in (front, source, generator):
         helper.set_model_props(part, {each.key: each.value for each in model.metadata_props})
+    _open_phases(source)
     statistics = _open_statistics(generator)
-    return Parts(front.SerializeToString(), generator.SerializeToString(), statistics)
+    return Parts(
+        front.SerializeToString(), source.SerializeToString(), generator.SerializeToString(), statistics
+    )
+
+
+def _open_phases(source: "ModelProto") -> None:
+    """Let the phases of the harmonics begin with those that are given."""
+    from onnx import TensorProto, helper
+
+    graph = source.graph
+    nodes = []
+    for node in graph.node:
+        nodes.append(node)
+        if _TURNS_SO_FAR in node.output:
+            node.output[0] = own(_TURNS_SO_FAR)
+            nodes.append(helper.make_node("Add", [own(_TURNS_SO_FAR), TURNS], [_TURNS_SO_FAR]))
+    del graph.node[:]
+    graph.node.extend(nodes)
+    graph.input.append(helper.make_tensor_value_info(TURNS, TensorProto.FLOAT, [1, 1, None]))
 
 
 def _open_statistics(generator: "ModelProto") -> tuple[str, ...]:

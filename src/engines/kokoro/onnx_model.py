@@ -1,4 +1,4 @@
-"""Kokoro on a CPU: the ONNX file, cut in two (`graph.py`). onnxruntime runs the front.
+"""Kokoro on a CPU: the ONNX file, cut in three (`graph.py`). onnxruntime runs the front and the source.
 
 The generator, nine tenths of the work, has its convolutions in oneDNN where the CPU has AVX2
 (`generator/`): it has the graph's weights, and comes nearer to their sound in float32. Elsewhere, and for a
@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from src.engines import cpu
 from src.engines.base import Audio
 from src.engines.kokoro.durations import DURATIONS, with_durations
-from src.engines.kokoro.frames import FrameGenerator, Frames, Statistics
-from src.engines.kokoro.graph import FRAMES, HARMONICS, STYLE, Parts, cut
+from src.engines.kokoro.frames import Decoded, FrameGenerator, Frames, Statistics, columns_of
+from src.engines.kokoro.graph import FRAMES, HARMONICS, PITCH, STYLE, TURNS, Parts, cut
 from src.engines.kokoro.onnx_generator import OnnxGenerator, run, session
 
 log = logging.getLogger(__name__)
@@ -27,6 +27,8 @@ CONTEXT = 5
 
 By their widths there are seven; with more than four, samples were no nearer to those of the whole sentence.
 """
+_SOURCE_CONTEXT = 1
+"""Frames on either side that a frame's harmonics depend on."""
 
 
 class OnnxModel:
@@ -45,6 +47,7 @@ class OnnxModel:
         from kokoro_onnx.config import DEFAULT_VOCAB
         from kokoro_onnx.session import embedded_vocab, input_dtypes
 
+        self._source: Any = None
         self._generator: FrameGenerator | None = None
         content = file.read_bytes()
         try:
@@ -54,6 +57,7 @@ class OnnxModel:
             self._front = session(with_durations(content), threads)
         else:
             self._front = session(parts.front, threads)
+            self._source = session(parts.source, threads)
             self._generator = _generator(content, parts, threads, compute_type)
         self._outputs: list[str] = [output.name for output in self._front.get_outputs()]
         self._types = input_dtypes(self._front)
@@ -63,7 +67,7 @@ class OnnxModel:
 
     @property
     def makes_slices(self) -> bool:
-        """Whether `frames`, `slice` and `speak_with_statistics` can be called."""
+        """Whether `decode`, `slice` and `speak_with_statistics` can be called."""
         return self._generator is not None
 
     def speak(self, tokens: Sequence[int], style: Audio) -> tuple[Audio, Audio | None]:
@@ -71,15 +75,27 @@ class OnnxModel:
         if self._generator is None:
             made = run(self._front, self._outputs, self._inputs(tokens, style))
             return made[self._outputs[0]].ravel(), made.get(DURATIONS)
-        frames = self.frames(tokens, style)
-        return self._generator.samples(frames, None), frames.durations
+        decoded = self.decode(tokens, style)
+        return self._generator.samples(self.frames(decoded), None), decoded.durations
 
-    def frames(self, tokens: Sequence[int], style: Audio) -> Frames:
-        """The frames of a whole sentence, of which `slice` makes sound."""
+    def decode(self, tokens: Sequence[int], style: Audio) -> Decoded:
+        """What the front makes of a whole sentence, and `slice` makes sound of."""
         made = run(self._front, self._outputs, self._inputs(tokens, style))
-        return Frames(made[FRAMES], made[HARMONICS], style, made[DURATIONS])
+        return Decoded(made[FRAMES], made[PITCH], style, made[DURATIONS])
 
-    def slice(self, frames: Frames, begin: int, end: int, statistics: Statistics) -> Audio:
+    def frames(self, decoded: Decoded, first: int = 0, last: int | None = None) -> Frames:
+        """What the generator makes sound of, from the frame `first` to `last`."""
+        last = len(decoded) if last is None else last
+        begin, end = max(0, first - _SOURCE_CONTEXT), min(len(decoded), last + _SOURCE_CONTEXT)
+        inputs = {PITCH: decoded.pitch[:, begin:end], TURNS: decoded.turns_before(begin)}
+        harmonics = run(self._source, [HARMONICS], inputs)[HARMONICS]
+        return Frames(
+            decoded.frames[:, :, first:last],
+            columns_of(harmonics, first - begin, last - begin),
+            decoded.style,
+        )
+
+    def slice(self, decoded: Decoded, begin: int, end: int, statistics: Statistics) -> Audio:
         """Samples of the frames from `begin` to `end` of a sentence, and of `CONTEXT` frames around them.
 
         Args:
@@ -88,12 +104,12 @@ class OnnxModel:
         Returns:
             Samples from those of the frame max(0, begin - CONTEXT) on.
         """
-        first, last = max(0, begin - CONTEXT), min(len(frames), end + CONTEXT)
-        return self._cut_generator.samples(frames.part(first, last), statistics)
+        first, last = max(0, begin - CONTEXT), min(len(decoded), end + CONTEXT)
+        return self._cut_generator.samples(self.frames(decoded, first, last), statistics)
 
     def speak_with_statistics(self, tokens: Sequence[int], style: Audio) -> tuple[Audio, Statistics]:
         """A whole sentence, and the statistics that it is normalised with."""
-        return self._cut_generator.samples_and_statistics(self.frames(tokens, style))
+        return self._cut_generator.samples_and_statistics(self.frames(self.decode(tokens, style)))
 
     def close(self) -> None:
         """See `SpeechModel`."""

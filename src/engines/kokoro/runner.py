@@ -241,8 +241,8 @@ class Runner:
                     self._ask_for(each)
             return None
         tokens = [self._vocabulary[sound] for sound in phonemes]
-        frames = self._model.frames(tokens, self._styles.style(voice, len(tokens)))
-        return SlicedSentence(self._model, frames, expected)
+        decoded = self._model.decode(tokens, self._styles.style(voice, len(tokens)))
+        return SlicedSentence(self._model, decoded, expected)
 
     def _ask_for(self, voice: Voice) -> bool:
         """Put a voice into `_unlearnt`, unless it is or was there."""

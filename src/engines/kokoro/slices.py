@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from src.engines.base import Audio
-from src.engines.kokoro.frames import FRAME_SAMPLES, Frames
+from src.engines.kokoro.frames import FRAME_SAMPLES, Decoded
 from src.engines.kokoro.onnx_model import CONTEXT, OnnxModel
 from src.engines.kokoro.statistics import Learnt
 
@@ -56,15 +56,15 @@ class SlicedSentence:
 
     Args:
         model: one that makes slices.
-        frames: of the sentence.
+        decoded: the sentence.
         expected: what is known of the voice.
     """
 
-    def __init__(self, model: OnnxModel, frames: Frames, expected: Learnt) -> None:
+    def __init__(self, model: OnnxModel, decoded: Decoded, expected: Learnt) -> None:
         self.expected = expected
         self._model = model
-        self._frames = frames
-        self._bounds: Sequence[int] = bounds(frames.durations, len(frames))
+        self._decoded = decoded
+        self._bounds: Sequence[int] = bounds(decoded.durations, len(decoded))
         self._at = 0
         self._made: list[Audio] = []
         self._overlap: Audio | None = None
@@ -87,7 +87,7 @@ class SlicedSentence:
         begin = self._bounds[self._at]
         self._at = len(self._bounds) - 1 if rest else self._at + 1
         end = self._bounds[self._at]
-        samples = self._model.slice(self._frames, begin, end, self.expected.statistics)
+        samples = self._model.slice(self._decoded, begin, end, self.expected.statistics)
         origin = max(0, begin - CONTEXT) * FRAME_SAMPLES
         first, last = begin * FRAME_SAMPLES - origin, end * FRAME_SAMPLES - origin
         half = _FADE // 2

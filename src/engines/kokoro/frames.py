@@ -41,7 +41,8 @@ class Decoded:
         """
         harmonics = np.arange(1, _HARMONICS + 1)
         turns = self.pitch[0, :frame, None].astype(np.float64) * harmonics / _SAMPLE_RATE % 1
-        return (turns.sum(0) % (1 / FRAME_SAMPLES)).astype(np.float32)[None, None]
+        so_far: Audio = (turns.sum(0) % (1 / FRAME_SAMPLES)).astype(np.float32)
+        return so_far[None, None]
 
 
 @dataclass(frozen=True, slots=True)

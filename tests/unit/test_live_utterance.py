@@ -65,7 +65,7 @@ def test_an_update_has_the_last_seconds_and_nothing_before_is_copied() -> None:
 
 
 def test_a_short_utterance_is_read_behind_the_tail_of_the_one_before() -> None:
-    before = Tail(np.ones(2 * STT_SAMPLE_RATE, np.float32), (3, 4), "the tail", 0)
+    before = Tail(np.ones(2 * STT_SAMPLE_RATE, np.float32), (3, 4), "the tail", 0, 6.0)
     one = utterance(1.5)
     update = one.next_update(tail=before)
     assert (update.offset, update.end, update.forced, update.said) == (-2.0, 1.5, (3, 4), "the tail")
@@ -80,7 +80,7 @@ def test_a_short_utterance_is_read_behind_the_tail_of_the_one_before() -> None:
 
 
 def test_a_first_word_behind_a_tail_waits_less() -> None:
-    tail = Tail(silence(2.0), (3,), "tail", 0)
+    tail = Tail(silence(2.0), (3,), "tail", 0, 6.0)
     for before, stable in ((None, ""), (tail, "The")):
         one = utterance(1.5)
         at = 2.0 if before else 0.0
@@ -91,7 +91,7 @@ def test_a_first_word_behind_a_tail_waits_less() -> None:
 
 def test_what_the_decoder_reads_in_the_tail_was_not_said_in_the_utterance() -> None:
     one = utterance(2.0)
-    tail = Tail(np.ones(2 * STT_SAMPLE_RATE, np.float32), (3,), "tail", 0)
+    tail = Tail(np.ones(2 * STT_SAMPLE_RATE, np.float32), (3,), "tail", 0, 6.0)
     progress = one.take(one.next_update(tail=tail), heard(word(" again", 0.4), word(" The", 2.3)))
     assert (progress.stable, progress.tentative) == ("", "")
 

@@ -26,7 +26,7 @@ from src.services.live.context import Context, joined
 from src.services.live.endpointing import Edge, Endpointer, Turn, TurnDetection
 from src.services.live.events import Completed, Failed, LiveEvent, SpeechStarted, SpeechStopped, Words
 from src.services.live.final import FinalReader, FinalText
-from src.services.live.tail import NEAR, Tail
+from src.services.live.tail import LONG, NEAR, SHORT, Extent, Tail
 from src.services.live.utterance import GUARD, MAX_PROMPT, Update, Utterance, rest_of
 from src.services.stt import SttService
 
@@ -97,7 +97,7 @@ class LiveSession:
         """Held while an update is in flight."""
         self._final = FinalReader(stt, self._context, self._read_to_end)
         self._finals: asyncio.Queue[tuple[Utterance, LiveOptions] | None] = asyncio.Queue(_MAX_FINALS)
-        self._tail: Tail | None = None
+        self._tails: dict[Extent, Tail | None] = {}
         """The end of the last utterance whose final text is there."""
         self._news = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -328,11 +328,11 @@ class LiveSession:
         self._news.set()
 
     def _tail_before(self, utterance: Utterance, language: str | None) -> Tail | None:
-        """The end of the utterance before, if an utterance may be read with it and the machine has room."""
-        tail = self._tail
+        """The end of the utterance before, if an utterance may be read with it."""
+        # where updates are rarer than wanted already, a long one would make them rarer still
+        has_room = self._interval <= self._options.interval
+        tail = self._tails.get(LONG if has_room else SHORT)
         if tail is None or utterance.start - tail.end > NEAR:
-            return None
-        if self._interval > self._options.interval:  # it costs more, which would make updates rarer still
             return None
         context = self._context.before(utterance.item_id, language)
         return tail if context.endswith(tail.text) else None
@@ -367,7 +367,7 @@ class LiveSession:
                 event = self._completed(utterance, final)
             except VozError as error:
                 event = Failed(utterance.item_id, error)
-                self._tail = None
+                self._tails = {}
             utterance.is_completed = True
             self._emit(event)
         await self._events.put(None)
@@ -385,7 +385,7 @@ class LiveSession:
     def _completed(self, utterance: Utterance, final: FinalText) -> Completed:
         self._context.completed(utterance.item_id, final.text, final.language)
         self._final.completed(utterance, final.text)
-        self._tail = utterance.tail(final.text)
+        self._tails = {extent: utterance.tail(final.text, extent) for extent in (LONG, SHORT)}
         start = utterance.start / STT_SAMPLE_RATE
         return Completed(
             item_id=utterance.item_id,

@@ -15,12 +15,24 @@ NEAR = 3 * STT_SAMPLE_RATE
 """Samples after the end of an utterance from which on the next one is read without its audio."""
 PAUSE = round(0.3 * STT_SAMPLE_RATE)
 """Samples of silence that are left of the pause between the two."""
-_SECONDS = 4.0
-"""Seconds before its end from which on words belong to the tail."""
-_MOST = round(5.5 * STT_SAMPLE_RATE)
-"""Samples of the longest tail: between the last words there may be silence."""
+_MOST_SILENCE = 1.5
+"""Seconds that a tail may be longer than wanted: between two words there may be silence."""
 _FRAME = 480
 """Samples over which loudness is compared."""
+
+
+class Extent(NamedTuple):
+    """How much is read besides an utterance, and for how long."""
+
+    seconds: float
+    """Before the end of the utterance before: words from there on belong to its tail."""
+    until: float
+    """Seconds of an utterance up to which it is read with the tail. A longer one says enough by itself."""
+
+
+LONG = Extent(4.0, 6.0)
+SHORT = Extent(2.0, 3.0)
+"""Takes a quarter of the time that `LONG` takes, for most of what that brings. See `docs/live.md`."""
 
 
 class SaidWord(NamedTuple):
@@ -41,9 +53,11 @@ class Tail:
     text: str
     end: int
     """The sample of the session at which the utterance ended."""
+    until: float
+    """As `Extent.until`."""
 
 
-def tail_of(audio: Audio, words: Sequence[SaidWord], text: str, end: int) -> Tail | None:
+def tail_of(audio: Audio, words: Sequence[SaidWord], text: str, end: int, extent: Extent) -> Tail | None:
     """The tail of an utterance, cut where it is quietest between two words.
 
     Args:
@@ -51,11 +65,12 @@ def tail_of(audio: Audio, words: Sequence[SaidWord], text: str, end: int) -> Tai
         words: of the utterance, as updates read them.
         text: its final text.
         end: the sample of the session at which it ended.
+        extent: how long the tail is to be.
 
     Returns:
         None if there is none, or if the final text ends with other words.
     """
-    latest = len(audio) / STT_SAMPLE_RATE - _SECONDS
+    latest = len(audio) / STT_SAMPLE_RATE - extent.seconds
     first = next((index for index, word in enumerate(words) if word.time >= latest), None)
     if first is None:
         return None
@@ -64,10 +79,11 @@ def tail_of(audio: Audio, words: Sequence[SaidWord], text: str, end: int) -> Tai
         between = [round(word.time * STT_SAMPLE_RATE) for word in words[first - 1 : first + 1]]
         start = between[0] + _quietest(audio[between[0] : between[1]])
     said = "".join(word.text for word in words[first:]).strip()
-    if not said or not text.endswith(said) or len(audio) - start > _MOST:
+    longest = round((extent.seconds + _MOST_SILENCE) * STT_SAMPLE_RATE)
+    if not said or not text.endswith(said) or len(audio) - start > longest:
         return None
     tokens = tuple(token for word in words[first:] for token in word.tokens)
-    return Tail(audio[start:].copy(), tokens, said, end)
+    return Tail(audio[start:].copy(), tokens, said, end, extent.until)
 
 
 def _quietest(audio: Audio) -> int:

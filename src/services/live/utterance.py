@@ -22,7 +22,7 @@ from src.engines.base import (
     Word,
     plain_word,
 )
-from src.services.live.tail import PAUSE, SaidWord, Tail, tail_of
+from src.services.live.tail import PAUSE, Extent, SaidWord, Tail, tail_of
 
 GUARD = 0.4
 """Seconds behind the newest audio at which a word of which Whisper is sure is stable."""
@@ -74,9 +74,6 @@ _MAX_WINDOW = 8.0
 """Seconds of audio that one update reads. Most of an update's cost is the encoder's, and grows with it."""
 _KEPT = 4.0
 """Seconds of audio that are left when the window is cut."""
-_WITH_TAIL = 6.0
-"""Seconds of an utterance up to which updates read it with the tail of the one before. A longer one says
-enough by itself."""
 MAX_PROMPT = 200
 """Characters of what was said before the window that the decoder is given. They take a sixth of an update's
 time."""
@@ -260,7 +257,7 @@ class Utterance:
             step=step,
             spoken=spoken,
         )
-        if tail is None or self._window or self.seconds > _WITH_TAIL:
+        if tail is None or self._window or self.seconds > tail.until:
             return update
         return replace(
             update,
@@ -351,12 +348,12 @@ class Utterance:
             found.append(Word(start, max(start, end), word.text, word.probability))
         return tuple(found)
 
-    def tail(self, text: str) -> Tail | None:
+    def tail(self, text: str, extent: Extent) -> Tail | None:
         """Its last seconds, if it has ended with this text."""
         words = [SaidWord(word.text, word.tokens, word.time) for word in self.words]
         words += [SaidWord(word.text, word.tokens, word.end + self._rest_offset) for word in self._rest]
         length = self._samples if self.spoken is None else self.spoken + PAUSE
-        return tail_of(self.audio[:length], words, text, self.start + self._samples)
+        return tail_of(self.audio[:length], words, text, self.start + self._samples, extent)
 
     def _said_once(self, update: Update, words: Sequence[PartialWord]) -> Sequence[PartialWord]:
         """The words up to where the decoder repeats itself: the first one of audio that was read before."""

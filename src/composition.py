@@ -211,17 +211,17 @@ def _limit(engine: Engine, models: Models, settings: Settings) -> int:
 
 async def _live_load(models: Models, settings: Settings) -> LiveLoad:
     """What live sessions cost, as far as it can be known before the first."""
-    load = LiveLoad(partial(_live_seconds, models, settings))
+    load = LiveLoad(partial(_live_seconds, models, settings.threads))
     if settings.live_sessions != 0:
         load.assume(Cost.with_update(await update_seconds(models.stt)))
     return load
 
 
-def _live_seconds(models: Models, settings: Settings) -> float:
-    """Seconds that the engine of speech to text has each second for this process."""
+def _live_seconds(models: Models, threads: int) -> float:
+    """Seconds that the engine of speech to text has each second for this process, with so many threads."""
     load, on_gpu = models.stt.load, models.stt.info.device == "cuda"
     if load.replicas is None or load.threads is None:
-        return 1 if on_gpu else settings.threads
+        return 1 if on_gpu else threads
     return max(1, load.replicas if on_gpu else load.threads) / models.client_processes
 
 

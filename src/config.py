@@ -3,7 +3,6 @@
 import os
 import re
 from enum import StrEnum
-from functools import cached_property
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -393,11 +392,11 @@ class Settings(BaseSettings):
         pairs = [pair.partition("=") for pair in _split(given.get_secret_value())] if given else []
         return {name.strip().lower(): unquote(value).strip() for name, _, value in pairs}
 
-    @cached_property
+    @property
     def threads(self) -> int:
         """CPU threads for one worker process: CPU_THREADS, or its share of the cores, at least one.
 
-        Found once: the limits of cores stand in files, and live sessions ask for each piece of audio.
+        The limits of cores stand in files, so what asks often keeps the answer.
         """
         return self.cpu_threads or max(1, usable_cores() // self.web_concurrency)
 

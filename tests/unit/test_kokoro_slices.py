@@ -103,10 +103,10 @@ def test_a_slice_begins_with_the_phases_that_the_whole_has_there() -> None:
     pitch = np.random.default_rng(0).uniform(0, 400, (1, 1200)).astype(np.float32)
     nothing = np.zeros((1, 1, 1), np.float32)
     decoded = Decoded(nothing, pitch, nothing, nothing)
-    np.testing.assert_array_equal(decoded.turns_before(0), np.zeros((1, 1, 9), np.float32))
+    np.testing.assert_array_equal(decoded.cycles_before(0), np.zeros((1, 1, 9), np.float32))
     # in the whole, each sample of a frame goes on by as much
-    turns = (pitch[0, :1000, None].astype(np.float64) * harmonics / 24_000).sum(0) * FRAME_SAMPLES
-    found = decoded.turns_before(1000).ravel() * FRAME_SAMPLES
-    away = np.abs((found - turns + 0.5) % 1 - 0.5)
-    assert turns.min() > 1000
+    cycles = (pitch[0, :1000, None].astype(np.float64) * harmonics / 24_000).sum(0) * FRAME_SAMPLES
+    found = decoded.cycles_before(1000).ravel() * FRAME_SAMPLES
+    away = np.abs((found - cycles + 0.5) % 1 - 0.5)
+    assert cycles.min() > 1000
     assert away.max() < 1e-5

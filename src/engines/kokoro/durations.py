@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 
 from src.engines.base import Audio, WordSpan
+from src.engines.kokoro.frames import FRAME_SAMPLES, SAMPLE_RATE
 
 Span = tuple[int, int]
 
-FRAME_SECONDS = 600 / 24_000
+FRAME_SECONDS = 2 * FRAME_SAMPLES / SAMPLE_RATE
 """Length of a frame of the duration predictor, in seconds."""
 
 DURATIONS = "/encoder/Clip_output_0"

@@ -11,7 +11,10 @@ FRAME_SAMPLES = 300
 """Samples of a frame of the decoder: 80 frames a second."""
 _FRAME_HARMONICS = 60
 """Columns of a frame in the harmonics' spectrogram."""
-_SAMPLE_RATE, _HARMONICS = 24_000, 9
+SAMPLE_RATE = 24_000
+"""Hz of every voice."""
+HARMONIC_COUNT = 9
+"""Sines of the harmonic source: the pitch and its multiples."""
 
 Statistics = tuple[Audio, ...]
 """Mean and variance of each channel over time, wherever the generator normalises: shape (1, channels, 1)."""
@@ -34,14 +37,15 @@ class Decoded:
         """Number of frames."""
         return int(self.frames.shape[2])
 
-    def turns_before(self, frame: int) -> Audio:
-        """The sum over the frames before of each harmonic's turns in one sample, shape (1, 1, 9).
+    def cycles_before(self, frame: int) -> Audio:
+        """Sum over the frames before `frame` of each harmonic's frequency in cycles a sample, (1, 1, 9).
 
-        What makes whole turns in the samples of a frame is left out, so that float32 has enough digits.
+        It is given modulo 1/300, so that float32 has enough digits: a frame has 300 samples, so 1/300 makes a
+        whole cycle of phase.
         """
-        harmonics = np.arange(1, _HARMONICS + 1)
-        turns = self.pitch[0, :frame, None].astype(np.float64) * harmonics / _SAMPLE_RATE % 1
-        so_far: Audio = (turns.sum(0) % (1 / FRAME_SAMPLES)).astype(np.float32)
+        harmonics = np.arange(1, HARMONIC_COUNT + 1)
+        cycles = self.pitch[0, :frame, None].astype(np.float64) * harmonics / SAMPLE_RATE
+        so_far: Audio = (cycles.sum(0) % (1 / FRAME_SAMPLES)).astype(np.float32)
         return so_far[None, None]
 
 

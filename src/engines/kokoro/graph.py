@@ -1,12 +1,12 @@
 """Kokoro's graph cut in three, so that the sound of a sentence can be made piece by piece.
 
-The *front* is ALBERT, the durations, pitch and energy, and the decoder: a tenth of the work. It gives frames
-of a whole sentence, and their pitch. The *source* makes harmonics of the pitch: the spectrogram of a sum of
-sines. Of a slice it needs the phases with which that begins. The *generator* (iSTFTNet) makes sound of both:
-the rest of the work. Its convolutions look a few frames far, so a slice of frames gives a slice of the sound.
-But its AdaIN layers (adaptive instance normalisation) subtract the mean over time and divide by the deviation
-over time, which are known only when the whole sentence is made. So here each mean and each variance is an
-output of the generator, and a value that is given instead can be its input.
+The *front* is ALBERT, the durations, pitch and energy, and the decoder. It gives frames of a whole sentence,
+and their pitch. The *source* makes harmonics of the pitch: the spectrogram of a sum of sines. Of a slice it
+needs the phases with which that begins. The *generator* (iSTFTNet) makes sound of both: nine tenths of the
+work where onnxruntime does all of it. Its convolutions look a few frames far, so a slice of frames gives a
+slice of the sound. But its AdaIN layers (adaptive instance normalisation) subtract the mean over time and
+divide by the deviation over time, which are known only when the whole sentence is made. So here each mean and
+each variance is an output of the generator, and a value that is given instead can be its input.
 """
 
 from collections.abc import Callable, Iterable
@@ -27,10 +27,10 @@ HARMONICS = "/decoder/decoder/generator/Concat_3_output_0"
 STYLE = "style"
 USE_GIVEN = "use_given_statistics"
 """Input of the generator, a boolean: whether statistics are those that are given."""
-TURNS = "turns_before"
-"""Input of the source, shape (1, 1, 9): what `_TURNS_SO_FAR` was before the first frame."""
-_TURNS_SO_FAR = "/decoder/decoder/generator/m_source/l_sin_gen/CumSum_output_0"
-"""Sum over the frames so far of the turns of each harmonic in one sample, shape (1, frames, 9)."""
+CYCLES = "cycles_before"
+"""Input of the source, shape (1, 1, 9): what `_CYCLES_SO_FAR` was before the first frame."""
+_CYCLES_SO_FAR = "/decoder/decoder/generator/m_source/l_sin_gen/CumSum_output_0"
+"""Sum over the frames so far of each harmonic's frequency in cycles a sample, shape (1, frames, 9)."""
 _GIVEN, _OWN = ":given", ":own"
 
 
@@ -72,7 +72,7 @@ def cut(content: bytes) -> Parts:
         raise ValueError(f"it is no ONNX model: {error}") from None
     graph = model.graph
     known = {output for node in graph.node for output in node.output}
-    if missing := {PITCH, FRAMES, HARMONICS, DURATIONS, _TURNS_SO_FAR} - known:
+    if missing := {PITCH, FRAMES, HARMONICS, DURATIONS, _CYCLES_SO_FAR} - known:
         raise ValueError(f"its graph has no {', '.join(sorted(missing))}")
     graph.value_info.extend(
         helper.make_tensor_value_info(name, TensorProto.FLOAT, None)
@@ -99,12 +99,12 @@ def _open_phases(source: "ModelProto") -> None:
     nodes = []
     for node in graph.node:
         nodes.append(node)
-        if _TURNS_SO_FAR in node.output:
-            node.output[0] = own(_TURNS_SO_FAR)
-            nodes.append(helper.make_node("Add", [own(_TURNS_SO_FAR), TURNS], [_TURNS_SO_FAR]))
+        if _CYCLES_SO_FAR in node.output:
+            node.output[0] = own(_CYCLES_SO_FAR)
+            nodes.append(helper.make_node("Add", [own(_CYCLES_SO_FAR), CYCLES], [_CYCLES_SO_FAR]))
     del graph.node[:]
     graph.node.extend(nodes)
-    graph.input.append(helper.make_tensor_value_info(TURNS, TensorProto.FLOAT, [1, 1, None]))
+    graph.input.append(helper.make_tensor_value_info(CYCLES, TensorProto.FLOAT, [1, 1, None]))
 
 
 def _open_statistics(generator: "ModelProto") -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """Kokoro on a CPU: the ONNX file, cut in three (`graph.py`). onnxruntime runs the front and the source.
 
-The generator, nine tenths of the work, has its convolutions in oneDNN where the CPU has AVX2
+The generator, nine tenths of the graph's work, has its convolutions in oneDNN where the CPU has AVX2
 (`generator/`): it has the graph's weights, and comes nearer to their sound in float32. Elsewhere, and for a
 file whose weights are quantised in another way, onnxruntime runs it, too.
 """
@@ -17,7 +17,7 @@ from src.engines import cpu
 from src.engines.base import Audio
 from src.engines.kokoro.durations import DURATIONS, with_durations
 from src.engines.kokoro.frames import Decoded, FrameGenerator, Frames, Statistics, columns_of
-from src.engines.kokoro.graph import FRAMES, HARMONICS, PITCH, STYLE, TURNS, Parts, cut
+from src.engines.kokoro.graph import CYCLES, FRAMES, HARMONICS, PITCH, STYLE, Parts, cut
 from src.engines.kokoro.onnx_generator import OnnxGenerator, run, session
 
 log = logging.getLogger(__name__)
@@ -67,7 +67,7 @@ class OnnxModel:
 
     @property
     def makes_slices(self) -> bool:
-        """Whether `decode`, `slice` and `speak_with_statistics` can be called."""
+        """Whether `decode`, `frames`, `slice` and `speak_with_statistics` can be called."""
         return self._generator is not None
 
     def speak(self, tokens: Sequence[int], style: Audio) -> tuple[Audio, Audio | None]:
@@ -84,10 +84,15 @@ class OnnxModel:
         return Decoded(made[FRAMES], made[PITCH], style, made[DURATIONS])
 
     def frames(self, decoded: Decoded, first: int = 0, last: int | None = None) -> Frames:
-        """What the generator makes sound of, from the frame `first` to `last`."""
+        """What the generator makes sound of.
+
+        Args:
+            first: the first frame.
+            last: the frame behind the last one; None: the end.
+        """
         last = len(decoded) if last is None else last
         begin, end = max(0, first - _SOURCE_CONTEXT), min(len(decoded), last + _SOURCE_CONTEXT)
-        inputs = {PITCH: decoded.pitch[:, begin:end], TURNS: decoded.turns_before(begin)}
+        inputs = {PITCH: decoded.pitch[:, begin:end], CYCLES: decoded.cycles_before(begin)}
         harmonics = run(self._source, [HARMONICS], inputs)[HARMONICS]
         return Frames(
             decoded.frames[:, :, first:last],

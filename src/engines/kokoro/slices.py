@@ -1,8 +1,8 @@
 """The sound of a sentence slice by slice, the first one short, so that it is heard soon.
 
 Durations, pitch and frames are those of the whole sentence. Every slice is normalised with the same
-statistics (`statistics.py`), so slices that overlap have the same samples there but for the rounding to
-8 bits.
+statistics (`statistics.py`), so slices that overlap have nearly the same samples there. What differs is the
+rounding to 8 bits, and the phases of nearly empty bins of the harmonics, which are sums of float32.
 """
 
 from collections.abc import Sequence

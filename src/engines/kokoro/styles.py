@@ -9,12 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from src.engines.base import Audio, Voice
+from src.engines.kokoro.frames import SAMPLE_RATE
 from src.errors import ModelUnavailable
 from src.weights.fingerprint import fingerprint
 
 MODEL = "kokoro-82m"
-SAMPLE_RATE = 24_000
-"""Hz of every voice."""
 
 _LOCALES = {"a": "en-US", "b": "en-GB", "e": "es-ES"}
 _GENDERS = {"f": "female", "m": "male"}

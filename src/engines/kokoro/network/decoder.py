@@ -7,15 +7,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from src.engines.kokoro.frames import HARMONIC_COUNT, SAMPLE_RATE
 from src.engines.kokoro.network.layers import SnakeBlock, StyledBlock
 
-_SAMPLE_RATE = 24_000
 RATES = (10, 6)
 """Factors by which the generator's stages lengthen their input."""
 KERNELS = (3, 7, 11)
 """Kernel sizes of the residual blocks side by side."""
 _FFT, _HOP = 20, 5
-_HARMONICS = 9
 _CURVE_HOP = math.prod(RATES) * _HOP
 """Samples of one value of the pitch: half a frame."""
 _VOICED_HZ = 10
@@ -64,7 +63,7 @@ class _Source(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.l_linear = nn.Linear(_HARMONICS, 1)
+        self.l_linear = nn.Linear(HARMONIC_COUNT, 1)
 
     def forward(self, pitch: Tensor) -> Tensor:
         """The pitch as a sum of harmonics, (1, samples); a constant where it is not voiced.
@@ -73,9 +72,9 @@ class _Source(nn.Module):
             pitch: in Hz, (1, 2 x frames).
         """
         # float64: the phase grows to 100,000, of which float32 has two digits behind the point
-        harmonics = torch.arange(1, _HARMONICS + 1, device=pitch.device, dtype=torch.float64)
-        turns = (pitch.double()[:, None] * harmonics[:, None] / _SAMPLE_RATE) % 1
-        phase = turns.cumsum(2) * (2 * math.pi * _CURVE_HOP)
+        harmonics = torch.arange(1, HARMONIC_COUNT + 1, device=pitch.device, dtype=torch.float64)
+        cycles = (pitch.double()[:, None] * harmonics[:, None] / SAMPLE_RATE) % 1
+        phase = cycles.cumsum(2) * (2 * math.pi * _CURVE_HOP)
         phase = functional.interpolate(phase, scale_factor=_CURVE_HOP, mode="linear")
         voiced = (pitch > _VOICED_HZ).float().repeat_interleave(_CURVE_HOP, 1)
         sines = 0.1 * torch.sin(phase).float() * voiced[:, None]

@@ -50,12 +50,17 @@ for name in sys.argv[1].split(","):
 
 def run(folder: Path, amount: float) -> list[list[float]]:
     """Run the kernels in a process of its own: the result of each, and whether its code was found on disk."""
+    lay_out(folder, amount)
+    return result(start(folder, "import kernels.outer"))
+
+
+def lay_out(folder: Path, amount: float) -> None:
+    """Write the kernels' package."""
     package = folder / "kernels"
     package.mkdir(exist_ok=True)
     (package / "__init__.py").write_text("")
     (package / "outer.py").write_text(KERNELS)
     (package / "inner.py").write_text(INNER.format(amount=amount))
-    return result(start(folder, "import kernels.outer"))
 
 
 def start(folder: Path, program: str, *arguments: str) -> "subprocess.Popen[str]":
@@ -107,12 +112,39 @@ def test_several_processes_compile_a_kernel_once(tmp_path: Path) -> None:
     assert found == len(orders) + (len(orders) - 1) * 3, "a kernel was compiled twice, or lost"
 
 
+UNKEPT = """
+import fcntl, sys
+import numpy as np
+
+def refuse(*_):
+    raise OSError(37, "No locks available")
+
+if sys.argv[1] == "True":
+    fcntl.flock = refuse
+from kernels.alone import with_ours
+
+x = np.zeros(3)
+with_ours(x)
+print(x[0], len(with_ours._cache.cache_path or ""))
+"""
+ALONE = """
+from src.engines.kernels.jit import compiled
+
+@compiled
+def with_ours(x):
+    for at in range(len(x)):
+        x[at] += 1
+"""
+
+
 @pytest.mark.slow
-def test_a_kernel_runs_where_nothing_can_be_kept(tmp_path: Path) -> None:
-    assert run(tmp_path, 1.0) == [[1.0, 0.0], [1.0, 0.0]]
-    [cache] = tmp_path.glob("kernels/__pycache__")
-    for one in cache.glob("*"):
-        one.unlink()
-    cache.rmdir()
-    cache.write_text("not a folder")
-    assert run(tmp_path, 1.0)[1][0] == 1.0
+@pytest.mark.parametrize("cannot_lock", [True, False], ids=["files cannot be locked", "no folder for files"])
+def test_a_kernel_runs_where_nothing_can_be_kept(cannot_lock: bool, tmp_path: Path) -> None:
+    lay_out(tmp_path, 1.0)
+    (tmp_path / "kernels" / "alone.py").write_text(ALONE)
+    if not cannot_lock:  # neither beside the module nor in the user's cache
+        for place in (tmp_path / "kernels" / "__pycache__", tmp_path / ".cache"):
+            place.write_text("not a folder")
+    [[added, length_of_folder]] = result(start(tmp_path, UNKEPT, str(cannot_lock)))
+    assert added == 1.0
+    assert bool(length_of_folder) is cannot_lock

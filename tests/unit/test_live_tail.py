@@ -17,20 +17,20 @@ WORDS = [SaidWord(f" {at}.", (at,), float(at)) for at in range(1, 9)]
 def test_a_tail_has_the_last_words_and_is_cut_where_it_is_quietest() -> None:
     audio = loud(9.0)
     audio[round(4.4 * STT_SAMPLE_RATE) : round(4.5 * STT_SAMPLE_RATE)] = 0.1
-    tail = tail_of(audio, WORDS, "1. 2. 3. 4. 5. 6. 7. 8.", 99, LONG)
+    tail = tail_of(audio, WORDS, "1. 2. 3. 4. 5. 6. 7. 8.", "a", 99, LONG)
     assert tail is not None
-    assert (tail.text, tail.tokens, tail.end) == ("5. 6. 7. 8.", (5, 6, 7, 8), 99)
+    assert (tail.text, tail.tokens, tail.end) == (" 5. 6. 7. 8.", (5, 6, 7, 8), 99)
     assert len(tail.audio) / STT_SAMPLE_RATE == pytest.approx(9.0 - 4.4, abs=0.05)
-    short = tail_of(audio, WORDS, "1. 2. 3. 4. 5. 6. 7. 8.", 99, SHORT)
+    short = tail_of(audio, WORDS, "1. 2. 3. 4. 5. 6. 7. 8.", "a", 99, SHORT)
     assert short is not None
-    assert (short.text, short.tokens) == ("7. 8.", (7, 8))
+    assert (short.text, short.tokens) == (" 7. 8.", (7, 8))
     assert short.until < tail.until
 
 
 def test_a_short_utterance_is_its_own_tail() -> None:
-    tail = tail_of(loud(3.0), WORDS[:2], "1. 2.", 0, LONG)
+    tail = tail_of(loud(3.0), WORDS[:2], "1. 2.", "a", 0, LONG)
     assert tail is not None
-    assert (tail.text, len(tail.audio)) == ("1. 2.", 3 * STT_SAMPLE_RATE)
+    assert (tail.text, len(tail.audio)) == (" 1. 2.", 3 * STT_SAMPLE_RATE)
 
 
 @pytest.mark.parametrize(
@@ -40,8 +40,22 @@ def test_a_short_utterance_is_its_own_tail() -> None:
         (9.0, [], "nothing was read by updates"),
         (9.0, WORDS[:3], "1. 2. 3."),
         (9.0, [WORDS[0], WORDS[7]], "1. 8."),
+        (9.0, [SaidWord(" cause.", (1,), 8.0)], "because."),
     ],
-    ids=["it ends with other words", "no words", "none near the end", "a long silence between words"],
+    ids=[
+        "it ends with other words",
+        "no words",
+        "none near the end",
+        "a long silence between words",
+        "a part of a word",
+    ],
 )
 def test_there_is_no_tail(seconds: float, words: list[SaidWord], text: str) -> None:
-    assert tail_of(loud(seconds), words, text, 0, LONG) is None
+    assert tail_of(loud(seconds), words, text, "a", 0, LONG) is None
+
+
+def test_words_behind_the_audio_are_no_part_of_the_tail() -> None:
+    """An utterance without pauses is cut behind words that updates read already."""
+    tail = tail_of(loud(6.5), WORDS, "1. 2. 3. 4. 5. 6.", "a", 0, LONG)
+    assert tail is not None
+    assert tail.text == " 3. 4. 5. 6."

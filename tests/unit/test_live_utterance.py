@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from src.engines.base import STT_SAMPLE_RATE, PartialTranscript, PartialWord
-from src.services.live.tail import Tail
+from src.services.live.tail import LONG, Tail
 from src.services.live.utterance import GUARD, Progress, Utterance, rest_of
 
 
@@ -65,10 +65,10 @@ def test_an_update_has_the_last_seconds_and_nothing_before_is_copied() -> None:
 
 
 def test_a_short_utterance_is_read_behind_the_tail_of_the_one_before() -> None:
-    before = Tail(np.ones(2 * STT_SAMPLE_RATE, np.float32), (3, 4), "the tail", 0, 6.0)
+    before = Tail(np.ones(2 * STT_SAMPLE_RATE, np.float32), (3, 4), " the tail", "a", 0, 6.0)
     one = utterance(1.5)
     update = one.next_update(tail=before)
-    assert (update.offset, update.end, update.forced, update.said) == (-2.0, 1.5, (3, 4), "the tail")
+    assert (update.offset, update.end, update.forced, update.said) == (-2.0, 1.5, (3, 4), " the tail")
     np.testing.assert_array_equal(update.audio, np.append(before.audio, silence(1.5)))
     assert one.take(update, heard(word(" The", 2.3, 5), word(" cat", 3.4, 6))).stable == "The"
     assert one.words[0].time == pytest.approx(0.3), "of the utterance"
@@ -80,7 +80,7 @@ def test_a_short_utterance_is_read_behind_the_tail_of_the_one_before() -> None:
 
 
 def test_a_first_word_behind_a_tail_waits_less() -> None:
-    tail = Tail(silence(2.0), (3,), "tail", 0, 6.0)
+    tail = Tail(silence(2.0), (3,), " tail", "a", 0, 6.0)
     for before, stable in ((None, ""), (tail, "The")):
         one = utterance(1.5)
         at = 2.0 if before else 0.0
@@ -89,11 +89,34 @@ def test_a_first_word_behind_a_tail_waits_less() -> None:
         assert one.take(one.next_update(tail=before), heard(*words)).stable == stable
 
 
-def test_what_the_decoder_reads_in_the_tail_was_not_said_in_the_utterance() -> None:
+@pytest.mark.parametrize("before", [0.4, 0.9, 1.6])
+def test_what_the_decoder_reads_in_the_tail_was_not_said_in_the_utterance(before: float) -> None:
     one = utterance(2.0)
-    tail = Tail(np.ones(2 * STT_SAMPLE_RATE, np.float32), (3,), "tail", 0, 6.0)
-    progress = one.take(one.next_update(tail=tail), heard(word(" again", 0.4), word(" The", 2.3)))
+    tail = Tail(np.ones(2 * STT_SAMPLE_RATE, np.float32), (3,), " tail", "a", 0, 6.0)
+    again = word(" again", 2.0 - before)
+    progress = one.take(one.next_update(tail=tail), heard(again, word(" The", 2.3)))
     assert (progress.stable, progress.tentative) == ("", "")
+
+
+def test_an_utterance_in_which_nothing_is_read_behind_a_tail_is_read_alone() -> None:
+    one = utterance(2.0)  # silence: the quietest place is its beginning
+    tail = Tail(np.ones(2 * STT_SAMPLE_RATE, np.float32), (3,), " tail", "a", 0, 6.0)
+    assert one.next_update(tail=tail).said == " tail"
+    one.take(one.next_update(tail=tail), heard())
+    for _ in range(2):
+        assert one.next_update(tail=tail).said == ""
+
+
+def test_a_tail_begins_in_its_utterance() -> None:
+    one = utterance(4.5)
+    before = Tail(np.ones(2 * STT_SAMPLE_RATE, np.float32), (3,), " tail", "a", 0, 6.0)
+    one.take(one.next_update(tail=before), heard(word(" one", 1.8, 1, probability=0.3), word(" two", 3.5, 2)))
+    first = one.all_words[0]
+    assert (first.word, first.start) == (" one", 0.0)
+    tail = one.tail("one two", LONG)
+    assert tail is not None
+    assert (tail.text, tail.tokens) == (" two", (2,))
+    assert len(tail.audio) > 3 * STT_SAMPLE_RATE
 
 
 def test_a_word_that_nothing_follows_waits_longer() -> None:

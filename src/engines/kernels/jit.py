@@ -50,20 +50,18 @@ class _PackageCache(FunctionCache):
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other processes from loading, compiling or saving this function."""
+        """Keep other processes from loading, compiling or saving this function, where files can be locked."""
         folder = Path(self._cache_path)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            lock = os.open(folder / f"{self._impl.filename_base}.lock", os.O_CREAT | os.O_RDWR)
-        except OSError:  # nobody can save it
+        with contextlib.ExitStack() as stack:
+            with contextlib.suppress(OSError):
+                folder.mkdir(parents=True, exist_ok=True)
+                name = folder / f"{self._impl.filename_base}.lock"
+                lock = os.open(name, os.O_CREAT | os.O_RDWR, 0o644)
+                stack.callback(os.close, lock)
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                # a process that was forked meanwhile has the file open, too
+                stack.callback(fcntl.flock, lock, fcntl.LOCK_UN)
             yield
-            return
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
-        finally:
-            fcntl.flock(lock, fcntl.LOCK_UN)  # a process that was forked meanwhile has the file open, too
-            os.close(lock)
 
 
 def compiled(function: _F) -> _F:

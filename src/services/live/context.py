@@ -43,6 +43,15 @@ class Context:
             texts.append(text)
         return " ".join(texts)[-_CHARACTERS:].strip()
 
+    def previous(self, item_id: str) -> str | None:
+        """Id of the utterance before; None if there is none whose text is context."""
+        before: str | None = None
+        for known in self._texts:
+            if known == item_id:
+                break
+            before = known
+        return before
+
     def _put(self, item_id: str, text: str, language: str | None) -> None:
         if language != self._language:
             self._texts.clear()

@@ -11,7 +11,7 @@ from statistics import fmean
 from src.engines.base import STT_SAMPLE_RATE, Audio, Segment, Spoken, SttOptions
 from src.errors import TooSlow, VozError
 from src.services.live.context import Context, joined
-from src.services.live.tail import NEAR, PAUSE
+from src.services.live.tail import NEAR
 from src.services.live.utterance import Utterance
 from src.services.stt import Result, SttService
 
@@ -65,10 +65,9 @@ class FinalReader:
 
     def completed(self, utterance: Utterance, text: str) -> None:
         """The final text of an utterance is there: the next one may be read with its audio."""
-        length = utterance.samples if utterance.spoken is None else utterance.spoken + PAUSE
-        if text and length <= _MOST_BEFORE:
-            end = utterance.start + utterance.samples
-            self._last = _Last(Spoken(utterance.audio[:length].copy(), text), end)
+        audio = utterance.with_pause
+        if text and len(audio) <= _MOST_BEFORE:
+            self._last = _Last(Spoken(audio.copy(), text), utterance.start + utterance.samples)
 
     async def read(self, utterance: Utterance, options: SttOptions, *, updated: bool) -> FinalText:
         """The final text of an utterance that has ended: under strain, what updates read.

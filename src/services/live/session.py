@@ -334,15 +334,17 @@ class LiveSession:
         tail = self._tails.get(LONG if has_room else SHORT)
         if tail is None or utterance.start - tail.end > NEAR:
             return None
+        if tail.item_id != self._context.previous(utterance.item_id):  # there is one between
+            return None
         context = self._context.before(utterance.item_id, language)
-        return tail if context.endswith(tail.text) else None
+        return tail if f" {context}".endswith(tail.text) else None
 
     async def _read_on(
         self, utterance: Utterance, update: Update, options: SttOptions, language: str | None
     ) -> PartialTranscript:
         """Have the engine read an update."""
-        context = self._context.before(utterance.item_id, language).removesuffix(update.said)
-        before = joined(context, update.prompt) or ""
+        context = self._context.before(utterance.item_id, language)
+        before = joined(f" {context}".removesuffix(update.said).strip(), update.prompt) or ""
         prompt = joined(options.prompt, before[-MAX_PROMPT:].strip())
         options = replace(options, language=language, prompt=prompt)
         return await self._stt.transcribe_partial(update.audio, options, update.forced, update.draft)
@@ -367,7 +369,6 @@ class LiveSession:
                 event = self._completed(utterance, final)
             except VozError as error:
                 event = Failed(utterance.item_id, error)
-                self._tails = {}
             utterance.is_completed = True
             self._emit(event)
         await self._events.put(None)

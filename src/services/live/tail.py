@@ -12,7 +12,8 @@ import numpy as np
 from src.engines.base import STT_SAMPLE_RATE, Audio
 
 NEAR = 3 * STT_SAMPLE_RATE
-"""Samples after the end of an utterance from which on the next one is read without its audio."""
+"""Samples between two utterances from which on the next one is read without the audio before. The silence by
+which the first was seen to end is not among them, and neither is what the second begins with."""
 PAUSE = round(0.3 * STT_SAMPLE_RATE)
 """Samples of silence that are left of the pause between the two."""
 _MOST_SILENCE = 1.5
@@ -51,25 +52,32 @@ class Tail:
     tokens: tuple[int, ...]
     """Those of the words in `audio`."""
     text: str
+    """Of these words, with the space before the first."""
+    item_id: str
+    """Of the utterance."""
     end: int
-    """The sample of the session at which the utterance ended."""
+    """The sample of the session at which it ended."""
     until: float
     """As `Extent.until`."""
 
 
-def tail_of(audio: Audio, words: Sequence[SaidWord], text: str, end: int, extent: Extent) -> Tail | None:
+def tail_of(
+    audio: Audio, words: Sequence[SaidWord], text: str, item_id: str, end: int, extent: Extent
+) -> Tail | None:
     """The tail of an utterance, cut where it is quietest between two words.
 
     Args:
         audio: of the utterance, up to its last speech and a little of the pause.
-        words: of the utterance, as updates read them.
+        words: of the utterance, as updates read them, with seconds of `audio`. Those behind it do not count.
         text: its final text.
+        item_id: its id.
         end: the sample of the session at which it ended.
         extent: how long the tail is to be.
 
     Returns:
         None if there is none, or if the final text ends with other words.
     """
+    words = [word for word in words if word.time * STT_SAMPLE_RATE <= len(audio)]
     latest = len(audio) / STT_SAMPLE_RATE - extent.seconds
     first = next((index for index, word in enumerate(words) if word.time >= latest), None)
     if first is None:
@@ -78,12 +86,12 @@ def tail_of(audio: Audio, words: Sequence[SaidWord], text: str, end: int, extent
     if first:
         between = [round(word.time * STT_SAMPLE_RATE) for word in words[first - 1 : first + 1]]
         start = between[0] + _quietest(audio[between[0] : between[1]])
-    said = "".join(word.text for word in words[first:]).strip()
+    said = "".join(word.text for word in words[first:])
     longest = round((extent.seconds + _MOST_SILENCE) * STT_SAMPLE_RATE)
-    if not said or not text.endswith(said) or len(audio) - start > longest:
+    if not said.strip() or not f" {text}".endswith(said) or len(audio) - start > longest:
         return None
     tokens = tuple(token for word in words[first:] for token in word.tokens)
-    return Tail(audio[start:].copy(), tokens, said, end, extent.until)
+    return Tail(audio[start:].copy(), tokens, said, item_id, end, extent.until)
 
 
 def _quietest(audio: Audio) -> int:

@@ -71,7 +71,7 @@ _QUIET_SECONDS = 0.8
 _QUIET_FRAME = 480
 """Samples over which loudness is compared."""
 _MAX_WINDOW = 8.0
-"""Seconds of audio that one update reads. Most of an update's cost is the encoder's, and grows with it."""
+"""Seconds of an utterance that one update reads. Most of its cost is the encoder's, and grows with it."""
 _KEPT = 4.0
 """Seconds of audio that are left when the window is cut."""
 MAX_PROMPT = 200
@@ -179,6 +179,8 @@ class Utterance:
         """Whether the decoder repeated itself in the last update: words may be missing behind those read."""
         self._stalled = False
         """Whether the last update read nothing although somebody spoke."""
+        self._is_read_alone = False
+        """Whether it is read without the tail of the one before, which may be why nothing was read."""
 
     def append(self, audio: Audio) -> None:
         self._blocks.append(audio)
@@ -204,6 +206,11 @@ class Utterance:
         if len(self._blocks) != 1:
             self._blocks = [np.concatenate(self._blocks) if self._blocks else np.zeros(0, np.float32)]
         return self._blocks[0]
+
+    @property
+    def with_pause(self) -> Audio:
+        """The audio up to its last speech and a little of the pause."""
+        return self.audio[: None if self.spoken is None else self.spoken + PAUSE]
 
     def _since(self, sample: int) -> Audio:
         """The audio from a sample on. What was before is not copied: that may be ten minutes."""
@@ -233,7 +240,7 @@ class Utterance:
         return audio[sample:]
 
     def next_update(self, spoken: int | None = None, tail: Tail | None = None) -> Update:
-        """What the next update reads. At most 8 s; older audio is cut off behind stable words.
+        """What the next update reads. At most 8 s and the tail; older audio is cut off behind stable words.
 
         Args:
             spoken: samples up to the end of the speech, if silence follows. If the audio does not reach so
@@ -244,6 +251,7 @@ class Utterance:
             spoken = None
         if self._stalled:
             self._begin_behind_words()
+            self._is_read_alone = True
         if self.seconds - self._window > _MAX_WINDOW:
             self._cut()
         step = self.unread if self.updated else 0.0
@@ -257,7 +265,7 @@ class Utterance:
             step=step,
             spoken=spoken,
         )
-        if tail is None or self._window or self.seconds > tail.until:
+        if tail is None or self._is_read_alone or self._window or self.seconds > tail.until:
             return update
         return replace(
             update,
@@ -344,21 +352,24 @@ class Utterance:
         """The stable words and those that the last update read after them, with seconds of the utterance."""
         found = [Word(word.time, word.time, word.text, word.probability) for word in self.words]
         for word in self._rest:
-            start, end = word.start + self._rest_offset, word.end + self._rest_offset
+            start, end = max(0.0, word.start + self._rest_offset), word.end + self._rest_offset
             found.append(Word(start, max(start, end), word.text, word.probability))
         return tuple(found)
 
     def tail(self, text: str, extent: Extent) -> Tail | None:
         """Its last seconds, if it has ended with this text."""
         words = [SaidWord(word.text, word.tokens, word.time) for word in self.words]
-        words += [SaidWord(word.text, word.tokens, word.end + self._rest_offset) for word in self._rest]
-        length = self._samples if self.spoken is None else self.spoken + PAUSE
-        return tail_of(self.audio[:length], words, text, self.start + self._samples, extent)
+        for word in self._rest:
+            time = max(self.stable_until, word.end + self._rest_offset)
+            words.append(SaidWord(word.text, word.tokens, time))
+        return tail_of(self.with_pause, words, text, self.item_id, self.start + self._samples, extent)
 
     def _said_once(self, update: Update, words: Sequence[PartialWord]) -> Sequence[PartialWord]:
         """The words up to where the decoder repeats itself: the first one of audio that was read before."""
         last = self.stable_until
         backwards = _BACKWARDS if update.spoken is None else _BACKWARDS_AT_PAUSE
+        if update.said and not self.words:  # what was said before the pause is the tail
+            backwards = min(backwards, PAUSE / STT_SAMPLE_RATE)
         for index, word in enumerate(words):
             if word.start + update.offset < last - backwards:
                 return words[:index]

@@ -15,12 +15,13 @@ import numpy as np
 
 from src.engines.base import Audio, EarlySound, OnEarlySound, Utterance, Voice, WordSpan
 from src.engines.kokoro.durations import edges, words_with_spaces
+from src.engines.kokoro.frames import SAMPLE_RATE
 from src.engines.kokoro.onnx_model import OnnxModel
 from src.engines.kokoro.phonemes import Phonemizer
 from src.engines.kokoro.slices import SlicedSentence
 from src.engines.kokoro.speech_model import SpeechModel
 from src.engines.kokoro.statistics import VoiceStatistics, learnt_of
-from src.engines.kokoro.styles import SAMPLE_RATE, Styles
+from src.engines.kokoro.styles import Styles
 from src.engines.kokoro.torch_model import TorchModel
 from src.engines.word_spans import spans_of_words, without_pauses
 from src.errors import EngineFailed, ModelUnavailable

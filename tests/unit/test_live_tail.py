@@ -52,10 +52,3 @@ def test_a_short_utterance_is_its_own_tail() -> None:
 )
 def test_there_is_no_tail(seconds: float, words: list[SaidWord], text: str) -> None:
     assert tail_of(loud(seconds), words, text, "a", 0, LONG) is None
-
-
-def test_words_behind_the_audio_are_no_part_of_the_tail() -> None:
-    """An utterance without pauses is cut behind words that updates read already."""
-    tail = tail_of(loud(6.5), WORDS, "1. 2. 3. 4. 5. 6.", "a", 0, LONG)
-    assert tail is not None
-    assert tail.text == " 3. 4. 5. 6."

@@ -107,6 +107,24 @@ def test_an_utterance_in_which_nothing_is_read_behind_a_tail_is_read_alone() -> 
         assert one.next_update(tail=tail).said == ""
 
 
+def test_what_was_read_behind_a_cut_is_no_part_of_the_tail() -> None:
+    one = utterance(5.0)
+    one.take(one.next_update(), heard(word(" one", 1.0, 1), word(" two", 2.0, 2), word(" three", 4.0, 3)))
+    one.split(3 * STT_SAMPLE_RATE)
+    tail = one.tail("one two", LONG)
+    assert tail is not None
+    assert (tail.text, tail.tokens) == (" one two", (1, 2))
+
+
+def test_a_mark_that_attends_to_the_silence_is_a_part_of_the_tail() -> None:
+    one = utterance(3.0)
+    one.take(one.next_update(spoken=2 * STT_SAMPLE_RATE), heard(word(" one", 1.5, 1), word(".", 2.9, 2)))
+    one.spoken = 2 * STT_SAMPLE_RATE
+    tail = one.tail("one.", LONG)
+    assert tail is not None
+    assert tail.tokens == (1, 2)
+
+
 def test_a_tail_begins_in_its_utterance() -> None:
     one = utterance(4.5)
     before = Tail(np.ones(2 * STT_SAMPLE_RATE, np.float32), (3,), " tail", "a", 0, 6.0)

@@ -68,7 +68,7 @@ def tail_of(
 
     Args:
         audio: of the utterance, up to its last speech and a little of the pause.
-        words: of the utterance, as updates read them, with seconds of `audio`. Those behind it do not count.
+        words: of the utterance, as updates read them, with seconds of `audio`.
         text: its final text.
         item_id: its id.
         end: the sample of the session at which it ended.
@@ -77,7 +77,6 @@ def tail_of(
     Returns:
         None if there is none, or if the final text ends with other words.
     """
-    words = [word for word in words if word.time * STT_SAMPLE_RATE <= len(audio)]
     latest = len(audio) / STT_SAMPLE_RATE - extent.seconds
     first = next((index for index, word in enumerate(words) if word.time >= latest), None)
     if first is None:

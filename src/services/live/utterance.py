@@ -362,6 +362,8 @@ class Utterance:
         for word in self._rest:
             time = max(self.stable_until, word.end + self._rest_offset)
             words.append(SaidWord(word.text, word.tokens, time))
+        if self.spoken is None:  # it was cut: updates may have read on
+            words = [word for word in words if word.time <= self.seconds]
         return tail_of(self.with_pause, words, text, self.item_id, self.start + self._samples, extent)
 
     def _said_once(self, update: Update, words: Sequence[PartialWord]) -> Sequence[PartialWord]:

@@ -29,7 +29,7 @@ _LONGEST_LOOP = 24
 """Tokens of the longest phrase whose repetition is looked for within growing audio."""
 _POSITIONS_PER_LETTER = 2
 """Encoder positions (40 ms) that a letter takes at least. A phrase that comes twice in less was said once."""
-_CLEARLY_LIKELIER = 4.0
+_CLEARLY_LIKELIER = 1.5
 """Log-probability by which a text must be likelier than one that begins with words that were told already,
 or that one is preferred. See `docs/live.md`."""
 _LONGER = 1.25

@@ -52,9 +52,9 @@ class Tail:
     tokens: tuple[int, ...]
     """Those of the words in `audio`."""
     text: str
-    """Of these words, with the space before the first."""
+    """What these words say, with the space before the first."""
     item_id: str
-    """Of the utterance."""
+    """Id of the utterance."""
     end: int
     """The sample of the session at which it ended."""
     until: float

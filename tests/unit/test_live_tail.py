@@ -11,7 +11,7 @@ def loud(seconds: float) -> Audio:
     return np.ones(round(seconds * STT_SAMPLE_RATE), np.float32)
 
 
-WORDS = [SaidWord(f" {at}.", (at,), float(at)) for at in range(1, 9)]
+WORDS = [SaidWord(f" {at}.", (at,), float(at), 1.0) for at in range(1, 9)]
 
 
 def test_a_tail_has_the_last_words_and_is_cut_where_it_is_quietest() -> None:
@@ -40,7 +40,7 @@ def test_a_short_utterance_is_its_own_tail() -> None:
         (9.0, [], "nothing was read by updates"),
         (9.0, WORDS[:3], "1. 2. 3."),
         (9.0, [WORDS[0], WORDS[7]], "1. 8."),
-        (9.0, [SaidWord(" cause.", (1,), 8.0)], "because."),
+        (9.0, [SaidWord(" cause.", (1,), 8.0, 1.0)], "because."),
     ],
     ids=[
         "it ends with other words",

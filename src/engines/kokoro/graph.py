@@ -9,14 +9,14 @@ divide by the deviation over time, which are known only when the whole sentence 
 each variance is an output of the generator, and a value that is given instead can be its input.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from src.engines.kokoro.durations import DURATIONS
 
 if TYPE_CHECKING:
-    from onnx import ModelProto, ValueInfoProto
+    from onnx import GraphProto, ModelProto, NodeProto, ValueInfoProto
 
 PITCH = "/encoder/Reshape_output_0"
 """Pitch of each frame in Hz, shape (1, frames)."""
@@ -95,16 +95,10 @@ def _open_phases(source: "ModelProto") -> None:
     """Let the phases of the harmonics begin with those that are given."""
     from onnx import TensorProto, helper
 
-    graph = source.graph
-    nodes = []
-    for node in graph.node:
-        nodes.append(node)
-        if _CYCLES_SO_FAR in node.output:
-            node.output[0] = own(_CYCLES_SO_FAR)
-            nodes.append(helper.make_node("Add", [own(_CYCLES_SO_FAR), CYCLES], [_CYCLES_SO_FAR]))
-    del graph.node[:]
-    graph.node.extend(nodes)
-    graph.input.append(helper.make_tensor_value_info(CYCLES, TensorProto.FLOAT, [1, 1, None]))
+    _replace(
+        source.graph, [_CYCLES_SO_FAR], lambda name: helper.make_node("Add", [own(name), CYCLES], [name])
+    )
+    source.graph.input.append(helper.make_tensor_value_info(CYCLES, TensorProto.FLOAT, [1, 1, None]))
 
 
 def _open_statistics(generator: "ModelProto") -> tuple[str, ...]:
@@ -112,20 +106,26 @@ def _open_statistics(generator: "ModelProto") -> tuple[str, ...]:
     from onnx import TensorProto, helper
 
     graph = generator.graph
-    nodes, statistics = [], []
-    for node in graph.node:
-        nodes.append(node)
-        if node.op_type == "ReduceMean":
-            name = node.output[0]
-            node.output[0] = own(name)
-            nodes.append(helper.make_node("Where", [USE_GIVEN, given(name), own(name)], [name]))
-            statistics.append(name)
-    del graph.node[:]
-    graph.node.extend(nodes)
+    statistics = tuple(node.output[0] for node in graph.node if node.op_type == "ReduceMean")
+    _replace(
+        graph, statistics, lambda name: helper.make_node("Where", [USE_GIVEN, given(name), own(name)], [name])
+    )
     graph.input.append(helper.make_tensor_value_info(USE_GIVEN, TensorProto.BOOL, [1]))
     graph.input.extend(_values(given, statistics))
     graph.output.extend(_values(own, statistics))
-    return tuple(statistics)
+    return statistics
+
+
+def _replace(graph: "GraphProto", names: Collection[str], node_of: "Callable[[str], NodeProto]") -> None:
+    """Have another node make each of these tensors out of the graph's, which becomes its `own`."""
+    nodes = []
+    for node in graph.node:
+        nodes.append(node)
+        if (name := node.output[0]) in names:
+            node.output[0] = own(name)
+            nodes.append(node_of(name))
+    del graph.node[:]
+    graph.node.extend(nodes)
 
 
 def _values(named: "Callable[[str], str]", statistics: Iterable[str]) -> "list[ValueInfoProto]":

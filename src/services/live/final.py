@@ -65,7 +65,7 @@ class FinalReader:
 
     def completed(self, utterance: Utterance, text: str) -> None:
         """The final text of an utterance is there: the next one may be read with its audio."""
-        audio = utterance.with_pause
+        audio = utterance.audio_with_pause
         if text and len(audio) <= _MOST_BEFORE:
             self._last = _Last(Spoken(audio.copy(), text), utterance.start + utterance.samples)
 

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import numpy as np
-
 from src.engines.base import STT_SAMPLE_RATE, Audio
+from src.services.live.quietest import quietest
 
 NEAR = 3 * STT_SAMPLE_RATE
 """Samples between two utterances from which on the next one is read without the audio before. The silence by
@@ -18,8 +17,6 @@ PAUSE = round(0.3 * STT_SAMPLE_RATE)
 """Samples of silence that are left of the pause between the two."""
 _MOST_SILENCE = 1.5
 """Seconds that a tail may be longer than wanted: between two words there may be silence."""
-_FRAME = 480
-"""Samples over which loudness is compared."""
 
 
 class Extent(NamedTuple):
@@ -32,16 +29,20 @@ class Extent(NamedTuple):
 
 
 LONG = Extent(4.0, 6.0)
+"""Where there is room for it: updates take 30 % more time."""
 SHORT = Extent(2.0, 3.0)
 """Takes a quarter of the time that `LONG` takes, for most of what that brings. See `docs/live.md`."""
 
 
-class SaidWord(NamedTuple):
-    """A word that was read, and the second of its utterance at which it is said."""
+@dataclass(frozen=True, slots=True)
+class SaidWord:
+    """A word of an utterance, as an update read it."""
 
     text: str
     tokens: tuple[int, ...]
     time: float
+    """Seconds from the start of the utterance."""
+    probability: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,16 +85,10 @@ def tail_of(
     start = 0
     if first:
         between = [round(word.time * STT_SAMPLE_RATE) for word in words[first - 1 : first + 1]]
-        start = between[0] + _quietest(audio[between[0] : between[1]])
+        start = between[0] + (quietest(audio[between[0] : between[1]]) or 0)
     said = "".join(word.text for word in words[first:])
     longest = round((extent.seconds + _MOST_SILENCE) * STT_SAMPLE_RATE)
     if not said.strip() or not f" {text}".endswith(said) or len(audio) - start > longest:
         return None
     tokens = tuple(token for word in words[first:] for token in word.tokens)
     return Tail(audio[start:].copy(), tokens, said, item_id, end, extent.until)
-
-
-def _quietest(audio: Audio) -> int:
-    """The sample at which the quietest frame begins."""
-    frames = audio[: len(audio) // _FRAME * _FRAME].reshape(-1, _FRAME)
-    return int(np.square(frames).sum(1).argmin()) * _FRAME if len(frames) else 0

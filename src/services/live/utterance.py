@@ -22,6 +22,7 @@ from src.engines.base import (
     Word,
     plain_word,
 )
+from src.services.live.quietest import quietest
 from src.services.live.tail import PAUSE, Extent, SaidWord, Tail, tail_of
 
 GUARD = 0.4
@@ -68,8 +69,6 @@ end with the sentence that is forced, though another follows. Then audio behind 
 """
 _QUIET_SECONDS = 0.8
 """Where that audio begins: the quietest place so soon after the last stable word."""
-_QUIET_FRAME = 480
-"""Samples over which loudness is compared."""
 _MAX_WINDOW = 8.0
 """Seconds of an utterance that one update reads. Most of its cost is the encoder's, and grows with it."""
 _KEPT = 4.0
@@ -111,17 +110,6 @@ class Update:
 
 
 @dataclass(frozen=True, slots=True)
-class StableWord:
-    """A word that will not change."""
-
-    text: str
-    tokens: tuple[int, ...]
-    time: float
-    """Seconds from the start of the utterance."""
-    probability: float
-
-
-@dataclass(frozen=True, slots=True)
 class Progress:
     """What an update brought."""
 
@@ -144,7 +132,8 @@ class Utterance:
         self.item_id = item_id
         self.start = start
         self._guard = guard
-        self.words: list[StableWord] = []
+        self.words: list[SaidWord] = []
+        """Stable words."""
         self.language: str | None = None
         """Given or detected; None: not yet."""
         self.language_probability = 1.0
@@ -208,7 +197,7 @@ class Utterance:
         return self._blocks[0]
 
     @property
-    def with_pause(self) -> Audio:
+    def audio_with_pause(self) -> Audio:
         """The audio up to its last speech and a little of the pause."""
         return self.audio[: None if self.spoken is None else self.spoken + PAUSE]
 
@@ -292,8 +281,7 @@ class Utterance:
             if not self._is_stable(update, word, is_last, was_seen):
                 break
             for one in found[until : index + 1]:  # marks are stable with the word that follows them
-                time = max(self.stable_until, one.end + update.offset)
-                self.words.append(StableWord(one.text, one.tokens, time, one.probability))
+                self.words.append(self._placed(one, update.offset))
             until, said = index + 1, number + 1
         if until:
             self._languages.add(partial.language)
@@ -358,13 +346,14 @@ class Utterance:
 
     def tail(self, text: str, extent: Extent) -> Tail | None:
         """Its last seconds, if it has ended with this text."""
-        words = [SaidWord(word.text, word.tokens, word.time) for word in self.words]
-        for word in self._rest:
-            time = max(self.stable_until, word.end + self._rest_offset)
-            words.append(SaidWord(word.text, word.tokens, time))
+        words = [*self.words, *(self._placed(word, self._rest_offset) for word in self._rest)]
         if self.spoken is None:  # it was cut: updates may have read on
             words = [word for word in words if word.time <= self.seconds]
-        return tail_of(self.with_pause, words, text, self.item_id, self.start + self._samples, extent)
+        return tail_of(self.audio_with_pause, words, text, self.item_id, self.start + self._samples, extent)
+
+    def _placed(self, word: PartialWord, offset: float) -> SaidWord:
+        """A word that was read in audio `offset` seconds behind the start, not before the stable ones."""
+        return SaidWord(word.text, word.tokens, max(self.stable_until, word.end + offset), word.probability)
 
     def _said_once(self, update: Update, words: Sequence[PartialWord]) -> Sequence[PartialWord]:
         """The words up to where the decoder repeats itself: the first one of audio that was read before."""
@@ -423,10 +412,8 @@ class Utterance:
         """Move the window's start behind the stable words."""
         start = round(self.stable_until * STT_SAMPLE_RATE)
         audio = self._since(start)[: round(_QUIET_SECONDS * STT_SAMPLE_RATE)]
-        frames = audio[: len(audio) // _QUIET_FRAME * _QUIET_FRAME].reshape(-1, _QUIET_FRAME)
-        if len(frames):
-            quietest = int(np.square(frames).sum(1).argmin())
-            self._window = max(self._window, (start + quietest * _QUIET_FRAME) / STT_SAMPLE_RATE)
+        if (at := quietest(audio)) is not None:
+            self._window = max(self._window, (start + at) / STT_SAMPLE_RATE)
             self._first = len(self.words)
 
 

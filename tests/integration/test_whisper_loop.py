@@ -16,7 +16,15 @@ import torch
 from numpy.typing import NDArray
 
 from src.config import Settings
-from src.engines.kernels import alignment, attention, byte_attention, few_rows, rows, sampling
+from src.engines.kernels import (
+    alignment,
+    attention,
+    byte_attention,
+    byte_rows,
+    encoder_attention,
+    rows,
+    sampling,
+)
 from src.engines.kernels.sampling import BLOCK
 from src.engines.linear import MatMulFloat32
 from src.engines.whisper import quality_check, row_policy
@@ -403,7 +411,7 @@ def test_a_row_that_falls_down_the_ladder_says_the_same_each_time(
 def test_nothing_is_compiled_after_the_start(
     folder: Path, exact: CTranslate2Model, vocabulary: Vocabulary, loops: Loops
 ) -> None:
-    modules = alignment, attention, byte_attention, few_rows, rows, sampling
+    modules = alignment, attention, byte_attention, byte_rows, encoder_attention, rows, sampling
     kernels = {f"{module.__name__}.{name}": one for module in modules for name, one in vars(module).items()}
 
     def compiled() -> dict[str, int]:

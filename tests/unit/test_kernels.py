@@ -6,14 +6,16 @@ import torch
 from torch.nn import functional
 
 from src.engines import cpu
+from src.engines.cpu import Level
 from src.engines.kernels import rows as row_kernels
 from src.engines.kernels import sampling
 from src.engines.kernels.attention import self_attention
-from src.engines.linear import MatMulInt8, MatMulInt8Vnni, from_bytes
+from src.engines.linear import MatMulInt8, MatMulInt8Tiles, from_bytes
 from src.engines.whisper.loop.cross_attention import (
     CrossAttentionCache,
     CrossAttentionFloat32,
     CrossAttentionInt8,
+    CrossAttentionInt16,
 )
 from src.engines.whisper.loop.encoder_attention import (
     EncoderAttention,
@@ -25,6 +27,7 @@ pytestmark = pytest.mark.instructions
 
 ONE = np.float32(1)
 needs_vnni = pytest.mark.skipif(not cpu.multiplies_words("Numba"), reason="the CPU has no AVX512-VNNI")
+needs_avx2 = pytest.mark.skipif(cpu.in_use("Numba") < Level.AVX2, reason="the CPU has no AVX2")
 
 
 def normal(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -114,10 +117,11 @@ def test_self_attention_with_a_mask_and_a_cache(tokens: int, places: int) -> Non
     [
         (CrossAttentionFloat32, 1e-5),
         pytest.param(CrossAttentionInt8, 2e-2, marks=needs_vnni),
+        pytest.param(CrossAttentionInt16, 3e-3, marks=needs_avx2),
     ],
 )
 @pytest.mark.parametrize("positions", [1, 63, 64, 65, 300])
-@pytest.mark.parametrize("tokens", [1, 5, 12])
+@pytest.mark.parametrize("tokens", [1, 5, 12, 30])
 def test_cross_attention(kind: type[CrossAttentionCache], within: float, positions: int, tokens: int) -> None:
     keys, values, asked = (
         normal(2, positions, 2, 64)[0],
@@ -134,13 +138,21 @@ def test_cross_attention(kind: type[CrossAttentionCache], within: float, positio
     assert np.array_equal(alone[0], seen[-1])  # the same to the bit alone and in a batch
 
 
-@needs_vnni
+@pytest.mark.parametrize(
+    ("kind", "levels"),
+    [
+        pytest.param(CrossAttentionInt8, 127, marks=needs_vnni),
+        pytest.param(CrossAttentionInt16, 5792, marks=needs_avx2),
+    ],
+)
 @pytest.mark.parametrize("positions", [1, 63, 64, 65, 300])
-def test_keys_of_8_bits_are_within_half_a_level(positions: int) -> None:
+def test_keys_are_within_half_a_level(
+    kind: type[CrossAttentionInt8 | CrossAttentionInt16], levels: int, positions: int
+) -> None:
     keys = normal(positions, 2, 64) * torch.logspace(-3, 3, positions)[:, None, None]
-    cache = CrossAttentionInt8(keys, torch.zeros(positions, 2, 64))
+    cache = kind(keys, torch.zeros(positions, 2, 64))
     for head in range(2):
-        level = keys[:, head].abs().amax(1, keepdim=True).numpy() / 127
+        level = keys[:, head].abs().amax(1, keepdim=True).numpy() / levels
         assert np.all(np.abs(cache.keys_of(head) - keys[:, head].numpy()) <= 0.501 * level)
 
 
@@ -156,9 +168,12 @@ def test_attention_in_8_bits_finds_a_single_position_exactly() -> None:
     assert np.abs(seen[0] - values[77].numpy()).max() < 0.005 * values[77].abs().max()
 
 
-def test_heads_of_another_width_are_not_taken_for_those_of_whisper() -> None:
+@pytest.mark.parametrize("kind", [CrossAttentionInt8, CrossAttentionInt16])
+def test_heads_of_another_width_are_not_taken_for_those_of_whisper(
+    kind: type[CrossAttentionCache],
+) -> None:
     with pytest.raises(ValueError, match="width is 32"):
-        CrossAttentionInt8(torch.zeros(1, 1, 32), torch.zeros(1, 1, 32))
+        kind(torch.zeros(1, 1, 32), torch.zeros(1, 1, 32))
 
 
 def test_log_probabilities() -> None:
@@ -200,7 +215,7 @@ def test_of_equals_the_first_is_the_likeliest() -> None:
         pytest.param(
             EncoderAttentionInt16,
             3e-3,
-            marks=needs_vnni,
+            marks=needs_avx2,
         ),
     ],
 )
@@ -224,7 +239,7 @@ def test_encoder_attention(kind: type[EncoderAttention], within: float, position
     assert np.abs(again - seen[part]).max() < 1e-4 * theirs.abs().max()
 
 
-@needs_vnni
+@needs_avx2
 def test_encoder_attention_of_the_largest_numbers_does_not_overflow() -> None:
     qkv = torch.full((200, 3, 1, 64), 50.0)
     qkv[:, 2] = -3
@@ -233,7 +248,7 @@ def test_encoder_attention_of_the_largest_numbers_does_not_overflow() -> None:
     assert np.abs(memory.attend(slice(0, 200)) + 3).max() < 1e-5
 
 
-@needs_vnni
+@needs_avx2
 def test_encoder_attention_is_given_heads_of_whispers_width() -> None:
     with pytest.raises(ValueError, match="head width"):
         EncoderAttentionInt16(10, 2, 32)
@@ -245,14 +260,13 @@ def bytes_of(outputs: int, inputs: int) -> torch.Tensor:
     return from_bytes(torch.from_numpy(values), normal(outputs).abs() / 100 + 1e-3)
 
 
-@needs_vnni
-@pytest.mark.skipif(not cpu.multiplies_bytes(), reason="FBGEMM is held to sums of 16 bits")
+@needs_avx2
 @pytest.mark.parametrize(("outputs", "inputs"), [(64, 4), (256, 5), (96, 64), (1536, 512), (512, 2048)])
-@pytest.mark.parametrize("rows", [1, 2, 3, 4, 5, 6, 11, 40])
+@pytest.mark.parametrize("rows", [1, 2, 3, 4, 5, 6, 11, 40, 173])
 def test_products_of_bytes_are_those_of_fbgemm_to_the_bit(rows: int, outputs: int, inputs: int) -> None:
     weight = bytes_of(outputs, inputs)
     x = (normal(rows, inputs) * torch.logspace(-3, 3, rows)[:, None]).numpy()
-    ours, theirs = (kind(weight)(x.copy()) for kind in (MatMulInt8Vnni, MatMulInt8))
+    ours, theirs = (kind(weight)(x.copy()) for kind in (MatMulInt8Tiles, MatMulInt8))
     for one, other in zip(ours, theirs, strict=True):
         assert np.array_equal(one, other)
 
@@ -265,15 +279,15 @@ def test_products_of_the_largest_bytes_do_not_overflow() -> None:
     rows = np.ones((5, 2048), np.float32)
     rows[1] = -1
     rows[2] = 0
-    out, _ = MatMulInt8Vnni(from_bytes(torch.from_numpy(values), torch.ones(64)))(rows.copy())
+    out, _ = MatMulInt8Tiles(from_bytes(torch.from_numpy(values), torch.ones(64)))(rows.copy())
     assert np.allclose(out[0], values.astype(np.float64).sum(1))
     assert np.array_equal(out[1], -out[0])
     assert not out[2].any()
 
 
-@needs_vnni
+@needs_avx2
 def test_a_row_has_the_same_product_alone_and_among_others() -> None:
-    product = MatMulInt8Vnni(bytes_of(1536, 512))
+    product = MatMulInt8Tiles(bytes_of(1536, 512))
     x = normal(13, 512).numpy()
     all_rows, _ = product(x.copy())
     for number, row in enumerate(x):

@@ -6,18 +6,38 @@ import torch
 from torch.nn.functional import gelu
 
 from src.engines import cpu, linear
-from src.engines.linear import Linear, MatMul, MatMulFloat32, MatMulInt8, MatMulInt8OneDnn, from_bytes
+from src.engines.cpu import Level
+from src.engines.linear import (
+    Linear,
+    MatMul,
+    MatMulFloat32,
+    MatMulInt8,
+    MatMulInt8OneDnn,
+    MatMulInt8Tiles,
+    from_bytes,
+)
 
 pytestmark = [
     pytest.mark.instructions,
-    pytest.mark.parametrize("kind", [MatMulInt8, MatMulInt8OneDnn]),
+    pytest.mark.parametrize(
+        "kind",
+        [
+            MatMulInt8,
+            MatMulInt8OneDnn,
+            pytest.param(
+                MatMulInt8Tiles,
+                marks=pytest.mark.skipif(cpu.in_use("Numba") < Level.AVX2, reason="the CPU has no AVX2"),
+            ),
+        ],
+    ),
     pytest.mark.parametrize(
         "vnni",
         [
             pytest.param(
                 True,
                 marks=pytest.mark.skipif(
-                    not cpu.multiplies_bytes(), reason="the CPU has no VNNI: sums would overflow"
+                    not (cpu.multiplies_bytes() and cpu.multiplies_words("Numba")),
+                    reason="the CPU has no VNNI: sums would overflow",
                 ),
             ),
             False,

@@ -9,13 +9,19 @@ import torch
 from numpy.typing import NDArray
 
 from src.engines import cpu
-from src.engines.kernels import few_rows
-from src.engines.linear import MatMulFloat32, MatMulInt8, MatMulInt8OneDnn, MatMulInt8Vnni
+from src.engines.cpu import Level
+from src.engines.kernels import byte_rows
+from src.engines.kernels import encoder_attention as words
+from src.engines.linear import MatMulFloat32, MatMulInt8, MatMulInt8OneDnn, MatMulInt8Tiles
 from src.engines.whisper import WhisperEngine
 from src.engines.whisper.ctranslate2_runner import CTranslate2Runner
 from src.engines.whisper.loop import LoopRunner, Unsupported, encoder_attention, is_meant_for, probe
 from src.engines.whisper.loop import cross_attention as attention
-from src.engines.whisper.loop.cross_attention import CrossAttentionFloat32, CrossAttentionInt8
+from src.engines.whisper.loop.cross_attention import (
+    CrossAttentionFloat32,
+    CrossAttentionInt8,
+    CrossAttentionInt16,
+)
 from src.engines.whisper.loop.encoder_attention import EncoderAttentionFloat32, EncoderAttentionInt16
 
 needs_fbgemm = pytest.mark.skipif(
@@ -56,21 +62,24 @@ def broken(*_: object, **__: object) -> None:
     raise RuntimeError("no such operation")
 
 
-def pretend_vnni(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The kernels that need it are tried, and none of them runs: the CPU may not have the instructions."""
-    monkeypatch.setattr("src.engines.cpu.multiplies_words", lambda _: True)
-    monkeypatch.setattr(few_rows, "multiply_bytes", broken)
-    monkeypatch.setattr(attention, "attend", broken)
-    monkeypatch.setattr(encoder_attention, "attend", broken)
+def pretend(level: Level, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernels for it are tried, and none of them runs: the CPU may not have the instructions."""
+    monkeypatch.setattr("src.engines.cpu.multiplies_words", lambda _: level >= Level.AVX512_VNNI)
+    monkeypatch.setattr("src.engines.cpu.has_avx2_alone", lambda: level is Level.AVX2)
+    monkeypatch.setattr(byte_rows, "multiply_bytes", broken)
+    for module in (attention, words, encoder_attention):
+        monkeypatch.setattr(module, "attend", broken)
 
 
 def test_where_all_works_the_fastest_is_used(folder: Path) -> None:
     found = probe("int8", folder)
-    assert found.few_rows is (MatMulInt8Vnni if cpu.multiplies_words("Numba") else MatMulInt8)
-    assert found.many_rows is MatMulInt8OneDnn
-    has_vnni = cpu.multiplies_words("Numba")
-    assert found.encoder_attention is (EncoderAttentionInt16 if has_vnni else EncoderAttentionFloat32)
-    assert found.cross_attention is (CrossAttentionInt8 if has_vnni else CrossAttentionFloat32)
+    has_vnni, has_avx2 = cpu.multiplies_words("Numba"), cpu.has_avx2_alone()
+    has_tiles = has_vnni or has_avx2
+    assert found.few_rows is (MatMulInt8Tiles if has_tiles else MatMulInt8)
+    assert found.many_rows is (MatMulInt8Tiles if has_avx2 else MatMulInt8OneDnn)
+    assert found.encoder_attention is (EncoderAttentionInt16 if has_tiles else EncoderAttentionFloat32)
+    for_steps = CrossAttentionInt16 if has_avx2 else CrossAttentionFloat32
+    assert found.cross_attention is (CrossAttentionInt8 if has_vnni else for_steps)
     assert probe("float32", folder).few_rows is MatMulFloat32
     assert probe("float32", folder).encoder_attention is EncoderAttentionFloat32
     assert engine(folder).notices == ()
@@ -78,6 +87,7 @@ def test_where_all_works_the_fastest_is_used(folder: Path) -> None:
 
 
 def test_a_missing_product_for_many_rows_is_replaced(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pretend(Level.AVX512, monkeypatch)
     monkeypatch.setattr(MatMulInt8OneDnn, "__call__", broken)
     found = probe("int8", folder)
     assert found.many_rows is MatMulInt8
@@ -92,22 +102,26 @@ def test_a_wrong_product_is_not_used(folder: Path, monkeypatch: pytest.MonkeyPat
         out[0, 0] += 50
         return out, scales
 
+    pretend(Level.AVX512, monkeypatch)
     monkeypatch.setattr(MatMulInt8OneDnn, "__call__", wrong)
     assert probe("int8", folder).many_rows is MatMulInt8
 
 
+@pytest.mark.parametrize("level", [Level.AVX2, Level.AVX512_VNNI])
 @pytest.mark.parametrize("damage", ["raises", "is not a number"])
-def test_a_product_for_few_rows_falls_back_to_fbgemm(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, damage: str
+def test_products_of_our_own_fall_back_to_those_of_libraries(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, damage: str, level: Level
 ) -> None:
     def nan(*arguments: object) -> None:
         out = arguments[4]
         assert isinstance(out, np.ndarray)
         out[:] = float("nan")
 
-    pretend_vnni(monkeypatch)
-    monkeypatch.setattr(few_rows, "multiply_bytes", broken if damage == "raises" else nan)
-    assert probe("int8", folder).few_rows is MatMulInt8
+    pretend(level, monkeypatch)
+    monkeypatch.setattr(byte_rows, "multiply_bytes", broken if damage == "raises" else nan)
+    found = probe("int8", folder)
+    assert found.few_rows is MatMulInt8
+    assert found.many_rows is MatMulInt8OneDnn
 
 
 @pytest.mark.parametrize("damage", ["raises", "is not a number"])
@@ -117,27 +131,31 @@ def test_attention_falls_back_to_float32(folder: Path, monkeypatch: pytest.Monke
         assert isinstance(out, np.ndarray)
         out[:] = float("nan")
 
-    pretend_vnni(monkeypatch)
+    pretend(Level.AVX512_VNNI, monkeypatch)
     monkeypatch.setattr(attention, "pack", lambda *_: None)
     monkeypatch.setattr(attention, "attend", broken if damage == "raises" else nan)
     found = probe("int8", folder)
     assert found.cross_attention is CrossAttentionFloat32
 
 
+@pytest.mark.parametrize("level", [Level.AVX2, Level.AVX512_VNNI])
 @pytest.mark.parametrize("damage", ["raises", "is not a number"])
-def test_encoder_attention_falls_back_to_float32(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, damage: str
+def test_attention_in_16_bits_falls_back_to_float32(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, damage: str, level: Level
 ) -> None:
     def nan(*arguments: object) -> None:
         out = arguments[8]
         assert isinstance(out, np.ndarray)
         out[:] = float("nan")
 
-    pretend_vnni(monkeypatch)
-    for kernel in ("pack_queries", "pack_keys", "pack_values"):
-        monkeypatch.setattr(encoder_attention, kernel, lambda *_: None)
-    monkeypatch.setattr(encoder_attention, "attend", broken if damage == "raises" else nan)
-    assert probe("int8", folder).encoder_attention is EncoderAttentionFloat32
+    pretend(level, monkeypatch)
+    for module in (words, encoder_attention):
+        for kernel in ("pack_queries", "pack_keys", "pack_values"):
+            monkeypatch.setattr(module, kernel, lambda *_: None)
+        monkeypatch.setattr(module, "attend", broken if damage == "raises" else nan)
+    found = probe("int8", folder)
+    assert found.encoder_attention is EncoderAttentionFloat32
+    assert found.cross_attention is CrossAttentionFloat32
 
 
 def test_a_model_with_heads_of_another_width_gets_attention_in_float32(folder: Path) -> None:
@@ -151,7 +169,7 @@ def test_without_a_product_for_few_rows_ctranslate2_decodes_and_a_notice_says_so
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(MatMulInt8, "__call__", broken)
-    monkeypatch.setattr(MatMulInt8Vnni, "__call__", broken)
+    monkeypatch.setattr(MatMulInt8Tiles, "__call__", broken)
     with pytest.raises(Unsupported, match="MatMulInt8 does not work here"):
         probe("int8", folder)
     fallen_back = engine(folder)

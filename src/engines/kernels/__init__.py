@@ -5,10 +5,10 @@ their call overhead is longer than their arithmetic. So each kernel here is a si
 
     jit.py ── scalar.py ── rows.py        scaling, GELU, layer normalisation
                         ── attention.py   self-attention of a decoder step
-                        ── few_rows.py, byte_attention.py (on byte_tiles.py, tiles.py)
-                                          products of a few rows of bytes; cross-attention of a decoder step
+                        ── byte_rows.py, byte_attention.py (on byte_tiles.py, tiles.py)
+                                          products of rows of bytes; cross-attention of a decoder step
                         ── encoder_attention.py (on word_tiles.py, tiles.py)
-                                          attention of hundreds of queries
+                                          the encoder's attention; with AVX2 alone, cross-attention too
                         ── time_convolution.py, half_rows.py (on float_tiles.py, tiles.py)
                                           convolutions over time, products with float16, for AVX2
                         ── sampling.py    log-softmax with a mask, top-k

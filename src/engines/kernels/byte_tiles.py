@@ -1,4 +1,4 @@
-"""Tiles (`tiles.py`) of bytes: one instruction multiplies 64 with 64 others, and adds them up in fours."""
+"""Tiles (`tiles.py`) of bytes, which are multiplied and added up in fours."""
 
 from collections.abc import Callable
 from typing import Any, cast
@@ -8,21 +8,23 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from src.engines.kernels.tiles import FLOATS, INT, LANES, SUMS, Code, Tile, signature
+from src.engines.kernels.tiles import AT_ONCE, FLOATS, INT, LONG, SUMS, VNNI, Code, Tile, signature
 
-ROWS, QUAD = 5, 4
-"""A tile is the product of (rows, depth x steps) and (depth x steps, lanes), for the rows of a beam's
-hypotheses. Its sums fill 20 of the 32 registers."""
+ROWS, QUAD, LANES = 5, 4, AT_ONCE
+"""A tile is the product of (rows, quad x steps) and (quad x steps, lanes), for the rows of a beam's
+hypotheses. Its sums fill five eighths of the registers."""
 LINE = 64
 """Bytes of a cache line."""
+_LINES = LANES * QUAD // LINE
+"""Cache lines that a step reads."""
 _CACHE_LINE = ir.ArrayType(ir.IntType(8), LINE)
 _FETCH = ir.InlineAsm(
     ir.FunctionType(ir.VoidType(), [_CACHE_LINE.as_pointer()]), "prefetcht1 ($0)", "r", side_effect=True
 )
 
 
-def _product(fetched: int) -> Callable[..., None]:
-    """`put_tile`, as an intrinsic of Numba, which asks for so many cache lines in each step."""
+def _product(count: int, fetched: int) -> Callable[..., None]:
+    """`put_tile`, as an intrinsic of Numba, of so many rows. It asks for so many cache lines in each step."""
 
     def tile(
         _context: Any,
@@ -44,14 +46,16 @@ def _product(fetched: int) -> Callable[..., None]:
         kinds = *of_rows, *of_weights, offsets, scales, lane, out, start, out_stride
 
         def generate(context: Any, builder: ir.IRBuilder, signed: Any, arguments: Any) -> Any:
-            made = Tile(ROWS, "vpdpbusd", context, builder, signed, arguments)
-            fours, packed = made.rows(0, INT), made.pointer(3, arguments[4], SUMS)
+            made = Tile(count, 8, context, builder, signed, arguments)
+            fours, lanes = made.rows(0, INT), made.pointer(3, arguments[4], INT)
             next_lines = made.pointer(3, arguments[5], _CACHE_LINE)
             made.begin(made.pointer(7, arguments[9], SUMS))
             with cgutils.for_range(builder, arguments[6]) as loop:
                 for one in made.group(next_lines, loop.index, fetched):
                     builder.call(_FETCH, [one])
-                made.add(fours, packed, loop.index)
+                place = builder.mul(loop.index, ir.Constant(LONG, LANES))
+                step = builder.bitcast(builder.gep(lanes, [place]), SUMS.as_pointer())
+                made.add(fours, step, loop.index)
             made.write(made.pointer(8, arguments[9], FLOATS), 10)
             return context.get_dummy_value()
 
@@ -60,8 +64,8 @@ def _product(fetched: int) -> Callable[..., None]:
     return cast("Callable[..., None]", intrinsic(tile))
 
 
-put_tile = _product(1)
-"""Write a product of bytes to `out`. Needs AVX512-VNNI.
+put_tile = _product(ROWS, 1)
+"""Write a product of bytes to `out`. Needs AVX2.
 
 Args:
     rows: uint8; `ROWS` rows of `QUAD` x `steps` numbers. The first begins at `row`, the next `stride`
@@ -72,7 +76,10 @@ Args:
     scales: float32; what they are multiplied with, likewise.
     out: float32; `ROWS` rows of `LANES` numbers, from `start` on, the next one `out_stride` further.
 
-All arrays are flat and C-contiguous. Nothing is checked; sums must fit 32 bits.
+All arrays are flat and C-contiguous. Nothing is checked; sums must fit 32 bits, and without VNNI those of two
+neighbouring products 16 bits.
 """
-put_single_tile = _product(LANES * QUAD // LINE)
+put_single_tile = _product(ROWS, _LINES)
 """The same for the only tile of these weights: each step asks for as much as it reads."""
+put_row = _product(1, _LINES if VNNI else 0)
+"""The same for one row. A CPU with AVX2 alone asks for what is next sooner than the steps would."""

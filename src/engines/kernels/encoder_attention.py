@@ -1,4 +1,4 @@
-"""Kernels for attention of hundreds of queries, with products of 16-bit integers and sums in 32 bits.
+"""Kernels for attention with products of 16-bit integers and sums in 32 bits.
 
 A query and a key have 13.5 bits and a scale each. Weights have 15 bits, of which the largest has all. Values
 have 11 bits, and a scale for each number of the head and each block of 64 positions. This is finer than
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from src.engines.kernels import Rows
 from src.engines.kernels.jit import compiled, inlined
 from src.engines.kernels.scalar import ONE, ZERO, floats, from_bits, largest, largest_absolute
-from src.engines.kernels.tiles import LANES
+from src.engines.kernels.tiles import AT_ONCE, LANES
 from src.engines.kernels.word_tiles import PAIRS, ROWS, add_tile, put_tile
 
 QUERIES = 4 * ROWS
@@ -42,53 +42,60 @@ def _pair(low: np.int16, high: np.int16) -> np.int32:
 
 @inlined
 def _round(
-    qkv: NDArray[np.float32],
+    numbers: NDArray[np.float32],
     bits: NDArray[np.int32],
     place: int,
     kind: int,
     head: int,
     out: NDArray[np.int16],
 ) -> np.float32:
-    """Write a query (`kind` 0) or a key (1) to `out`, rounded to integers; their scale."""
+    """Write a query or a key to `out`, rounded to integers; its scale."""
     most = largest_absolute(bits[place, kind], head)
     factor = _KEY_LEVELS / most
-    for at in range(qkv.shape[3]):
-        level = np.rint(qkv[place, kind, head, at] * factor)
+    for at in range(numbers.shape[3]):
+        level = np.rint(numbers[place, kind, head, at] * factor)
         out[at] = np.int16(np.int32(level))
     return np.float32(most / _KEY_LEVELS)
 
 
 @compiled
-def pack_queries(qkv: NDArray[np.float32], start: int, queries: NDArray[np.int16], scales: Rows) -> None:
+def pack_queries(
+    numbers: NDArray[np.float32], kind: int, start: int, queries: NDArray[np.int16], scales: Rows
+) -> None:
     """Round queries to integers, each with a scale of its own.
 
     Args:
-        qkv: of positions from `start` on, shape (positions, 3, heads, `LANES`).
+        numbers: of positions from `start` on, shape (positions, kinds, heads, `LANES`).
+        kind: which of them are queries.
         queries: the result, shape (heads, positions, `LANES`).
         scales: of the result, shape (heads, positions).
     """
-    positions, _, heads, _ = qkv.shape
-    bits = qkv.view(np.int32)
+    positions, _, heads, _ = numbers.shape
+    bits = numbers.view(np.int32)
     for head in range(heads):
         for place in range(positions):
             out = queries[head, start + place]
-            scales[head, start + place] = _round(qkv, bits, place, 0, head, out)
+            scales[head, start + place] = _round(numbers, bits, place, kind, head, out)
 
 
 @compiled
 def pack_keys(
-    qkv: NDArray[np.float32], start: int, keys: NDArray[np.int32], scales: NDArray[np.float32]
+    numbers: NDArray[np.float32],
+    kind: int,
+    start: int,
+    keys: NDArray[np.int32],
+    scales: NDArray[np.float32],
 ) -> None:
     """Round keys to integers, each with a scale of its own.
 
     Args:
-        qkv: as above. `start` is a multiple of `LANES`.
-        keys: pairs of a key's numbers, shape (heads, blocks, `PAIRS`, `LANES` positions). What is behind the
-            last position in its block becomes 0.
+        numbers, kind: as above. `start` is a multiple of `LANES`.
+        keys: pairs of a key's numbers, shape (heads, blocks, parts, `PAIRS`, `AT_ONCE` positions).
+            What is behind the last position in its block becomes 0.
         scales: shape (heads, blocks, `LANES`).
     """
-    positions, _, heads, width = qkv.shape
-    bits = qkv.view(np.int32)
+    positions, _, heads, width = numbers.shape
+    bits = numbers.view(np.int32)
     small = np.zeros((LANES, width), np.int16)
     pairs = small.view(np.int32)
     for head in range(heads):
@@ -99,25 +106,31 @@ def pack_keys(
                 small[count:] = 0
                 scales[head, block, count:] = ZERO
             for place in range(count):
-                scales[head, block, place] = _round(qkv, bits, begin + place, 1, head, small[place])
-            for pair in range(PAIRS):
-                for place in range(LANES):
-                    keys[head, block, pair, place] = pairs[place, pair]
+                scales[head, block, place] = _round(numbers, bits, begin + place, kind, head, small[place])
+            for part in range(LANES // AT_ONCE):
+                first = part * AT_ONCE
+                for pair in range(PAIRS):
+                    for lane in range(AT_ONCE):
+                        keys[head, block, part, pair, lane] = pairs[first + lane, pair]
 
 
 @compiled
 def pack_values(
-    qkv: NDArray[np.float32], start: int, values: NDArray[np.int32], scales: NDArray[np.float32]
+    numbers: NDArray[np.float32],
+    kind: int,
+    start: int,
+    values: NDArray[np.int32],
+    scales: NDArray[np.float32],
 ) -> None:
     """Round values to integers, with a scale for each number of a head in each block.
 
     Args:
-        qkv: as above. `start` is a multiple of `LANES`.
-        values: a value's numbers at pairs of positions, shape (heads, blocks, `PAIRS`, `LANES`).
+        numbers, kind: as above. `start` is a multiple of `LANES`.
+        values: a value's numbers at pairs of positions, shape (heads, blocks, parts, `PAIRS`, `AT_ONCE`).
             What is behind the last position in its block becomes 0.
         scales: shape (heads, blocks, `LANES`).
     """
-    positions, _, heads, width = qkv.shape
+    positions, _, heads, width = numbers.shape
     small, block_of = np.zeros((LANES, width), np.int16), np.empty((LANES, width), np.float32)
     highest, factors = np.empty(width, np.float32), np.empty(width, np.float32)
     for head in range(heads):
@@ -129,7 +142,7 @@ def pack_values(
             highest[:] = _TINY
             for place in range(count):
                 for at in range(width):
-                    value = qkv[begin + place, 2, head, at]
+                    value = numbers[begin + place, kind, head, at]
                     block_of[place, at] = value
                     highest[at] = max(highest[at], abs(value))
             for at in range(width):
@@ -138,9 +151,12 @@ def pack_values(
             for place in range(count):
                 for at in range(width):
                     small[place, at] = np.int16(np.int32(np.rint(block_of[place, at] * factors[at])))
-            for pair in range(PAIRS):
-                for at in range(width):
-                    values[head, block, pair, at] = _pair(small[2 * pair, at], small[2 * pair + 1, at])
+            for part in range(LANES // AT_ONCE):
+                first = part * AT_ONCE
+                for pair in range(PAIRS):
+                    low, high = small[2 * pair], small[2 * pair + 1]
+                    for lane in range(AT_ONCE):
+                        values[head, block, part, pair, lane] = _pair(low[first + lane], high[first + lane])
 
 
 @compiled

@@ -1,6 +1,6 @@
 """Tiles (`tiles.py`) of 16-bit integers.
 
-A core multiplies them twice as often as it multiplies numbers in float32: 32 in one instruction.
+A core multiplies them twice as often as it multiplies numbers in float32.
 """
 
 from collections.abc import Callable
@@ -11,10 +11,15 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from src.engines.kernels.tiles import FLOATS, INT, LONG, SUMS, Code, Tile, signature
+from src.engines.kernels.tiles import AT_ONCE, FLOATS, INT, LANES, LONG, SUMS, Code, Tile, signature
 
 ROWS, PAIRS = 6, 32
-"""A tile is the product of (rows, 2 x pairs) and (2 x pairs, lanes). Its sums fill 24 of the 32 registers."""
+"""A tile is the product of (rows, 2 x pairs) and (2 x pairs, lanes). The sums that are in registers at a time
+fill three quarters of them."""
+
+
+def _long(number: int) -> Any:
+    return ir.Constant(LONG, number)
 
 
 def _product(*, add: bool) -> Callable[..., None]:
@@ -36,12 +41,18 @@ def _product(*, add: bool) -> Callable[..., None]:
         kinds = rows, row, stride, lines, line, scales, scale, out, start, out_stride
 
         def generate(context: Any, builder: ir.IRBuilder, signed: Any, arguments: Any) -> Any:
-            made = Tile(ROWS, "vpdpwssd", context, builder, signed, arguments)
-            pairs, packed = made.rows(0, INT), made.pointer(3, arguments[4], SUMS)
-            made.begin()
-            with cgutils.for_range(builder, ir.Constant(LONG, PAIRS)) as loop:
-                made.add(pairs, packed, loop.index)
-            made.write(made.pointer(5, arguments[6], FLOATS), 7, add=add)
+            made = Tile(ROWS, 16, context, builder, signed, arguments)
+            pairs, lanes = made.rows(0, INT), made.pointer(3, arguments[4], INT)
+            with cgutils.for_range(builder, _long(LANES // AT_ONCE)) as part:
+                lane = builder.mul(part.index, _long(AT_ONCE))
+                of_part = builder.gep(lanes, [builder.mul(lane, _long(PAIRS))])
+                made.begin()
+                with cgutils.for_range(builder, _long(PAIRS)) as loop:
+                    place = builder.mul(loop.index, _long(AT_ONCE))
+                    step = builder.bitcast(builder.gep(of_part, [place]), SUMS.as_pointer())
+                    made.add(pairs, step, loop.index)
+                scale = made.pointer(5, builder.add(arguments[6], lane), FLOATS)
+                made.write(scale, 7, lane, add=add)
             return context.get_dummy_value()
 
         return signature(kinds), generate
@@ -50,11 +61,12 @@ def _product(*, add: bool) -> Callable[..., None]:
 
 
 put_tile = _product(add=False)
-"""Write a product of int16 to `out`, each lane times a scale of its own. Needs AVX512-VNNI.
+"""Write a product of int16 to `out`, each lane times a scale of its own. Needs AVX2.
 
 Args:
     rows: int16; `ROWS` rows of 2 x `PAIRS` numbers. The first begins at `row`, the next `stride` further.
-    lines: int16, shape (`PAIRS`, `LANES`, 2) from `line` on: lines 0 and 1 interleaved, then 2 and 3...
+    lines: int16, shape (`LANES` / `AT_ONCE`, `PAIRS`, `AT_ONCE`, 2) from `line` on: `AT_ONCE` numbers of
+        lines 0 and 1 interleaved, then of lines 2 and 3...
     scales: float32; `LANES` numbers from `scale` on.
     out: float32; `ROWS` rows of `LANES` numbers, from `start` on, the next one `out_stride` further.
 

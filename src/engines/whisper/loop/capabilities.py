@@ -22,13 +22,14 @@ from src.engines.linear import (
     MatMulFloat32,
     MatMulInt8,
     MatMulInt8OneDnn,
-    MatMulInt8Vnni,
+    MatMulInt8Tiles,
 )
 from src.engines.whisper.loop import weights
 from src.engines.whisper.loop.cross_attention import (
     CrossAttentionCache,
     CrossAttentionFloat32,
     CrossAttentionInt8,
+    CrossAttentionInt16,
 )
 from src.engines.whisper.loop.encoder_attention import (
     EncoderAttention,
@@ -91,18 +92,23 @@ def probe(compute_type: str, folder: Path) -> Capabilities:
     if compute_type == "float32":
         product = _first_working(exact, _check_product)
         return Capabilities(product, product, CrossAttentionFloat32, EncoderAttentionFloat32, torch.float32)
+    has_vnni, has_avx2 = cpu.multiplies_words("Numba"), cpu.has_avx2_alone()
     for_few: list[type[MatMul]] = [MatMulInt8]
-    if cpu.multiplies_words("Numba"):
-        for_few.insert(0, MatMulInt8Vnni)
     for_many: list[type[MatMul]] = [MatMulInt8OneDnn, MatMulInt8]
+    if has_vnni or has_avx2:
+        for_few.insert(0, MatMulInt8Tiles)
+    if has_avx2:
+        for_many.insert(0, MatMulInt8Tiles)
     few, many = (_first_working(kinds, _check_product) for kinds in (for_few, for_many))
     for_steps: list[type[CrossAttentionCache]] = [CrossAttentionFloat32]
-    if cpu.multiplies_words("Numba"):
+    if has_vnni:
         for_steps.insert(0, CrossAttentionInt8)
+    elif has_avx2:
+        for_steps.insert(0, CrossAttentionInt16)
     encoder_width, decoder_width = weights.head_widths(folder)
     attention = _first_working(for_steps, partial(_check_attention, width=decoder_width))
     for_encoder: list[type[EncoderAttention]] = [EncoderAttentionFloat32]
-    if cpu.multiplies_words("Numba"):
+    if has_vnni or has_avx2:
         for_encoder.insert(0, EncoderAttentionInt16)
     encoder_attention = _first_working(for_encoder, partial(_check_encoder_attention, width=encoder_width))
     bfloat16 = cpu.multiplies_bfloat16("oneDNN") and _convolves_bfloat16()

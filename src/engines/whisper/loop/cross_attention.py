@@ -11,9 +11,11 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from src.engines.kernels import Heads, Rows
+from src.engines.kernels import encoder_attention as words
 from src.engines.kernels.byte_attention import attend, pack
 from src.engines.kernels.byte_tiles import QUAD
-from src.engines.kernels.tiles import LANES
+from src.engines.kernels.tiles import AT_ONCE, LANES
+from src.engines.kernels.word_tiles import PAIRS, ROWS
 
 _KEYS = 64
 """Number of encoder positions in a block of keys."""
@@ -114,4 +116,61 @@ class CrossAttentionInt8:
         """See `CrossAttentionCache`."""
         levels = self._keys[head].transpose(0, 2, 1, 3).reshape(-1, LANES)[: self._positions]
         keys: Rows = levels * self._key_scales[head, : self._positions, None]
+        return keys
+
+
+class CrossAttentionInt16:
+    """Keys and values in 16 bits, for CPUs with AVX2 alone: half the bytes, and the encoder's kernels.
+
+    See `CrossAttentionCache`.
+
+    Raises:
+        ValueError: as `CrossAttentionInt8`.
+    """
+
+    def __init__(self, keys: Tensor, values: Tensor) -> None:
+        self._positions, heads, width = keys.shape
+        if width != LANES:
+            raise ValueError(f"the head width is {width}, not {LANES}")
+        blocks = -(-self._positions // LANES)
+        # PyTorch's memory begins with a cache line, NumPy's does not
+        self._keys, self._values = (
+            torch.empty(heads, blocks, LANES // AT_ONCE, PAIRS, AT_ONCE, dtype=torch.int32).numpy()
+            for _ in range(2)
+        )
+        self._key_scales, self._value_scales = (
+            np.empty((heads, blocks, LANES), np.float32) for _ in range(2)
+        )
+        both = torch.stack([keys, values], 1).numpy()
+        words.pack_keys(both, 0, 0, self._keys, self._key_scales)
+        words.pack_values(both, 1, 0, self._values, self._value_scales)
+
+    def attend(self, query: Heads, out: Heads) -> None:
+        """See `CrossAttentionCache`."""
+        tokens, heads, _ = query.shape
+        slots, rows = self._keys.shape[1] * LANES, min(-(-tokens // ROWS) * ROWS, words.QUERIES)
+        queries, scales = np.empty((heads, tokens, LANES), np.int16), np.empty((heads, tokens), np.float32)
+        words.pack_queries(query[:, None], 0, 0, queries, scales)
+        # the kernel divides the scores, as the queries are divided already
+        scales *= np.float32(LANES**0.5)
+        words.attend(
+            queries,
+            scales,
+            self._keys.view(np.int16).reshape(-1),
+            self._key_scales.reshape(-1),
+            self._values.view(np.int16).reshape(-1),
+            self._value_scales.reshape(-1),
+            self._positions,
+            0,
+            out,
+            np.empty((rows, slots), np.float32),
+            np.empty((rows, slots), np.int16),
+            np.empty((rows, LANES), np.float32),
+        )
+
+    def keys_of(self, head: int) -> Rows:
+        """See `CrossAttentionCache`."""
+        pairs = self._keys[head].view(np.int16).reshape(-1, PAIRS, AT_ONCE, 2)
+        levels = pairs.transpose(0, 2, 1, 3).reshape(-1, LANES)[: self._positions]
+        keys: Rows = levels * self._key_scales[head].reshape(-1)[: self._positions, None]
         return keys

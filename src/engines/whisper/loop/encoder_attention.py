@@ -13,7 +13,7 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from src.engines.kernels import Rows
 from src.engines.kernels.encoder_attention import QUERIES, attend, pack_keys, pack_queries, pack_values
-from src.engines.kernels.tiles import LANES
+from src.engines.kernels.tiles import AT_ONCE, LANES
 from src.engines.kernels.word_tiles import PAIRS
 
 BLOCK = LANES
@@ -65,7 +65,7 @@ class EncoderAttentionFloat32:
 
 
 class EncoderAttentionInt16:
-    """Products of 16-bit integers, for CPUs with AVX512-VNNI. See `EncoderAttention`.
+    """Products of 16-bit integers, for CPUs with AVX512-VNNI or AVX2. See `EncoderAttention`.
 
     It takes 0.55 to 0.7 of the time of float32, and is five times nearer to it than bfloat16 is.
 
@@ -82,7 +82,8 @@ class EncoderAttentionInt16:
         self._queries = torch.empty(heads, positions, width, dtype=torch.int16).numpy()
         self._query_scales = np.empty((heads, positions), np.float32)
         self._keys, self._values = (
-            torch.empty(heads, blocks, PAIRS, LANES, dtype=torch.int32).numpy() for _ in range(2)
+            torch.empty(heads, blocks, LANES // AT_ONCE, PAIRS, AT_ONCE, dtype=torch.int32).numpy()
+            for _ in range(2)
         )
         self._key_scales, self._value_scales = (
             np.empty((heads, blocks, LANES), np.float32) for _ in range(2)
@@ -91,9 +92,9 @@ class EncoderAttentionInt16:
     def store(self, qkv: Rows, start: int) -> None:
         """See `EncoderAttention`."""
         made = qkv.reshape(len(qkv), 3, len(self._queries), LANES)
-        pack_queries(made, start, self._queries, self._query_scales)
-        pack_keys(made, start, self._keys, self._key_scales)
-        pack_values(made, start, self._values, self._value_scales)
+        pack_queries(made, 0, start, self._queries, self._query_scales)
+        pack_keys(made, 1, start, self._keys, self._key_scales)
+        pack_values(made, 2, start, self._values, self._value_scales)
 
     def attend(self, part: slice) -> Rows:
         """See `EncoderAttention`."""

@@ -1,4 +1,4 @@
-"""Products of a few rows of bytes with a large weight on AVX-512 VNNI.
+"""Products of rows of bytes with a large weight, on AVX-512 VNNI and on AVX2.
 
 The weight is read once: all rows are multiplied with a block of its outputs while that is in the core's
 cache. Meanwhile the next block is asked for, so that memory and multipliers work at the same time.
@@ -8,10 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from src.engines.kernels import Rows, Vector
-from src.engines.kernels.byte_tiles import QUAD, ROWS, put_single_tile, put_tile
+from src.engines.kernels.byte_tiles import LANES, QUAD, ROWS, put_row, put_single_tile, put_tile
 from src.engines.kernels.jit import compiled
 from src.engines.kernels.scalar import ONE, floats, largest_absolute
-from src.engines.kernels.tiles import LANES
 
 LEVELS, ZERO_POINT = 127, 128
 """Quantisation of rows: levels on each side of zero, and the byte that stands for zero."""
@@ -29,7 +28,9 @@ def multiply_bytes(
     out: Rows,
     scales: Vector,
 ) -> None:
-    """Quantise rows, and multiply them with the transpose of a weight. Needs AVX512-VNNI.
+    """Quantise rows, and multiply them with the transpose of a weight. Needs AVX2.
+
+    Without VNNI, two neighbouring products must fit 16 bits.
 
     Args:
         rows: shape (rows, inputs); they are divided by their largest absolute values.
@@ -59,6 +60,14 @@ def multiply_bytes(
     # output by output, so that all rows read a part of the weight while it is in the cache
     for lane in range(0, outputs, LANES):
         line = lane * width
+        if count == 1:
+            put_row(
+                small, 0, width,
+                weight, line, line + _NEAR, steps,
+                begins, factors, lane,
+                flat, lane, outputs,
+            )  # fmt: skip
+            continue
         for tile in range(tiles):
             first = tile * ROWS
             is_whole = first + ROWS <= count

@@ -326,6 +326,19 @@ def test_hundreds_who_leave_at_once_leave_no_decoder_behind() -> None:
 
 
 @needs_linux
+def test_more_at_once_than_commands_fit_into_the_socket() -> None:
+    async def scenario(opened: Decoders) -> None:
+        assert opened.pid
+        os.kill(opened.pid, signal.SIGSTOP)
+        readers = [asyncio.create_task(read(opened, tone_wav(0.1))) for _ in range(400)]
+        await asyncio.sleep(0.5)
+        os.kill(opened.pid, signal.SIGCONT)
+        assert [len(audio) for audio in await asyncio.gather(*readers)] == [1_600] * 400
+
+    play(scenario, spares=0, most=400)
+
+
+@needs_linux
 @pytest.mark.parametrize(
     ("number", "reason", "words"),
     [

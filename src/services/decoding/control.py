@@ -81,7 +81,8 @@ class ForkServer:
         """Fork a decoder that serves `connection`; `follows`: a stream.
 
         Raises:
-            OSError: the process has ended, or does not accept commands.
+            BlockingIOError: hundreds of commands are on their way; the caller may try again.
+            OSError: the process has ended.
         """
         if self._control is None:
             raise ConnectionError("there is no process to fork from")

@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 _WAIT_SECONDS = 5.0
 _PAUSE_SECONDS = 0.5
 """Seconds between two attempts to start a process that died by itself."""
+_FULL_SECONDS = 0.02
+"""Seconds between two attempts to fork while hundreds of commands are on their way to the fork server."""
 _SILENT_SECONDS = 0.1
 """Seconds at full priority for a decoder that has sent no audio: many times what a clip needs."""
 _LONG_SECONDS = 1.0
@@ -143,11 +145,10 @@ class Decoders:
         Raises:
             Overloaded: no decoder could be started.
         """
-        await self._wait_until_up()
         ours, theirs = socket.socketpair()
         with ours, contextlib.ExitStack() as held:
             with theirs:
-                number, connection = self._fork(follows=True)
+                number, connection = await self._new(follows=True)
                 held.callback(self._forget, number)
                 held.callback(connection.close)
                 job = JOB.pack(self._stream_seconds, 0, False, container.value.encode())
@@ -165,20 +166,32 @@ class Decoders:
         self._refill()
 
     async def _take(self) -> tuple[int, socket.socket]:
-        await self._wait_until_up()
-        return self._spares.popleft() if self._spares else self._fork()
+        return self._spares.popleft() if self._spares else await self._new()
 
-    async def _wait_until_up(self) -> None:
+    async def _new(self, *, follows: bool = False) -> tuple[int, socket.socket]:
+        """Fork a decoder as soon as the fork server can be told to."""
         try:
-            await asyncio.wait_for(self._up.wait(), _WAIT_SECONDS)
-        except TimeoutError:
-            raise Overloaded("audio cannot be decoded at the moment") from None
+            async with asyncio.timeout(_WAIT_SECONDS):
+                while True:
+                    await self._up.wait()
+                    with contextlib.suppress(BlockingIOError):
+                        return self._fork(follows=follows)
+                    await asyncio.sleep(_FULL_SECONDS)
+        except OSError as error:  # `TimeoutError` too
+            raise Overloaded("audio cannot be decoded at the moment") from error
 
     def _refill(self) -> None:
         self._refilling = None
-        with contextlib.suppress(Overloaded):
-            while self._up.is_set() and len(self._spares) < self._wanted:
+        while self._up.is_set() and len(self._spares) < self._wanted:
+            try:
                 self._spares.append(self._fork())
+            except OSError:
+                self._refill_later()
+                return
+
+    def _refill_later(self) -> None:
+        if self._refilling is None:
+            self._refilling = asyncio.get_running_loop().call_later(_PAUSE_SECONDS, self._refill)
 
     def _fork(self, *, follows: bool = False) -> tuple[int, socket.socket]:
         self._last += 1
@@ -187,9 +200,9 @@ class Decoders:
             ours.setblocking(False)
             try:
                 self._server.fork(self._last, theirs, follows=follows)
-            except OSError as error:
+            except OSError:
                 ours.close()
-                raise Overloaded("audio cannot be decoded at the moment") from error
+                raise
         self._exits[self._last] = asyncio.get_running_loop().create_future()
         return self._last, ours
 
@@ -225,8 +238,7 @@ class Decoders:
         spare[1].close()
         log.warning("a decoder process ended while it waited for a file (%s)", ended_by(code))
         decoder_died("idle")
-        if self._refilling is None:  # later, or one that cannot live would be forked without end
-            self._refilling = asyncio.get_running_loop().call_later(_PAUSE_SECONDS, self._refill)
+        self._refill_later()  # not now, or one that cannot live would be forked without end
 
     def _on_gone(self) -> None:
         """Handle the end of the process that decoders are forked from, and of all decoders with it."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from src.engines.base import Segment
+from src.engines.marks import CLAUSE_END, SENTENCE_END
 
 _MIN_MS = 1000
 _MAX_MS = 7000
@@ -15,8 +16,6 @@ _PAUSE = 1.0
 """Minimum silence between two words, in seconds, that always begins a new subtitle."""
 _EARLIEST_BREAK = 0.4
 """Minimum share of a full subtitle that must remain when it is cut back to punctuation."""
-_SENTENCE_END = re.compile(r"[.!?…。！？]['\"”’»)\]]*$")
-_CLAUSE_END = re.compile(r"[,;:，、；：–—]['\"”’»)\]]*$")
 _UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
 """Thai, Lao, Burmese, Japanese, Chinese: no space between words, so a line may break anywhere."""
 
@@ -123,7 +122,7 @@ def _groups(units: Sequence[_Unit], width: int, count: int) -> Iterator[list[_Un
             yield group[:cut]
             group = group[cut:]
         group.append(unit)
-        if _SENTENCE_END.search(unit.text) and unit.end - group[0].start >= _MIN_MS / 1000:
+        if SENTENCE_END.search(unit.text) and unit.end - group[0].start >= _MIN_MS / 1000:
             yield group
             group = []
     if group:
@@ -138,8 +137,8 @@ def _best_cut(group: Sequence[_Unit]) -> int:
     """How many of the words of a full subtitle stay: up to the last sentence, clause or segment end."""
     total = sum(len(unit.text) for unit in group)
     for is_end in (
-        lambda unit: _SENTENCE_END.search(unit.text) is not None,
-        lambda unit: _CLAUSE_END.search(unit.text) is not None or unit.ends_segment,
+        lambda unit: SENTENCE_END.search(unit.text) is not None,
+        lambda unit: CLAUSE_END.search(unit.text) is not None or unit.ends_segment,
     ):
         kept = total
         for index in range(len(group), 0, -1):

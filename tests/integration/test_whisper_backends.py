@@ -162,7 +162,7 @@ def test_clips_with_noise_get_the_same_decisions(both: Both, monkeypatch: pytest
 def test_a_doubtful_row_gets_the_same_windows_and_temperatures(
     both: Both, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def find_issue(decoded: row.Decoded, duration: float, fitted: bool, language: str) -> QualityIssue | None:
+    def find_issue(decoded: row.Decoded, *_: object, **__: object) -> QualityIssue | None:
         return QualityIssue.LOGPROB if decoded.temperature < 0.4 else None
 
     monkeypatch.setattr(quality_check, "find_issue", find_issue)
@@ -215,10 +215,12 @@ def test_a_batch_that_raises_is_tried_row_by_row(
 ) -> None:
     generate = CTranslate2Model.generate
 
-    def small_batches(self: CTranslate2Model, encoded: Any, prompts: list[list[int]], *rest: Any) -> Any:
+    def small_batches(
+        self: CTranslate2Model, encoded: Any, prompts: list[list[int]], *rest: Any, **more: Any
+    ) -> Any:
         if len(prompts) > 1:
             raise RuntimeError("out of memory")
-        return generate(self, encoded, prompts, *rest)
+        return generate(self, encoded, prompts, *rest, **more)
 
     monkeypatch.setattr(CTranslate2Model, "generate", small_batches)
     found = _decode(side_by_side, [both.row(clip("en-extended"), language="en") for _ in range(2)])

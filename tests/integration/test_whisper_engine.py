@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from copy import deepcopy
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,42 @@ def test_speech_is_read_and_its_language_told(use: Use) -> None:
             assert found.language == name[:2]
             assert 0.5 < found.language_probability <= 1
             assert 0 <= found.segments[0].start <= found.segments[-1].end <= seconds(clip(name))
+
+    use(scenario)
+
+
+def test_a_long_row_is_cut_into_its_sentences(use: Use) -> None:
+    names = ["en-agent", "en-extended", "en-busy", "en-extended"]
+    pieces = [piece for name in names for piece in (clip(name), silence(0.5))]
+    ends = np.cumsum([seconds(piece) for piece in pieces])
+    said = [(0.0 if index == 0 else ends[2 * index - 1], ends[2 * index]) for index in range(len(names))]
+
+    async def scenario(engine: WhisperEngine) -> None:
+        audio = np.concatenate(pieces)
+        assert 20 < seconds(audio) < 30
+        found = await engine.transcribe(audio, SttOptions(), "a")
+        spoken = [segment.text.strip().lower() for segment in found.segments]
+        assert sum(SAID["en-extended"].lower() in one for one in spoken) == 2
+        for index in (1, 3):
+            [segment] = [one for one in found.segments if abs(one.start - said[index][0]) < 0.6]
+            assert segment.text.strip().lower() == SAID["en-extended"].lower()
+            assert segment.end == pytest.approx(said[index][1], abs=0.6)
+        words = [word for segment in found.segments for word in segment.words or ()]
+        assert "".join(word.word for word in words) == "".join(one.text for one in found.segments)
+        assert all(word.start <= word.end for word in words)
+        assert all(before.end <= after.start for before, after in pairwise(words))
+
+    use(scenario)
+
+
+def test_a_long_row_is_translated_with_timestamps(use: Use) -> None:
+    async def scenario(engine: WhisperEngine) -> None:
+        audio = np.concatenate([clip("es-expelled"), silence(0.5), clip("es-agent"), silence(0.5)] * 3)
+        assert seconds(audio) > 20
+        row = engine._prepare(audio, SttOptions(task="translate"))
+        assert row.timed
+        assert not engine._prepare(audio, SttOptions()).timed
+        assert engine._prepare(audio, SttOptions(live=True)).timed
 
     use(scenario)
 
@@ -179,7 +216,7 @@ def test_silence_and_noise_are_survived(use: Use, monkeypatch: pytest.MonkeyPatc
 def test_a_doubtful_row_is_read_again_with_the_full_window(use: Use, monkeypatch: pytest.MonkeyPatch) -> None:
     judged: list[bool] = []
 
-    def suspicious(decoded: object, duration: float, fitted: bool, language: str) -> QualityIssue | None:
+    def suspicious(_: object, __: float, fitted: bool, *___: object, **____: object) -> QualityIssue | None:
         judged.append(fitted)
         return QualityIssue.LOGPROB if len(judged) < 3 else None
 
@@ -232,10 +269,12 @@ def test_a_batch_that_raises_is_tried_row_by_row(use: Use, monkeypatch: pytest.M
 
     generate, step = CTranslate2Model.generate, WhisperDecoder.step
 
-    def fussy(self: CTranslate2Model, encoded: object, prompts: list[list[int]], *rest: object) -> object:
+    def fussy(
+        self: CTranslate2Model, encoded: object, prompts: list[list[int]], *rest: object, **more: object
+    ) -> object:
         if any(len(prompt) > 3 for prompt in prompts):
             raise RuntimeError("a prompt")
-        return generate(self, encoded, prompts, *rest)  # type: ignore[arg-type]
+        return generate(self, encoded, prompts, *rest, **more)  # type: ignore[arg-type]
 
     def fussy_step(self: WhisperDecoder, inputs: Sequence[DecoderInput], wanted: Sequence[int]) -> object:
         if any(one.mask is None and len(one.tokens) > 3 for one in inputs):

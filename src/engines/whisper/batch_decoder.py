@@ -76,9 +76,9 @@ class BatchDecoder:
             states[index].policy.language_detected(found[index])
 
     def _decode(self, states: Sequence[RowState], encoded: Encoded, temperature: float) -> None:
+        vocabulary = self._vocabulary
         prompts = [
-            self._vocabulary.start(state.policy.language, state.row.task, state.row.prompt)
-            for state in states
+            vocabulary.start(state.policy.language, state.row.task, state.row.prompt) for state in states
         ]
         most_tokens = max(state.row.most_tokens for state in states)
         if all(state.row.forced is not None for state in states):
@@ -88,13 +88,15 @@ class BatchDecoder:
                 [list(state.row.forced or ()) for state in states],
                 [state.row.mel.shape[1] for state in states],
                 most_tokens,
-                self._vocabulary,
+                vocabulary,
             )
             for state, text in zip(states, followed, strict=True):
                 state.policy.text_decoded(text)
             return
-        beam = states[0].policy.beam
-        texts = self._model.generate(encoded, prompts, most_tokens, temperature, self._vocabulary, beam)
+        beam, timed = states[0].policy.beam, states[0].row.timed
+        texts = self._model.generate(
+            encoded, prompts, most_tokens, temperature, vocabulary, beam, timed=timed
+        )
         for state, text in zip(states, texts, strict=True):
             state.policy.text_decoded(text)
 

@@ -92,11 +92,15 @@ class CTranslate2Model:
         temperature: float,
         vocabulary: Vocabulary,
         beam: int = BEAM,
+        *,
+        timed: bool = True,
     ) -> list[Decoded]:
-        """Decode the text of each row, with `beam` hypotheses at temperature 0.
+        """Decode the text of each row, with `beam` hypotheses at temperature 0; with timestamps if `timed`.
 
         All prompts must have as many tokens of previous text.
         """
+        if not timed:
+            prompts = [[*prompt, vocabulary.no_timestamps] for prompt in prompts]
         # CTranslate2 gives half of `max_length` to the text, or what the prompt leaves if that is less
         max_length = min(MAX_TOKENS, max(2 * most_tokens, most_tokens + max(map(len, prompts)) - 1))
         how = (
@@ -115,7 +119,7 @@ class CTranslate2Model:
             max_length=max_length,
             return_scores=True,
             return_no_speech_prob=True,
-            suppress_blank=True,
+            suppress_blank=timed,  # then the first token is a timestamp; without, an empty text is possible
             suppress_tokens=vocabulary.suppressed,
             max_initial_timestamp_index=MAX_INITIAL_TIMESTAMP,
             **how,

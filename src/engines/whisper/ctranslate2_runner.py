@@ -218,7 +218,7 @@ def _is_short(row: WhisperRow) -> bool:
     return row.window <= LONGEST_SHORT
 
 
-def _batch_key(row: WhisperRow) -> tuple[int, int, bool, float, int | None, int | None]:
+def _batch_key(row: WhisperRow) -> tuple[int, int, bool, bool, float, int | None, int | None]:
     """What rows of one batch have in common: window, lengths of prompt and forced text, what is done."""
     forced = None if row.forced is None else len(row.forced)
-    return row.window, len(row.prompt), row.detect_only, row.temperature, forced, row.beam
+    return row.window, len(row.prompt), row.timed, row.detect_only, row.temperature, forced, row.beam

@@ -34,9 +34,10 @@ from src.engines.whisper.loop.weights import kind_of
 from src.engines.whisper.loops import without_excess
 from src.engines.whisper.row import FRAMES_PER_SECOND, FULL_WINDOW, Outcome, WhisperRow
 from src.engines.whisper.segments import spans
+from src.engines.whisper.sentences import sentences
 from src.engines.whisper.stats import Stats
 from src.engines.whisper.vocabulary import ALL_LANGUAGES, SAMPLES_PER_TIMESTAMP, Vocabulary
-from src.engines.whisper.words import partial_words, token_logprobs, words
+from src.engines.whisper.words import partial_words, timed_words, token_logprobs, words
 from src.errors import InvalidInput
 from src.scheduling.background import is_background
 from src.scheduling.batcher import STALL_SECONDS
@@ -51,6 +52,9 @@ batch of long rows takes more than a minute, and nothing has been measured yet."
 _ROW_SECONDS = FULL_WINDOW / FRAMES_PER_SECOND
 _SHORTEST_COPY = 1.0
 """Seconds of a copy that can be read by itself. Less gives the model little to go by, and it writes each."""
+_LONGEST_TIMED = 20.0
+"""Seconds of a row up to which the decoder writes timestamps. In a longer row they cost words: it closes the
+text before the speech ends, and reads more of it wrong."""
 _MOST_WITH_BEFORE = 25.0
 """Seconds of a row together with what was said before it. A longer row says enough by itself."""
 _BACKGROUND_SHARE = 3
@@ -234,6 +238,7 @@ class WhisperEngine(BatchedEngine[WhisperRow, Outcome]):
             languages=options.languages or self._allowed,
             task=options.task,
             prompt=self._vocabulary.previous(prompt, len(said)),
+            timed=not _is_read_untimed(duration, options),
             words=options.word_timestamps,
             logprobs=options.token_logprobs,
             temperature=options.temperature,
@@ -265,7 +270,14 @@ class WhisperEngine(BatchedEngine[WhisperRow, Outcome]):
         row = self._prepare(audio, options)
         window = live_window_for(row.mel.shape[1])
         return replace(
-            row, window=window, forced=forced, draft=draft, words=False, logprobs=False, temperature=0.0
+            row,
+            window=window,
+            forced=forced,
+            draft=draft,
+            timed=False,
+            words=False,
+            logprobs=False,
+            temperature=0.0,
         )
 
     def _finish_partial(self, outcome: Outcome) -> PartialTranscript:
@@ -287,19 +299,21 @@ class WhisperEngine(BatchedEngine[WhisperRow, Outcome]):
             tokens, alignment = without_excess(
                 tokens, alignment, row.duration, self._vocabulary.first_timestamp, self._vocabulary.text
             )
-        cut = spans(tokens, row.duration, self._vocabulary)
-        said = (
-            words(cut, alignment, row.duration, language, row.task, self._vocabulary)
-            if row.words
-            else [None] * len(cut)
-        )
+        text, timed = self._vocabulary.words_of(tokens), []
+        if row.has_words:
+            timed = timed_words(text, alignment, language, row.task, self._vocabulary)
+        if row.timed:
+            cut = spans(tokens, row.duration, self._vocabulary)
+        else:
+            cut = sentences(text, timed, row.duration)
+        said = words(cut, timed, row.duration) if row.has_words else [None] * len(cut)
         likely = token_logprobs(cut, alignment, self._vocabulary) if row.logprobs else [None] * len(cut)
         packed = quality_check.compression_ratio(self._vocabulary.text(tokens))
         segments = tuple(
             Segment(
                 start=found[0].start if found else span.start,
-                end=found[-1].end if found else span.end,
-                text=text,
+                end=found[-1].end if found and row.timed else span.end,
+                text=written,
                 avg_logprob=decoded.avg_logprob,
                 no_speech_prob=decoded.no_speech_prob,
                 words=found,
@@ -309,7 +323,7 @@ class WhisperEngine(BatchedEngine[WhisperRow, Outcome]):
                 logprobs=likelihoods,
             )
             for span, found, likelihoods in zip(cut, said, likely, strict=True)
-            if (text := self._vocabulary.text(span.tokens)).strip()
+            if (written := self._vocabulary.text(span.tokens)).strip()
         )
         return Transcript(
             segments,
@@ -319,6 +333,15 @@ class WhisperEngine(BatchedEngine[WhisperRow, Outcome]):
             _unsaid_copies(row, decoded.text),
             outcome.engine_seconds,
         )
+
+
+def _is_read_untimed(duration: float, options: SttOptions) -> bool:
+    """Whether a row of `duration` seconds is decoded without timestamps.
+
+    A translation is not, because its words have no places in the audio; nor is live speech, which is read
+    with the audio before it.
+    """
+    return duration > _LONGEST_TIMED and options.task == "transcribe" and not options.live
 
 
 def _unsaid_copies(row: WhisperRow, text: str) -> tuple[float, ...]:

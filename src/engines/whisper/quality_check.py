@@ -81,7 +81,13 @@ def is_silence(decoded: Decoded) -> bool:
 
 
 def find_issue(
-    decoded: Decoded, duration: float, fitted: bool, language: str | None, copies: int = 1
+    decoded: Decoded,
+    duration: float,
+    fitted: bool,
+    language: str | None,
+    copies: int = 1,
+    *,
+    timed: bool = True,
 ) -> QualityIssue | None:
     """The first issue with the text of a row of `duration` seconds, or None.
 
@@ -93,6 +99,7 @@ def find_issue(
         language: of the text; None if its detection was unsure. Then the bound of the log-probability is that
             of the full window: detection is no surer there, and the text is often one of a third language.
         copies: how often the sound of the row repeats itself. A text that does so as often is right.
+        timed: whether the decoder writes timestamps.
     """
     if is_silence(decoded):
         return None
@@ -108,7 +115,11 @@ def find_issue(
         QualityIssue.TOO_FAST: too_fast(decoded.text, duration),
         QualityIssue.RUN_ON: decoded.last_timestamp > duration + _OVERSHOOT,
         QualityIssue.UNFINISHED: (
-            fitted and decoded.last_timestamp == 0 and bool(words) and decoded.avg_logprob < _SURE_LOGPROB
+            timed
+            and fitted
+            and decoded.last_timestamp == 0
+            and bool(words)
+            and decoded.avg_logprob < _SURE_LOGPROB
         ),
     }
     return next((issue for issue, found in checks.items() if found), None)

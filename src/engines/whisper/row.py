@@ -55,6 +55,8 @@ class WhisperRow:
     """Align words with the audio."""
     logprobs: bool = False
     """Find the log-probability of each token."""
+    timed: bool = True
+    """Whether the decoder writes timestamps. Without them, the segments' times come from the alignment."""
     temperature: float = 0.0
     """0: rising temperatures where the text is doubtful; above: this one alone."""
     beam: int | None = None
@@ -95,9 +97,14 @@ class WhisperRow:
         return (window <= LONGEST_SHORT or self.live) and not self.background
 
     @property
+    def has_words(self) -> bool:
+        """Whether words get times: the caller wants them, or those of segments come from them."""
+        return self.words or (not self.timed and self.forced is None)
+
+    @property
     def aligned(self) -> bool:
         """Whether the text is aligned with the audio, which gives the times and the probabilities."""
-        return self.words or self.logprobs
+        return self.has_words or self.logprobs
 
     @property
     def most_tokens(self) -> int:
@@ -137,7 +144,7 @@ class Alignment:
     pairs: tuple[tuple[int, int], ...]
     """(index of a text token, encoder position of 20 ms): the path of dynamic time warping."""
     probabilities: tuple[float, ...]
-    """Probability of each text token."""
+    """Probability of each text token; empty if a back end leaves out what nobody wants."""
 
 
 @dataclass(frozen=True, slots=True)

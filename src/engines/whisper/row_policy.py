@@ -15,7 +15,7 @@ it, and reports the result.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
-from functools import cached_property
+from functools import cached_property, partial
 
 from src.engines.whisper import quality_check
 from src.engines.whisper.copies import Copies, find_copies
@@ -191,10 +191,12 @@ class RowPolicy:
     def _issue(self, decoded: Decoded) -> QualityIssue | None:
         fitted = self.window == self.row.window and self.window < FULL_WINDOW
         language = self.language if self._is_language_sure else None
-        issue = quality_check.find_issue(decoded, self.row.duration, fitted, language)
+        find = partial(
+            quality_check.find_issue, decoded, self.row.duration, fitted, language, timed=self.row.timed
+        )
+        issue = find()
         if issue in (QualityIssue.COMPRESSION, QualityIssue.REPETITION) and self._copies:
-            copies = self._copies.count
-            return quality_check.find_issue(decoded, self.row.duration, fitted, language, copies)
+            return find(copies=self._copies.count)
         return issue
 
     @cached_property

@@ -23,31 +23,36 @@ _LEAST_PROBABILITY = 1e-9
 """So that a logarithm is finite."""
 
 
-class _TimedWord:
-    """A word with its times in seconds, before these are limited to the row."""
+class TimedWord:
+    """A word with its times in seconds, before these are limited to the row, and how many tokens it has."""
 
-    __slots__ = ("end", "probability", "start", "text", "tokens")
+    __slots__ = ("end", "end_of_mark", "probability", "start", "text", "tokens")
 
     def __init__(self, text: str, tokens: int, start: float, end: float, probability: float) -> None:
         self.text = text
         self.tokens = tokens
         self.start = start
         self.end = end
+        self.end_of_mark = end
+        """When the mark behind it ends, if there is one: alignment gives the word's own end to the mark."""
         self.probability = probability
 
 
-def words(
-    spans: Sequence[TokenSpan],
-    alignment: Alignment | None,
-    duration: float,
-    language: str,
-    task: str,
-    vocabulary: Vocabulary,
-) -> list[tuple[Word, ...]]:
-    """The words of each span. Times never run backwards nor past `duration` (seconds)."""
-    timed = _timed([token for span in spans for token in span.tokens], alignment, language, task, vocabulary)
+def timed_words(
+    tokens: Sequence[int], alignment: Alignment | None, language: str, task: str, vocabulary: Vocabulary
+) -> list[TimedWord]:
+    """The words of text tokens, without timestamps; none if they are not aligned.
+
+    A mark is joined to its word, and leaves a word behind that has neither text nor tokens.
+    """
+    timed = _timed(tokens, alignment, language, task, vocabulary)
     _shorten(timed)
     _join_punctuation(timed)
+    return timed
+
+
+def words(spans: Sequence[TokenSpan], timed: Sequence[TimedWord], duration: float) -> list[tuple[Word, ...]]:
+    """The words of each span. Times never run backwards nor past `duration` (seconds)."""
     result: list[tuple[Word, ...]] = []
     position, taken, wanted, floor = 0, 0, 0, 0.0
     for span in spans:
@@ -114,8 +119,8 @@ def token_logprobs(
 
 
 def _timed(
-    tokens: list[int], alignment: Alignment | None, language: str, task: str, vocabulary: Vocabulary
-) -> list[_TimedWord]:
+    tokens: Sequence[int], alignment: Alignment | None, language: str, task: str, vocabulary: Vocabulary
+) -> list[TimedWord]:
     if alignment is None or not alignment.pairs or not tokens:
         return []
     # where the path first reaches each token
@@ -123,7 +128,7 @@ def _timed(
     for token, place in alignment.pairs:
         reached.setdefault(token, place)
     last = alignment.pairs[-1][1]
-    found: list[_TimedWord] = []
+    found: list[TimedWord] = []
     index = 0
     for text, group in vocabulary.split(tokens, "en" if task == "translate" else language):
         after = index + len(group)
@@ -131,15 +136,13 @@ def _timed(
         end = reached.get(after, last) * _SECONDS_PER_POSITION
         probabilities = alignment.probabilities[index:after]
         found.append(
-            _TimedWord(
-                text, len(group), start, end, statistics.fmean(probabilities) if probabilities else 0.0
-            )
+            TimedWord(text, len(group), start, end, statistics.fmean(probabilities) if probabilities else 0.0)
         )
         index = after
     return found
 
 
-def _shorten(timed: list[_TimedWord]) -> None:
+def _shorten(timed: list[TimedWord]) -> None:
     """Cut words at the edge of a sentence to twice the median length: alignment gives them the pause, too."""
     lengths = [one.end - one.start for one in timed if one.end > one.start]
     if not lengths:
@@ -154,17 +157,18 @@ def _shorten(timed: list[_TimedWord]) -> None:
             one.start = one.end - longest
 
 
-def _join_punctuation(timed: list[_TimedWord]) -> None:
+def _join_punctuation(timed: list[TimedWord]) -> None:
     """Opening marks go to the word after, closing marks to the word before."""
     for index in range(len(timed) - 2, -1, -1):
         one, after = timed[index], timed[index + 1]
         if one.text.startswith(" ") and one.text.strip() and one.text.strip() in _OPENING:
             after.text, after.tokens = one.text + after.text.lstrip(), after.tokens + one.tokens
             one.text, one.tokens = "", 0
-    before: _TimedWord | None = None
+    before: TimedWord | None = None
     for one in timed:
         if before is not None and one.text and one.text in _CLOSING and not before.text.endswith(" "):
             before.text, before.tokens = before.text + one.text, before.tokens + one.tokens
+            before.end_of_mark = max(before.end, one.end)
             one.text, one.tokens = "", 0
         elif one.text:
             before = one

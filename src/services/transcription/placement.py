@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from src.engines.base import STT_SAMPLE_RATE, Segment, Word
+from src.engines.marks import CLAUSE_END, SENTENCE_END
 from src.services.transcription.segmenter import Chunk, Span
 
 _PAUSE = round(1.5 * STT_SAMPLE_RATE)
@@ -19,8 +20,6 @@ _MARGIN = round(0.1 * STT_SAMPLE_RATE)
 """Samples around speech that belong to it: consonants at its edges are quiet."""
 _ROUGH = round(0.5 * STT_SAMPLE_RATE)
 """Samples by which the model's times are wrong now and then."""
-_SENTENCE_END = re.compile(r"[.!?…。！？]['\"”’»)\]]*$")
-_CLAUSE_END = re.compile(r"[,;:，、；：–—]['\"”’»)\]]*$")
 _SENTENCE_BONUS, _CLAUSE_BONUS = 0.2, 0.1
 """Share of a text by which a cut may miss its place in order to stand at a mark."""
 
@@ -134,6 +133,6 @@ def _shared_out(text: str, spoken: Sequence[int], *, spaced: bool) -> list[str]:
 
 def _cost(last: str, miss: float) -> float:
     bonus = (
-        _SENTENCE_BONUS if _SENTENCE_END.search(last) else _CLAUSE_BONUS if _CLAUSE_END.search(last) else 0.0
+        _SENTENCE_BONUS if SENTENCE_END.search(last) else _CLAUSE_BONUS if CLAUSE_END.search(last) else 0.0
     )
     return abs(miss) - bonus

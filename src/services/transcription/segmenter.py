@@ -25,7 +25,7 @@ _PAD = round(0.32 * _FRAMES_PER_SECOND)
 """Frames kept around a span: consonants at its edges are quiet."""
 _EDGE = round(1.0 * _FRAMES_PER_SECOND)
 """Frames kept before the first speech, and after the last at the end of it all: short clips stay whole."""
-MAX_SECONDS = 25.0
+MAX_SECONDS = 29.5
 _LEFT = round(0.8 * STT_SAMPLE_RATE)
 """Samples of speech after the end of the text that are no mere rounding: where all of it is read, these are
 up to 0.35 s, where words are missing 0.9 s and more."""
@@ -34,9 +34,8 @@ _BEFORE = round(0.3 * STT_SAMPLE_RATE)
 _PROGRESS = 1.0
 """Seconds that a transcript must cover for the rest to be read. After less, the next might end there, too."""
 _MAX = int(MAX_SECONDS * _FRAMES_PER_SECOND)
-"""Frames of a chunk. Shorter ones cost accuracy (13 s: 0.5 points), longer ones speed: the encoder's work
-grows with the square of its window, and 30 s cost nearly three times what 20 s do."""
-_CUT_FROM = int(19 * _FRAMES_PER_SECOND)
+"""Frames of a chunk. Shorter ones cost accuracy: the model has less to go by. Whisper reads 30 s at once."""
+_CUT_FROM = int(22 * _FRAMES_PER_SECOND)
 """Speech that fills a chunk is cut at its quietest point after this many frames."""
 
 

@@ -29,6 +29,7 @@ class TextAligner:
         text: tokens of the text, without timestamps.
         end: the token that ends a text. Tokens from it on are no text.
         positions: encoder positions that hold audio; those behind it are padding, and left out.
+        probabilities: whether those of the tokens are wanted, too. They cost as much as all layers.
     """
 
     def __init__(
@@ -39,6 +40,8 @@ class TextAligner:
         text: Sequence[int],
         end: int,
         positions: int,
+        *,
+        probabilities: bool = True,
     ) -> None:
         self.tokens = [*start, no_timestamps, *text, end]
         """What the decoder is given."""
@@ -46,13 +49,14 @@ class TextAligner:
         self._start = len(start)
         self._text = list(text)
         self._end = end
+        self._probabilities = probabilities
         self._positions = positions
         self._sum: Rows = np.zeros((len(self.tokens), positions), np.float32)
 
     @property
     def wanted(self) -> range:
-        """Indexes of the tokens whose logits tell the probability of the text."""
-        return range(self._start, self._start + len(self._text))
+        """Indexes of the tokens whose logits tell the probability of the text; none if nobody wants it."""
+        return range(self._start, self._start + len(self._text) * self._probabilities)
 
     def record(self, layer: int, query: Heads, cache: CrossAttentionCache) -> None:
         """See `Recorder`."""
@@ -68,7 +72,7 @@ class TextAligner:
         """The alignment, given the logits of `wanted`."""
         probabilities = [
             float(torch.from_numpy(line[: self._end]).softmax(0)[token])
-            for line, token in zip(logits, self._text, strict=True)
+            for line, token in zip(logits, self._text[: len(self.wanted)], strict=True)
         ]
         if not self._positions:
             return Alignment((), tuple(probabilities))

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from src.engines.kernels import Heads, Rows
@@ -88,7 +89,8 @@ def by_layer(heads: Sequence[LayerHead]) -> dict[int, list[int]]:
 
 def attention(query: Rows, keys: Rows) -> Rows:
     """How much each query looks at each key, shape (queries, keys); the sum of a row is 1."""
-    weights: Rows = query @ keys.T
+    # NumPy's product would run on threads of OpenBLAS, which take the cores from the encoder
+    weights: Rows = (torch.from_numpy(query) @ torch.from_numpy(keys).T).numpy()
     weights -= weights.max(1, keepdims=True)
     np.exp(weights, out=weights)
     weights /= weights.sum(1, keepdims=True)

@@ -79,7 +79,7 @@ class DecodeState:
         self._alignment: Alignment | None = None
         self._likelihoods: Likelihoods | None = None
         """Those of the text, and of one that begins with words that were told already."""
-        self._expected = Draft(row.draft, vocabulary.first_timestamp, begun=bool(row.before))
+        self._expected = Draft(row.draft, vocabulary.first_timestamp, begun=bool(row.before) or not row.timed)
         self._draft: list[int] = []
         """Tokens that are fed on trial in this step."""
         self._positions_read: list[int] = []
@@ -135,9 +135,10 @@ class DecodeState:
             self._prompt = self._vocabulary.start(self.policy.language, self.row.task, self.row.prompt)
             begin = self._prompt.index(self._vocabulary.start_of_transcript)
             self._prompt += self.row.before
+            if not self.row.timed:
+                self._prompt.append(self._vocabulary.no_timestamps)
             tokens = self._prompt
             if self.row.forced is not None:
-                self._prompt = [*self._prompt, self._vocabulary.no_timestamps]
                 self._recorder = AttentionRecorder(
                     self._alignment_heads, len(self._prompt) - 1, self.row.mel.shape[1] // 2
                 )
@@ -276,6 +277,7 @@ class DecodeState:
             vocabulary.words_of(self.policy.decoded.tokens if self.policy.decoded else ()),
             vocabulary.end,
             self.row.mel.shape[1] // 2,
+            probabilities=self.row.words or self.row.logprobs,
         )
 
     def _new_search(self) -> Search:

@@ -178,6 +178,8 @@ class WhisperDecoder:
             feed_forward.second.add_to(x, feed_forward.first.gelu(feed_forward.norm(x)))
         for one in inputs:
             one.kv_cache.used += len(one.tokens)
+        if not wanted:
+            return np.empty((0, self.outputs), np.float32)
         return self._output_projection(self._norm(x[list(wanted)]))
 
     def _self_attention(

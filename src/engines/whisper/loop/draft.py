@@ -21,7 +21,7 @@ class Draft:
     Args:
         tokens: text without timestamps.
         first_timestamp: tokens from it on are timestamps.
-        begun: whether the time at which the text begins is known, and it has no timestamp for it.
+        begun: whether the text has no timestamp at its beginning.
     """
 
     def __init__(self, tokens: Sequence[int], first_timestamp: int, *, begun: bool = False) -> None:

@@ -38,7 +38,7 @@ def _step(decoder: WhisperDecoder, logit_filter: LogitFilter, states: Sequence[D
     for state, count in zip(states, counts, strict=True):
         end = start + count
         if found := state.consume_logits(logits[start:end]):
-            if state.row.forced is not None:
+            if not state.row.timed:
                 untimed.update(range(len(texts), len(texts) + len(found)))
             texts += found
             lines += range(end - len(found), end)

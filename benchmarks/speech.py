@@ -115,8 +115,20 @@ def _normaliser(language: str):  # type: ignore[no-untyped-def]  # the package s
 
 
 def normalised(language: str, text: str) -> str:
-    """A text without case, punctuation and spellings that do not matter."""
+    """A text without case, punctuation and spellings that do not matter, such as numbers in digits."""
+    if language != "en":  # whose normaliser does the same
+        text = re.sub(r"\d+", lambda number: _in_words(int(number[0]), language), text)
     return str(_normaliser(language)(text)).strip()
+
+
+def _in_words(number: int, language: str) -> str:
+    """As num2words has it; in digits in a language that it does not know."""
+    from num2words import num2words
+
+    try:
+        return str(num2words(number, lang=language))
+    except (NotImplementedError, OverflowError):
+        return str(number)
 
 
 def word_error_rate(language: str, references: list[str], hypotheses: list[str]) -> float:

@@ -56,7 +56,9 @@ class TextAligner:
     @property
     def wanted(self) -> range:
         """Indexes of the tokens whose logits tell the probability of the text; none if nobody wants it."""
-        return range(self._start, self._start + len(self._text) * self._probabilities)
+        if not self._probabilities:
+            return range(0)
+        return range(self._start, self._start + len(self._text))
 
     def record(self, layer: int, query: Heads, cache: CrossAttentionCache) -> None:
         """See `Recorder`."""

@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 _WAIT_SECONDS = 5.0
 _PAUSE_SECONDS = 0.5
 """Seconds between two attempts to start a process that died by itself."""
-_FULL_SECONDS = 0.02
+_FULL_SECONDS = 0.05
 """Seconds between two attempts to fork while hundreds of commands are on their way to the fork server."""
 _SILENT_SECONDS = 0.1
 """Seconds at full priority for a decoder that has sent no audio: many times what a clip needs."""
@@ -170,15 +170,20 @@ class Decoders:
 
     async def _new(self, *, follows: bool = False) -> tuple[int, socket.socket]:
         """Fork a decoder as soon as the fork server can be told to."""
+        while True:
+            await self._wait_until_up()
+            try:
+                return self._fork(follows=follows)
+            except BlockingIOError:  # it is busy, and will have room
+                await asyncio.sleep(_FULL_SECONDS)
+            except OSError as error:
+                raise Overloaded("audio cannot be decoded at the moment") from error
+
+    async def _wait_until_up(self) -> None:
         try:
-            async with asyncio.timeout(_WAIT_SECONDS):
-                while True:
-                    await self._up.wait()
-                    with contextlib.suppress(BlockingIOError):
-                        return self._fork(follows=follows)
-                    await asyncio.sleep(_FULL_SECONDS)
-        except OSError as error:  # `TimeoutError` too
-            raise Overloaded("audio cannot be decoded at the moment") from error
+            await asyncio.wait_for(self._up.wait(), _WAIT_SECONDS)
+        except TimeoutError:
+            raise Overloaded("audio cannot be decoded at the moment") from None
 
     def _refill(self) -> None:
         self._refilling = None

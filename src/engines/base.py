@@ -108,6 +108,8 @@ class Segment:
     avg_logprob: float
     no_speech_prob: float
     words: tuple[Word, ...] | None = None
+    """Those that were asked for. Also there, maybe with a probability of 0, where the segment's times come
+    from them."""
     tokens: tuple[int, ...] = ()
     """Tokens of the text without timestamps, as numbers of the model's vocabulary."""
     temperature: float = 0.0

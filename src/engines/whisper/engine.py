@@ -238,7 +238,7 @@ class WhisperEngine(BatchedEngine[WhisperRow, Outcome]):
             languages=options.languages or self._allowed,
             task=options.task,
             prompt=self._vocabulary.previous(prompt, len(said)),
-            timed=not _is_read_untimed(duration, options),
+            timed=_writes_timestamps(duration, options),
             words=options.word_timestamps,
             logprobs=options.token_logprobs,
             temperature=options.temperature,
@@ -299,14 +299,14 @@ class WhisperEngine(BatchedEngine[WhisperRow, Outcome]):
             tokens, alignment = without_excess(
                 tokens, alignment, row.duration, self._vocabulary.first_timestamp, self._vocabulary.text
             )
-        text, timed = self._vocabulary.words_of(tokens), []
+        text, aligned = self._vocabulary.words_of(tokens), []
         if row.has_words:
-            timed = timed_words(text, alignment, language, row.task, self._vocabulary)
+            aligned = timed_words(text, alignment, language, row.task, self._vocabulary)
         if row.timed:
             cut = spans(tokens, row.duration, self._vocabulary)
         else:
-            cut = sentences(text, timed, row.duration)
-        said = words(cut, timed, row.duration) if row.has_words else [None] * len(cut)
+            cut = sentences(text, aligned, row.duration)
+        said = words(cut, aligned, row.duration) if row.has_words else [None] * len(cut)
         likely = token_logprobs(cut, alignment, self._vocabulary) if row.logprobs else [None] * len(cut)
         packed = quality_check.compression_ratio(self._vocabulary.text(tokens))
         segments = tuple(
@@ -335,13 +335,13 @@ class WhisperEngine(BatchedEngine[WhisperRow, Outcome]):
         )
 
 
-def _is_read_untimed(duration: float, options: SttOptions) -> bool:
-    """Whether a row of `duration` seconds is decoded without timestamps.
+def _writes_timestamps(duration: float, options: SttOptions) -> bool:
+    """Whether a row of `duration` seconds is decoded with timestamps.
 
-    A translation is not, because its words have no places in the audio; nor is live speech, which is read
+    A translation always is, because its words have no places in the audio; so is live speech, which is read
     with the audio before it.
     """
-    return duration > _LONGEST_TIMED and options.task == "transcribe" and not options.live
+    return duration <= _LONGEST_TIMED or options.task != "transcribe" or options.live
 
 
 def _unsaid_copies(row: WhisperRow, text: str) -> tuple[float, ...]:

@@ -3,8 +3,9 @@
 import gc
 import struct
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from src.config import Settings
 from src.engines.kernels import (
+    Rows,
     alignment,
     attention,
     byte_attention,
@@ -32,6 +34,7 @@ from src.engines.whisper.ctranslate2_model import CTranslate2Model
 from src.engines.whisper.features import Features, window_for
 from src.engines.whisper.loop import LoopRunner, decode_state, probe
 from src.engines.whisper.loop.decode_state import DecodeState
+from src.engines.whisper.loop.decoder import DecoderInput, WhisperDecoder
 from src.engines.whisper.loop.encoder import WhisperEncoder
 from src.engines.whisper.loop.layers import LayerBuilder
 from src.engines.whisper.loop.logit_filter import LogitFilter
@@ -112,6 +115,7 @@ OPTIONS: dict[str, tuple[str, dict[str, object]]] = {
     "plain": ("en-agent", {}),
     "full window": ("es-agent", {"window": FULL_WINDOW}),
     "prompt": ("en-extended", {"prompt": "Voz, a telephone exchange"}),
+    "long prompt": ("es-agent", {"prompt": "Voz, una centralita con extensiones, colas y menús. " * 9}),
     "translation": ("es-expelled", {"task": "translate"}),
     "another language": ("en-extended", {"language": "es"}),
     "no beam": ("es-expelled", {"beam": 1}),
@@ -127,6 +131,7 @@ OPTIONS: dict[str, tuple[str, dict[str, object]]] = {
         pytest.param(["plain", "translation"], marks=pytest.mark.instructions),
         ["full window", "prompt", "another language", "no beam", "narrow beam"],
         ["no timestamps"],
+        ["long prompt", "plain"],
     ],
     ids=", ".join,
 )
@@ -199,6 +204,40 @@ def test_a_row_is_the_same_to_the_bit_alone_and_in_a_batch(
     # a wide batch, which becomes a narrow one when the short rows are done
     batch = written(runner, long, *[short] * 12, other, long)
     assert batch == [alone[0], *[alone[1]] * 12, alone[2], alone[0]]
+
+
+@pytest.mark.parametrize("refused", [False, True], ids=["once", "all temperatures"])
+def test_a_long_prompt_is_read_before_the_first_step_and_changes_nothing(
+    folder: Path,
+    exact: CTranslate2Model,
+    vocabulary: Vocabulary,
+    monkeypatch: pytest.MonkeyPatch,
+    loops: Loops,
+    refused: bool,
+) -> None:
+    prompt = vocabulary.previous("Voz, a telephone exchange with queues and menus. " * 16)
+    options: dict[str, Any] = {"prompt": prompt, "words": True, "beam": None}
+    rows = [row(folder, exact, "en-extended", **options), row(folder, exact, "es-agent", **options)]
+    if refused:
+        monkeypatch.setattr(quality_check, "find_issue", lambda *_, **__: QualityIssue.COMPRESSION)
+        rows = rows[:1]
+    runner, step, most = loops("int8"), WhisperDecoder.step, 0
+
+    def spy(self: WhisperDecoder, inputs: Sequence[DecoderInput], wanted: Sequence[int]) -> Rows:
+        nonlocal most
+        if wanted:
+            most = max(most, *(len(one.tokens) for one in inputs))
+        return step(self, inputs, wanted)
+
+    monkeypatch.setattr(WhisperDecoder, "step", spy)
+    early = run(runner, *rows)
+    assert len(prompt) > 128 > most  # two parts, and what is aligned
+    monkeypatch.setattr(decode_state, "_LONG_PROMPT", len(prompt) + 1)
+    in_step = run(runner, *rows)
+    assert most > len(prompt)
+    assert [replace(one, engine_seconds=0.0) for one in early] == [
+        replace(one, engine_seconds=0.0) for one in in_step
+    ]
 
 
 def test_a_draft_saves_steps_and_changes_nothing_else(
@@ -427,7 +466,8 @@ def test_nothing_is_compiled_after_the_start(
     for name in ("attention.self_attention", "sampling.top_k", "alignment.warping_path"):
         assert before[f"src.engines.kernels.{name}"]
     words = row(folder, exact, "en-agent", prompt=vocabulary.previous("Voz"), words=True)
-    run(runner, words, row(folder, exact, "es-agent", language=None))
+    long = row(folder, exact, "en-agent", prompt=vocabulary.previous("a telephone exchange, " * 20))
+    run(runner, words, long, row(folder, exact, "es-agent", language=None))
     assert compiled() == before
 
 

@@ -7,6 +7,9 @@ from src.engines.kernels import Mask, Rows
 from src.engines.kernels.jit import compiled, inlined
 from src.engines.kernels.scalar import MINUS_INFINITY, ONE, ZERO, exp
 
+_AT_ONCE = 4
+"""Values that are added to the result at a time. It is read and written once for all of them."""
+
 
 @inlined
 def _store(qkv: Rows, cache: NDArray[np.float32], used: int, third: int) -> None:
@@ -37,31 +40,42 @@ def self_attention(
         out: the result, shape (tokens, width).
     """
     tokens, slots = mask.shape
-    before = slots - tokens
+    before, last = slots - tokens, slots - 1
     heads, _, size = keys.shape
     factor = ONE / np.sqrt(np.float32(size))
-    scores = np.empty(slots, np.float32)
+    shares = np.zeros((slots + _AT_ONCE - 1) // _AT_ONCE * _AT_ONCE, np.float32)
     _store(qkv, keys, before, 1)
     _store(qkv, values, before, 2)
-    for token in range(tokens):
-        for head in range(heads):
-            begin = head * size
+    # head by head, so that all tokens read a head's keys and values while they are in the second-level cache
+    for head in range(heads):
+        begin = head * size
+        for token in range(tokens):
             most = MINUS_INFINITY
             for slot in range(slots):
+                shares[slot] = MINUS_INFINITY
                 if mask[token, slot]:
                     score = ZERO
                     for at in range(size):
                         score += qkv[token, begin + at] * keys[head, slot, at]
-                    scores[slot] = score * factor
-                    most = max(most, scores[slot])
+                    shares[slot] = score * factor
+                    most = max(most, shares[slot])
+            for slot in range(slots):
+                share = exp(shares[slot] - most)
+                shares[slot] = share if mask[token, slot] else ZERO
             for at in range(size):
                 out[token, begin + at] = ZERO
             total = ZERO
-            for slot in range(slots):
-                if mask[token, slot]:
-                    share = exp(scores[slot] - most)
-                    total += share
-                    for at in range(size):
-                        out[token, begin + at] += share * values[head, slot, at]
+            for first in range(0, slots, _AT_ONCE):
+                a, b, c, d = shares[first], shares[first + 1], shares[first + 2], shares[first + 3]
+                # always added in the same order, however many slots there are behind them
+                some = (a + b) + (c + d)
+                if some == ZERO:
+                    continue
+                total += some
+                second, third, fourth = min(first + 1, last), min(first + 2, last), min(first + 3, last)
+                for at in range(size):
+                    low = a * values[head, first, at] + b * values[head, second, at]
+                    high = c * values[head, third, at] + d * values[head, fourth, at]
+                    out[token, begin + at] += low + high
             for at in range(size):
                 out[token, begin + at] /= total

@@ -37,6 +37,8 @@ _LONGER = 1.25
 right language is shorter as a rule."""
 _TOKENS_PER_SECOND = 3
 """The same for each second of the row, if that is more: a wrong text may leave most of the speech out."""
+_LONG_PROMPT = 32
+"""Tokens of a text before the audio from which on it is read by the threads of the encoder."""
 _COMPACT_FROM = 96
 """Slots in use from which slots that no hypothesis attends to any more are dropped."""
 
@@ -120,6 +122,14 @@ class DecodeState:
             raise RuntimeError("the row has not been encoded")
         return self.encoder_output.kv_cache
 
+    @property
+    def early_prompt(self) -> Sequence[int]:
+        """The tokens that can be read as soon as the audio is encoded: the text before, if it is long."""
+        if self.policy.action is not Action.DECODE or len(self.row.prompt) < _LONG_PROMPT:
+            return ()
+        prompt = self._vocabulary.start(self.policy.language, self.row.task, self.row.prompt)
+        return prompt[: prompt.index(self._vocabulary.start_of_transcript)]
+
     def next_input(self) -> tuple[DecoderInput, Sequence[int]]:
         """The tokens for the next step, and the indexes among them of those whose logits are wanted."""
         if self.policy.action is Action.DETECT:
@@ -133,19 +143,20 @@ class DecodeState:
             return DecoderInput(self.kv_cache, aligner.tokens, 0, None, aligner), aligner.wanted
         if self._search is None:
             self._prompt = self._vocabulary.start(self.policy.language, self.row.task, self.row.prompt)
-            begin = self._prompt.index(self._vocabulary.start_of_transcript)
             self._prompt += self.row.before
             if not self.row.timed:
                 self._prompt.append(self._vocabulary.no_timestamps)
-            tokens = self._prompt
+            read = self.kv_cache.prompt
+            tokens = self._prompt[read:]
+            begin = tokens.index(self._vocabulary.start_of_transcript)
             if self.row.forced is not None:
                 self._recorder = AttentionRecorder(
-                    self._alignment_heads, len(self._prompt) - 1, self.row.mel.shape[1] // 2
+                    self._alignment_heads, len(tokens) - 1, self.row.mel.shape[1] // 2
                 )
-                tokens = [*self._prompt, *self.row.forced]
-            self._draft = self._first_draft(MAX_TOKENS - len(tokens))
+                tokens += self.row.forced
+            self._draft = self._first_draft(MAX_TOKENS - read - len(tokens))
             wanted = [begin, *range(len(tokens) - 1, len(tokens) + len(self._draft))]
-            return DecoderInput(self.kv_cache, [*tokens, *self._draft], 0, None, self._recorder), wanted
+            return DecoderInput(self.kv_cache, [*tokens, *self._draft], read, None, self._recorder), wanted
         texts = self._search.texts
         position = len(self._prompt) + len(texts[0]) - 1
         tokens = [text[-1] for text in texts]
@@ -352,8 +363,9 @@ class DecodeState:
             ends_in_loop=self._said_twice > 0,
         )
         self._search, self._mask, self._recorder = None, None, None
-        self.kv_cache.reset()
         self.policy.text_decoded(decoded)
+        # what follows a text is fed with the prompt that it is to have
+        self.kv_cache.reset(prompt=self.policy.action is Action.DECODE)
         if self.policy.action is Action.DONE and self.policy.decoded is not None:
             self._likelihoods = self._new_likelihoods(self.policy.decoded)
 

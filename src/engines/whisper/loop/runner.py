@@ -211,6 +211,7 @@ class LoopRunner:
         window = state.policy.window
         encoded = yield from self._encoder.run(state.row.mel, window)
         kv_cache = yield from self._decoder.project_kv(encoded)
+        yield from self._decoder.read_prompt(kv_cache, state.early_prompt)
         return EncoderOutput(kv_cache, window)
 
     def _collect_encoded(self) -> Results:

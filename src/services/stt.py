@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import BinaryIO
 
 from src.engines.base import Audio, LanguageGuess, PartialTranscript, Segment, SpeechToText, SttOptions
@@ -19,11 +20,12 @@ from src.services.transcription.builder import TranscriptBuilder
 from src.services.transcription.chunks import ChunkReader
 from src.services.transcription.finished import FinishedChunk, FinishedChunks, finished
 from src.services.transcription.language import detect, read_first
-from src.services.transcription.rows import ReadChunk, RowReader
+from src.services.transcription.preceding import LAG, PrecedingText
+from src.services.transcription.rows import ReadChunk, RowReader, summary
 from src.services.transcription.segmenter import Chunk
 from src.services.usage import Usage, UsageMeter
 
-_AHEAD = 16
+_AHEAD = LAG
 """Chunks of one request that the engine may hold at once: two batches, so that it never waits for us."""
 
 
@@ -253,10 +255,15 @@ class SttService:
             return
         yield first
         options = options.for_part(first[0].transcript.language)
+        with_context = options.task == "transcribe" and not options.prompt
+        preceding, numbers = PrecedingText(), count(1)
 
         async def read(chunk: Chunk) -> list[ReadChunk]:
-            return done.find(chunk) or await rows.read(chunk, options)
+            context = preceding.of(next(numbers)) if with_context else None
+            return done.find(chunk) or await rows.read(chunk, options, context)
 
-        async with aclosing(ordered(chunks, read, ahead)) as results:
+        preceding.add(summary(first))
+        async with aclosing(ordered(chunks, read, min(ahead, LAG))) as results:
             async for result in results:
+                preceding.add(summary(result))
                 yield result

@@ -18,6 +18,7 @@ from src.engines.base import Audio, EngineInfo, LanguageGuess, Segment, SttOptio
 from src.errors import EngineFailed, Overloaded, VozError
 from src.services.decoding.pool import Decoders
 from src.services.stt import Progress, Result, SttService
+from src.services.transcription import preceding
 from src.services.transcription.finished import FinishedChunk, finished
 from src.services.transcription.rows import ReadChunk
 from src.services.transcription.segmenter import Chunk, Span
@@ -353,3 +354,41 @@ def test_work_that_broke_off_goes_on_after_the_last_finished_chunk(run: Run, sto
     again = Engine(seconds=30.0)
     run(again, lambda service: whole(service, other_model))
     assert len(again.rows) == len(at_once.rows), "what another model has read is read again"
+
+
+class Prompted(Engine):
+    """Says more without a prompt, and keeps the prompts."""
+
+    def __init__(self, letters_with_prompt: int) -> None:
+        super().__init__(30.0)
+        self.letters = letters_with_prompt
+        self.prompts: list[str | None] = []
+
+    async def transcribe(self, audio: Audio, options: SttOptions, request_id: str) -> Transcript:
+        self.prompts.append(options.prompt)
+        found = await super().transcribe(audio, options, request_id)
+        letters = self.letters if options.prompt else 200
+        return replace(found, segments=(replace(found.segments[0], text="x" * letters, avg_logprob=-0.3),))
+
+
+@pytest.mark.parametrize(("letters", "again"), [(190, False), (20, True)], ids=["whole", "words missing"])
+def test_chunks_of_a_long_file_are_read_with_the_text_well_before_them(
+    run: Run, monkeypatch: pytest.MonkeyPatch, letters: int, again: bool
+) -> None:
+    monkeypatch.setattr(preceding, "LAG", 1)
+    engine = Prompted(letters)
+
+    async def whole(service: SttService, options: SttOptions) -> Result:
+        async with aclosing(service.stream_chunks(speech(), options, ahead=1)) as items:
+            *_, result = [item async for item in items]
+        assert isinstance(result, Result)
+        return result
+
+    result = run(engine, lambda service: whole(service, SttOptions()))
+    assert engine.prompts == [None, None, "x" * 200, *([None] if again else [])]
+    third = result.segments[2].text.strip()
+    assert len(third) == (200 if again else letters)
+
+    asked = Prompted(letters)
+    run(asked, lambda service: whole(service, SttOptions(prompt="Voz")))
+    assert set(asked.prompts) == {"Voz"}, "a caller's own prompt is all there is"

@@ -1,8 +1,10 @@
 """Chunks to transcripts: a row each, and more where a text ends early, goes round or leaves out copies."""
 
 from dataclasses import dataclass, replace
+from statistics import fmean
 
 from src.engines.base import LanguageGuess, SpeechToText, SttOptions, Transcript
+from src.services.transcription.preceding import Context, ChunkText
 from src.services.transcription.segmenter import Chunk
 
 _MAX_CONTINUATIONS = 3
@@ -11,6 +13,8 @@ _PIECE_SECONDS = 5.0
 """Longest piece of a chunk on which the model went round in a loop: there is less to go round with."""
 _SURE = 0.5
 """Probability from which on the language of such a chunk is that of its pieces."""
+_DOUBTFUL = 0.5
+"""Temperature from which on a text is no prompt for others; that of openai/whisper."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +37,28 @@ class RowReader:
         self._engine = engine
         self._request_id = request_id
 
-    async def read(self, chunk: Chunk, options: SttOptions) -> list[ReadChunk]:
+    async def read(
+        self, chunk: Chunk, options: SttOptions, context: Context | None = None
+    ) -> list[ReadChunk]:
+        """Read a chunk.
+
+        Args:
+            chunk: of a recording.
+            options: of the engine.
+            context: what was said before. The chunk is read without it, too, if words are missing with it; then
+                the longer text is the result.
+        """
+        if context is None:
+            return await self._read(chunk, options)
+        found = await self._read(chunk, replace(options, prompt=context.text))
+        if not context.is_short(said(found), chunk.spoken_seconds):
+            return found
+        again = await self._read(chunk, options)
+        if len(said(again)) <= len(said(found)):
+            found, again = again, found
+        return _with_seconds(_engine_seconds(found), again)
+
+    async def _read(self, chunk: Chunk, options: SttOptions) -> list[ReadChunk]:
         """Read a chunk; without the text before it if the text goes round in a loop, and in pieces if it does
         so all the same, or leaves out copies of one sound."""
         found: list[ReadChunk] = []
@@ -84,6 +109,20 @@ class RowReader:
     async def detect_language(self, chunk: Chunk, languages: tuple[str, ...]) -> list[LanguageGuess]:
         """Languages of a chunk, likeliest first."""
         return await self._engine.detect_language(chunk.audio, languages, self._request_id)
+
+
+def said(found: list[ReadChunk]) -> str:
+    """The text of a chunk."""
+    return "".join(segment.text for one in found for segment in one.transcript.segments).strip()
+
+
+def summary(found: list[ReadChunk]) -> ChunkText:
+    """What was read of a chunk: no prompt if it was drawn at a high temperature or goes round in a loop."""
+    segments = [segment for one in found for segment in one.transcript.segments]
+    doubtful = _is_looped(found) or any(segment.temperature >= _DOUBTFUL for segment in segments)
+    logprob = fmean(segment.avg_logprob for segment in segments) if segments else 0.0
+    # what follows the first is the rest of it
+    return ChunkText("" if doubtful else said(found), found[0].chunk.spoken_seconds, logprob)
 
 
 def _is_looped(found: list[ReadChunk]) -> bool:

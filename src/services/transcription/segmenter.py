@@ -78,6 +78,11 @@ class Chunk:
         """Length of its audio."""
         return len(self.audio) / STT_SAMPLE_RATE
 
+    @property
+    def spoken_seconds(self) -> float:
+        """Seconds of speech in it."""
+        return sum(span.speech_end - span.speech_start for span in self.spans) / STT_SAMPLE_RATE
+
     def pieces(self, seconds: float) -> "list[Chunk]":
         """The same in pieces of at most so many seconds, cut where they are quietest."""
         longest = round(seconds * STT_SAMPLE_RATE)

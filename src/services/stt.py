@@ -26,7 +26,7 @@ from src.services.transcription.segmenter import Chunk
 from src.services.usage import Usage, UsageMeter
 
 _AHEAD = LAG
-"""Chunks of one request that the engine may hold at once: two batches, so that it never waits for us."""
+"""Chunks of one request that the engine may hold at once: two batches, so that it rarely waits for us."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from src.services.transcription.preceding import LAG, Context, PrecedingText, ChunkText
+from src.services.transcription.preceding import LAG, ChunkText, Context, PrecedingText
 
 
 def texts(count: int) -> PrecedingText:

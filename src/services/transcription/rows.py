@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 
 from src.engines.base import LanguageGuess, SpeechToText, SttOptions, Transcript
-from src.services.transcription.preceding import Context, ChunkText
+from src.services.transcription.preceding import ChunkText, Context
 from src.services.transcription.segmenter import Chunk
 
 _MAX_CONTINUATIONS = 3
@@ -45,8 +45,8 @@ class RowReader:
         Args:
             chunk: of a recording.
             options: of the engine.
-            context: what was said before. The chunk is read without it, too, if words are missing with it; then
-                the longer text is the result.
+            context: what was said before. The chunk is read without it, too, if words are missing with it;
+                then the longer text is the result.
         """
         if context is None:
             return await self._read(chunk, options)

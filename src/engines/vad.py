@@ -1,7 +1,7 @@
 """Silero voice activity detection, as shipped with faster-whisper, on audio that arrives in blocks.
 
 faster-whisper runs it over a whole file in memory; here the recurrent state and the last few samples are
-carried from block to block, which gives the same probabilities.
+carried from block to block, which gives the same probabilities. The network is rewritten in `silero.py`.
 """
 
 from functools import lru_cache
@@ -12,12 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from src.engines.base import Audio
+from src.engines.silero import CONTEXT, FRAME, rewritten
 
-FRAME = 512
-"""Samples at 16 kHz that one probability stands for: 32 ms."""
-_CONTEXT = 64
-"""Samples before a frame that the network also sees."""
-_STATE = (1, 1, 128)
+STATE = (1, 1, 128)
+"""Shape of each of its two recurrent states."""
 
 Probabilities = NDArray[np.float32]
 """Probability of speech in each frame, shape (frames,)."""
@@ -34,8 +32,8 @@ def _session() -> Any:
     options.intra_op_num_threads = 1
     options.enable_cpu_mem_arena = False
     options.log_severity_level = 4
-    path = Path(get_assets_path()) / "silero_vad_v6.onnx"
-    return onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"], sess_options=options)
+    network = rewritten(Path(get_assets_path()) / "silero_vad_v6.onnx")
+    return onnxruntime.InferenceSession(network, providers=["CPUExecutionProvider"], sess_options=options)
 
 
 def load() -> None:
@@ -48,9 +46,9 @@ class SpeechDetector:
 
     def __init__(self) -> None:
         self._session = _session()
-        self._h = np.zeros(_STATE, np.float32)
-        self._c = np.zeros(_STATE, np.float32)
-        self._context = np.zeros(_CONTEXT, np.float32)
+        self._h = np.zeros(STATE, np.float32)
+        self._c = np.zeros(STATE, np.float32)
+        self._context = np.zeros(CONTEXT, np.float32)
         self._rest = np.zeros(0, np.float32)
 
     def push(self, block: Audio) -> Probabilities:
@@ -72,8 +70,8 @@ class SpeechDetector:
         if not len(audio):
             return np.zeros(0, np.float32)
         frames = audio.reshape(-1, FRAME)
-        before = np.concatenate([self._context[None], frames[:-1, -_CONTEXT:]])
-        self._context = frames[-1, -_CONTEXT:].copy()
+        before = np.concatenate([self._context[None], frames[:-1, -CONTEXT:]])
+        self._context = frames[-1, -CONTEXT:].copy()
         fed = {"input": np.concatenate([before, frames], axis=1), "h": self._h, "c": self._c}
         probabilities, self._h, self._c = self._session.run(None, fed)
         return np.asarray(probabilities, np.float32).reshape(-1)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 _LIBRARIES = frozenset({"torch", "TTS", "ctranslate2", "numba", "faster_whisper"})
-_LIGHT = ("src.engines.base", "src.engines.cpu", "src.engines.vad")
+_LIGHT = ("src.engines.base", "src.engines.cpu", "src.engines.silero", "src.engines.vad")
 """Of the engines, what imports none of these libraries."""
 
 

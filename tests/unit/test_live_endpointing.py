@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from src.engines.base import STT_SAMPLE_RATE
-from src.engines.vad import FRAME
+from src.engines.silero import FRAME
 from src.services.live.endpointing import Edge, Endpointer, Turn, TurnDetection
 
 FRAMES = STT_SAMPLE_RATE / FRAME

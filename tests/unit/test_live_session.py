@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from src.engines.base import STT_SAMPLE_RATE, Audio, PartialTranscript, PartialWord, SttOptions
-from src.engines.vad import FRAME, Probabilities
+from src.engines.silero import FRAME
+from src.engines.vad import Probabilities
 from src.errors import EngineFailed
 from src.scheduling.live_load import Cost, LiveLoad
 from src.services.live import endpointing, session

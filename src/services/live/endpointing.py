@@ -6,7 +6,8 @@ from enum import StrEnum
 import numpy as np
 
 from src.engines.base import STT_SAMPLE_RATE, Audio
-from src.engines.vad import FRAME, SpeechDetector
+from src.engines.silero import FRAME
+from src.engines.vad import SpeechDetector
 
 _HYSTERESIS = 0.15
 """How far the probability must fall below the threshold before speech is taken to pause, as Silero does."""

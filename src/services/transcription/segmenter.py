@@ -12,7 +12,8 @@ from typing import NamedTuple
 import numpy as np
 
 from src.engines.base import STT_SAMPLE_RATE, Audio
-from src.engines.vad import FRAME, SpeechDetector
+from src.engines.silero import FRAME
+from src.engines.vad import SpeechDetector
 
 _FRAMES_PER_SECOND = STT_SAMPLE_RATE / FRAME
 _ON = 0.5

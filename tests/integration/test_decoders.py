@@ -328,14 +328,24 @@ def test_hundreds_who_leave_at_once_leave_no_decoder_behind() -> None:
 @needs_linux
 def test_more_at_once_than_commands_fit_into_the_socket() -> None:
     async def scenario(opened: Decoders) -> None:
+        begun: list[int] = []
+
+        async def reader(number: int) -> int:
+            async with opened.decode(io.BytesIO(tone_wav(0.1)), 60) as decoding:
+                begun.append(number)
+                return sum([len(block) async for block in decoding])
+
         assert opened.pid
         os.kill(opened.pid, signal.SIGSTOP)
-        readers = [asyncio.create_task(read(opened, tone_wav(0.1))) for _ in range(400)]
+        readers = [asyncio.create_task(reader(number)) for number in range(400)]
         await asyncio.sleep(0.5)
         os.kill(opened.pid, signal.SIGCONT)
-        assert [len(audio) for audio in await asyncio.gather(*readers)] == [1_600] * 400
+        await asyncio.sleep(0.005)
+        readers.append(asyncio.create_task(reader(400)))
+        assert await asyncio.gather(*readers) == [1_600] * 401
+        assert begun == list(range(401))
 
-    play(scenario, spares=0, most=400)
+    play(scenario, spares=0, most=401)
 
 
 @needs_linux

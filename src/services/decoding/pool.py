@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 _WAIT_SECONDS = 5.0
 _PAUSE_SECONDS = 0.5
 """Seconds between two attempts to start a process that died by itself."""
-_FULL_SECONDS = 0.05
+_FULL_SECONDS = 0.01
 """Seconds between two attempts to fork while hundreds of commands are on their way to the fork server."""
 _SILENT_SECONDS = 0.1
 """Seconds at full priority for a decoder that has sent no audio: many times what a clip needs."""
@@ -60,6 +60,8 @@ class Decoders:
         limits = cpu_seconds(max_seconds), cpu_seconds(self._stream_seconds)
         self._server = ForkServer(*limits, self._on_exit, self._on_gone)
         self._up = asyncio.Event()
+        self._turn = asyncio.Lock()
+        """Whoever has it tells the fork server next."""
         self._spares: deque[tuple[int, socket.socket]] = deque()
         self._exits: dict[int, asyncio.Future[int | None]] = {}
         self._last = 0
@@ -169,15 +171,17 @@ class Decoders:
         return self._spares.popleft() if self._spares else await self._new()
 
     async def _new(self, *, follows: bool = False) -> tuple[int, socket.socket]:
-        """Fork a decoder as soon as the fork server can be told to."""
+        """Fork a decoder as soon as the fork server can be told to: who came first is the first."""
         while True:
             await self._wait_until_up()
-            try:
-                return self._fork(follows=follows)
-            except BlockingIOError:  # it is busy, and will have room
-                await asyncio.sleep(_FULL_SECONDS)
-            except OSError as error:
-                raise Overloaded("audio cannot be decoded at the moment") from error
+            async with self._turn:
+                while self._up.is_set():
+                    try:
+                        return self._fork(follows=follows)
+                    except BlockingIOError:  # it is busy, and will have room
+                        await asyncio.sleep(_FULL_SECONDS)
+                    except OSError as error:
+                        raise Overloaded("audio cannot be decoded at the moment") from error
 
     async def _wait_until_up(self) -> None:
         try:

@@ -102,14 +102,15 @@ def test_two_layers_of_one_tap_as_one(length: int) -> None:
 
 
 def test_a_row_times_halves_is_the_same_to_the_bit_alone_and_in_a_batch() -> None:
-    weight, bias = normal(48, 200) * 0.07, normal(48, seed=1)
+    outputs = 112  # seven groups of lanes: a row alone has four at a time, and three by themselves
+    weight, bias = normal(outputs, 200) * 0.07, normal(outputs, seed=1)
     rows = normal(13, 200, seed=2).numpy()
-    packed, together = packed_halves(weight.numpy()), np.empty((13, 48), np.float32)
+    packed, together = packed_halves(weight.numpy()), np.empty((13, outputs), np.float32)
 
     multiply_halves(rows, packed, bias.numpy(), together)
 
     assert close(together.T, torch.from_numpy(rows) @ weight.half().float().T + bias)
     for count in (1, 3, 4, 5, 8):
-        out = np.empty((count, 48), np.float32)
+        out = np.empty((count, outputs), np.float32)
         multiply_halves(rows[-count:], packed, bias.numpy(), out)
         assert np.array_equal(out, together[-count:])

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from src.engines.coqui.decoder_state import DecoderState
 from src.engines.coqui.linear import LinearLayer, linear_layer
+from src.engines.kernels.tacotron import attention_energies
 
 _MASKED = float("-inf")
 
@@ -58,12 +59,12 @@ class LocationSensitiveAttention:
         self._value = module.v.linear_layer.weight.detach()[0]
         self._value_bias = module.v.linear_layer.bias.detach()
         self._sigmoid = module.norm == "sigmoid"
-        self._location: torch.Tensor | None = None
+        self._location = self._value.new_zeros(2, 0, len(self._value))
         if module.location_attention:
             # the convolution and the dense layer after it are both linear, so they are one
             dense = module.location_layer.location_dense.linear_layer.weight.detach()
             conv = module.location_layer.location_conv1d.weight.detach()
-            self._location = torch.einsum("af,fck->cka", dense, conv).flatten(0, 1).contiguous()
+            self._location = torch.einsum("af,fck->cka", dense, conv).contiguous()
         self._forward = bool(module.forward_attn)
         self._forward_mask = bool(module.forward_attn_mask)
         self._transition_agent = module.ta if module.forward_attn and module.trans_agent else None
@@ -87,14 +88,7 @@ class LocationSensitiveAttention:
     def weights(self, query: torch.Tensor, state: DecoderState) -> torch.Tensor:
         """See `Attention`."""
         history = state["history"]
-        energies = state["keys"] + self._query(query).unsqueeze(1)
-        if self._location is not None:
-            # a convolution as a matrix product: oneDNN would prepare itself anew for every width
-            taps = len(self._location) // history.shape[1]
-            windows = functional.pad(history, (taps // 2, taps // 2)).unfold(2, taps, 1)
-            energies += windows.transpose(1, 2).flatten(2) @ self._location
-        energies = torch.tanh_(energies) @ self._value + self._value_bias
-        energies.masked_fill_(~state["mask"], _MASKED)
+        energies = (self._fused_energies if query.is_cpu else self._energies)(self._query(query), state)
         if self._sigmoid:
             weights = torch.sigmoid(energies)
             weights /= weights.sum(1, keepdim=True)
@@ -105,6 +99,29 @@ class LocationSensitiveAttention:
             weights = self._forward_weights(weights, state)
         history[:, 0] = weights
         return weights
+
+    def _energies(self, query: torch.Tensor, state: DecoderState) -> torch.Tensor:
+        energies = state["keys"] + query.unsqueeze(1)
+        if taps := self._location.shape[1]:
+            # a convolution as a matrix product: the library would prepare itself anew for every width
+            windows = functional.pad(state["history"], (taps // 2, taps // 2)).unfold(2, taps, 1)
+            energies += windows.transpose(1, 2).flatten(2) @ self._location.flatten(0, 1)
+        energies = torch.tanh_(energies) @ self._value + self._value_bias
+        return energies.masked_fill_(~state["mask"], _MASKED)
+
+    def _fused_energies(self, query: torch.Tensor, state: DecoderState) -> torch.Tensor:
+        energies = torch.empty(state["mask"].shape)
+        attention_energies(
+            state["keys"].numpy(),
+            query.numpy(),
+            state["history"].numpy(),
+            self._location.numpy(),
+            self._value.numpy(),
+            self._value_bias.numpy(),
+            state["mask"].numpy(),
+            energies.numpy(),
+        )
+        return energies
 
     def _forward_weights(self, weights: torch.Tensor, state: DecoderState) -> torch.Tensor:
         alpha, transition = state["alpha"], state["transition"]

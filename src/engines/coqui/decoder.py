@@ -15,6 +15,7 @@ import torch
 from src.engines.coqui.attention import Attention
 from src.engines.coqui.decoder_state import DecoderState
 from src.engines.coqui.linear import LinearLayer, linear_layer
+from src.engines.kernels.tacotron import apply_gates
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +49,13 @@ class _LstmCell:
 
         Args:
             inputs: the input and the last output, side by side.
-            cell: the last cell state.
+            cell: the last cell state. It may be overwritten.
         """
         product = self._linear(inputs)
+        if product.is_cpu:
+            output = torch.empty_like(cell)
+            apply_gates(product.numpy(), cell.numpy(), output.numpy())
+            return output, cell
         gates, candidate = product[:, : 3 * self._size], product[:, 3 * self._size :]
         input_gate, forget_gate, output_gate = gates.sigmoid_().chunk(3, 1)
         cell = torch.addcmul(forget_gate * cell, input_gate, candidate.tanh_())

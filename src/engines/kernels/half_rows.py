@@ -8,7 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from src.engines.kernels import Rows, Vector
-from src.engines.kernels.float_tiles import HALF_ROWS, LANES, STEPS, put_half_tile
+from src.engines.kernels.float_tiles import (
+    HALF_ROWS,
+    LANES,
+    ROW_GROUPS,
+    STEPS,
+    put_half_row,
+    put_half_tile,
+)
 from src.engines.kernels.jit import compiled
 
 _NEAR = 8192
@@ -33,9 +40,16 @@ def multiply_halves(rows: Rows, weight: NDArray[np.uint16], bias: Vector, out: R
         # what a tile has more rows than there are is multiplied like the last, and does not count
         places[row] = min(row, count - 1) * inputs
     given, flat, spare = rows.reshape(-1), out.reshape(-1), np.empty((HALF_ROWS, LANES), np.float32)
+    groups, done = outputs // LANES, 0
+    if count == 1:
+        # a tile with rows that do not count would take longer to multiply than the weight takes to read
+        done = groups // ROW_GROUPS * ROW_GROUPS
+        for group in range(0, done, ROW_GROUPS):
+            lane, begin = group * LANES, group * size
+            put_half_row(given, places, 0, inputs, weight, begin, 0, 0, bias, lane, flat, lane, outputs)
     pace = STEPS * LANES // 2 // tiles
     share, distance = size // tiles, size if tiles > 1 else _NEAR
-    for group in range(outputs // LANES):
+    for group in range(done, groups):
         lane, begin = group * LANES, group * size
         for tile in range(tiles):
             first = tile * HALF_ROWS

@@ -57,7 +57,9 @@ class Convolution:
         bias = None if module.bias is None else module.bias.detach().to(dtype)
         padding, dilation = int(module.padding[0]), int(module.dilation[0])
         outputs, inputs, taps = weight.shape
-        self._padding, self._reach = padding, dilation * (taps - 1)
+        self.padding = padding
+        """Number of samples before and after the input that count as zeros."""
+        self._reach = dilation * (taps - 1)
         self._compiled = _Compiled(weight, bias, dilation) if _fits_kernels(weight) else None
         if self._compiled is not None:
             return
@@ -80,8 +82,8 @@ class Convolution:
             leaky_input: slope of a leaky ReLU of `x`, likewise.
         """
         if self._compiled is not None:
-            samples = x.shape[3] + 2 * self._padding - self._reach
-            return self._compiled(x, -self._padding, samples, leaky_input, leaky_slope)
+            samples = x.shape[3] + 2 * self.padding - self._reach
+            return self._compiled(x, -self.padding, samples, leaky_input, leaky_slope)
         x = _leaky(x, leaky_input)
         if self._folded is None or x.shape[3] % 2:
             return _convolve(x, self._arguments, leaky_slope)
@@ -90,7 +92,7 @@ class Convolution:
     def add_to(self, total: torch.Tensor, x: torch.Tensor, base: torch.Tensor | None = None) -> None:
         """Add the layer's output for `x` to `total`, in place; or write its sum with `base` there."""
         if self._compiled is not None:
-            self._compiled.add_to(total, x, -self._padding, total if base is None else base)
+            self._compiled.add_to(total, x, -self.padding, total if base is None else base)
             return
         if base is not None and base is not total:
             total.copy_(base)
@@ -143,13 +145,15 @@ class TransposedConvolution:
     def __init__(self, module: Any, dtype: torch.dtype = torch.float32) -> None:
         weight = module.weight.detach()
         inputs, self._outputs, taps = map(int, weight.shape)
-        self._stride, self._padding = int(module.stride[0]), int(module.padding[0])
-        self._extra_length = taps - 2 * self._padding + int(module.output_padding[0]) - self._stride
-        width = -(-taps // self._stride)
-        weight = functional.pad(weight, (0, width * self._stride - taps))
-        weight = weight.view(inputs, self._outputs, width, self._stride).flip(2).permute(3, 1, 0, 2)
-        weight = weight.reshape(self._stride * self._outputs, inputs, 1, width).to(dtype)
-        self._bias = None if module.bias is None else module.bias.detach().repeat(self._stride).to(dtype)
+        self.stride = int(module.stride[0])
+        """Number of samples of the output for each one of the input."""
+        self._padding = int(module.padding[0])
+        self._extra_length = taps - 2 * self._padding + int(module.output_padding[0]) - self.stride
+        width = -(-taps // self.stride)
+        weight = functional.pad(weight, (0, width * self.stride - taps))
+        weight = weight.view(inputs, self._outputs, width, self.stride).flip(2).permute(3, 1, 0, 2)
+        weight = weight.reshape(self.stride * self._outputs, inputs, 1, width).to(dtype)
+        self._bias = None if module.bias is None else module.bias.detach().repeat(self.stride).to(dtype)
         self._width = width
         self._compiled = _Compiled(weight[:, :, 0], self._bias, 1) if _fits_kernels(weight[:, :, 0]) else None
         if self._compiled is None:
@@ -157,7 +161,16 @@ class TransposedConvolution:
 
     def length(self, samples: int) -> int:
         """Length of the output for an input of `samples`."""
-        return samples * self._stride + self._extra_length
+        return samples * self.stride + self._extra_length
+
+    def inputs(self, first: int, last: int) -> tuple[int, int]:
+        """The samples of the input, from one to before another, on which those from `first` to `last` depend.
+
+        They may be before the input or behind it, where it counts as zeros.
+        """
+        # the strides that hold the wanted samples; each depends on `width` inputs
+        begin, end = (first + self._padding) // self.stride, -(-(last + self._padding) // self.stride)
+        return begin - self._width + 1, end
 
     def __call__(self, x: torch.Tensor, first: int = 0, last: int | None = None) -> torch.Tensor:
         """The layer's output, or its samples from `first` to `last`.
@@ -167,9 +180,8 @@ class TransposedConvolution:
         """
         length = x.shape[3]
         last = self.length(length) if last is None else last
-        # the strides that hold the wanted samples; each depends on `width` inputs
-        begin, end = (first + self._padding) // self._stride, -(-(last + self._padding) // self._stride)
-        before = begin - self._width + 1
+        before, end = self.inputs(first, last)
+        begin = before + self._width - 1
         if self._compiled is not None:
             strides = self._compiled(x, before, end - begin)
         else:
@@ -178,7 +190,7 @@ class TransposedConvolution:
                 x = channels_last(functional.pad(x, (max(0, -before), max(0, end - length))))
             strides = functional.conv2d(x, self._weight, self._bias)
         samples = strides.permute(0, 2, 3, 1).reshape(1, 1, -1, self._outputs)
-        skipped = first + self._padding - begin * self._stride
+        skipped = first + self._padding - begin * self.stride
         return samples[:, :, skipped : skipped + last - first].permute(0, 3, 1, 2)
 
 

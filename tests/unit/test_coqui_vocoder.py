@@ -86,6 +86,33 @@ def test_our_hifigan_makes_coquis_samples(settings: dict[str, Any], frames: int)
     torch.testing.assert_close(ours, expected, rtol=0, atol=2e-6)
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"resblock_type": "2", "resblock_dilation_sizes": [[1, 3], [1, 3], [1, 3]]},
+        {
+            "upsample_factors": [5, 5, 3],
+            "upsample_kernel_sizes": [11, 9, 7],
+            "upsample_initial_channel": 64,
+        },
+    ],
+    ids=["released", "other blocks", "odd"],
+)
+def test_what_hifigan_leaves_out_changes_nothing_of_the_rest(settings: dict[str, Any]) -> None:
+    ours, mel, field = HifiGan(hifigan(**settings)), torch.randn(1, MELS, 70), 16
+    frame = ours.samples_per_frame
+    with torch.inference_mode():
+        whole = ours.inference(mel)
+        edge = (whole.shape[2] - 70 * frame) // 2
+        for first, last in ((0, 30), (30, 31), (20, 54), (40, 70)):
+            left, right = (field if first else 0), (field if last < 70 else 0)
+            made = ours.inference(mel[..., first - left : last + right], left, right)
+            begin = edge + first * frame if first else 0
+            end = edge + last * frame if last < 70 else whole.shape[2]
+            torch.testing.assert_close(made, whole[..., begin:end], rtol=0, atol=1e-6)
+
+
 def test_a_hifigan_with_more_to_it_is_left_to_coqui() -> None:
     assert not our_hifigan.fits(hifigan(cond_channels=16))
     assert not our_hifigan.fits(melgan(num_res_blocks=1))
@@ -230,7 +257,7 @@ def test_sound_rendered_in_chunks_is_that_of_the_whole(
         np.testing.assert_allclose(audio, whole, rtol=0, atol=1e-6)
         assert chunks == len(lengths)
         assert max(lengths) <= 1.5 * chunk + multiple
-        if count >= 4 * multiple:
+        if count >= max(4 * multiple, 2 * (context + multiple)):
             assert not any(length % multiple for length in lengths)
         # little is rendered twice: the context of each cut, and what makes the last length a usual one
         assert sum(lengths) < count + 2 * context * (chunks - 1) + multiple
@@ -254,7 +281,7 @@ def occupied(pool: WorkerPool) -> threading.Event:
 def test_the_end_of_a_sentence_is_made_by_two_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     pool = WorkerPool(1, "coqui-vocoder")
     vocoder = ChunkedVocoder(networks("plain", 2), 2, MELS, pool)
-    steps = torch.rand(5 * vocoder.length_multiple, 2 * MELS) * 2 - 1
+    steps = torch.rand(80, 2 * MELS) * 2 - 1
     render, whole = vocoder.render, vocoder.render(steps, 0, 0)
     lengths: list[int] = []
     both = threading.Barrier(2)
@@ -277,7 +304,8 @@ def test_the_end_of_a_sentence_is_made_by_two_threads(monkeypatch: pytest.Monkey
         pool.wait(1)
 
     np.testing.assert_allclose(audio, whole, rtol=0, atol=1e-6)
-    assert sorted(lengths) == [3 * vocoder.length_multiple, 4 * vocoder.length_multiple]
+    assert len(lengths) == 2
+    assert max(lengths) - min(lengths) <= vocoder.length_multiple
     pool.close()
 
 

@@ -26,6 +26,9 @@ _CHUNK_LENGTHS = 8
 """Number of lengths that chunks up to the usual one have. The last one of a sentence may have another."""
 _FIRST_UNITS = 2
 """Units of the first chunk, with its context, of a sentence whose sound is to be early: half a second."""
+_SMALLEST_UNITS = 3
+"""Smallest chunk of a sentence alone, likewise, with a vocoder whose context costs little: as long as the
+decoder takes for its steps."""
 _MIN_SHARED_FRAMES = 128
 """Smallest rest of a sentence, in mel frames, that is split between two threads."""
 
@@ -62,6 +65,10 @@ class ChunkedVocoder:
         self._postnet_context = 0 if field is None else _steps(postnet_field, r)
         self.context = 0 if field is None else self._postnet_context + _steps(field, r)
         """Decoder steps on either side of a chunk that its samples depend on."""
+        leaves_context_out = networks.vocoder is not None and networks.vocoder.leaves_context_out
+        smallest = self.chunk_unit * (_SMALLEST_UNITS if leaves_context_out else _CHUNK_LENGTHS // 2)
+        self.smallest = max(smallest, 2 * self.context + self.chunk_unit)
+        """Decoder steps of a chunk that is rendered while no other one is: it leaves less for the end."""
 
     def should_split(self, steps: int) -> bool:
         """Whether the last decoder steps of a sentence are best rendered by two threads, in two chunks."""
@@ -133,7 +140,7 @@ class StreamingSynthesis:
             return
         ready = len(self._steps) - self._next
         if self._vocoder.pool.free:
-            smallest, largest = chunk // 2, chunk  # an early chunk leaves less to render at the end
+            smallest, largest = self._vocoder.smallest if alone else chunk // 2, chunk
         else:
             # a chunk that has to wait can as well grow: a larger one has less context to render twice
             smallest = largest = chunk if alone else 2 * chunk

@@ -6,9 +6,8 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
-_LENGTH_MULTIPLE = 32
-"""Mel frames. For each new length oneDNN prepares itself. That takes as long as two seconds of sound do, and
-some tens of megabytes."""
+from src.engines.coqui.hifigan import ONEDNN_LENGTH_MULTIPLE
+
 _PROBE_FRAMES = 96
 """Mel frames with which the receptive field is measured: about twice the largest one known."""
 
@@ -18,6 +17,8 @@ class Vocoder(Protocol):
     """Number of mel frames. The vocoder is fastest for mels whose length is a multiple of it."""
     dtype: torch.dtype
     """Data type of most layers."""
+    leaves_context_out: bool
+    """Whether most of the context of a chunk costs nothing."""
 
     def __call__(self, mel: torch.Tensor) -> torch.Tensor:
         """Mel (frames, mels) to samples (n,)."""
@@ -47,7 +48,7 @@ class GanVocoder:
 
     Args:
         generator: Coqui's module with its weights, or `HifiGan` or `MelGan` in its place. It may have the
-            attributes `length_multiple` and `dtype` of `Vocoder`.
+            attributes `length_multiple` and `dtype` of `Vocoder`, and those of `HifiGan`.
         audio: the vocoder's `AudioProcessor`.
         tts_audio: the speech model's `AudioProcessor`.
         device: the device of the generator.
@@ -55,15 +56,22 @@ class GanVocoder:
 
     def __init__(self, generator: Any, audio: Any, tts_audio: Any, device: str) -> None:
         self._generator = generator
-        self.length_multiple: int = getattr(generator, "length_multiple", _LENGTH_MULTIPLE)
+        self.length_multiple: int = getattr(generator, "length_multiple", ONEDNN_LENGTH_MULTIPLE)
         self.dtype: torch.dtype = getattr(generator, "dtype", torch.float32)
         self._audio = audio
         self._tts_audio = tts_audio
         self._device = device
         self.sample_rate = int(audio.sample_rate)
+        self.leaves_context_out = bool(
+            getattr(generator, "leaves_context_out", False)
+            and generator.samples_per_frame == self._samples_per_frame == audio.hop_length
+        )
 
     def __call__(self, mel: torch.Tensor) -> torch.Tensor:
         """Mel (frames, mels) to samples (n,)."""
+        return self._samples(mel)
+
+    def _samples(self, mel: torch.Tensor, *context: int) -> torch.Tensor:
         spectrogram = self._tts_audio.denormalize(mel.float().cpu().numpy().T)
         normalized = torch.from_numpy(np.ascontiguousarray(self._audio.normalize(spectrogram)))
         ratio = self.sample_rate / self._tts_audio.sample_rate
@@ -75,7 +83,7 @@ class GanVocoder:
                 mode="bilinear",
                 align_corners=False,
             )[0, 0]
-        samples: torch.Tensor = self._generator.inference(normalized[None].to(self._device))
+        samples: torch.Tensor = self._generator.inference(normalized[None].to(self._device), *context)
         return samples.flatten()
 
     @property
@@ -84,6 +92,8 @@ class GanVocoder:
 
     def render_chunk(self, mel: torch.Tensor, left: int, right: int) -> torch.Tensor:
         """See `Vocoder`."""
+        if self.leaves_context_out:
+            return self._samples(mel, left, right)
         samples = self(mel)
         frame = self._samples_per_frame
         # Coqui repeats a few frames at either end, and keeps their samples
@@ -121,6 +131,7 @@ class GriffinLim:
 
     length_multiple = 1
     dtype = torch.float32
+    leaves_context_out = False
 
     def __init__(self, audio: Any) -> None:
         self._audio = audio

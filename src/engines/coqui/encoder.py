@@ -15,8 +15,8 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence, pad_se
 def encode(model: Any, texts: Sequence[Sequence[int]]) -> torch.Tensor:
     """Character ids to features (rows, characters, features), zero after the end of each row.
 
-    The method is that of Coqui's `Tacotron2.inference` and `Encoder.inference`. The LSTM is packed, because
-    its backward direction would otherwise begin in the padding.
+    The method is that of Coqui's `Tacotron2.inference` and `Encoder.inference`. The LSTM of several rows is
+    packed, because its backward direction would otherwise begin in the padding.
     """
     device = model.embedding.weight.device
     lengths = [len(text) for text in texts]
@@ -25,6 +25,9 @@ def encode(model: Any, texts: Sequence[Sequence[int]]) -> torch.Tensor:
     features = model.embedding(ids).transpose(1, 2) * mask
     for layer in model.encoder.convolutions:
         features = layer(features) * mask
+    if len(texts) == 1:
+        alone: torch.Tensor = model.encoder.lstm(features.transpose(1, 2))[0]  # packed, it takes longer
+        return alone
     packed = pack_padded_sequence(
         features.transpose(1, 2), torch.tensor(lengths), batch_first=True, enforce_sorted=False
     )

@@ -11,6 +11,7 @@ their call overhead is longer than their arithmetic. So each kernel here is a si
                                           the encoder's attention; with AVX2 alone, cross-attention too
                         ── time_convolution.py, half_rows.py (on float_tiles.py, tiles.py)
                                           convolutions over time, products with float16, for AVX2
+                        ── tacotron.py    gates of an LSTM cell, energies of additive attention
                         ── sampling.py    log-softmax with a mask, top-k
                         ── alignment.py   median filter, dynamic time warping
                         ── snake.py       snake activation, moments of channels

@@ -19,15 +19,14 @@ def test_the_gates_of_an_lstm_cell() -> None:
     extremes = torch.tensor([-1000.0, -100.0, -89.0, 0.0, 89.0, 100.0, 1000.0])
     for gate in range(4):
         product[0, gate * 40 + gate * 7 : gate * 40 + gate * 7 + 7] = extremes
-    gates, candidate = product.double().split([120, 40], 1)
-    input_gate, forget_gate, output_gate = gates.sigmoid().chunk(3, 1)
-    new = forget_gate * cell + input_gate * candidate.tanh()
+    input_gate, forget_gate, output_gate, candidate = product.double().chunk(4, 1)
+    new = forget_gate.sigmoid() * cell + input_gate.sigmoid() * candidate.tanh()
     out = np.empty((3, 40), np.float32)
 
     apply_gates(product.numpy(), cell.numpy(), out)
 
     assert (cell - new).abs().max() < 5e-7
-    assert np.abs(out - (output_gate * new.tanh()).numpy()).max() < 5e-7
+    assert np.abs(out - (output_gate.sigmoid() * new.tanh()).numpy()).max() < 5e-7
 
 
 @pytest.mark.parametrize("taps", [0, 1, 31])

@@ -107,7 +107,8 @@ class LocationSensitiveAttention:
             windows = functional.pad(state["history"], (taps // 2, taps // 2)).unfold(2, taps, 1)
             energies += windows.transpose(1, 2).flatten(2) @ self._location.flatten(0, 1)
         energies = torch.tanh_(energies) @ self._value + self._value_bias
-        return energies.masked_fill_(~state["mask"], _MASKED)
+        energies.masked_fill_(~state["mask"], _MASKED)
+        return energies
 
     def _fused_energies(self, query: torch.Tensor, state: DecoderState) -> torch.Tensor:
         energies = torch.empty(state["mask"].shape)

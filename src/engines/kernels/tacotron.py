@@ -13,14 +13,14 @@ _HIGHEST, _TWO = floats(64, 2)
 
 @inlined
 def _sigmoid(x: np.float32) -> np.float32:
-    return ONE / (ONE + exp(min(-x, _HIGHEST)))  # type: ignore[no-any-return]
+    return ONE / (ONE + exp(min(-x, _HIGHEST)))
 
 
 @inlined
 def _tanh(x: np.float32) -> np.float32:
     falling = exp(-_TWO * abs(x))
     size = (ONE - falling) / (ONE + falling)
-    return size if x > ZERO else -size  # type: ignore[no-any-return]
+    return size if x > ZERO else -size
 
 
 @compiled

@@ -1,7 +1,8 @@
 """Products of a few rows of float32 with a large weight of float16, on AVX2.
 
 The weight is read once: all rows are multiplied with a block of its outputs while that is in the core's
-cache. Meanwhile the next block is asked for, so that memory and multipliers work at the same time.
+cache. Meanwhile the next block is asked for, so that memory and multipliers work at the same time. A row
+alone has tiles of its own, which read four blocks side by side.
 """
 
 import numpy as np

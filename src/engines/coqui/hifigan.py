@@ -60,12 +60,12 @@ class HifiGan:
         """Mel (1, mels, frames) to samples (1, 1, n).
 
         Args:
-            left: frames of context at the beginning, whose samples are not wanted. 0: a sentence begins
-                there, and is padded.
+            left: frames of context at the beginning, whose samples are not wanted. 0: the samples of the
+                frames that Coqui repeats there are wanted, too.
             right: likewise at the end.
         """
-        padding = 0 if left else self._padding, 0 if right else self._padding
-        x = self._input(channels_last(functional.pad(mel, padding, "replicate").unsqueeze(2)))
+        x = functional.pad(mel, (self._padding, self._padding), "replicate").unsqueeze(2)
+        x = self._input(channels_last(x))
         wanted, spans = self._spans(x.shape[3], left, right)
         begin = 0
         for upsample, blocks, (first, last) in zip(self._upsamplings, self._levels, spans, strict=True):
@@ -87,7 +87,10 @@ class HifiGan:
         lengths = [frames]
         for upsample in self._upsamplings:
             lengths.append(upsample.length(lengths[-1]))
-        wanted = left * self.samples_per_frame, lengths[-1] - right * self.samples_per_frame
+        skipped, cut = (
+            (self._padding + context) * self.samples_per_frame if context else 0 for context in (left, right)
+        )
+        wanted = skipped, lengths[-1] - cut
         begin, end = wanted[0] - self._output.padding, wanted[1] + self._output.padding
         spans = []
         levels = list(zip(self._upsamplings, self._levels, lengths[1:], strict=True))

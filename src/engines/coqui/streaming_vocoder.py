@@ -27,8 +27,8 @@ _CHUNK_LENGTHS = 8
 _FIRST_UNITS = 2
 """Units of the first chunk, with its context, of a sentence whose sound is to be early: half a second."""
 _SMALLEST_UNITS = 3
-"""Smallest chunk of a sentence alone, likewise, with a vocoder whose context costs little: as long as the
-decoder takes for its steps."""
+"""Units of the smallest chunk of a sentence alone, with its context, where a vocoder leaves most of that out.
+It is rendered in about the time in which the decoder makes the next."""
 _MIN_SHARED_FRAMES = 128
 """Smallest rest of a sentence, in mel frames, that is split between two threads."""
 

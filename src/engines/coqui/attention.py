@@ -101,7 +101,7 @@ class LocationSensitiveAttention:
         return weights
 
     def _energies(self, query: torch.Tensor, state: DecoderState) -> torch.Tensor:
-        energies = state["keys"] + query.unsqueeze(1)
+        energies: torch.Tensor = state["keys"] + query.unsqueeze(1)
         if taps := self._location.shape[1]:
             # a convolution as a matrix product: the library would prepare itself anew for every width
             windows = functional.pad(state["history"], (taps // 2, taps // 2)).unfold(2, taps, 1)
